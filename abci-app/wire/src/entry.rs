@@ -1,0 +1,157 @@
+//! Entries: what a slot of a running round holds, without its payloads.
+
+use crate::{
+    hash::{Hash, NetworkId, Preimage, SessionId},
+    keys::{IdentityKey, Signature},
+    signing::{Purpose, signed_bytes},
+};
+
+/// The hashed part of a post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostHeader {
+    /// The session.
+    pub session: SessionId,
+    /// The round, from 1.
+    pub round: u32,
+    /// The author's index.
+    pub index: u16,
+    /// The transcript of the last closed round.
+    pub transcript: Hash,
+    /// Hash of the broadcast, zeros without one.
+    pub bcast_hash: Hash,
+    /// Size of the broadcast, bytes, 0 without one.
+    pub bcast_len: u32,
+    /// Root over the sealed payloads' leaves.
+    pub p2p_root: Hash,
+    /// Size of all sealed payloads, bytes.
+    pub p2p_bytes: u32,
+}
+
+impl PostHeader {
+    /// What the author signs, and what the slot commits to.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        Preimage::new("white-city/post/1")
+            .raw(&self.session.0)
+            .u32(self.round)
+            .u16(self.index)
+            .hash(&self.transcript)
+            .hash(&self.bcast_hash)
+            .u32(self.bcast_len)
+            .hash(&self.p2p_root)
+            .u32(self.p2p_bytes)
+            .finish()
+    }
+}
+
+/// A finish: its author is done and names the outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishHeader {
+    /// The session.
+    pub session: SessionId,
+    /// The round, from 1.
+    pub round: u32,
+    /// The author's index.
+    pub index: u16,
+    /// The transcript of the last closed round.
+    pub transcript: Hash,
+    /// Digest of the outcome.
+    pub outcome: Hash,
+}
+
+impl FinishHeader {
+    /// What the author signs, and what the slot commits to.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        Preimage::new("white-city/finish/1")
+            .raw(&self.session.0)
+            .u32(self.round)
+            .u16(self.index)
+            .hash(&self.transcript)
+            .hash(&self.outcome)
+            .finish()
+    }
+}
+
+/// An entry: a post or a finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// One party's payloads of one round.
+    Post(PostHeader),
+    /// One party's word that it is done.
+    Finish(FinishHeader),
+}
+
+impl Entry {
+    /// What the author signs.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        match self {
+            Self::Post(header) => header.digest(),
+            Self::Finish(header) => header.digest(),
+        }
+    }
+
+    /// The session, round and index of its slot.
+    #[must_use]
+    pub const fn slot(&self) -> (SessionId, u32, u16) {
+        match self {
+            Self::Post(h) => (h.session, h.round, h.index),
+            Self::Finish(h) => (h.session, h.round, h.index),
+        }
+    }
+
+    /// The transcript that it names.
+    #[must_use]
+    pub const fn transcript(&self) -> Hash {
+        match self {
+            Self::Post(h) => h.transcript,
+            Self::Finish(h) => h.transcript,
+        }
+    }
+
+    /// What its signature is for.
+    #[must_use]
+    pub const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Post(_) => Purpose::Post,
+            Self::Finish(_) => Purpose::Finish,
+        }
+    }
+}
+
+/// An entry and a signature that may or may not be its author's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedEntry {
+    /// The entry.
+    pub entry: Entry,
+    /// Said to be its author's.
+    pub signature: Signature,
+}
+
+impl SignedEntry {
+    /// Whether `key` signed it for `network`.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &IdentityKey, network: &NetworkId) -> bool {
+        let bytes = signed_bytes(self.entry.purpose(), network, &self.entry.digest());
+        key.verify(&bytes, &self.signature)
+    }
+}
+
+/// Hash of a broadcast; zeros where there is none.
+#[must_use]
+pub fn bcast_hash(payload: &[u8]) -> Hash {
+    if payload.is_empty() {
+        return Hash::ZERO;
+    }
+    Preimage::new("white-city/bcast/1").raw(payload).finish()
+}
+
+/// Leaf of a sealed payload; zeros where there is none.
+#[must_use]
+pub fn p2p_leaf(ciphertext: &[u8]) -> Hash {
+    if ciphertext.is_empty() {
+        return Hash::ZERO;
+    }
+    Preimage::leaf("white-city/p2p/1").raw(ciphertext).finish()
+}

@@ -1,0 +1,232 @@
+//! Keys and signatures that are refused where they enter when they aren't what they should be.
+
+use core::fmt;
+
+use curve25519_dalek::{edwards::CompressedEdwardsY, montgomery::MontgomeryPoint};
+use ed25519_dalek::VerifyingKey;
+
+/// Why a key was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// Not 32 bytes, or no point of the curve.
+    #[error("not the encoding of a curve point (32 bytes)")]
+    NotAPoint,
+    /// A second encoding of a point that has another one.
+    #[error("not the canonical encoding of the point")]
+    NotCanonical,
+    /// A point of small order, which anybody can sign for or agree with.
+    #[error("a point of small order")]
+    Weak,
+    /// A point outside the prime-order group.
+    #[error("a point with a torsion component")]
+    Torsion,
+}
+
+/// An Ed25519 identity key: canonical, not weak, without torsion. Parsed once, compared by its bytes.
+#[derive(Clone, Copy)]
+pub struct IdentityKey(VerifyingKey);
+
+impl IdentityKey {
+    /// Checks and parses a key.
+    ///
+    /// # Errors
+    /// [`BadKey`] says which of the checks failed.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadKey> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| BadKey::NotAPoint)?;
+        let point = CompressedEdwardsY(bytes)
+            .decompress()
+            .ok_or(BadKey::NotAPoint)?;
+        if point.compress().0 != bytes {
+            return Err(BadKey::NotCanonical);
+        }
+        if point.is_small_order() {
+            return Err(BadKey::Weak);
+        }
+        if !point.is_torsion_free() {
+            return Err(BadKey::Torsion);
+        }
+        VerifyingKey::from_bytes(&bytes)
+            .map(Self)
+            .map_err(|_| BadKey::NotAPoint)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Whether `signature` over `message` is this key's, by the strict rule that every replica applies.
+    #[must_use]
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(message, &signature).is_ok()
+    }
+}
+
+impl PartialEq for IdentityKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+impl Eq for IdentityKey {}
+impl PartialOrd for IdentityKey {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for IdentityKey {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+impl fmt::Display for IdentityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes()
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+impl fmt::Debug for IdentityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Kind of an encryption key: DHKEM(X25519, HKDF-SHA256).
+pub const KEM_X25519: u8 = 1;
+
+/// An X25519 key that a party brings to one session: canonical, not of low order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EncryptionKey([u8; 32]);
+
+impl EncryptionKey {
+    /// Checks a key of the kind [`KEM_X25519`].
+    ///
+    /// # Errors
+    /// [`BadKey`] says which of the checks failed.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadKey> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| BadKey::NotAPoint)?;
+        if !below_field_size(&bytes) {
+            return Err(BadKey::NotCanonical);
+        }
+        // A clamped scalar is a multiple of 8, so it takes points of low order, and only them, to zero.
+        if MontgomeryPoint(bytes).mul_clamped([0; 32]).0 == [0; 32] {
+            return Err(BadKey::Weak);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&crate::Hash(self.0), f)
+    }
+}
+
+/// Whether a little-endian number is below 2^255 - 19.
+fn below_field_size(bytes: &[u8; 32]) -> bool {
+    const FIELD: [u8; 32] = {
+        let mut p = [0xff; 32];
+        p[0] = 0xed;
+        p[31] = 0x7f;
+        p
+    };
+    bytes.iter().rev().lt(FIELD.iter().rev())
+}
+
+/// The 64 bytes of an Ed25519 signature, checked only when it is verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 64]);
+
+impl Signature {
+    /// Reads exactly 64 bytes; anything else is `None`.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex32(text: &str) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn identity_keys_that_are_weak_twisted_or_encoded_twice_are_refused() {
+        let base = curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+        assert!(IdentityKey::from_bytes(&base.compress().0).is_ok());
+        let torsion = curve25519_dalek::constants::EIGHT_TORSION[1];
+        assert_eq!(
+            IdentityKey::from_bytes(&(base + torsion).compress().0),
+            Err(BadKey::Torsion)
+        );
+        assert_eq!(
+            IdentityKey::from_bytes(&torsion.compress().0),
+            Err(BadKey::Weak)
+        );
+        // y = 1 + p encodes the identity a second time.
+        let again = hex32("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+        assert_eq!(IdentityKey::from_bytes(&again), Err(BadKey::NotCanonical));
+        assert_eq!(IdentityKey::from_bytes(&[2; 31]), Err(BadKey::NotAPoint));
+        let off_curve = (0..=255_u8)
+            .map(|first| {
+                let mut bytes = [0; 32];
+                bytes[0] = first;
+                bytes
+            })
+            .find(|bytes| CompressedEdwardsY(*bytes).decompress().is_none())
+            .unwrap();
+        assert_eq!(IdentityKey::from_bytes(&off_curve), Err(BadKey::NotAPoint));
+    }
+
+    #[test]
+    fn encryption_keys_of_low_order_or_encoded_twice_are_refused() {
+        let low_order = [
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        ];
+        for key in low_order {
+            assert_eq!(
+                EncryptionKey::from_bytes(&hex32(key)),
+                Err(BadKey::Weak),
+                "{key}"
+            );
+        }
+        let not_canonical = [
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0900000000000000000000000000000000000000000000000000000000000080",
+            "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        ];
+        for key in not_canonical {
+            assert_eq!(
+                EncryptionKey::from_bytes(&hex32(key)),
+                Err(BadKey::NotCanonical),
+                "{key}"
+            );
+        }
+        let mut nine = [0; 32];
+        nine[0] = 9;
+        assert!(EncryptionKey::from_bytes(&nine).is_ok());
+    }
+}

@@ -1,0 +1,48 @@
+//! What is signed, hashed, stored and sent: the wire format of White City.
+//!
+//! Everything that a party signs or a replica commits to has exactly one encoding, made here, and one golden
+//! file in `tests/golden/`. Protobuf ([`pb`]) only carries the values. The crate is pure: no clock, no I/O,
+//! no panic on any input.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::float_arithmetic
+    )
+)]
+
+extern crate alloc;
+
+pub mod bitmap;
+pub mod board;
+pub mod entry;
+pub mod genesis;
+pub mod hash;
+pub mod keys;
+pub mod limits;
+pub mod payload;
+#[rustfmt::skip]
+#[expect(missing_docs, reason = "generated from proto/white_city.proto, whose comments are the documentation")]
+pub mod pb;
+pub mod read;
+pub mod refusal;
+pub mod seal;
+pub mod signing;
+pub mod spec;
+pub mod tree;
+pub mod tx;
+
+pub use bitmap::Bitmap;
+pub use entry::{Entry, FinishHeader, PostHeader, SignedEntry};
+pub use genesis::{Network, Params};
+pub use hash::{Hash, NetworkId, SessionId};
+pub use keys::{EncryptionKey, IdentityKey, Signature};
+pub use refusal::Refusal;
+pub use spec::Spec;
+pub use tx::{SignedTx, VerifiedTx};

@@ -1,0 +1,33 @@
+//! Every limit that holds on every board, whatever its genesis says. Units are in the names.
+
+/// Most parties in a roster.
+pub const ROSTER_PARTIES_MAX: u16 = 1_024;
+/// Most rounds of a session.
+pub const ROUNDS_MAX: u32 = 1 << 16;
+/// Largest transaction: its base64 fits the RPC's default body of 1 000 000 bytes.
+pub const TX_BYTES_MAX: u32 = 700 * 1_024;
+/// Largest spec input.
+pub const INPUT_BYTES_MAX: u32 = 16 * 1_024;
+/// Longest protocol name.
+pub const PROTOCOL_BYTES_MAX: u32 = 64;
+/// Most validators: last call's bitmap has 256 bits.
+pub const VALIDATORS_MAX: u32 = 256;
+/// What an entry weighs beside its payloads.
+pub const ENTRY_BYTES: u64 = 256;
+/// Smallest sealed payload: encapsulated key 32, tag 16, at least one byte of plaintext.
+pub const CIPHERTEXT_BYTES_MIN: u32 = 49;
+/// Depth of the trees of sessions and openers.
+pub const APPEND_TREE_DEPTH: u8 = 32;
+/// Size of a block's seal.
+pub const SEAL_BYTES: u32 = 84;
+/// Most openers that a genesis may list.
+pub const GENESIS_OPENERS_MAX: u32 = 1 << 16;
+/// A roster index that means *nobody*.
+pub const NOBODY: u16 = 0xffff;
+/// Version of the transactions, queries and answers.
+pub const WIRE_VERSION: u32 = 1;
+/// Version of the state machine's rules.
+pub const PROTOCOL: u32 = 1;
+
+const _: () = assert!(ROSTER_PARTIES_MAX < NOBODY);
+const _: () = assert!(TX_BYTES_MAX / 3 * 4 < 1_000_000);

@@ -1,0 +1,162 @@
+//! Queries and answers as they travel. An answer carries values; nothing in it is proven by itself.
+
+use alloc::{string::ToString, vec::Vec};
+
+use prost::Message;
+
+use crate::{
+    bitmap::Bitmap,
+    board::{Cause, Culprit, Offence, Status, Terminal},
+    hash::Hash,
+    limits::WIRE_VERSION,
+    pb,
+    refusal::Refusal,
+    spec::to_usize,
+};
+
+/// The ABCI path of protobuf queries.
+pub const QUERY_PATH: &str = "/v1";
+/// Largest query, bytes.
+pub const QUERY_BYTES_MAX: u32 = 1_024;
+/// About how large a page of an answer grows before it ends, bytes.
+pub const PAGE_BYTES: u32 = 1 << 20;
+
+/// Encodes a question.
+#[must_use]
+pub fn encode_query(question: pb::query::Question) -> Vec<u8> {
+    pb::Query {
+        version: WIRE_VERSION,
+        question: Some(question),
+    }
+    .encode_to_vec()
+}
+
+/// Decodes a question.
+///
+/// # Errors
+/// [`Refusal::TooLarge`], [`Refusal::Version`] or [`Refusal::BadQuery`].
+pub fn decode_query(bytes: &[u8]) -> Result<pb::query::Question, Refusal> {
+    if bytes.len() > to_usize(QUERY_BYTES_MAX) {
+        return Err(Refusal::TooLarge {
+            what: "query",
+            got: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            max: QUERY_BYTES_MAX.into(),
+        });
+    }
+    let query = pb::Query::decode(bytes).map_err(|e| Refusal::BadQuery(e.to_string()))?;
+    check_version(query.version)?;
+    query
+        .question
+        .ok_or_else(|| Refusal::BadQuery("no question".into()))
+}
+
+/// Decodes an answer.
+///
+/// # Errors
+/// [`Refusal::Malformed`] or [`Refusal::Version`].
+pub fn decode_answer(bytes: &[u8]) -> Result<pb::Answer, Refusal> {
+    let answer = pb::Answer::decode(bytes).map_err(|_| Refusal::Malformed("answer"))?;
+    check_version(answer.version)?;
+    Ok(answer)
+}
+
+fn check_version(got: u32) -> Result<(), Refusal> {
+    if got == WIRE_VERSION {
+        return Ok(());
+    }
+    Err(Refusal::Version {
+        got,
+        expected: WIRE_VERSION,
+    })
+}
+
+/// 32-byte values one after the other, as answers carry slots, paths and roots.
+#[must_use]
+pub fn join_hashes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+/// Takes [`join_hashes`] apart; `None` when the length isn't a multiple of 32.
+#[must_use]
+pub fn split_hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    rest.is_empty()
+        .then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
+}
+
+impl From<&Terminal> for pb::Terminal {
+    fn from(terminal: &Terminal) -> Self {
+        Self {
+            status: terminal.status.number().into(),
+            cause: terminal.cause.number().into(),
+            height: terminal.height,
+            board_ms: terminal.board_ms,
+            by: terminal.by.into(),
+            outcome: terminal.outcome.0.to_vec(),
+            n: terminal.members.size().into(),
+            members: terminal.members.as_bytes().to_vec(),
+            filled: terminal.filled.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl TryFrom<&pb::Terminal> for Terminal {
+    type Error = Refusal;
+
+    fn try_from(terminal: &pb::Terminal) -> Result<Self, Refusal> {
+        let n = narrow("n", terminal.n)?;
+        let bitmap = |field, bytes: &[u8]| {
+            Bitmap::from_bytes(n, bytes).ok_or(Refusal::Field {
+                field,
+                expected: "a bitmap of n bits",
+            })
+        };
+        Ok(Self {
+            status: Status::from_number(terminal.status).ok_or(unknown("status"))?,
+            cause: Cause::from_number(terminal.cause).ok_or(unknown("cause"))?,
+            height: terminal.height,
+            board_ms: terminal.board_ms,
+            by: narrow("by", terminal.by)?,
+            outcome: Hash::from_slice(&terminal.outcome).ok_or(unknown("outcome"))?,
+            members: bitmap("members", &terminal.members)?,
+            filled: bitmap("filled", &terminal.filled)?,
+        })
+    }
+}
+
+impl From<&Culprit> for pb::Culprit {
+    fn from(culprit: &Culprit) -> Self {
+        Self {
+            index: culprit.index.into(),
+            kind: culprit.offence.number().into(),
+            round: culprit.round,
+            a: culprit.a.0.to_vec(),
+            b: culprit.b.0.to_vec(),
+        }
+    }
+}
+
+impl TryFrom<&pb::Culprit> for Culprit {
+    type Error = Refusal;
+
+    fn try_from(culprit: &pb::Culprit) -> Result<Self, Refusal> {
+        Ok(Self {
+            index: narrow("index", culprit.index)?,
+            offence: Offence::from_number(culprit.kind).ok_or(unknown("kind"))?,
+            round: culprit.round,
+            a: Hash::from_slice(&culprit.a).ok_or(unknown("a"))?,
+            b: Hash::from_slice(&culprit.b).ok_or(unknown("b"))?,
+        })
+    }
+}
+
+fn narrow(field: &'static str, value: u32) -> Result<u16, Refusal> {
+    u16::try_from(value).map_err(|_| unknown(field))
+}
+
+const fn unknown(field: &'static str) -> Refusal {
+    Refusal::Field {
+        field,
+        expected: "a known value",
+    }
+}

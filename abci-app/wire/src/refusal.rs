@@ -1,0 +1,321 @@
+//! Why a transaction or a query is refused: numbered for ever, in groups of 16, with what was expected.
+
+use alloc::string::String;
+
+use crate::{hash::Hash, keys::BadKey};
+
+/// A refusal. It changed nothing. Codes are hints that clients act on, never consensus: a block holds valid
+/// transactions only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    // 16..: what the bytes are
+    /// Larger than the board takes.
+    #[error("{what} is {got} bytes, at most {max} are taken")]
+    TooLarge {
+        /// Which part.
+        what: &'static str,
+        /// Its size, bytes.
+        got: u64,
+        /// The limit, bytes, included.
+        max: u64,
+    },
+    /// No transaction, or a known one in another than the one canonical encoding.
+    #[error("not a transaction in its canonical encoding: {0}")]
+    Malformed(&'static str),
+    /// A version that this board doesn't speak.
+    #[error("version {got}, expected {expected}")]
+    Version {
+        /// The version that came.
+        got: u32,
+        /// The version that is spoken here.
+        expected: u32,
+    },
+    /// A field outside its range.
+    #[error("field {field}: expected {expected}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A block's seal, which only proposers write.
+    #[error("a seal isn't a transaction")]
+    IsSeal,
+
+    // 32..: who signed
+    /// No session has this id.
+    #[error("no session {0}")]
+    UnknownSession(Hash),
+    /// The index is past the end of the roster.
+    #[error("index {index}, but the roster has {parties} parties")]
+    NotInRoster {
+        /// The index that came.
+        index: u16,
+        /// The roster's size.
+        parties: u16,
+    },
+    /// The signature isn't this key's over these values.
+    #[error("the signature doesn't verify under {key}")]
+    BadSignature {
+        /// The key that should have signed.
+        key: Hash,
+    },
+    /// A key that may not be used.
+    #[error("field {field}: {reason}")]
+    Key {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with the key.
+        reason: BadKey,
+    },
+
+    // 48..: what the session is doing
+    /// Possible only while parties join.
+    #[error("the session isn't joining any more")]
+    NotJoining,
+    /// Possible only while rounds run.
+    #[error("the session isn't running")]
+    NotRunning,
+    /// The session has finished or aborted.
+    #[error("the session has ended")]
+    Ended,
+    /// The session's payloads and spec are gone.
+    #[error("the session has ended and is erased")]
+    Erased,
+    /// This party has left by name.
+    #[error("party {0} has left the session")]
+    HasLeft(u16),
+    /// This party is out: it missed a round, or the join.
+    #[error("party {0} is out: it isn't among the members")]
+    Out(u16),
+    /// Abort needs one's own join.
+    #[error("party {0} hasn't joined: it may decline")]
+    NotJoined(u16),
+    /// Only a reveal and evidence are taken during a dispute.
+    #[error("the session is in dispute")]
+    InDispute,
+
+    // 64..: the slot
+    /// Exactly this is on the board already. A success.
+    #[error("stored already")]
+    AlreadyStored,
+    /// The slot holds another one, for ever.
+    #[error("the slot holds {existing} already")]
+    SlotTaken {
+        /// Digest of the stored entry.
+        existing: Hash,
+    },
+    /// Late: the round has closed.
+    #[error("round {round} has closed, round {open} is open")]
+    RoundClosed {
+        /// The round that was written for.
+        round: u32,
+        /// The open round.
+        open: u32,
+    },
+    /// Early: the round isn't open yet, as far as this replica knows.
+    #[error("round {round} isn't open yet, round {open} is")]
+    RoundNotOpen {
+        /// The round that was written for.
+        round: u32,
+        /// The open round.
+        open: u32,
+    },
+    /// The author has seen another history.
+    #[error("the entry names another transcript, expected {expected}")]
+    Transcript {
+        /// The transcript of the last closed round.
+        expected: Hash,
+    },
+
+    // 80..: what an entry may carry
+    /// More than the session takes.
+    #[error("{what} is {got} bytes, the session's spec takes {max}")]
+    OverSpec {
+        /// Which part.
+        what: &'static str,
+        /// Its size, bytes.
+        got: u64,
+        /// The limit, bytes, included.
+        max: u64,
+    },
+    /// The author's share of the session's bytes is used up.
+    #[error("the entry counts {needed} bytes, {left} are left of the author's share")]
+    ShareUsedUp {
+        /// What the entry counts.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// A p2p payload for somebody who isn't a member any more.
+    #[error("a p2p payload for party {0}, which isn't a member")]
+    RecipientOut(u16),
+
+    // 96..: opening
+    /// The time until which it might be opened has passed.
+    #[error("open_by {open_by_ms} ms is before the board's time {board_ms} ms")]
+    OpenExpired {
+        /// The transaction's limit.
+        open_by_ms: u64,
+        /// Now, in board time.
+        board_ms: u64,
+    },
+    /// The time until which it may be opened is too far away.
+    #[error("open_by {open_by_ms} ms, at most {max_ms} ms is taken now")]
+    OpenTooFar {
+        /// The transaction's limit.
+        open_by_ms: u64,
+        /// The latest limit that is taken now.
+        max_ms: u64,
+    },
+    /// This identity may not open sessions here.
+    #[error("this identity isn't an opener of this board")]
+    NotAnOpener,
+    /// As many sessions as the opener may have at once.
+    #[error("the opener has {live} live sessions, at most {max}")]
+    LiveQuota {
+        /// Sessions now.
+        live: u32,
+        /// The quota.
+        max: u32,
+    },
+    /// The opener's bytes don't suffice.
+    #[error("the session reserves {needed} bytes, {left} are left of the opener's quota")]
+    BytesQuota {
+        /// What the session would reserve.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// The board's bytes for strangers don't suffice.
+    #[error(
+        "the session reserves {needed} bytes, the board has {left} left for openers outside its genesis"
+    )]
+    BoardFull {
+        /// What the session would reserve.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// The spec wants more than the board's genesis allows.
+    #[error("spec field {field} is {got}, this board allows {max}")]
+    OverParams {
+        /// Which field.
+        field: &'static str,
+        /// What the spec says.
+        got: u64,
+        /// The limit, included.
+        max: u64,
+    },
+    /// Every session number or opener number is taken.
+    #[error("the board has no numbers left")]
+    NumbersUsedUp,
+
+    // 112..: evidence
+    /// The two entries aren't an equivocation.
+    #[error("no equivocation: {0}")]
+    NoEquivocation(&'static str),
+    /// This party is a culprit of this session already.
+    #[error("party {0} is flagged already")]
+    AlreadyFlagged(u16),
+
+    // 128..: this replica's own policy
+    /// This replica holds as many pending transactions of this identity as it will.
+    #[error("{pending} transactions of this identity are pending here, at most {max}")]
+    TooManyPending {
+        /// Pending now.
+        pending: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// Another entry for this slot is pending here.
+    #[error("another entry for this slot is pending: {existing}")]
+    SlotPending {
+        /// Its digest.
+        existing: Hash,
+    },
+    /// This replica isn't ready yet.
+    #[error("this replica has no state yet")]
+    NotReady,
+
+    // 144..: queries
+    /// No query in its encoding, or an unknown path.
+    #[error("not a query: {0}")]
+    BadQuery(String),
+    /// The round hasn't closed.
+    #[error("round {round} hasn't closed")]
+    RoundNotClosed {
+        /// The round that was asked for.
+        round: u32,
+    },
+    /// There is no such round, number or page.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// This replica could not read its store.
+    #[error("the replica could not read its store: {0}")]
+    Store(String),
+}
+
+impl Refusal {
+    /// The number of the code. Never reused.
+    #[must_use]
+    pub const fn code(&self) -> u32 {
+        match self {
+            Self::TooLarge { .. } => 16,
+            Self::Malformed(_) => 17,
+            Self::Version { .. } => 18,
+            Self::Field { .. } => 19,
+            Self::IsSeal => 20,
+            Self::UnknownSession(_) => 32,
+            Self::NotInRoster { .. } => 33,
+            Self::BadSignature { .. } => 34,
+            Self::Key { .. } => 35,
+            Self::NotJoining => 48,
+            Self::NotRunning => 49,
+            Self::Ended => 50,
+            Self::Erased => 51,
+            Self::HasLeft(_) => 52,
+            Self::Out(_) => 53,
+            Self::NotJoined(_) => 54,
+            Self::InDispute => 55,
+            Self::AlreadyStored => 64,
+            Self::SlotTaken { .. } => 65,
+            Self::RoundClosed { .. } => 66,
+            Self::RoundNotOpen { .. } => 67,
+            Self::Transcript { .. } => 68,
+            Self::OverSpec { .. } => 80,
+            Self::ShareUsedUp { .. } => 81,
+            Self::RecipientOut(_) => 82,
+            Self::OpenExpired { .. } => 96,
+            Self::OpenTooFar { .. } => 97,
+            Self::NotAnOpener => 98,
+            Self::LiveQuota { .. } => 99,
+            Self::BytesQuota { .. } => 100,
+            Self::BoardFull { .. } => 101,
+            Self::OverParams { .. } => 102,
+            Self::NumbersUsedUp => 103,
+            Self::NoEquivocation(_) => 112,
+            Self::AlreadyFlagged(_) => 113,
+            Self::TooManyPending { .. } => 128,
+            Self::SlotPending { .. } => 129,
+            Self::NotReady => 130,
+            Self::BadQuery(_) => 144,
+            Self::RoundNotClosed { .. } => 145,
+            Self::NotFound(_) => 146,
+            Self::Store(_) => 147,
+        }
+    }
+
+    /// Whether the board holds what was sent, so that sending it again is no failure.
+    #[must_use]
+    pub const fn is_stored(code: u32) -> bool {
+        code == Self::AlreadyStored.code()
+    }
+
+    /// Whether the same bytes may be taken later: this replica is behind, busy or not ready.
+    #[must_use]
+    pub const fn is_transient(code: u32) -> bool {
+        matches!(code, 32 | 67 | 68 | 99..=101 | 128 | 130 | 147)
+    }
+}

@@ -1,0 +1,361 @@
+//! Transactions: decoded and within every limit that holds everywhere ([`SignedTx`]), then verified under the
+//! signer's key ([`VerifiedTx`]). Only the latter can reach the state machine.
+
+mod codec;
+
+use alloc::vec::Vec;
+
+pub use codec::{entry_from_pb, entry_to_pb, join_from_pb, join_to_pb, open_from_pb, open_to_pb};
+
+use crate::{
+    entry::{FinishHeader, PostHeader, SignedEntry, bcast_hash, p2p_leaf},
+    hash::{Hash, NetworkId, SessionId},
+    keys::{EncryptionKey, IdentityKey, KEM_X25519, Signature},
+    refusal::Refusal,
+    signing::{Purpose, abort_digest, decline_digest, join_digest, signed_bytes},
+    spec::{Spec, session_id},
+    tree::slot_root,
+};
+
+/// Opens a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// What the session is.
+    pub spec: Spec,
+    /// Who opens it.
+    pub opener: IdentityKey,
+    /// Makes the id unique.
+    pub nonce: [u8; 32],
+    /// Board time until which it may be opened, ms.
+    pub open_by_ms: u64,
+}
+
+impl Open {
+    /// The session's id on `network`.
+    #[must_use]
+    pub fn session_id(&self, network: &NetworkId) -> SessionId {
+        session_id(
+            network,
+            &self.opener,
+            &self.nonce,
+            self.open_by_ms,
+            &self.spec.hash(),
+        )
+    }
+}
+
+/// A party's consent to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// The session.
+    pub session: SessionId,
+    /// The party's index.
+    pub index: u16,
+    /// What others seal to; of the kind [`KEM_X25519`].
+    pub key: EncryptionKey,
+}
+
+impl Join {
+    /// What the party signs, and what its slot commits to.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        join_digest(&self.session, self.index, KEM_X25519, self.key.as_bytes())
+    }
+}
+
+/// A post with its payloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The hashed part. Its p2p root is zeros in a decoded post until the signature has been checked.
+    pub header: PostHeader,
+    /// For everybody; empty where there is none.
+    pub broadcast: Vec<u8>,
+    /// Sealed payloads, ascending by recipient, at least 49 bytes each, none for the author.
+    pub p2p: Vec<(u16, Vec<u8>)>,
+}
+
+/// A word of leaving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    /// Before joining.
+    Decline {
+        /// Free for the protocol.
+        reason: u16,
+    },
+    /// After joining.
+    Abort {
+        /// Free for the protocol.
+        cause: u16,
+        /// Whom it is about, or [`NOBODY`](crate::limits::NOBODY).
+        about: u16,
+        /// Free for the protocol.
+        detail: Hash,
+    },
+}
+
+impl Leave {
+    /// What the party at `index` signs.
+    #[must_use]
+    pub fn digest(&self, session: &SessionId, index: u16) -> Hash {
+        match self {
+            Self::Decline { reason } => decline_digest(session, index, *reason),
+            Self::Abort {
+                cause,
+                about,
+                detail,
+            } => abort_digest(session, index, *cause, *about, detail),
+        }
+    }
+
+    const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Decline { .. } => Purpose::Decline,
+            Self::Abort { .. } => Purpose::Abort,
+        }
+    }
+}
+
+/// What a transaction does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Opens a session.
+    Open(Open),
+    /// Joins a session.
+    Join(Join),
+    /// Leaves a session.
+    Leave {
+        /// The session.
+        session: SessionId,
+        /// The party's index.
+        index: u16,
+        /// Decline or abort.
+        leave: Leave,
+    },
+    /// Posts in a round.
+    Post(Post),
+    /// Finishes.
+    Finish(FinishHeader),
+    /// Shows two entries of one slot, the smaller digest first.
+    Evidence([SignedEntry; 2]),
+}
+
+/// A decoded transaction whose signature hasn't been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedTx {
+    action: Action,
+    /// Unused for evidence, whose entries bring their own.
+    signature: Signature,
+    bytes: u32,
+}
+
+/// A transaction whose signature is the named key's, for the named network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedTx {
+    tx: SignedTx,
+    signer: IdentityKey,
+    network: NetworkId,
+}
+
+impl VerifiedTx {
+    /// What it does.
+    #[must_use]
+    pub const fn action(&self) -> &Action {
+        &self.tx.action
+    }
+
+    /// Whose signature was checked: the opener, the author, or the one that the evidence is about.
+    #[must_use]
+    pub const fn signer(&self) -> &IdentityKey {
+        &self.signer
+    }
+
+    /// The network that the signature is for.
+    #[must_use]
+    pub const fn network(&self) -> &NetworkId {
+        &self.network
+    }
+
+    /// The checked signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.tx.signature
+    }
+
+    /// Its size in a block, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u32 {
+        self.tx.bytes
+    }
+}
+
+impl SignedTx {
+    /// Puts a transaction together.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the first group when a field is outside its range or the whole is too large.
+    pub fn new(action: Action, signature: Signature) -> Result<Self, Refusal> {
+        // One way in: what is built here passes the same checks as what comes from outside.
+        Self::decode(&codec::encode(&action, &signature))
+    }
+
+    /// Decodes a transaction.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the first group. Sizes are checked before anything is decoded.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
+        let (action, signature) = codec::decode(bytes)?;
+        Ok(Self {
+            action,
+            signature,
+            bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// The one encoding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(&self.action, &self.signature)
+    }
+
+    /// What it does, as long as nobody has checked who says so.
+    #[must_use]
+    pub const fn unverified_action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Its size in a block, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Checks the signature of `signer`, who belongs to a roster of `parties` (which only a post needs: its p2p
+    /// root is over that many leaves).
+    ///
+    /// # Errors
+    /// [`Refusal::BadSignature`] names the key that should have signed; [`Refusal::NotInRoster`] a recipient.
+    pub fn verify(
+        mut self,
+        signer: &IdentityKey,
+        parties: u16,
+        network: &NetworkId,
+    ) -> Result<VerifiedTx, Refusal> {
+        if let Action::Post(post) = &mut self.action {
+            post.set_roster_size(parties)?;
+        }
+        let good = match signed_part(&self.action, network) {
+            Signed::Digest(purpose, digest) => {
+                signer.verify(&signed_bytes(purpose, network, &digest), &self.signature)
+            }
+            Signed::Entries(entries) => entries
+                .iter()
+                .all(|entry| entry.is_signed_by(signer, network)),
+        };
+        if !good {
+            return Err(Refusal::BadSignature {
+                key: Hash(*signer.as_bytes()),
+            });
+        }
+        Ok(VerifiedTx {
+            tx: self,
+            signer: *signer,
+            network: *network,
+        })
+    }
+}
+
+/// What the signature of a transaction is over.
+enum Signed<'a> {
+    Digest(Purpose, Hash),
+    Entries(&'a [SignedEntry; 2]),
+}
+
+fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> Signed<'a> {
+    match action {
+        Action::Open(open) => Signed::Digest(Purpose::Open, Hash(open.session_id(network).0)),
+        Action::Join(join) => Signed::Digest(Purpose::Join, join.digest()),
+        Action::Leave {
+            session,
+            index,
+            leave,
+        } => Signed::Digest(leave.purpose(), leave.digest(session, *index)),
+        Action::Post(post) => Signed::Digest(Purpose::Post, post.header.digest()),
+        Action::Finish(finish) => Signed::Digest(Purpose::Finish, finish.digest()),
+        Action::Evidence(entries) => Signed::Entries(entries),
+    }
+}
+
+/// The bytes that the author of `action` signs; `None` for evidence, which nobody signs.
+#[must_use]
+pub fn bytes_to_sign(action: &Action, network: &NetworkId) -> Option<Vec<u8>> {
+    match signed_part(action, network) {
+        Signed::Digest(purpose, digest) => Some(signed_bytes(purpose, network, &digest)),
+        Signed::Entries(_) => None,
+    }
+}
+
+impl Post {
+    /// Puts a post together; `p2p` may come in any order.
+    #[must_use]
+    pub fn new(
+        session: SessionId,
+        round: u32,
+        (index, parties): (u16, u16),
+        transcript: Hash,
+        broadcast: Vec<u8>,
+        mut p2p: Vec<(u16, Vec<u8>)>,
+    ) -> Self {
+        p2p.sort_unstable_by_key(|(to, _)| *to);
+        let header = PostHeader {
+            session,
+            round,
+            index,
+            transcript,
+            bcast_hash: bcast_hash(&broadcast),
+            bcast_len: u32::try_from(broadcast.len()).unwrap_or(u32::MAX),
+            p2p_root: slot_root(p2p_leaves(&p2p, parties)),
+            p2p_bytes: p2p_bytes(&p2p),
+        };
+        Self {
+            header,
+            broadcast,
+            p2p,
+        }
+    }
+
+    /// The leaves of its p2p tree in a roster of `parties`.
+    #[must_use]
+    pub fn p2p_leaves(&self, parties: u16) -> Vec<Hash> {
+        p2p_leaves(&self.p2p, parties)
+    }
+
+    /// Computes the p2p root over a roster of `parties`, which a decoded post doesn't know.
+    fn set_roster_size(&mut self, parties: u16) -> Result<(), Refusal> {
+        match self.p2p.last() {
+            Some((index, _)) if *index >= parties => Err(Refusal::NotInRoster {
+                index: *index,
+                parties,
+            }),
+            _ => {
+                self.header.p2p_root = slot_root(p2p_leaves(&self.p2p, parties));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn p2p_leaves(p2p: &[(u16, Vec<u8>)], parties: u16) -> Vec<Hash> {
+    let mut rest = p2p.iter().peekable();
+    (0..parties)
+        .map(|index| {
+            rest.next_if(|(to, _)| *to == index)
+                .map_or(Hash::ZERO, |(_, ciphertext)| p2p_leaf(ciphertext))
+        })
+        .collect()
+}
+
+fn p2p_bytes(p2p: &[(u16, Vec<u8>)]) -> u32 {
+    p2p.iter().fold(0, |sum: u32, (_, ciphertext)| {
+        sum.saturating_add(u32::try_from(ciphertext.len()).unwrap_or(u32::MAX))
+    })
+}
