@@ -1,0 +1,249 @@
+//! One session: its leaf, and until erasure everything behind it.
+
+use alloc::{sync::Arc, vec, vec::Vec};
+
+use white_city_wire::{
+    Bitmap, Hash, IdentityKey, Refusal, SessionId, Spec,
+    board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
+    limits::NOBODY,
+};
+
+/// What a slot holds: the first valid one, for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Slot {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// A join, by its digest.
+    Join(Hash),
+    /// A post, by its digest.
+    Post(Hash),
+    /// A finish.
+    Finish {
+        /// Its digest.
+        digest: Hash,
+        /// The outcome that it names.
+        outcome: Hash,
+    },
+}
+
+impl Slot {
+    /// The digest of what it holds.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Hash> {
+        match self {
+            Self::Empty => None,
+            Self::Join(digest) | Self::Post(digest) | Self::Finish { digest, .. } => Some(*digest),
+        }
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its number, from 0 in the order of opening.
+    pub number: u32,
+    /// Its opener's number.
+    pub opener: u32,
+    /// What it reserves of its opener's quota until erasure, bytes.
+    pub reserved_bytes: u64,
+    /// What its leaf hashes. The hashes of slots, terminal record, evidence and leavers are those of the end of
+    /// the last block.
+    pub leaf: SessionLeaf,
+    /// How it ended.
+    pub terminal: Option<Terminal>,
+    /// What is kept until erasure.
+    pub body: Option<Body>,
+}
+
+/// What is kept of a session until erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// What the session is.
+    pub spec: Arc<Spec>,
+    /// Who may fill the open round's slots.
+    pub members: Bitmap,
+    /// The open round's slots.
+    pub slots: Vec<Slot>,
+    /// The closed rounds' slots, from round 0.
+    pub closed: Vec<Arc<Vec<Slot>>>,
+    /// What each party's entries have counted, bytes.
+    pub used_bytes: Vec<u64>,
+    /// Parties with signed evidence against them, ascending.
+    pub culprits: Vec<Culprit>,
+    /// Parties that left, in that order, with the digest of their word.
+    pub left: Vec<(u16, Hash)>,
+}
+
+impl Session {
+    /// A session that has just been opened.
+    #[must_use]
+    pub fn open(number: u32, opener: u32, id: SessionId, spec: Arc<Spec>) -> Self {
+        let n = spec.parties();
+        let body = Body {
+            members: Bitmap::full(n),
+            slots: vec![Slot::Empty; usize::from(n)],
+            closed: Vec::new(),
+            used_bytes: vec![0; usize::from(n)],
+            culprits: Vec::new(),
+            left: Vec::new(),
+            spec,
+        };
+        let mut session = Self {
+            number,
+            opener,
+            reserved_bytes: reserved_bytes(&body.spec),
+            leaf: SessionLeaf {
+                session: id,
+                status: Status::Joining,
+                open_round: 0,
+                transcript: Hash(id.0),
+                slots_root: Hash::ZERO,
+                deadline_ms: 0,
+                call_blocks: 0,
+                callers: [0; 32],
+                dispute: Hash::ZERO,
+                terminal: Hash::ZERO,
+                evidence: Hash::ZERO,
+                left: Hash::ZERO,
+            },
+            terminal: None,
+            body: Some(body),
+        };
+        session.refresh_leaf();
+        session
+    }
+
+    /// The session's id.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.leaf.session
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.leaf.status
+    }
+
+    /// What is kept until erasure.
+    ///
+    /// # Errors
+    /// [`Refusal::Erased`].
+    pub fn body(&self) -> Result<&Body, Refusal> {
+        self.body.as_ref().ok_or(Refusal::Erased)
+    }
+
+    /// How long the present phase lasts, ms of board time.
+    #[must_use]
+    pub fn phase_ms(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| match self.leaf.status {
+            Status::Joining => body.spec.join_ms,
+            Status::Dispute => body.spec.reveal_ms,
+            _ => body.spec.round_ms,
+        })
+    }
+
+    /// Recomputes the hashes in the leaf. An erased session keeps what it had.
+    pub fn refresh_leaf(&mut self) {
+        self.leaf.terminal = self.terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);
+        if let Some(body) = &self.body {
+            self.leaf.slots_root = slots_root(body.slots.iter().map(Slot::digest));
+            self.leaf.evidence = evidence_hash(&body.culprits);
+            self.leaf.left = left_hash(&body.left);
+        }
+    }
+
+    /// Ends the session. Transcript, slots and open round stay as they are.
+    pub(crate) fn end(
+        &mut self,
+        (status, cause): (Status, Cause),
+        by: Option<u16>,
+        outcome: Hash,
+        (height, board_ms): (u64, u64),
+    ) {
+        let Some(body) = &self.body else { return };
+        self.terminal = Some(Terminal {
+            status,
+            cause,
+            height,
+            board_ms,
+            by: by.unwrap_or(NOBODY),
+            outcome,
+            members: body.members.clone(),
+            filled: body.filled(),
+        });
+        self.leaf.status = status;
+        self.leaf.deadline_ms = board_ms.saturating_add(body.spec.retention_ms);
+        self.leaf.call_blocks = 0;
+        self.leaf.callers = [0; 32];
+    }
+
+    /// Drops what isn't kept for ever.
+    pub(crate) fn erase(&mut self) {
+        self.refresh_leaf();
+        self.leaf.status = Status::Erased;
+        self.body = None;
+    }
+}
+
+/// What `Open` reserves for a session with this spec, bytes.
+#[must_use]
+pub(crate) fn reserved_bytes(spec: &Spec) -> u64 {
+    spec.max_bytes.saturating_add(spec.own_bytes())
+}
+
+impl Body {
+    /// The open round's filled slots.
+    #[must_use]
+    pub fn filled(&self) -> Bitmap {
+        (0_u16..)
+            .zip(&self.slots)
+            .map(|(index, slot)| (index, !slot.is_empty()))
+            .collect()
+    }
+
+    /// The slot of the open round or a closed one; `None` for rounds to come and indices past the roster.
+    #[must_use]
+    pub fn slot(&self, round: u32, index: u16) -> Option<&Slot> {
+        let round = usize::try_from(round).ok()?;
+        let slots = match self.closed.get(round) {
+            Some(closed) => closed.as_slice(),
+            None if round == self.closed.len() => &self.slots,
+            None => return None,
+        };
+        slots.get(usize::from(index))
+    }
+
+    /// Whether the party has left by name.
+    #[must_use]
+    pub fn has_left(&self, index: u16) -> bool {
+        self.left.iter().any(|(leaver, _)| *leaver == index)
+    }
+
+    /// Members whose slots the open round still waits for.
+    #[must_use]
+    pub fn awaited(&self) -> Bitmap {
+        let filled = self.filled();
+        (0..self.members.size())
+            .map(|i| {
+                let awaited = self.members.contains(i) && !filled.contains(i) && !self.has_left(i);
+                (i, awaited)
+            })
+            .collect()
+    }
+
+    /// Checks that `signer` is the party at `index`.
+    pub(crate) fn check_signer(&self, index: u16, signer: &IdentityKey) -> Result<(), Refusal> {
+        let key = self.spec.key(index)?;
+        (key == signer).then_some(()).ok_or(Refusal::BadSignature {
+            key: Hash(*key.as_bytes()),
+        })
+    }
+}
