@@ -145,6 +145,27 @@ impl Block {
         Ok((*spec.key(index)?, spec.parties()))
     }
 
+    /// The session that a transaction is of, unless it opens one, and whether that is in last call.
+    #[must_use]
+    pub fn place(&self, tx: &VerifiedTx) -> (Option<u32>, bool) {
+        let id = match tx.action() {
+            Action::Open(_) => return (None, false),
+            Action::Join(join) => join.session,
+            Action::Leave { session, .. } => *session,
+            Action::Post(post) => post.header.session,
+            Action::Finish(finish) => finish.session,
+            Action::Evidence([first, _]) => first.entry.slot().0,
+        };
+        self.session(&id).map_or((None, false), |session| {
+            let deadline_ms = session.leaf.deadline_ms;
+            let last_call = session.status().is_live() && deadline_ms != 0;
+            (
+                Some(session.number),
+                last_call && self.board_ms > deadline_ms,
+            )
+        })
+    }
+
     /// Says whether a transaction would be applied now.
     ///
     /// # Errors

@@ -353,7 +353,7 @@ pub struct TranscriptQuery {
     #[prost(uint32, tag = "2")]
     pub from_round: u32,
 }
-/// The equivocations that are on the board.
+/// The equivocations that are on the board, and the words of those who left.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EvidenceQuery {
     #[prost(message, optional, tag = "1")]
@@ -595,6 +595,9 @@ pub struct TranscriptAnswer {
 pub struct EvidenceAnswer {
     #[prost(message, repeated, tag = "1")]
     pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// The declines and aborts of those who left, with their signatures.
+    #[prost(message, repeated, tag = "2")]
+    pub leaves: ::prost::alloc::vec::Vec<Tx>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TerminalAnswer {

@@ -53,6 +53,11 @@ impl SlotTree {
             .unwrap_or(Hash::ZERO)
     }
 
+    /// Every node, level by level, from the padded leaves up to the root.
+    pub fn nodes(&self) -> impl Iterator<Item = &Hash> {
+        self.levels.iter().flatten()
+    }
+
     /// The siblings of leaf `index` from the leaf up; `None` past the padded leaves.
     #[must_use]
     pub fn path(&self, index: u16) -> Option<Vec<Hash>> {

@@ -186,6 +186,12 @@ impl VerifiedTx {
     pub const fn bytes(&self) -> u32 {
         self.tx.bytes
     }
+
+    /// The one encoding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.tx.encode()
+    }
 }
 
 impl SignedTx {

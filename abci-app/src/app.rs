@@ -1,0 +1,133 @@
+//! The application behind CometBFT's four connections. Consensus calls take a lock of their own; `CheckTx` and
+//! queries read the last committed state and never wait for them.
+
+mod abci_calls;
+mod check_tx;
+mod consensus;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+pub use consensus::Fatal;
+use white_city_state_machine::{Block, BlockContext, State};
+
+use crate::{
+    config::Config,
+    fault::FaultPoint,
+    halt::Halt,
+    pending::Pending,
+    store::{Snapshot, Store, StoreError, Tip},
+    verified::VerifiedCache,
+};
+
+/// The state after the last committed block, for everybody who only reads.
+pub struct Committed {
+    /// The state.
+    pub state: State,
+    /// Where the chain stands.
+    pub tip: Tip,
+    /// The store at the same height.
+    pub snapshot: Snapshot,
+}
+
+impl Committed {
+    /// The context of a block that would follow at once, for checks that aren't consensus.
+    #[must_use]
+    pub const fn next_context(&self) -> BlockContext {
+        BlockContext {
+            height: self.tip.height.saturating_add(1),
+            time: self.tip.time,
+            parent_hash: self.tip.block_hash,
+            parent_time: self.tip.time,
+            proposer: [0; 20],
+        }
+    }
+
+    /// A block that would follow at once, in which transactions can be checked.
+    #[must_use]
+    pub fn peek(&self) -> Block {
+        Block::peek(self.state.clone(), self.next_context())
+    }
+}
+
+/// One replica's application. A clone is another handle on the same one.
+#[derive(Clone)]
+pub struct Replica {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    /// `None` until the genesis has come.
+    committed: RwLock<Option<Arc<Committed>>>,
+    consensus: Mutex<consensus::Consensus>,
+    pending: Mutex<Pending>,
+    verified: VerifiedCache,
+    halt: Halt,
+    fault: Option<FaultPoint>,
+}
+
+impl Replica {
+    /// A replica that goes on where its store ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn new(config: &Config, store: Store, halt: Halt) -> Result<Self, StoreError> {
+        let committed = match store.load()? {
+            Some((state, tip)) => {
+                let snapshot = store.snapshot()?;
+                tracing::info!(height = tip.height, root = %tip.root, "state loaded");
+                Some(Arc::new(Committed {
+                    state,
+                    tip,
+                    snapshot,
+                }))
+            }
+            None => None,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                committed: RwLock::new(committed),
+                consensus: Mutex::default(),
+                pending: Mutex::new(Pending::new(
+                    config.pending_per_identity,
+                    config.pending_total,
+                )),
+                verified: VerifiedCache::new(config.verified_cache_bytes),
+                halt,
+                fault: config.fault_point().ok().flatten(),
+            }),
+        })
+    }
+
+    /// The state after the last committed block; `None` until the genesis has come.
+    #[must_use]
+    pub fn committed(&self) -> Option<Arc<Committed>> {
+        self.shared
+            .committed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The handle that stops this replica.
+    #[must_use]
+    pub fn halt(&self) -> &Halt {
+        &self.shared.halt
+    }
+
+    fn set_committed(&self, committed: Committed) {
+        *self
+            .shared
+            .committed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(committed));
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.shared
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,191 @@
+//! CometBFT's calls, in its types.
+
+use bytes::Bytes;
+use prost::Message;
+use tendermint_abci::Application;
+use tendermint_proto::v0_38::abci::{
+    CheckTxType, Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx,
+    RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
+    ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
+    ResponseQuery, response_process_proposal::ProposalStatus,
+};
+use white_city_wire::{Hash, limits::PROTOCOL, seal::BlockTime};
+
+use super::{Replica, consensus::Proposed};
+use crate::{execution::Executed, genesis, query};
+
+impl Application for Replica {
+    fn info(&self, _request: RequestInfo) -> ResponseInfo {
+        let tip = self.committed().map(|c| c.tip).filter(|tip| tip.height > 0);
+        ResponseInfo {
+            data: "white-city".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            app_version: PROTOCOL.into(),
+            last_block_height: tip.map_or(0, |t| i64::try_from(t.height).unwrap_or(i64::MAX)),
+            last_block_app_hash: tip.map_or_else(Bytes::new, |t| hash_bytes(&t.root)),
+        }
+    }
+
+    /// A genesis can't be refused in an answer: the replica halts.
+    fn init_chain(&self, request: RequestInitChain) -> ResponseInitChain {
+        let taken = genesis::network(&request)
+            .map_err(|error| error.to_string())
+            .and_then(|network| self.init(network).map_err(|error| error.to_string()));
+        ResponseInitChain {
+            app_hash: self
+                .or_halt(taken)
+                .map_or_else(Bytes::new, |root| hash_bytes(&root)),
+            ..Default::default()
+        }
+    }
+
+    fn query(&self, request: RequestQuery) -> ResponseQuery {
+        query::answer(self.committed().as_deref(), &request)
+    }
+
+    fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
+        let recheck = request.r#type == i32::from(CheckTxType::Recheck);
+        match Self::check_tx(self, &request.tx) {
+            Ok(()) => ResponseCheckTx::default(),
+            Err(refusal) => {
+                tracing::debug!(code = refusal.code(), recheck, %refusal, "transaction refused");
+                ResponseCheckTx {
+                    code: refusal.code(),
+                    log: refusal.to_string(),
+                    codespace: "white-city".into(),
+                    ..Default::default()
+                }
+            }
+        }
+    }
+
+    fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {
+        let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
+        let proposed = Proposed {
+            height: u64::try_from(request.height).unwrap_or(0),
+            time: block_time(request.time),
+            proposer: address(&request.proposer_address),
+            misbehavior: encode_misbehavior(&request.misbehavior),
+            hash: None,
+            block: request.txs,
+        };
+        let block = self.propose(proposed, max_bytes);
+        ResponsePrepareProposal {
+            txs: self
+                .or_halt(block.map_err(|e| e.to_string()))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn process_proposal(&self, request: RequestProcessProposal) -> ResponseProcessProposal {
+        let proposed = Proposed {
+            height: u64::try_from(request.height).unwrap_or(0),
+            time: block_time(request.time),
+            proposer: address(&request.proposer_address),
+            misbehavior: encode_misbehavior(&request.misbehavior),
+            hash: Hash::from_slice(&request.hash),
+            block: request.txs,
+        };
+        let status = match self.or_halt(self.judge(&proposed).map_err(|e| e.to_string())) {
+            Some(Ok(())) => ProposalStatus::Accept,
+            Some(Err(reason)) => {
+                let proposer = hex::encode(proposed.proposer);
+                tracing::warn!(height = proposed.height, proposer, %reason, "proposal rejected");
+                ProposalStatus::Reject
+            }
+            None => ProposalStatus::Reject,
+        };
+        ResponseProcessProposal {
+            status: status.into(),
+        }
+    }
+
+    /// A committed block can't be refused: if it is invalid here, the replica halts.
+    fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
+        let proposed = Proposed {
+            height: u64::try_from(request.height).unwrap_or(0),
+            time: block_time(request.time),
+            proposer: address(&request.proposer_address),
+            misbehavior: encode_misbehavior(&request.misbehavior),
+            hash: Hash::from_slice(&request.hash),
+            block: request.txs,
+        };
+        let decided = self.or_halt(self.decide(&proposed).map_err(|e| e.to_string()));
+        decided.map_or_else(ResponseFinalizeBlock::default, |(executed, root)| {
+            ResponseFinalizeBlock {
+                events: events(&executed),
+                tx_results: vec![ExecTxResult::default(); proposed.block.len()],
+                app_hash: hash_bytes(&root),
+                ..Default::default()
+            }
+        })
+    }
+
+    fn commit(&self) -> ResponseCommit {
+        let stored = self.store_decided().map_err(|error| error.to_string());
+        self.or_halt(stored);
+        ResponseCommit { retain_height: 0 }
+    }
+}
+
+impl Replica {
+    /// Halts the replica on an error that no answer can carry.
+    fn or_halt<T>(&self, result: Result<T, String>) -> Option<T> {
+        result.map_err(|diagnosis| self.halt().halt(diagnosis)).ok()
+    }
+}
+
+/// One event for each session that the block has changed, for those who subscribe.
+fn events(executed: &Executed) -> Vec<Event> {
+    let sessions = executed.ended.state.sessions();
+    let changed = executed
+        .ended
+        .sessions
+        .iter()
+        .filter_map(|number| sessions.get(*number));
+    changed
+        .map(|session| {
+            let leaf = &session.leaf;
+            Event {
+                r#type: "white_city.session".into(),
+                attributes: vec![
+                    attribute("id", leaf.session.to_string()),
+                    attribute("number", session.number.to_string()),
+                    attribute("status", leaf.status.number().to_string()),
+                    attribute("open_round", leaf.open_round.to_string()),
+                ],
+            }
+        })
+        .collect()
+}
+
+fn attribute(key: &str, value: String) -> EventAttribute {
+    EventAttribute {
+        key: key.into(),
+        value,
+        index: false,
+    }
+}
+
+fn block_time(time: Option<tendermint_proto::google::protobuf::Timestamp>) -> BlockTime {
+    time.map_or_else(BlockTime::default, |time| BlockTime {
+        seconds: time.seconds,
+        nanos: u32::try_from(time.nanos).unwrap_or(0),
+    })
+}
+
+fn address(bytes: &[u8]) -> [u8; 20] {
+    bytes.try_into().unwrap_or([0; 20])
+}
+
+fn encode_misbehavior(misbehavior: &[Misbehavior]) -> Vec<u8> {
+    misbehavior
+        .iter()
+        .flat_map(Message::encode_length_delimited_to_vec)
+        .collect()
+}
+
+fn hash_bytes(hash: &Hash) -> Bytes {
+    Bytes::copy_from_slice(&hash.0)
+}

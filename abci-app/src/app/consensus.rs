@@ -1,0 +1,292 @@
+//! The consensus connection: proposing, judging, executing and storing blocks.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use bytes::Bytes;
+use white_city_state_machine::{BlockContext, State};
+use white_city_wire::{Hash, Network, seal::BlockTime};
+
+use super::{Committed, Replica};
+use crate::{
+    execution::{self, Executed, InvalidBlock},
+    fault::{self, Step},
+    store::{StoreError, Tip},
+};
+
+/// Most executed proposals that are remembered at one height.
+const EXECUTED_MAX: usize = 16;
+
+/// What is known of the height that is being decided.
+#[derive(Default)]
+pub struct Consensus {
+    /// By [`execution::proposal_key`].
+    executed: BTreeMap<Hash, Arc<Executed>>,
+    /// Block hash to proposal key.
+    by_hash: BTreeMap<Hash, Hash>,
+    /// The decided block, until it is stored.
+    decided: Option<Decided>,
+}
+
+struct Decided {
+    executed: Arc<Executed>,
+    tip: Tip,
+}
+
+/// A proposal or a block, as CometBFT hands it over.
+pub struct Proposed {
+    /// Its height.
+    pub height: u64,
+    /// Its header's time.
+    pub time: BlockTime,
+    /// Address of its proposer.
+    pub proposer: [u8; 20],
+    /// Encoded misbehavior of validators.
+    pub misbehavior: Vec<u8>,
+    /// Its hash, where it has one.
+    pub hash: Option<Hash>,
+    /// Seal and transactions.
+    pub block: Vec<Bytes>,
+}
+
+/// Why a replica can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// A consensus call before the genesis.
+    #[error("a consensus call before the genesis")]
+    NoGenesis,
+    /// A committed block that is invalid here.
+    #[error(
+        "block {height} was committed, but it is invalid here: {reason}. Either more than a third of the validators \
+         are malicious, or this replica's state or program is broken. It stops and won't go on with this store."
+    )]
+    InvalidCommitted {
+        /// Its height.
+        height: u64,
+        /// What is wrong.
+        reason: InvalidBlock,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A commit without a decided block.
+    #[error("commit without a decided block")]
+    NothingDecided,
+}
+
+impl Replica {
+    /// Takes the genesis.
+    ///
+    /// # Errors
+    /// [`Fatal::Store`].
+    pub fn init(&self, network: Network) -> Result<Hash, Fatal> {
+        let state = State::genesis(Arc::new(network));
+        let root = state.root();
+        let tip = Tip {
+            height: 0,
+            block_hash: Hash::ZERO,
+            time: state.network().genesis_time,
+            root,
+        };
+        tracing::info!(chain = state.network().chain_id, network = %state.network().id, %root, "genesis");
+        let snapshot = self.shared.store.snapshot()?;
+        self.set_committed(Committed {
+            state,
+            tip,
+            snapshot,
+        });
+        Ok(root)
+    }
+
+    /// Puts a proposal together from `candidates` and what this replica has found itself.
+    ///
+    /// # Errors
+    /// [`Fatal::NoGenesis`].
+    pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
+        let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        let mut candidates: Vec<Bytes> = self
+            .pending()
+            .found()
+            .into_iter()
+            .map(Bytes::from)
+            .collect();
+        candidates.extend(proposed.block.iter().cloned());
+        self.fault(Step::Prepare, proposed.height);
+        let context = context(&proposed, &committed);
+        let cache = &self.shared.verified;
+        let (executed, block) =
+            execution::propose(&committed.state, context, &candidates, max_bytes, cache);
+        let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
+        self.remember(key, None, Arc::new(executed));
+        self.fault(Step::Prepared, proposed.height);
+        Ok(block)
+    }
+
+    /// Judges a proposal.
+    ///
+    /// # Errors
+    /// [`Fatal::NoGenesis`]; an invalid proposal is the inner error.
+    pub fn judge(&self, proposed: &Proposed) -> Result<Result<(), InvalidBlock>, Fatal> {
+        self.fault(Step::Process, proposed.height);
+        let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        let context = context(proposed, &committed);
+        let key = execution::proposal_key(&context, &proposed.misbehavior, &proposed.block);
+        let judged = match self.known(&key) {
+            Some(executed) => Ok(executed),
+            None => {
+                let cache = &self.shared.verified;
+                execution::execute(&committed.state, context, &proposed.block, cache).map(Arc::new)
+            }
+        };
+        let verdict = judged.map(|executed| self.remember(key, proposed.hash, executed));
+        self.fault(Step::Processed, proposed.height);
+        Ok(verdict)
+    }
+
+    /// Executes a decided block; gives the root after it, and how many items it has.
+    ///
+    /// # Errors
+    /// [`Fatal`]: whatever fails here must stop the replica.
+    pub fn decide(&self, proposed: &Proposed) -> Result<(Arc<Executed>, Hash), Fatal> {
+        self.fault(Step::Finalize, proposed.height);
+        let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        let executed = match proposed.hash.and_then(|hash| self.judged(&hash)) {
+            Some(executed) => executed,
+            None => Arc::new(self.execute_unseen(&committed, proposed)?),
+        };
+        let root = executed.seal.root;
+        let tip = Tip {
+            height: proposed.height,
+            block_hash: proposed.hash.unwrap_or(Hash::ZERO),
+            time: proposed.time,
+            root,
+        };
+        self.consensus().decided = Some(Decided {
+            executed: Arc::clone(&executed),
+            tip,
+        });
+        self.fault(Step::Finalized, proposed.height);
+        Ok((executed, root))
+    }
+
+    /// Executes a block that this replica was never asked about: parent and time come from its seal.
+    fn execute_unseen(
+        &self,
+        committed: &Committed,
+        proposed: &Proposed,
+    ) -> Result<Executed, Fatal> {
+        let invalid = |reason| Fatal::InvalidCommitted {
+            height: proposed.height,
+            reason,
+        };
+        let (seal, _) = execution::split(&proposed.block).map_err(invalid)?;
+        let context = BlockContext {
+            parent_hash: seal.parent_hash,
+            parent_time: seal.parent_time,
+            ..context(proposed, committed)
+        };
+        let cache = &self.shared.verified;
+        execution::execute(&committed.state, context, &proposed.block, cache).map_err(invalid)
+    }
+
+    /// Stores the decided block, in one atomic transaction, and shows it to readers.
+    ///
+    /// # Errors
+    /// [`Fatal`].
+    pub fn store_decided(&self) -> Result<Tip, Fatal> {
+        let decided = {
+            let mut consensus = self.consensus();
+            consensus.executed.clear();
+            consensus.by_hash.clear();
+            consensus.decided.take().ok_or(Fatal::NothingDecided)?
+        };
+        let Decided { executed, tip } = decided;
+        self.fault(Step::Commit, tip.height);
+        let first = self.committed().is_none_or(|before| before.tip.height == 0);
+        let store = &self.shared.store;
+        store.commit(&executed.ended, &executed.txs, &tip, first)?;
+        self.fault(Step::Committed, tip.height);
+        self.set_committed(Committed {
+            state: executed.ended.state.clone(),
+            tip,
+            snapshot: store.snapshot()?,
+        });
+        self.tidy_pending(&executed, tip.height);
+        log_block(&executed, &tip);
+        Ok(tip)
+    }
+
+    fn tidy_pending(&self, executed: &Executed, height: u64) {
+        let mut pending = self.pending();
+        for (_, tx) in &executed.txs {
+            pending.release(tx);
+        }
+        pending.forget_unseen(height);
+        if let Some(committed) = self.committed() {
+            let block = committed.peek();
+            let network = &committed.state.network().id;
+            let verified = &self.shared.verified;
+            pending.retain_found(|evidence| {
+                let tx = verified.verify(&block, network, evidence);
+                tx.is_ok_and(|tx| block.check(&tx).is_ok())
+            });
+        }
+    }
+
+    fn fault(&self, step: Step, height: u64) {
+        fault::point(self.shared.fault, step, height);
+    }
+
+    fn consensus(&self) -> std::sync::MutexGuard<'_, Consensus> {
+        self.shared
+            .consensus
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, key: &Hash) -> Option<Arc<Executed>> {
+        self.consensus().executed.get(key).cloned()
+    }
+
+    fn judged(&self, hash: &Hash) -> Option<Arc<Executed>> {
+        let consensus = self.consensus();
+        let key = consensus.by_hash.get(hash)?;
+        consensus.executed.get(key).cloned()
+    }
+
+    fn remember(&self, key: Hash, hash: Option<Hash>, executed: Arc<Executed>) {
+        let mut consensus = self.consensus();
+        if consensus.executed.len() >= EXECUTED_MAX {
+            // Many consensus rounds at one height: what is decided in the end is executed again.
+            consensus.executed.clear();
+            consensus.by_hash.clear();
+        }
+        consensus.executed.insert(key, executed);
+        if let Some(hash) = hash {
+            consensus.by_hash.insert(hash, key);
+        }
+    }
+}
+
+fn context(proposed: &Proposed, committed: &Committed) -> BlockContext {
+    BlockContext {
+        height: proposed.height,
+        time: proposed.time,
+        parent_hash: committed.tip.block_hash,
+        parent_time: committed.tip.time,
+        proposer: proposed.proposer,
+    }
+}
+
+fn log_block(executed: &Executed, tip: &Tip) {
+    let sessions = executed.ended.sessions.len();
+    tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.root, "block");
+    for number in &executed.ended.sessions {
+        if let Some(session) = executed.ended.state.sessions().get(*number) {
+            let leaf = &session.leaf;
+            tracing::debug!(session = %leaf.session, number, status = ?leaf.status, round = leaf.open_round, "session");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The replica's configuration file, `replica.toml` in its home.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::fault::FaultPoint;
+
+/// Largest configuration file, bytes.
+const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
+
+/// How a replica runs. Every key is described in `config/replica.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
+    pub listen: String,
+    /// The store, relative to the home.
+    pub store: PathBuf,
+    /// What is logged, as a filter of the `tracing` crate.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Most pending transactions of one identity.
+    pub pending_per_identity: u32,
+    /// Most pending transactions of all identities; below CometBFT's `mempool.size`.
+    pub pending_total: u32,
+    /// Memory for signatures that were checked already, bytes of transactions.
+    pub verified_cache_bytes: u64,
+    /// A step of a block at which the process dies, `step@height`; needs the feature `fault-points`.
+    pub fault: Option<String>,
+}
+
+/// How a replica logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "unix://app.sock".into(),
+            store: "board.redb".into(),
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            pending_per_identity: 64,
+            pending_total: 20_000,
+            verified_cache_bytes: 64 << 20,
+            fault: None,
+        }
+    }
+}
+
+/// Where CometBFT connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// An address and port.
+    Tcp(String),
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// The file can't be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is far larger than a configuration.
+    #[error("{path}: more than {CONFIG_BYTES_MAX} bytes")]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file isn't TOML with the known keys.
+    #[error("{path}: {error}")]
+    Toml {
+        /// Which file.
+        path: PathBuf,
+        /// What and where.
+        error: Box<toml::de::Error>,
+    },
+    /// A key with a value that it can't have.
+    #[error("key {key}: got {got:?}, expected {expected}")]
+    Key {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        got: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks `replica.toml` in `home`; relative paths become paths in `home`.
+    ///
+    /// # Errors
+    /// [`BadConfig`] names the file, and the key with what it may be.
+    pub fn load(home: &Path) -> Result<Self, BadConfig> {
+        let path = home.join("replica.toml");
+        let read = |error| BadConfig::Read {
+            path: path.clone(),
+            error,
+        };
+        if fs::metadata(&path).map_err(read)?.len() > CONFIG_BYTES_MAX {
+            return Err(BadConfig::TooLarge { path });
+        }
+        let text = fs::read_to_string(&path).map_err(read)?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| BadConfig::Toml {
+            path: path.clone(),
+            error: Box::new(error),
+        })?;
+        config.store = home.join(&config.store);
+        if let Listen::Unix(socket) = config.listen()? {
+            config.listen = format!("unix://{}", home.join(socket).display());
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), BadConfig> {
+        let key = |good: bool, key, got: String, expected| {
+            good.then_some(())
+                .ok_or(BadConfig::Key { key, got, expected })
+        };
+        key(
+            tracing_subscriber::EnvFilter::try_new(&self.log).is_ok(),
+            "log",
+            self.log.clone(),
+            "a filter such as info or white_city_replica=debug",
+        )?;
+        key(
+            self.pending_per_identity > 0,
+            "pending_per_identity",
+            self.pending_per_identity.to_string(),
+            "at least 1",
+        )?;
+        key(
+            self.pending_total >= self.pending_per_identity,
+            "pending_total",
+            self.pending_total.to_string(),
+            "at least pending_per_identity",
+        )?;
+        self.fault_point().map(|_| ())
+    }
+
+    /// Where to listen.
+    ///
+    /// # Errors
+    /// [`BadConfig::Key`].
+    pub fn listen(&self) -> Result<Listen, BadConfig> {
+        if let Some(path) = self
+            .listen
+            .strip_prefix("unix://")
+            .filter(|p| !p.is_empty())
+        {
+            return Ok(Listen::Unix(path.into()));
+        }
+        if let Some(address) = self
+            .listen
+            .strip_prefix("tcp://")
+            .filter(|a| a.contains(':'))
+        {
+            return Ok(Listen::Tcp(address.into()));
+        }
+        Err(BadConfig::Key {
+            key: "listen",
+            got: self.listen.clone(),
+            expected: "unix://PATH or tcp://ADDRESS:PORT",
+        })
+    }
+
+    /// Where to die, if anywhere.
+    ///
+    /// # Errors
+    /// [`BadConfig::Key`] when it isn't `step@height`, or this build has no fault points.
+    pub fn fault_point(&self) -> Result<Option<FaultPoint>, BadConfig> {
+        let Some(text) = &self.fault else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(point) if cfg!(feature = "fault-points") => Ok(Some(point)),
+            _ => Err(BadConfig::Key {
+                key: "fault",
+                got: text.clone(),
+                expected: "step@height, in a build with the feature fault-points",
+            }),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Executing a block, and putting one together: transactions in, state and seal out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use white_city_state_machine::{Block, BlockContext, Ended, State};
+use white_city_wire::{Hash, Refusal, VerifiedTx, limits::SEAL_BYTES, seal::Seal};
+
+use crate::{
+    packing::{self, Candidate},
+    verified::VerifiedCache,
+};
+
+/// A block that was executed, with the session that each transaction is of.
+pub struct Executed {
+    /// The state after it.
+    pub ended: Ended,
+    /// Its seal.
+    pub seal: Seal,
+    /// Its valid transactions.
+    pub txs: Vec<(u32, Arc<VerifiedTx>)>,
+}
+
+/// Why a block is invalid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBlock {
+    /// The first item isn't a seal.
+    #[error("the block doesn't begin with a seal")]
+    NoSeal,
+    /// A transaction that is invalid where it stands.
+    #[error("transaction {position} is refused: {refusal}")]
+    Refused {
+        /// Its place in the block.
+        position: usize,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The seal names another parent.
+    #[error("the seal's parent is {got:?}, expected {expected:?}")]
+    Parent {
+        /// The seal.
+        got: Box<Seal>,
+        /// What this replica has stored.
+        expected: Box<Seal>,
+    },
+    /// The seal carries another root.
+    #[error("the seal's root is {got}, execution gives {expected}")]
+    Root {
+        /// Root in the seal.
+        got: Hash,
+        /// Root of the state after the block.
+        expected: Hash,
+    },
+}
+
+/// Takes the seal off a block.
+///
+/// # Errors
+/// [`InvalidBlock::NoSeal`].
+pub fn split(block: &[Bytes]) -> Result<(Seal, &[Bytes]), InvalidBlock> {
+    let (first, txs) = block.split_first().ok_or(InvalidBlock::NoSeal)?;
+    let seal = Seal::decode(first).ok_or(InvalidBlock::NoSeal)?;
+    Ok((seal, txs))
+}
+
+/// Executes a block whose every transaction must be valid, and compares its seal.
+///
+/// # Errors
+/// [`InvalidBlock`].
+pub fn execute(
+    state: &State,
+    context: BlockContext,
+    block: &[Bytes],
+    cache: &VerifiedCache,
+) -> Result<Executed, InvalidBlock> {
+    let (seal, txs) = split(block)?;
+    let network = Arc::clone(state.network());
+    let mut open = Block::begin(state.clone(), context);
+    let mut valid = Vec::with_capacity(txs.len());
+    for (position, bytes) in txs.iter().enumerate() {
+        let refused = |refusal| InvalidBlock::Refused {
+            position: position + 1,
+            refusal,
+        };
+        let tx = cache.verify(&open, &network.id, bytes).map_err(refused)?;
+        let session = open.apply(&tx).map_err(refused)?;
+        valid.push((session, tx));
+    }
+    let ended = open.end();
+    let expected = ended.seal();
+    if (seal.parent_hash, seal.parent_time) != (expected.parent_hash, expected.parent_time) {
+        return Err(InvalidBlock::Parent {
+            got: Box::new(seal),
+            expected: Box::new(expected),
+        });
+    }
+    if seal.root != expected.root {
+        return Err(InvalidBlock::Root {
+            got: seal.root,
+            expected: expected.root,
+        });
+    }
+    Ok(Executed {
+        ended,
+        seal,
+        txs: valid,
+    })
+}
+
+/// Puts a block together: of the candidates those that are valid and fit, behind the seal.
+pub fn propose(
+    state: &State,
+    context: BlockContext,
+    candidates: &[Bytes],
+    max_bytes: u64,
+    cache: &VerifiedCache,
+) -> (Executed, Vec<Bytes>) {
+    let network = Arc::clone(state.network());
+    let mut open = Block::begin(state.clone(), context);
+    let candidates = candidates
+        .iter()
+        .filter_map(|bytes| {
+            let tx = cache.verify(&open, &network.id, bytes).ok()?;
+            let (session, last_call) = open.place(&tx);
+            Some(Candidate {
+                session,
+                last_call,
+                item: (bytes, tx),
+            })
+        })
+        .collect();
+    let mut left = max_bytes.saturating_sub(in_block(u64::from(SEAL_BYTES)));
+    let mut valid = Vec::new();
+    let mut block = vec![Bytes::new()];
+    for (bytes, tx) in packing::order(candidates) {
+        let needed = in_block(u64::from(tx.bytes()));
+        if needed > left {
+            continue;
+        }
+        if let Ok(session) = open.apply(&tx) {
+            left -= needed;
+            block.push(bytes.clone());
+            valid.push((session, tx));
+        }
+    }
+    let ended = open.end();
+    let seal = ended.seal();
+    block[0] = seal.encode().into();
+    let executed = Executed {
+        ended,
+        seal,
+        txs: valid,
+    };
+    (executed, block)
+}
+
+/// What a transaction of `bytes` takes of a block: itself, its length and its tag.
+fn in_block(bytes: u64) -> u64 {
+    let mut length_bytes = 1;
+    let mut rest = bytes >> 7;
+    while rest > 0 {
+        length_bytes += 1;
+        rest >>= 7;
+    }
+    1 + length_bytes + bytes
+}
+
+/// What identifies a proposal between preparing and processing it, when it has no hash yet.
+#[must_use]
+pub fn proposal_key(context: &BlockContext, misbehavior: &[u8], block: &[Bytes]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(context.height.to_be_bytes());
+    hasher.update(context.time.seconds.to_be_bytes());
+    hasher.update(context.time.nanos.to_be_bytes());
+    hasher.update(context.proposer);
+    hasher.update(
+        u64::try_from(misbehavior.len())
+            .unwrap_or(u64::MAX)
+            .to_be_bytes(),
+    );
+    hasher.update(misbehavior);
+    for item in block {
+        hasher.update(u64::try_from(item.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(item);
+    }
+    Hash(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_in_a_block_is_that_of_a_protobuf_field() {
+        for bytes in [0_usize, 1, 127, 128, 16_383, 16_384, 700_000] {
+            let field = prost::encoding::bytes::encoded_len(1, &vec![0_u8; bytes]);
+            let bytes = u64::try_from(bytes).unwrap();
+            assert_eq!(in_block(bytes), u64::try_from(field).unwrap());
+        }
+    }
+}

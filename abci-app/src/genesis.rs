@@ -1,0 +1,141 @@
+//! From CometBFT's `InitChain` to a checked [`Network`], and back and forth to the store.
+
+use serde::{Deserialize, Serialize};
+use tendermint_proto::v0_38::{abci::RequestInitChain, crypto::public_key::Sum};
+use white_city_wire::{
+    Network, Params,
+    genesis::{BadGenesis, Chain, Validator},
+    seal::BlockTime,
+};
+
+/// Why a chain can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    /// The genesis is refused.
+    #[error("the genesis is refused: {0}")]
+    Refused(#[from] BadGenesis),
+    /// A part that CometBFT always sends is missing.
+    #[error("the genesis has no {0}")]
+    Missing(&'static str),
+    /// A validator with another kind of key.
+    #[error("validator {0} has no Ed25519 key")]
+    ValidatorKey(usize),
+}
+
+/// Checks what CometBFT says of the genesis.
+///
+/// # Errors
+/// [`GenesisError`] names what is wrong.
+pub fn network(request: &RequestInitChain) -> Result<Network, GenesisError> {
+    let time = request
+        .time
+        .as_ref()
+        .ok_or(GenesisError::Missing("genesis_time"))?;
+    let consensus = request
+        .consensus_params
+        .as_ref()
+        .ok_or(GenesisError::Missing("consensus_params"))?;
+    let block = consensus
+        .block
+        .as_ref()
+        .ok_or(GenesisError::Missing("consensus_params.block"))?;
+    let evidence = consensus
+        .evidence
+        .as_ref()
+        .ok_or(GenesisError::Missing("consensus_params.evidence"))?;
+    let validators = request
+        .validators
+        .iter()
+        .enumerate()
+        .map(|(position, validator)| {
+            let key = match validator.pub_key.as_ref().and_then(|key| key.sum.as_ref()) {
+                Some(Sum::Ed25519(bytes)) => bytes.as_slice().try_into().ok(),
+                _ => None,
+            };
+            Ok(Validator {
+                key: key.ok_or(GenesisError::ValidatorKey(position))?,
+                power: u64::try_from(validator.power).unwrap_or(0),
+            })
+        })
+        .collect::<Result<_, GenesisError>>()?;
+    let chain = Chain {
+        chain_id: request.chain_id.clone(),
+        genesis_time: BlockTime {
+            seconds: time.seconds,
+            nanos: u32::try_from(time.nanos).unwrap_or(0),
+        },
+        initial_height: request.initial_height,
+        validators,
+        block_max_bytes: block.max_bytes,
+        evidence_max_bytes: evidence.max_bytes,
+    };
+    let params = params(&request.app_state_bytes)?;
+    Ok(Network::new(chain, params)?)
+}
+
+/// Reads the parameters from the genesis' `app_state`.
+///
+/// # Errors
+/// [`BadGenesis::Json`].
+pub fn params(app_state: &[u8]) -> Result<Params, BadGenesis> {
+    serde_json::from_slice(app_state).map_err(|error| BadGenesis::Json(error.to_string()))
+}
+
+/// A genesis as the store keeps it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredGenesis {
+    chain_id: String,
+    seconds: i64,
+    nanos: u32,
+    initial_height: u64,
+    validators: Vec<(String, u64)>,
+    params: Params,
+}
+
+impl From<&Network> for StoredGenesis {
+    fn from(network: &Network) -> Self {
+        Self {
+            chain_id: network.chain_id.clone(),
+            seconds: network.genesis_time.seconds,
+            nanos: network.genesis_time.nanos,
+            initial_height: network.initial_height,
+            validators: network
+                .validators
+                .iter()
+                .map(|validator| (hex::encode(validator.key), validator.power))
+                .collect(),
+            params: network.params.clone(),
+        }
+    }
+}
+
+impl StoredGenesis {
+    /// Checks it again, but for the block size, which CometBFT has accepted.
+    pub(crate) fn network(self) -> Result<Network, BadGenesis> {
+        let validators = self
+            .validators
+            .iter()
+            .map(|(key, power)| {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(key, &mut bytes)
+                    .map_err(|error| BadGenesis::Json(error.to_string()))?;
+                Ok(Validator {
+                    key: bytes,
+                    power: *power,
+                })
+            })
+            .collect::<Result<_, BadGenesis>>()?;
+        let chain = Chain {
+            chain_id: self.chain_id,
+            genesis_time: BlockTime {
+                seconds: self.seconds,
+                nanos: self.nanos,
+            },
+            initial_height: i64::try_from(self.initial_height).unwrap_or(i64::MAX),
+            validators,
+            block_max_bytes: -1,
+            evidence_max_bytes: 0,
+        };
+        Network::new(chain, self.params)
+    }
+}

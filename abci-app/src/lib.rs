@@ -1,0 +1,22 @@
+//! A replica of the board: the ABCI application that CometBFT drives.
+//!
+//! The rules are the state machine's; here are the connections, the store, and what a replica decides for itself:
+//! what it takes into its mempool, what it proposes, what it answers.
+
+pub mod abci;
+pub mod app;
+pub mod config;
+pub mod execution;
+pub mod fault;
+pub mod genesis;
+pub mod halt;
+mod packing;
+mod pending;
+pub mod query;
+pub mod store;
+mod verified;
+
+pub use app::Replica;
+pub use config::Config;
+pub use halt::Halt;
+pub use store::Store;

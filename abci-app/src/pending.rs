@@ -1,0 +1,195 @@
+//! What a replica holds pending: one transaction a slot, a bounded number of each identity and in all, so that
+//! nobody fills CometBFT's mempool, which would refuse everybody. Local policy, never consensus.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use white_city_wire::{
+    Hash, Refusal, SessionId, SignedEntry, SignedTx, VerifiedTx, entry::Entry, keys::Signature,
+    tx::Action,
+};
+
+/// What at most one transaction can be pending for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// The id of a session to be opened.
+    Open(Hash),
+    /// A slot.
+    Slot(SessionId, u32, u16),
+    /// A party's leaving.
+    Leave(SessionId, u16),
+    /// Evidence against a party.
+    Evidence(SessionId, u16),
+}
+
+struct Held {
+    digest: Hash,
+    tx: Arc<VerifiedTx>,
+    /// Height of the last commit before it was seen.
+    seen: u64,
+}
+
+/// The pending transactions.
+pub struct Pending {
+    per_identity: u32,
+    total: u32,
+    held: BTreeMap<Place, Held>,
+    identities: BTreeMap<[u8; 32], u32>,
+    /// Evidence that this replica has found and that waits for a block of its own.
+    found: BTreeMap<(SessionId, u16), Vec<u8>>,
+}
+
+/// Most pieces of evidence that wait for a block.
+const FOUND_MAX: usize = 1_024;
+/// Blocks after which what CometBFT hasn't rechecked is forgotten: it dropped it.
+const FORGET_BLOCKS: u64 = 3;
+
+impl Pending {
+    pub const fn new(per_identity: u32, total: u32) -> Self {
+        Self {
+            per_identity,
+            total,
+            held: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a transaction that the state would take; taking the same again is fine.
+    pub fn take(&mut self, tx: &Arc<VerifiedTx>, height: u64) -> Result<(), Refusal> {
+        let (place, digest) = place(tx);
+        if let Some(held) = self.held.get_mut(&place) {
+            if held.digest == digest {
+                held.seen = height;
+                return Ok(());
+            }
+            let existing = held.digest;
+            let first = signed_entry(&held.tx);
+            self.note_equivocation(first, tx);
+            return Err(Refusal::SlotPending { existing });
+        }
+        let total = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        let identity = self.identities.entry(*tx.signer().as_bytes()).or_default();
+        for (pending, max) in [(*identity, self.per_identity), (total, self.total)] {
+            if pending >= max {
+                return Err(Refusal::TooManyPending { pending, max });
+            }
+        }
+        *identity += 1;
+        let held = Held {
+            digest,
+            tx: Arc::clone(tx),
+            seen: height,
+        };
+        self.held.insert(place, held);
+        Ok(())
+    }
+
+    /// Lets go of a transaction that was committed or refused by a recheck.
+    pub fn release(&mut self, tx: &VerifiedTx) {
+        let (place, digest) = place(tx);
+        if self
+            .held
+            .get(&place)
+            .is_some_and(|held| held.digest == digest)
+        {
+            self.held.remove(&place);
+            self.count_down(tx);
+        }
+    }
+
+    /// Lets go of what CometBFT doesn't hold any more.
+    pub fn forget_unseen(&mut self, height: u64) {
+        let gone: Vec<Arc<VerifiedTx>> = self
+            .held
+            .values()
+            .filter(|held| held.seen + FORGET_BLOCKS < height)
+            .map(|held| Arc::clone(&held.tx))
+            .collect();
+        for tx in gone {
+            self.release(&tx);
+        }
+    }
+
+    /// Keeps two signed entries of one slot for a proposal, if that is what they are.
+    pub fn note_equivocation(&mut self, first: Option<SignedEntry>, second: &VerifiedTx) {
+        let (Some(first), Some(second)) = (first, signed_entry(second)) else {
+            return;
+        };
+        if first.entry.slot() != second.entry.slot()
+            || first.entry.digest() == second.entry.digest()
+        {
+            return;
+        }
+        let (session, _, index) = first.entry.slot();
+        let mut pair = [first, second];
+        pair.sort_by_key(|entry| entry.entry.digest());
+        if let Ok(evidence) = SignedTx::new(Action::Evidence(pair), Signature([0; 64]))
+            && self.found.len() < FOUND_MAX
+        {
+            self.found
+                .entry((session, index))
+                .or_insert_with(|| evidence.encode());
+        }
+    }
+
+    /// The evidence that waits for a block.
+    pub fn found(&self) -> Vec<Vec<u8>> {
+        self.found.values().cloned().collect()
+    }
+
+    /// Keeps only the found evidence that `still_wanted` wants.
+    pub fn retain_found(&mut self, still_wanted: impl Fn(&[u8]) -> bool) {
+        self.found.retain(|_, evidence| still_wanted(evidence));
+    }
+
+    fn count_down(&mut self, tx: &VerifiedTx) {
+        let key = *tx.signer().as_bytes();
+        if let Some(count) = self.identities.get_mut(&key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.identities.remove(&key);
+            }
+        }
+    }
+}
+
+fn place(tx: &VerifiedTx) -> (Place, Hash) {
+    match tx.action() {
+        Action::Open(open) => {
+            let id = Hash(open.session_id(tx.network()).0);
+            (Place::Open(id), id)
+        }
+        Action::Join(join) => (Place::Slot(join.session, 0, join.index), join.digest()),
+        Action::Post(post) => {
+            let h = &post.header;
+            (Place::Slot(h.session, h.round, h.index), h.digest())
+        }
+        Action::Finish(h) => (Place::Slot(h.session, h.round, h.index), h.digest()),
+        Action::Leave {
+            session,
+            index,
+            leave,
+        } => (
+            Place::Leave(*session, *index),
+            leave.digest(session, *index),
+        ),
+        Action::Evidence([first, second]) => {
+            let (session, _, index) = first.entry.slot();
+            let digest = white_city_wire::tree::node(&first.entry.digest(), &second.entry.digest());
+            (Place::Evidence(session, index), digest)
+        }
+    }
+}
+
+/// The entry in a transaction, if it is one.
+pub fn signed_entry(tx: &VerifiedTx) -> Option<SignedEntry> {
+    let entry = match tx.action() {
+        Action::Post(post) => Entry::Post(post.header.clone()),
+        Action::Finish(finish) => Entry::Finish(finish.clone()),
+        _ => return None,
+    };
+    Some(SignedEntry {
+        entry,
+        signature: *tx.signature(),
+    })
+}

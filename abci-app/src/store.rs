@@ -1,0 +1,445 @@
+//! What a replica keeps on disk: one file, written in one atomic transaction for each block.
+
+mod load;
+mod p2p;
+mod records;
+
+use std::{path::Path, sync::Arc};
+
+use prost::Message;
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+use white_city_state_machine::{Ended, State};
+use white_city_wire::{
+    Hash, VerifiedTx,
+    entry::{Entry, SignedEntry},
+    pb,
+    seal::BlockTime,
+    tx::{Action, entry_to_pb, join_to_pb, open_to_pb},
+};
+
+pub use p2p::{P2pBlob, Sealed};
+use records::{OpenerRecord, SessionRecord};
+pub use records::{StoredEntry, leavers};
+
+use crate::genesis::StoredGenesis;
+
+/// Version of the layout. A file of another one is refused.
+const STORE_VERSION: u32 = 1;
+
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
+const SESSIONS: TableDefinition<u32, &[u8]> = TableDefinition::new("sessions");
+/// What opened a session, until erasure.
+const OPENS: TableDefinition<u32, &[u8]> = TableDefinition::new("opens");
+/// Session, round, index: headers, signatures and broadcasts, until erasure.
+const ENTRIES: TableDefinition<(u32, u32, u16), &[u8]> = TableDefinition::new("entries");
+/// Session, round, index: sealed payloads, until erasure.
+const P2P: TableDefinition<(u32, u32, u16), &[u8]> = TableDefinition::new("p2p");
+/// Session, index: two signed entries, until erasure.
+const EVIDENCE: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("evidence");
+/// Session, index: the transaction with which the party left, until erasure.
+const LEAVES: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("leaves");
+/// Identity, session: which sessions have it in their roster, until erasure.
+const PARTIES: TableDefinition<(&[u8; 32], u32), ()> = TableDefinition::new("parties");
+
+/// Why the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file can't be opened, read or written.
+    #[error("the store: {0}")]
+    Database(Box<redb::Error>),
+    /// The file has a layout of another version.
+    #[error("the store has layout {got}, expected {STORE_VERSION}")]
+    Version {
+        /// The version in the file.
+        got: u32,
+    },
+    /// A record that this version can't have written.
+    #[error("the store is damaged: {0}")]
+    Damaged(&'static str),
+    /// What was loaded isn't what was stored.
+    #[error(
+        "the store is damaged: its sessions have the root {loaded}, its last block had {stored}"
+    )]
+    Root {
+        /// Root of what was loaded.
+        loaded: Hash,
+        /// Root that the last block was stored with.
+        stored: Hash,
+    },
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Database(Box::new(error.into()))
+    }
+}
+
+/// Where the chain stands after a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// Height of the last committed block, 0 before the first.
+    pub height: u64,
+    /// Its hash, zeros before the first.
+    pub block_hash: Hash,
+    /// Its header's time, the genesis time before the first.
+    pub time: BlockTime,
+    /// The root of the state after it.
+    pub root: Hash,
+}
+
+/// The store of one replica.
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when another process has it open.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::prepare(Database::create(path)?)
+    }
+
+    /// A store in memory, for a board that doesn't outlive its process.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let backend = redb::backends::InMemoryBackend::new();
+        Self::prepare(Database::builder().create_with_backend(backend)?)
+    }
+
+    fn prepare(database: Database) -> Result<Self, StoreError> {
+        let write = database.begin_write()?;
+        {
+            let mut meta = write.open_table(META)?;
+            let stored = meta.get("version")?.map(|value| value.value().to_vec());
+            match stored {
+                None => {
+                    meta.insert("version", STORE_VERSION.to_be_bytes().as_slice())?;
+                }
+                Some(bytes) if bytes == STORE_VERSION.to_be_bytes() => {}
+                Some(bytes) => {
+                    let got = bytes.try_into().map_or(0, u32::from_be_bytes);
+                    return Err(StoreError::Version { got });
+                }
+            }
+            write.open_table(OPENERS)?;
+            write.open_table(SESSIONS)?;
+            write.open_table(OPENS)?;
+            write.open_table(ENTRIES)?;
+            write.open_table(P2P)?;
+            write.open_table(EVIDENCE)?;
+            write.open_table(LEAVES)?;
+            write.open_table(PARTIES)?;
+        }
+        write.commit()?;
+        Ok(Self { database })
+    }
+
+    /// What the last block left behind, checked against its root; `None` before the first block.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn load(&self) -> Result<Option<(State, Tip)>, StoreError> {
+        load::load(&self.snapshot()?)
+    }
+
+    /// The store as it is now, whatever is written later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot {
+            read: self.database.begin_read()?,
+        })
+    }
+
+    /// Stores a block: all of it or nothing. `first` writes what the genesis has brought, too.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the store is as it was.
+    pub fn commit(
+        &self,
+        ended: &Ended,
+        txs: &[(u32, Arc<VerifiedTx>)],
+        tip: &Tip,
+        first: bool,
+    ) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        for (session, tx) in txs {
+            put_tx(&write, *session, tx)?;
+        }
+        put_sessions(&write, ended)?;
+        put_openers(&write, ended, first)?;
+        put_meta(&write, ended, tip)?;
+        write.commit()?;
+        Ok(())
+    }
+}
+
+fn put_tx(write: &WriteTransaction, session: u32, tx: &VerifiedTx) -> Result<(), StoreError> {
+    let signature = *tx.signature();
+    let entry = |round, index, stored: StoredEntry| -> Result<(), StoreError> {
+        let key = (session, round, index);
+        write
+            .open_table(ENTRIES)?
+            .insert(key, stored.encode_to_vec().as_slice())?;
+        Ok(())
+    };
+    match tx.action() {
+        Action::Open(open) => {
+            let bytes = open_to_pb(open, &signature).encode_to_vec();
+            write.open_table(OPENS)?.insert(session, bytes.as_slice())?;
+            let mut parties = write.open_table(PARTIES)?;
+            for key in &open.spec.roster {
+                parties.insert((key.as_bytes(), session), ())?;
+            }
+        }
+        Action::Join(join) => {
+            let stored = StoredEntry::join(join_to_pb(join, &signature));
+            entry(0, join.index, stored)?;
+        }
+        Action::Post(post) => {
+            let signed = SignedEntry {
+                entry: Entry::Post(post.header.clone()),
+                signature,
+            };
+            let (round, index) = (post.header.round, post.header.index);
+            let stored = StoredEntry::signed(entry_to_pb(&signed), post.broadcast.clone());
+            entry(round, index, stored)?;
+            if !post.p2p.is_empty() {
+                let roster = tx_roster_size(write, session)?;
+                let blob = P2pBlob::encode(post, roster);
+                let key = (session, round, index);
+                write.open_table(P2P)?.insert(key, blob.as_slice())?;
+            }
+        }
+        Action::Finish(finish) => {
+            let signed = SignedEntry {
+                entry: Entry::Finish(finish.clone()),
+                signature,
+            };
+            let stored = StoredEntry::signed(entry_to_pb(&signed), Vec::new());
+            entry(finish.round, finish.index, stored)?;
+        }
+        Action::Leave { index, .. } => {
+            let key = (session, *index);
+            write
+                .open_table(LEAVES)?
+                .insert(key, tx.encode().as_slice())?;
+        }
+        Action::Evidence([first, second]) => {
+            let (_, _, index) = first.entry.slot();
+            let evidence = pb::Evidence {
+                first: Some(entry_to_pb(first)),
+                second: Some(entry_to_pb(second)),
+            };
+            let key = (session, index);
+            write
+                .open_table(EVIDENCE)?
+                .insert(key, evidence.encode_to_vec().as_slice())?;
+        }
+    }
+    Ok(())
+}
+
+fn tx_roster_size(write: &WriteTransaction, session: u32) -> Result<u16, StoreError> {
+    let opens = write.open_table(OPENS)?;
+    let open = opens
+        .get(session)?
+        .ok_or(StoreError::Damaged("a session without its spec"))?;
+    let open = pb::Open::decode(open.value()).map_err(|_| StoreError::Damaged("a spec"))?;
+    let roster = open.spec.map_or(0, |spec| spec.roster.len());
+    u16::try_from(roster).map_err(|_| StoreError::Damaged("a roster"))
+}
+
+fn put_sessions(write: &WriteTransaction, ended: &Ended) -> Result<(), StoreError> {
+    let mut sessions = write.open_table(SESSIONS)?;
+    for number in &ended.sessions {
+        let Some(session) = ended.state.sessions().get(*number) else {
+            continue;
+        };
+        let record = SessionRecord::from(session.as_ref());
+        sessions.insert(*number, record.encode_to_vec().as_slice())?;
+        if session.body.is_none() {
+            erase(write, *number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what isn't kept for ever.
+fn erase(write: &WriteTransaction, number: u32) -> Result<(), StoreError> {
+    let rounds = (number, 0, 0)..=(number, u32::MAX, u16::MAX);
+    write
+        .open_table(ENTRIES)?
+        .retain_in(rounds.clone(), |_, _| false)?;
+    write.open_table(P2P)?.retain_in(rounds, |_, _| false)?;
+    let indices = (number, 0)..=(number, u16::MAX);
+    write
+        .open_table(EVIDENCE)?
+        .retain_in(indices.clone(), |_, _| false)?;
+    write.open_table(LEAVES)?.retain_in(indices, |_, _| false)?;
+    let open = write
+        .open_table(OPENS)?
+        .remove(number)?
+        .map(|open| open.value().to_vec());
+    if let Some(open) = open.and_then(|bytes| pb::Open::decode(bytes.as_slice()).ok()) {
+        let mut parties = write.open_table(PARTIES)?;
+        for key in open.spec.into_iter().flat_map(|spec| spec.roster) {
+            if let Ok(key) = <&[u8; 32]>::try_from(key.as_slice()) {
+                parties.remove((key, number))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_openers(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(), StoreError> {
+    let mut openers = write.open_table(OPENERS)?;
+    let all = u32::try_from(ended.state.openers().len()).unwrap_or(u32::MAX);
+    let changed: Vec<u32> = if first {
+        (0..all).collect()
+    } else {
+        ended.openers.clone()
+    };
+    for number in changed {
+        if let Some(opener) = ended.state.openers().get(number) {
+            let record = OpenerRecord::from(opener.as_ref());
+            openers.insert(number, record.encode_to_vec().as_slice())?;
+        }
+    }
+    if first {
+        let genesis = StoredGenesis::from(ended.state.network().as_ref());
+        let json = serde_json::to_vec(&genesis).map_err(|_| StoreError::Damaged("genesis"))?;
+        write.open_table(META)?.insert("genesis", json.as_slice())?;
+    }
+    Ok(())
+}
+
+fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), StoreError> {
+    let mut meta = write.open_table(META)?;
+    meta.insert("height", tip.height.to_be_bytes().as_slice())?;
+    meta.insert("block_hash", tip.block_hash.as_bytes().as_slice())?;
+    meta.insert("root", tip.root.as_bytes().as_slice())?;
+    meta.insert("seconds", tip.time.seconds.to_be_bytes().as_slice())?;
+    meta.insert("nanos", tip.time.nanos.to_be_bytes().as_slice())?;
+    meta.insert(
+        "paused_ms",
+        ended.state.paused_ms().to_be_bytes().as_slice(),
+    )?;
+    Ok(())
+}
+
+/// The store at one moment.
+pub struct Snapshot {
+    read: ReadTransaction,
+}
+
+impl Snapshot {
+    /// What opened a session, until its erasure.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(&self, session: u32) -> Result<Option<pb::Open>, StoreError> {
+        let opens = self.read.open_table(OPENS)?;
+        let Some(bytes) = opens.get(session)? else {
+            return Ok(None);
+        };
+        let open = pb::Open::decode(bytes.value()).map_err(|_| StoreError::Damaged("a spec"))?;
+        Ok(Some(open))
+    }
+
+    /// An entry without its sealed payloads.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry(
+        &self,
+        session: u32,
+        round: u32,
+        index: u16,
+    ) -> Result<Option<StoredEntry>, StoreError> {
+        let entries = self.read.open_table(ENTRIES)?;
+        let Some(bytes) = entries.get((session, round, index))? else {
+            return Ok(None);
+        };
+        let entry =
+            StoredEntry::decode(bytes.value()).map_err(|_| StoreError::Damaged("an entry"))?;
+        Ok(Some(entry))
+    }
+
+    /// The sealed payload for `reader` in one post, and its path to the p2p root.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sealed(
+        &self,
+        session: u32,
+        round: u32,
+        index: u16,
+        reader: u16,
+    ) -> Result<Option<Sealed>, StoreError> {
+        let p2p = self.read.open_table(P2P)?;
+        let Some(bytes) = p2p.get((session, round, index))? else {
+            return Ok(None);
+        };
+        P2pBlob::new(bytes.value())
+            .and_then(|blob| blob.payload(reader))
+            .map(Some)
+            .ok_or(StoreError::Damaged("sealed payloads"))
+    }
+
+    /// The evidence of a session, ascending by index.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn evidence(&self, session: u32) -> Result<Vec<pb::Evidence>, StoreError> {
+        let evidence = self.read.open_table(EVIDENCE)?;
+        evidence
+            .range((session, 0)..=(session, u16::MAX))?
+            .map(|row| {
+                let (_, bytes) = row?;
+                pb::Evidence::decode(bytes.value()).map_err(|_| StoreError::Damaged("evidence"))
+            })
+            .collect()
+    }
+
+    /// The declines and aborts of those who left a session, ascending by index.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn leaves(&self, session: u32) -> Result<Vec<pb::Tx>, StoreError> {
+        let leaves = self.read.open_table(LEAVES)?;
+        leaves
+            .range((session, 0)..=(session, u16::MAX))?
+            .map(|row| {
+                let (_, bytes) = row?;
+                pb::Tx::decode(bytes.value()).map_err(|_| StoreError::Damaged("a leave"))
+            })
+            .collect()
+    }
+
+    /// Numbers of at most `most` sessions with `identity` in their roster, ascending from `from`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sessions_of(
+        &self,
+        identity: &[u8; 32],
+        from: u32,
+        most: usize,
+    ) -> Result<Vec<u32>, StoreError> {
+        let parties = self.read.open_table(PARTIES)?;
+        parties
+            .range((identity, from)..=(identity, u32::MAX))?
+            .take(most)
+            .map(|row| Ok(row?.0.value().1))
+            .collect()
+    }
+}

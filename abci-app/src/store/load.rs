@@ -1,0 +1,224 @@
+//! From the store back to a state.
+
+use std::sync::Arc;
+
+use prost::Message;
+use redb::ReadableTable;
+use white_city_state_machine::{Body, Session, Slot, State};
+use white_city_wire::{
+    Bitmap, Hash, IdentityKey, SessionId, Spec,
+    board::{Culprit, OpenerLeaf, SessionLeaf, Status, Terminal},
+    entry::Entry,
+    limits::ENTRY_BYTES,
+    pb,
+    seal::BlockTime,
+    tx::{entry_from_pb, join_from_pb, open_from_pb},
+};
+
+use super::{
+    META, OPENERS, OPENS, SESSIONS, Snapshot, StoreError, StoredEntry, Tip,
+    records::{OpenerRecord, SessionRecord},
+};
+use crate::genesis::StoredGenesis;
+
+/// Loads the state and checks its root.
+pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
+    let Some(genesis) = meta(snapshot, "genesis")? else {
+        return Ok(None);
+    };
+    let genesis: StoredGenesis =
+        serde_json::from_slice(&genesis).map_err(|_| StoreError::Damaged("genesis"))?;
+    let network = Arc::new(
+        genesis
+            .network()
+            .map_err(|_| StoreError::Damaged("genesis"))?,
+    );
+    let tip = Tip {
+        height: u64::from_be_bytes(fixed(snapshot, "height")?),
+        block_hash: Hash(fixed(snapshot, "block_hash")?),
+        time: BlockTime {
+            seconds: i64::from_be_bytes(fixed(snapshot, "seconds")?),
+            nanos: u32::from_be_bytes(fixed(snapshot, "nanos")?),
+        },
+        root: Hash(fixed(snapshot, "root")?),
+    };
+    let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
+    let state = State::restore(
+        Arc::clone(&network),
+        paused_ms,
+        openers(snapshot)?,
+        sessions(snapshot)?,
+    );
+    let loaded = state.root();
+    if loaded != tip.root {
+        return Err(StoreError::Root {
+            loaded,
+            stored: tip.root,
+        });
+    }
+    Ok(Some((state, tip)))
+}
+
+fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let meta = snapshot.read.open_table(META)?;
+    Ok(meta.get(key)?.map(|value| value.value().to_vec()))
+}
+
+fn fixed<const N: usize>(snapshot: &Snapshot, key: &'static str) -> Result<[u8; N], StoreError> {
+    meta(snapshot, key)?
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(StoreError::Damaged(key))
+}
+
+fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
+    let openers = snapshot.read.open_table(OPENERS)?;
+    let damaged = || StoreError::Damaged("an opener");
+    openers
+        .iter()?
+        .map(|row| {
+            let (_, bytes) = row?;
+            let record = OpenerRecord::decode(bytes.value()).map_err(|_| damaged())?;
+            Ok(OpenerLeaf {
+                key: IdentityKey::from_bytes(&record.key).map_err(|_| damaged())?,
+                max_live: record.max_live,
+                max_bytes: record.max_bytes,
+                live: record.live,
+                live_bytes: record.live_bytes,
+            })
+        })
+        .collect()
+}
+
+fn sessions(snapshot: &Snapshot) -> Result<Vec<Session>, StoreError> {
+    let sessions = snapshot.read.open_table(SESSIONS)?;
+    let opens = snapshot.read.open_table(OPENS)?;
+    sessions
+        .iter()?
+        .map(|row| {
+            let (number, bytes) = row?;
+            let number = number.value();
+            let record = SessionRecord::decode(bytes.value())
+                .map_err(|_| StoreError::Damaged("a session"))?;
+            let spec = match opens.get(number)? {
+                Some(open) => Some(spec(open.value())?),
+                None => None,
+            };
+            session(snapshot, number, &record, spec)
+        })
+        .collect()
+}
+
+fn spec(open: &[u8]) -> Result<Arc<Spec>, StoreError> {
+    let open = pb::Open::decode(open).map_err(|_| StoreError::Damaged("a spec"))?;
+    let (open, _) = open_from_pb(open).map_err(|_| StoreError::Damaged("a spec"))?;
+    Ok(Arc::new(open.spec))
+}
+
+fn session(
+    snapshot: &Snapshot,
+    number: u32,
+    record: &SessionRecord,
+    spec: Option<Arc<Spec>>,
+) -> Result<Session, StoreError> {
+    let damaged = || StoreError::Damaged("a session");
+    let hash = |bytes: &[u8]| Hash::from_slice(bytes).ok_or_else(damaged);
+    let terminal = record.terminal.as_ref().map(Terminal::try_from);
+    let terminal = terminal.transpose().map_err(|_| damaged())?;
+    let leaf = SessionLeaf {
+        session: SessionId::from_slice(&record.id).ok_or_else(damaged)?,
+        status: Status::from_number(record.status).ok_or_else(damaged)?,
+        open_round: record.open_round,
+        transcript: hash(&record.transcript)?,
+        slots_root: hash(&record.slots_root)?,
+        deadline_ms: record.deadline_ms,
+        call_blocks: record.call_blocks,
+        callers: record
+            .callers
+            .as_slice()
+            .try_into()
+            .map_err(|_| damaged())?,
+        dispute: hash(&record.dispute)?,
+        terminal: terminal.as_ref().map_or(Hash::ZERO, Terminal::hash),
+        evidence: hash(&record.evidence_hash)?,
+        left: hash(&record.left_hash)?,
+    };
+    let body = match spec {
+        Some(spec) => Some(body(snapshot, (number, record), spec)?),
+        None => None,
+    };
+    Ok(Session {
+        number,
+        opener: record.opener,
+        reserved_bytes: record.reserved_bytes,
+        leaf,
+        terminal,
+        body,
+    })
+}
+
+fn body(
+    snapshot: &Snapshot,
+    (number, record): (u32, &SessionRecord),
+    spec: Arc<Spec>,
+) -> Result<Body, StoreError> {
+    let damaged = || StoreError::Damaged("a session");
+    let n = spec.parties();
+    let left = record.left.iter().map(|leaver| {
+        let index = u16::try_from(leaver.index).map_err(|_| damaged())?;
+        Ok((index, Hash::from_slice(&leaver.digest).ok_or_else(damaged)?))
+    });
+    let mut body = Body {
+        members: Bitmap::from_bytes(n, &record.members).ok_or_else(damaged)?,
+        slots: Vec::new(),
+        closed: Vec::new(),
+        used_bytes: vec![0; usize::from(n)],
+        culprits: record
+            .culprits
+            .iter()
+            .map(|culprit| Culprit::try_from(culprit).map_err(|_| damaged()))
+            .collect::<Result<_, _>>()?,
+        left: left.collect::<Result<_, StoreError>>()?,
+        spec,
+    };
+    for round in 0..=record.open_round {
+        let slots: Vec<Slot> = (0..n)
+            .map(|index| match snapshot.entry(number, round, index)? {
+                None => Ok(Slot::Empty),
+                Some(entry) => {
+                    let (slot, bytes) = slot(&entry)?;
+                    if let Some(used) = body.used_bytes.get_mut(usize::from(index)) {
+                        *used += bytes;
+                    }
+                    Ok(slot)
+                }
+            })
+            .collect::<Result<_, StoreError>>()?;
+        if round == record.open_round {
+            body.slots = slots;
+        } else {
+            body.closed.push(Arc::new(slots));
+        }
+    }
+    Ok(body)
+}
+
+/// What a stored entry is in its slot, and what it counts against its author's share.
+fn slot(stored: &StoredEntry) -> Result<(Slot, u64), StoreError> {
+    let damaged = |_| StoreError::Damaged("an entry");
+    if let Some(join) = &stored.join {
+        let (join, _) = join_from_pb(join).map_err(damaged)?;
+        return Ok((Slot::Join(join.digest()), 0));
+    }
+    let signed = entry_from_pb(stored.signed.as_ref()).map_err(damaged)?;
+    let digest = signed.entry.digest();
+    Ok(match signed.entry {
+        Entry::Post(post) => {
+            let payloads = u64::from(post.bcast_len) + u64::from(post.p2p_bytes);
+            (Slot::Post(digest), ENTRY_BYTES + payloads)
+        }
+        Entry::Finish(finish) => {
+            let outcome = finish.outcome;
+            (Slot::Finish { digest, outcome }, ENTRY_BYTES)
+        }
+    })
+}

@@ -1,0 +1,144 @@
+//! The records of the store. Their layout is the replica's own; nothing of it is hashed or leaves the process.
+
+use white_city_state_machine::Session;
+use white_city_wire::{board::OpenerLeaf, pb};
+
+/// A session without its spec and entries, which have rows of their own.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SessionRecord {
+    #[prost(uint32, tag = "1")]
+    pub opener: u32,
+    #[prost(uint64, tag = "2")]
+    pub reserved_bytes: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub id: Vec<u8>,
+    #[prost(uint32, tag = "4")]
+    pub status: u32,
+    #[prost(uint32, tag = "5")]
+    pub open_round: u32,
+    #[prost(bytes = "vec", tag = "6")]
+    pub transcript: Vec<u8>,
+    #[prost(bytes = "vec", tag = "7")]
+    pub slots_root: Vec<u8>,
+    #[prost(uint64, tag = "8")]
+    pub deadline_ms: u64,
+    #[prost(uint32, tag = "9")]
+    pub call_blocks: u32,
+    #[prost(bytes = "vec", tag = "10")]
+    pub callers: Vec<u8>,
+    #[prost(bytes = "vec", tag = "11")]
+    pub dispute: Vec<u8>,
+    #[prost(message, optional, tag = "12")]
+    pub terminal: Option<pb::Terminal>,
+    #[prost(bytes = "vec", tag = "13")]
+    pub evidence_hash: Vec<u8>,
+    #[prost(bytes = "vec", tag = "14")]
+    pub left_hash: Vec<u8>,
+    #[prost(bytes = "vec", tag = "15")]
+    pub members: Vec<u8>,
+    #[prost(message, repeated, tag = "16")]
+    pub culprits: Vec<pb::Culprit>,
+    #[prost(message, repeated, tag = "17")]
+    pub left: Vec<pb::Leaver>,
+}
+
+impl From<&Session> for SessionRecord {
+    fn from(session: &Session) -> Self {
+        let leaf = &session.leaf;
+        let body = session.body.as_ref();
+        Self {
+            opener: session.opener,
+            reserved_bytes: session.reserved_bytes,
+            id: leaf.session.0.to_vec(),
+            status: leaf.status.number().into(),
+            open_round: leaf.open_round,
+            transcript: leaf.transcript.0.to_vec(),
+            slots_root: leaf.slots_root.0.to_vec(),
+            deadline_ms: leaf.deadline_ms,
+            call_blocks: leaf.call_blocks,
+            callers: leaf.callers.to_vec(),
+            dispute: leaf.dispute.0.to_vec(),
+            terminal: session.terminal.as_ref().map(pb::Terminal::from),
+            evidence_hash: leaf.evidence.0.to_vec(),
+            left_hash: leaf.left.0.to_vec(),
+            members: body.map_or_else(Vec::new, |body| body.members.as_bytes().to_vec()),
+            culprits: body.map_or_else(Vec::new, |body| {
+                body.culprits.iter().map(pb::Culprit::from).collect()
+            }),
+            left: body.map_or_else(Vec::new, |body| leavers(&body.left)),
+        }
+    }
+}
+
+/// Those who left, as answers and records carry them.
+pub fn leavers(left: &[(u16, white_city_wire::Hash)]) -> Vec<pb::Leaver> {
+    left.iter()
+        .map(|(index, digest)| pb::Leaver {
+            index: (*index).into(),
+            digest: digest.0.to_vec(),
+        })
+        .collect()
+}
+
+/// An opener.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OpenerRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub max_live: u32,
+    #[prost(uint64, tag = "3")]
+    pub max_bytes: u64,
+    #[prost(uint32, tag = "4")]
+    pub live: u32,
+    #[prost(uint64, tag = "5")]
+    pub live_bytes: u64,
+}
+
+impl From<&OpenerLeaf> for OpenerRecord {
+    fn from(opener: &OpenerLeaf) -> Self {
+        Self {
+            key: opener.key.as_bytes().to_vec(),
+            max_live: opener.max_live,
+            max_bytes: opener.max_bytes,
+            live: opener.live,
+            live_bytes: opener.live_bytes,
+        }
+    }
+}
+
+/// An entry or a join with its signature, without sealed payloads.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StoredEntry {
+    /// A join, in round 0.
+    #[prost(message, optional, tag = "1")]
+    pub join: Option<pb::Join>,
+    /// A post or finish, in the other rounds.
+    #[prost(message, optional, tag = "2")]
+    pub signed: Option<pb::SignedEntry>,
+    /// The post's broadcast.
+    #[prost(bytes = "vec", tag = "3")]
+    pub broadcast: Vec<u8>,
+}
+
+impl StoredEntry {
+    /// A join.
+    #[must_use]
+    pub const fn join(join: pb::Join) -> Self {
+        Self {
+            join: Some(join),
+            signed: None,
+            broadcast: Vec::new(),
+        }
+    }
+
+    /// A post or finish.
+    #[must_use]
+    pub const fn signed(signed: pb::SignedEntry, broadcast: Vec<u8>) -> Self {
+        Self {
+            join: None,
+            signed: Some(signed),
+            broadcast,
+        }
+    }
+}
