@@ -12,7 +12,7 @@ use white_city_state_machine::{Block, BlockContext, State};
 
 use crate::{
     config::Config,
-    fault::FaultPoint,
+    fault::FaultFile,
     halt::Halt,
     pending::Pending,
     store::{Snapshot, Store, StoreError, Tip},
@@ -63,7 +63,7 @@ struct Shared {
     pending: Mutex<Pending>,
     verified: VerifiedCache,
     halt: Halt,
-    fault: Option<FaultPoint>,
+    fault: FaultFile,
 }
 
 impl Replica {
@@ -95,7 +95,7 @@ impl Replica {
                 )),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 halt,
-                fault: config.fault_point().ok().flatten(),
+                fault: FaultFile::new(config.fault_file.clone()),
             }),
         })
     }

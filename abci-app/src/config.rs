@@ -7,8 +7,6 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::fault::FaultPoint;
-
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
 
@@ -30,8 +28,10 @@ pub struct Config {
     pub pending_total: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
     pub verified_cache_bytes: u64,
-    /// A step of a block at which the process dies, `step@height`; needs the feature `fault-points`.
-    pub fault: Option<String>,
+    /// A file that names the step of a block at which the process dies: `fault` in the home, in builds with the feature
+    /// `fault-points` only.
+    #[serde(skip)]
+    pub fault_file: Option<PathBuf>,
 }
 
 /// How a replica logs.
@@ -54,7 +54,7 @@ impl Default for Config {
             pending_per_identity: 64,
             pending_total: 20_000,
             verified_cache_bytes: 64 << 20,
-            fault: None,
+            fault_file: None,
         }
     }
 }
@@ -125,6 +125,7 @@ impl Config {
             error: Box::new(error),
         })?;
         config.store = home.join(&config.store);
+        config.fault_file = cfg!(feature = "fault-points").then(|| home.join("fault"));
         if let Listen::Unix(socket) = config.listen()? {
             config.listen = format!("unix://{}", home.join(socket).display());
         }
@@ -154,8 +155,7 @@ impl Config {
             "pending_total",
             self.pending_total.to_string(),
             "at least pending_per_identity",
-        )?;
-        self.fault_point().map(|_| ())
+        )
     }
 
     /// Where to listen.
@@ -182,23 +182,5 @@ impl Config {
             got: self.listen.clone(),
             expected: "unix://PATH or tcp://ADDRESS:PORT",
         })
-    }
-
-    /// Where to die, if anywhere.
-    ///
-    /// # Errors
-    /// [`BadConfig::Key`] when it isn't `step@height`, or this build has no fault points.
-    pub fn fault_point(&self) -> Result<Option<FaultPoint>, BadConfig> {
-        let Some(text) = &self.fault else {
-            return Ok(None);
-        };
-        match text.parse() {
-            Ok(point) if cfg!(feature = "fault-points") => Ok(Some(point)),
-            _ => Err(BadConfig::Key {
-                key: "fault",
-                got: text.clone(),
-                expected: "step@height, in a build with the feature fault-points",
-            }),
-        }
     }
 }

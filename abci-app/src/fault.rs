@@ -1,5 +1,7 @@
 //! Places in the life of a block where a test may kill the process. Without the feature `fault-points` there are none.
 
+use std::{fs, path::PathBuf};
+
 /// A step of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -34,7 +36,7 @@ impl Step {
         Self::Committed,
     ];
 
-    /// The name in a configuration.
+    /// The name in a fault file.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,35 +52,27 @@ impl Step {
     }
 }
 
-/// Where to die: a step, from a height on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FaultPoint {
-    /// The step.
-    pub step: Step,
-    /// The first height at which it counts.
-    pub height: u64,
-}
+/// A file that names the step at which the process dies next.
+#[derive(Debug, Clone, Default)]
+pub struct FaultFile(Option<PathBuf>);
 
-impl std::str::FromStr for FaultPoint {
-    type Err = String;
-
-    /// Reads `step@height`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("fault point {text:?}: expected step@height");
-        let (name, height) = text.split_once('@').ok_or_else(expected)?;
-        let step = Step::ALL.into_iter().find(|step| step.name() == name);
-        Ok(Self {
-            step: step.ok_or_else(expected)?,
-            height: height.parse().map_err(|_| expected())?,
-        })
+impl FaultFile {
+    /// Watches a file, or none.
+    #[must_use]
+    pub const fn new(path: Option<PathBuf>) -> Self {
+        Self(path)
     }
-}
 
-/// Dies without cleaning up when `fault` names this step and height.
-pub fn point(fault: Option<FaultPoint>, step: Step, height: u64) {
-    if cfg!(feature = "fault-points")
-        && fault.is_some_and(|fault| fault.step == step && height >= fault.height)
-    {
-        std::process::abort();
+    /// Dies without cleaning up when the file names this step. The file is removed first, so that the next start lives.
+    pub fn point(&self, step: Step) {
+        if !cfg!(feature = "fault-points") {
+            return;
+        }
+        if let Some(path) = &self.0
+            && fs::read_to_string(path).is_ok_and(|text| text.trim() == step.name())
+            && fs::remove_file(path).is_ok()
+        {
+            std::process::abort();
+        }
     }
 }

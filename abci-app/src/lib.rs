@@ -12,6 +12,7 @@ pub mod genesis;
 pub mod halt;
 mod packing;
 mod pending;
+pub mod program;
 pub mod query;
 pub mod store;
 mod verified;

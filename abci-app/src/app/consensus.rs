@@ -12,7 +12,7 @@ use white_city_wire::{Hash, Network, seal::BlockTime};
 use super::{Committed, Replica};
 use crate::{
     execution::{self, Executed, InvalidBlock},
-    fault::{self, Step},
+    fault::Step,
     store::{StoreError, Tip},
 };
 
@@ -113,14 +113,14 @@ impl Replica {
             .map(Bytes::from)
             .collect();
         candidates.extend(proposed.block.iter().cloned());
-        self.fault(Step::Prepare, proposed.height);
+        self.shared.fault.point(Step::Prepare);
         let context = context(&proposed, &committed);
         let cache = &self.shared.verified;
         let (executed, block) =
             execution::propose(&committed.state, context, &candidates, max_bytes, cache);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
         self.remember(key, None, Arc::new(executed));
-        self.fault(Step::Prepared, proposed.height);
+        self.shared.fault.point(Step::Prepared);
         Ok(block)
     }
 
@@ -129,7 +129,7 @@ impl Replica {
     /// # Errors
     /// [`Fatal::NoGenesis`]; an invalid proposal is the inner error.
     pub fn judge(&self, proposed: &Proposed) -> Result<Result<(), InvalidBlock>, Fatal> {
-        self.fault(Step::Process, proposed.height);
+        self.shared.fault.point(Step::Process);
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
         let context = context(proposed, &committed);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &proposed.block);
@@ -141,7 +141,7 @@ impl Replica {
             }
         };
         let verdict = judged.map(|executed| self.remember(key, proposed.hash, executed));
-        self.fault(Step::Processed, proposed.height);
+        self.shared.fault.point(Step::Processed);
         Ok(verdict)
     }
 
@@ -150,7 +150,7 @@ impl Replica {
     /// # Errors
     /// [`Fatal`]: whatever fails here must stop the replica.
     pub fn decide(&self, proposed: &Proposed) -> Result<(Arc<Executed>, Hash), Fatal> {
-        self.fault(Step::Finalize, proposed.height);
+        self.shared.fault.point(Step::Finalize);
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
         let executed = match proposed.hash.and_then(|hash| self.judged(&hash)) {
             Some(executed) => executed,
@@ -167,7 +167,7 @@ impl Replica {
             executed: Arc::clone(&executed),
             tip,
         });
-        self.fault(Step::Finalized, proposed.height);
+        self.shared.fault.point(Step::Finalized);
         Ok((executed, root))
     }
 
@@ -203,11 +203,11 @@ impl Replica {
             consensus.decided.take().ok_or(Fatal::NothingDecided)?
         };
         let Decided { executed, tip } = decided;
-        self.fault(Step::Commit, tip.height);
+        self.shared.fault.point(Step::Commit);
         let first = self.committed().is_none_or(|before| before.tip.height == 0);
         let store = &self.shared.store;
         store.commit(&executed.ended, &executed.txs, &tip, first)?;
-        self.fault(Step::Committed, tip.height);
+        self.shared.fault.point(Step::Committed);
         self.set_committed(Committed {
             state: executed.ended.state.clone(),
             tip,
@@ -233,10 +233,6 @@ impl Replica {
                 tx.is_ok_and(|tx| block.check(&tx).is_ok())
             });
         }
-    }
-
-    fn fault(&self, step: Step, height: u64) {
-        fault::point(self.shared.fault, step, height);
     }
 
     fn consensus(&self) -> std::sync::MutexGuard<'_, Consensus> {

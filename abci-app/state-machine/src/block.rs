@@ -298,7 +298,14 @@ impl Block {
         }
         let signer = tx.signer();
         Ok(match tx.action() {
-            Action::Open(open) => Change::Open(self.check_open(open)?, open),
+            Action::Open(open) => {
+                if open.opener != *signer {
+                    return Err(Refusal::BadSignature {
+                        key: Hash(*open.opener.as_bytes()),
+                    });
+                }
+                Change::Open(self.check_open(open)?, open)
+            }
             Action::Join(join) => {
                 let session = self.session(&join.session)?;
                 Change::Fill(session.number, entries::check_join(session, join, signer)?)

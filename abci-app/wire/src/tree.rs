@@ -63,6 +63,7 @@ impl SlotTree {
     pub fn path(&self, index: u16) -> Option<Vec<Hash>> {
         let below_root = self.levels.len().saturating_sub(1);
         let mut position = usize::from(index);
+        self.levels.first()?.get(position)?;
         self.levels
             .iter()
             .take(below_root)

@@ -1,0 +1,118 @@
+//! The program: from the command line to the end of the process.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use clap::Parser;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    Config, Halt, Replica, Store,
+    abci::Server,
+    config::{Listen, LogFormat},
+    halt::Stop,
+};
+
+/// A bad configuration, or a socket or store that can't be opened.
+const EXIT_USAGE: u8 = 2;
+/// The replica can't go on; the diagnosis is on stderr.
+const EXIT_HALTED: u8 = 3;
+
+/// One replica of a White City board: the application that a CometBFT node drives.
+///
+/// Start it before its node. It ends cleanly on SIGTERM and SIGINT (exit code 0). It exits with 2 when its
+/// configuration, socket or store can't be used, and with 3 when it can't go on: a refused genesis, a committed block
+/// that is invalid here, a store that fails.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Folder with replica.toml.
+    #[arg(long, value_name = "DIR")]
+    home: PathBuf,
+    /// Checks the configuration and exits.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs a replica until it is told to stop, or can't go on; gives the exit code.
+#[must_use]
+pub fn run_program() -> ExitCode {
+    let args = Args::parse();
+    let config = match Config::load(&args.home) {
+        Ok(config) => config,
+        Err(error) => return fail(&error.to_string()),
+    };
+    if args.check {
+        return ExitCode::SUCCESS;
+    }
+    start_log(&config);
+    serve(&config).unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("white-city-replica: {error}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn serve(config: &Config) -> Result<ExitCode, String> {
+    let (sender, stops) = mpsc::channel();
+    let halt = Halt::new(sender);
+    watch_signals(halt.clone()).map_err(|error| format!("signals: {error}"))?;
+    let store = Store::open(&config.store)
+        .map_err(|error| format!("{}: {error}", config.store.display()))?;
+    let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
+    let listen = config.listen().map_err(|error| error.to_string())?;
+    let server =
+        Server::bind(&listen).map_err(|error| format!("listen {}: {error}", config.listen))?;
+    tracing::info!(listen = config.listen, "waiting for CometBFT");
+    thread::spawn(move || server.serve(&replica, &halt));
+    let code = wait(&stops);
+    if let Listen::Unix(socket) = listen {
+        // The next start would replace it, too.
+        let _ = std::fs::remove_file(socket);
+    }
+    Ok(code)
+}
+
+fn watch_signals(halt: Halt) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for _ in &mut signals {
+            halt.request();
+        }
+    });
+    Ok(())
+}
+
+/// Waits for the reason to stop. What isn't committed by then is asked for again by CometBFT.
+fn wait(stops: &Receiver<Stop>) -> ExitCode {
+    match stops.recv() {
+        Ok(Stop::Halted(diagnosis)) => {
+            eprintln!("white-city-replica halts: {diagnosis}");
+            ExitCode::from(EXIT_HALTED)
+        }
+        Ok(Stop::Requested) | Err(_) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+    }
+}

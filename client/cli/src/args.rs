@@ -1,0 +1,69 @@
+//! The arguments.
+
+mod eddsa;
+mod session;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+pub use eddsa::{EddsaCommand, KeyCommand, KeygenArgs, SignArgs, UnlockArgs};
+pub use session::{OpenArgs, Preset, SessionCommand};
+
+/// Parties compute together over a bulletin board that no single server controls.
+#[derive(Debug, Parser)]
+#[command(name = "white-city", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Print one JSON object a line, the last of which is the result
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which network, and where its replicas are.
+#[derive(Debug, Args)]
+pub struct NetworkArgs {
+    /// File that says where genesis and replicas are, as white-city-testnet writes it [env: WHITE_CITY_NETWORK]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["genesis", "replica"])]
+    pub network: Option<PathBuf>,
+    /// Genesis of the network, from somebody whom you trust
+    #[arg(long, global = true, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// Address of a replica; as many as you know
+    #[arg(long, global = true, value_name = "URL")]
+    pub replica: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make and show identity keys
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Open, join, follow and leave sessions
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Make keys and signatures together
+    #[command(subcommand)]
+    Eddsa(EddsaCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Make a new identity key and print its public key
+    New {
+        /// New file, readable by its owner only
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Print the public key of an identity
+    Show {
+        /// File of the identity
+        file: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests;

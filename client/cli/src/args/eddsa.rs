@@ -1,0 +1,79 @@
+//! `white-city eddsa …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use white_city_client::SessionId;
+
+use super::values::session_id;
+
+#[derive(Debug, Subcommand)]
+pub enum EddsaCommand {
+    /// Join a session that makes a key, and run this party to the end
+    Keygen(KeygenArgs),
+    /// Join a session that signs, and run this party to the end
+    Sign(SignArgs),
+    /// Signing keys of single parties, for aggregated signatures
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make a new key file: 32 random bytes that encrypt shares
+    KeyFile {
+        /// New file, readable by its owner only
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new signing key
+    New {
+        /// New, encrypted file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        unlock: UnlockArgs,
+    },
+}
+
+/// What encrypts the file.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct UnlockArgs {
+    /// File with the passphrase that encrypts it
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// File of 32 bytes that encrypts it
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// File of the identity
+    #[arg(long, value_name = "FILE")]
+    pub identity: PathBuf,
+    /// Id of the session
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub session: SessionId,
+    /// New, encrypted file for this party's share
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// File of the identity
+    #[arg(long, value_name = "FILE")]
+    pub identity: PathBuf,
+    /// Id of the session
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub session: SessionId,
+    /// This party's share, or its signing key for an aggregated signature
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub share: PathBuf,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}

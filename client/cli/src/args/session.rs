@@ -1,0 +1,174 @@
+//! `white-city session …`
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use white_city_client::{IdentityKey, SessionId};
+
+use super::values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id};
+
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// Open a session
+    Open(Box<OpenArgs>),
+    /// List sessions
+    List {
+        /// Only those with this party
+        #[arg(long, value_name = "HEX", value_parser = identity)]
+        party: Option<IdentityKey>,
+    },
+    /// Show what a session is and how it stands
+    Show {
+        /// Id or number
+        session: Which,
+    },
+    /// Consent to a session, for a party whose rounds another program runs
+    Join {
+        /// Id
+        #[arg(value_parser = session_id)]
+        session: SessionId,
+        /// File of the identity
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+    },
+    /// Refuse to join a session
+    Decline {
+        /// Id
+        #[arg(value_parser = session_id)]
+        session: SessionId,
+        /// File of the identity
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+        /// Number that the protocol gives a meaning
+        #[arg(long, default_value_t = 0)]
+        reason: u16,
+    },
+    /// Follow a session to its end
+    Watch {
+        /// Id
+        #[arg(value_parser = session_id)]
+        session: SessionId,
+    },
+    /// Leave a session after joining it
+    Abort {
+        /// Id
+        #[arg(value_parser = session_id)]
+        session: SessionId,
+        /// File of the identity
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+        /// Number that the protocol gives a meaning
+        #[arg(long, default_value_t = 0)]
+        cause: u16,
+    },
+}
+
+/// A protocol that this program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// Make an Ed25519 key of which some of the parties can sign together
+    #[value(name = "eddsa-keygen")]
+    Keygen,
+    /// Sign with such a key
+    #[value(name = "eddsa-sign")]
+    Sign,
+    /// Sign, all together, each with a key of its own
+    #[value(name = "eddsa-aggregate-sign")]
+    AggregateSign,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").args(["preset", "protocol"]).required(true)))]
+pub struct OpenArgs {
+    /// File of the identity that opens it
+    #[arg(long, value_name = "FILE")]
+    pub identity: PathBuf,
+    /// Public key of a party; in the order of the roster
+    #[arg(long, value_name = "HEX", required = true, value_parser = identity)]
+    pub party: Vec<IdentityKey>,
+    /// How many entries close a round [default: all]
+    #[arg(long, value_name = "M")]
+    pub quorum: Option<u16>,
+    /// How many parties may be corrupt [default: what the preset's secrets withstand; 0 without a preset]
+    #[arg(long, value_name = "T")]
+    pub corrupt: Option<u16>,
+    /// Time for joining
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub join_timeout: Duration,
+    /// Time for each round
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub round_timeout: Duration,
+    /// Time for the answer to a complaint
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub reveal_timeout: Duration,
+    /// How long payloads stay after the end
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
+    pub retention: Duration,
+    /// The session that this one continues
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub previous: Option<SessionId>,
+    /// A protocol that this program runs
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// How many signers it takes (preset eddsa-keygen)
+    #[arg(long, value_name = "SIGNERS", conflicts_with = "protocol")]
+    pub threshold: Option<u16>,
+    /// Text to sign
+    #[arg(
+        long,
+        value_name = "TEXT",
+        group = "to_sign",
+        conflicts_with = "protocol"
+    )]
+    pub message: Option<String>,
+    /// Bytes to sign
+    #[arg(long, value_name = "HEX", group = "to_sign", conflicts_with = "protocol", value_parser = hex_bytes)]
+    pub message_hex: Option<Bytes>,
+    /// File to sign
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "to_sign",
+        conflicts_with = "protocol"
+    )]
+    pub message_file: Option<PathBuf>,
+    /// Public key to sign with (preset eddsa-sign)
+    #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = hex32)]
+    pub public_key: Option<[u8; 32]>,
+    /// Name of any other protocol
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
+    /// Its version
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "preset")]
+    pub protocol_version: u32,
+    /// Its last round
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 16,
+        conflicts_with = "preset"
+    )]
+    pub max_rounds: u32,
+    /// Its largest broadcast, bytes
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 65_536,
+        conflicts_with = "preset"
+    )]
+    pub max_broadcast: u32,
+    /// Its largest p2p plaintext for one recipient, bytes
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 4_096,
+        conflicts_with = "preset"
+    )]
+    pub max_p2p: u32,
+    /// What all its entries together may weigh, bytes [default: enough for full posts in all rounds]
+    #[arg(long, value_name = "BYTES", conflicts_with = "preset")]
+    pub max_bytes: Option<u64>,
+    /// Its input
+    #[arg(long, value_name = "HEX", conflicts_with = "preset", value_parser = hex_bytes)]
+    pub input_hex: Option<Bytes>,
+}

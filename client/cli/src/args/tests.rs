@@ -1,0 +1,114 @@
+use clap::{CommandFactory, Parser};
+
+use super::{Cli, Command, SessionCommand};
+
+fn parse(args: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(["white-city"].into_iter().chain(args.split_whitespace()))
+}
+
+/// A key that is valid: the base point.
+const PARTY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
+
+#[test]
+fn the_arguments_contradict_nothing() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_has_a_help_with_a_line_for_each_argument() {
+    fn walk(command: &mut clap::Command, seen: &mut usize) {
+        *seen += 1;
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for argument in command.get_arguments() {
+            let name = (command.get_name().to_owned(), argument.get_id().clone());
+            assert!(argument.get_help().is_some(), "{name:?}");
+        }
+        assert!(!command.render_long_help().to_string().is_empty());
+        for inner in command.get_subcommands_mut() {
+            walk(inner, seen);
+        }
+    }
+    let mut seen = 0;
+    walk(&mut Cli::command(), &mut seen);
+    assert!(seen > 12, "{seen}");
+}
+
+#[test]
+fn help_and_version_end_the_program_well() {
+    for args in [
+        "--help",
+        "--version",
+        "session --help",
+        "eddsa sign --help",
+        "eddsa key new --help",
+    ] {
+        assert_eq!(parse(args).unwrap_err().exit_code(), 0, "{args}");
+    }
+}
+
+#[test]
+fn global_options_may_come_anywhere() {
+    for args in [
+        "--json --network n.json session list",
+        "session list --json --network n.json",
+    ] {
+        let cli = parse(args).unwrap();
+        assert!(cli.json);
+        assert!(cli.network.network.is_some());
+    }
+}
+
+#[test]
+fn opening_needs_a_roster_and_one_protocol() {
+    let open = format!("session open --identity i --party {PARTY}");
+    let good = [
+        "--preset eddsa-keygen --threshold 2",
+        "--protocol p",
+        "--protocol p --max-rounds 3 --input-hex 00ff",
+    ];
+    for rest in good {
+        let cli = parse(&format!("{open} {rest}")).unwrap();
+        assert!(
+            matches!(cli.command, Command::Session(SessionCommand::Open(_))),
+            "{rest}"
+        );
+    }
+    let bad = [
+        "",
+        "--preset eddsa-keygen --protocol p",
+        "--preset other",
+        "--preset eddsa-keygen --max-rounds 3",
+        "--preset eddsa-sign --message a --message-hex 00",
+        "--protocol p --input-hex 0",
+        "--protocol p --threshold 2",
+        "--protocol p --message m",
+        "--protocol p --join-timeout 10",
+    ];
+    for rest in bad {
+        assert_eq!(
+            parse(&format!("{open} {rest}")).unwrap_err().exit_code(),
+            2,
+            "{rest}"
+        );
+    }
+    assert!(
+        parse("session open --identity i --protocol p").is_err(),
+        "no party"
+    );
+    assert!(
+        parse("session open --identity i --party 00 --protocol p").is_err(),
+        "no key"
+    );
+}
+
+#[test]
+fn an_encrypted_file_is_opened_in_exactly_one_way() {
+    let keygen = format!(
+        "eddsa keygen --identity i --session {} --out o",
+        "00".repeat(32)
+    );
+    assert!(parse(&format!("{keygen} --key-file k")).is_ok());
+    assert!(parse(&format!("{keygen} --passphrase-file p")).is_ok());
+    assert!(parse(&keygen).is_err());
+    assert!(parse(&format!("{keygen} --key-file k --passphrase-file p")).is_err());
+}

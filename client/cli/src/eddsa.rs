@@ -1,0 +1,96 @@
+//! `white-city eddsa …`: each party runs its own part of a session to the end.
+
+mod aggregate;
+mod keygen;
+mod party;
+mod share_file;
+mod sign;
+
+use std::path::Path;
+
+use serde_json::json;
+use white_city_client::{
+    files::refuse_existing,
+    vault::{self, Unlock},
+};
+use white_city_eddsa::{Randomness, aggregate::KeyPair};
+use zeroize::Zeroizing;
+
+use crate::{
+    args::{EddsaCommand, KeyCommand, NetworkArgs, SignArgs, UnlockArgs},
+    failure::Failure,
+    network,
+    output::Output,
+    presets::{AGGREGATE, SIGN},
+};
+
+/// Kind of the vaults that hold a single party's signing key.
+const SIGNING_KEY: &str = "eddsa-signing-key";
+
+/// Runs a command.
+pub async fn run(
+    command: EddsaCommand,
+    args: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    match command {
+        EddsaCommand::Keygen(keygen_args) => keygen::run(&keygen_args, args, output).await,
+        EddsaCommand::Sign(sign_args) => run_sign(&sign_args, args, output).await,
+        EddsaCommand::Key(KeyCommand::New { out, unlock }) => new_key(&out, &unlock, output),
+        EddsaCommand::KeyFile { out } => {
+            vault::create_key_file(&out)?;
+            let text = format!("wrote {}", out.display());
+            output.result(&json!({ "key_file": out }), &text);
+            Ok(())
+        }
+    }
+}
+
+/// Which of the two ways of signing, the session's protocol says.
+async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    let unlock = unlock(&args.unlock)?;
+    let client = network::signing(network, &args.identity)?;
+    let party = party::Party::enter(&client, args.session, output).await?;
+    match party.protocol() {
+        SIGN => sign::run(party, &args.share, &unlock).await,
+        AGGREGATE => aggregate::run(party, &args.share, &unlock).await,
+        other => Err(Failure::usage(format!(
+            "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
+        ))),
+    }
+}
+
+fn unlock(args: &UnlockArgs) -> Result<Unlock, Failure> {
+    Ok(match (&args.passphrase_file, &args.key_file) {
+        (Some(file), _) => Unlock::passphrase_file(file)?,
+        (None, Some(file)) => Unlock::key_file(file)?,
+        (None, None) => {
+            return Err(Failure::usage("expected --passphrase-file or --key-file"));
+        }
+    })
+}
+
+fn new_key(out: &Path, args: &UnlockArgs, output: &Output) -> Result<(), Failure> {
+    refuse_existing(out)?;
+    let unlock = unlock(args)?;
+    let seed = random()?;
+    let public_key = hex::encode(KeyPair::from_seed(*seed).public_key());
+    vault::store(out, SIGNING_KEY, &*seed, &unlock)?;
+    output.result(
+        &json!({ "public_key": public_key, "key": out }),
+        &public_key,
+    );
+    Ok(())
+}
+
+fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|error| Failure::other(format!("no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+/// Fresh randomness for one run of one protocol.
+fn randomness() -> Result<Randomness, Failure> {
+    Ok(Randomness::from_seed(*random()?))
+}

@@ -1,0 +1,64 @@
+//! Making a key together.
+
+use serde_json::json;
+use white_city_eddsa::keygen;
+
+use super::{party::Party, randomness, share_file, share_file::ShareFile, unlock};
+use crate::{
+    args::{KeygenArgs, NetworkArgs},
+    failure::Failure,
+    network,
+    output::Output,
+    presets::{KEYGEN, KeygenInput, read_input},
+};
+
+/// Joins a session and runs this party to the end.
+pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    share_file::check_free(&args.out)?;
+    let unlock = unlock(&args.unlock)?;
+    let client = network::signing(network, &args.identity)?;
+    let mut party = Party::enter(&client, args.session, output).await?;
+    if party.protocol() != KEYGEN {
+        return Err(Failure::usage(format!(
+            "the session runs {:?}, expected {KEYGEN:?}",
+            party.protocol()
+        )));
+    }
+    let spec = party.session.spec();
+    let (quorum, input) = (spec.quorum, read_input::<KeygenInput>(spec)?);
+    let degree = input.threshold.saturating_sub(1);
+    // Before joining, so that nothing that can't run is consented to.
+    let (round, outgoing) = keygen::start(party.eddsa_session()?, degree, quorum, randomness()?)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    party.join().await?;
+
+    let inbox = party.exchange(outgoing).await?;
+    let closed = round.close(&inbox.broadcasts);
+    let (round, outgoing) = party.checked(closed).await?;
+    let inbox = party.exchange(outgoing).await?;
+    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
+    let closed = round.close(&inbox.broadcasts, &shares.collect());
+    let share = party.checked(closed).await?;
+
+    let (outcome, public_key) = (share.outcome(), hex::encode(share.public_key()));
+    let share = ShareFile {
+        session: party.session.id(),
+        roster: party.session.spec().roster.clone(),
+        share,
+    };
+    let pending = share.store_pending(&args.out, &unlock)?;
+    if let Err(mut failure) = party.finish(outcome).await {
+        failure.text = format!(
+            "{} (the share is kept in {}: others may have seen the session finish)",
+            failure.text,
+            pending.path().display()
+        );
+        return Err(failure);
+    }
+    pending.confirm()?;
+    let result = json!({
+        "public_key": public_key, "share": args.out, "session": party.session.id(),
+    });
+    output.result(&result, &public_key);
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! What all protocols have in common: joining, exchanging rounds, blaming, finishing.
+
+use white_city_client::{Client, End, Error, Hash, Inbox, Session, SessionId, wire::hash::sha256};
+use white_city_eddsa::Outgoing;
+
+use crate::{failure::Failure, output::Output, presets::VERSION, progress, session::consent};
+
+/// Causes of aborts of these protocols.
+#[derive(Debug, Clone, Copy)]
+enum AbortCause {
+    /// A party's message is wrong; the abort is about it.
+    Culprit = 1,
+    /// The protocol can't go on, through nobody's fault that can be named.
+    Stuck = 2,
+}
+
+/// This party in one session.
+pub struct Party<'a> {
+    pub session: Session,
+    pub output: &'a Output,
+}
+
+impl<'a> Party<'a> {
+    /// Looks at a session without joining it.
+    pub async fn enter(
+        client: &Client,
+        id: SessionId,
+        output: &'a Output,
+    ) -> Result<Self, Failure> {
+        let session = client.session(id).await?;
+        let version = session.spec().version;
+        if version != VERSION {
+            return Err(Failure::usage(format!(
+                "the session runs version {version} of its protocol, expected {VERSION}"
+            )));
+        }
+        Ok(Self { session, output })
+    }
+
+    /// The protocol's name.
+    pub fn protocol(&self) -> &str {
+        &self.session.spec().protocol
+    }
+
+    /// This party as the protocol knows it: the session's id and roster are in all its hashes.
+    pub fn eddsa_session(&self) -> Result<white_city_eddsa::Session, Failure> {
+        let spec = self.session.spec();
+        let roster: Vec<[u8; 32]> = spec.roster.iter().map(|key| *key.as_bytes()).collect();
+        let id = self.session.id().0;
+        white_city_eddsa::Session::new(id, &roster, self.session.index())
+            .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// Shows what this party consents to, joins, and waits for the others.
+    pub async fn join(&mut self) -> Result<(), Failure> {
+        consent(&self.session, self.output);
+        let news = self.session.progress();
+        let session = &mut self.session;
+        let joined = async {
+            session.join().await?;
+            session.wait_ready().await
+        };
+        Ok(progress::during(self.output, news, joined).await?)
+    }
+
+    /// Posts what the protocol gave out, and waits for what the others posted.
+    pub async fn exchange(&mut self, outgoing: Outgoing) -> Result<Inbox, Failure> {
+        let news = self.session.progress();
+        let session = &mut self.session;
+        let exchanged = async {
+            let p2p = outgoing.p2p.into_iter().collect();
+            let round = session.post(outgoing.broadcast, p2p).await?;
+            session.inbox(round).await
+        };
+        match progress::during(self.output, news, exchanged).await {
+            Ok(inbox) => Ok(inbox),
+            Err(Error::Payload { from, round }) => {
+                let text = format!("its payload of round {round} can't be opened");
+                self.abort(AbortCause::Culprit, Some(from), &text).await;
+                Err(Failure::protocol(from, text))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a protocol function gave; if it refused, everybody is told why and about whom.
+    pub async fn checked<T>(
+        &mut self,
+        result: Result<T, white_city_eddsa::Error>,
+    ) -> Result<T, Failure> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        match error.culprit() {
+            Some(culprit) => {
+                self.abort(AbortCause::Culprit, Some(culprit), &text).await;
+                Err(Failure::protocol(culprit, text))
+            }
+            None => {
+                self.abort(AbortCause::Stuck, None, &text).await;
+                Err(Failure::aborted(text))
+            }
+        }
+    }
+
+    /// Leaves, with the hash of the reason.
+    async fn abort(&mut self, cause: AbortCause, about: Option<u16>, text: &str) {
+        let detail = sha256(text.as_bytes());
+        // The numbers are the enum's own.
+        let cause = cause as u16;
+        if let Err(error) = self.session.abort(cause, about, detail).await {
+            self.output
+                .warning(&format!("the others could not be told: {error}"));
+        }
+    }
+
+    /// Finishes with this outcome, and waits until the session has finished with the same one.
+    pub async fn finish(&mut self, outcome: [u8; 32]) -> Result<(), Failure> {
+        let outcome = Hash(outcome);
+        let news = self.session.progress();
+        let session = &mut self.session;
+        let finished = async {
+            match session.finish(outcome).await {
+                // A quorum was faster.
+                Ok(()) | Err(Error::Finished { .. }) => session.wait_end().await,
+                Err(error) => Err(error),
+            }
+        };
+        match progress::during(self.output, news, finished).await? {
+            End::Finished { outcome: agreed } if agreed == outcome => Ok(()),
+            End::Finished { outcome: agreed } => Err(Failure::verification(format!(
+                "the others finished with the outcome {agreed}, this party has {outcome}"
+            ))),
+            End::Aborted(record) => Err(Failure::aborted(format!(
+                "the session aborted after this party had finished: {record}"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Failures, and what the program exits with.
+
+use white_city_client::{
+    Error, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
+};
+
+/// Why the program failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// For people.
+    pub text: String,
+}
+
+impl Failure {
+    fn new(code: u8, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// Anything else.
+    pub fn other(text: impl Into<String>) -> Self {
+        Self::new(1, text)
+    }
+
+    /// Wrong arguments, configuration or files.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::new(2, text)
+    }
+
+    /// The session aborted, or this party declined or left.
+    pub fn aborted(text: impl Into<String>) -> Self {
+        Self::new(5, text)
+    }
+
+    /// What came can't be true.
+    pub fn verification(text: impl Into<String>) -> Self {
+        Self::new(7, text)
+    }
+
+    /// A party broke the protocol.
+    pub fn protocol(party: u16, text: impl std::fmt::Display) -> Self {
+        Self::new(8, format!("party {party} is to blame: {text}"))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let code = match error {
+            Error::Usage { .. }
+            | Error::Spec(_)
+            | Error::NotMember { .. }
+            | Error::Recipient { .. } => 2,
+            Error::Unreachable(_) => 3,
+            Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,
+            Error::Aborted(_) | Error::Left => 5,
+            Error::Late { .. } | Error::Out { .. } | Error::NoJournal { .. } => 6,
+            Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
+            Error::Payload { .. } => 8,
+            _ => 1,
+        };
+        Self { code, text }
+    }
+}
+
+/// Everything that is wrong with a file.
+macro_rules! from_files {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::usage(error.to_string())
+            }
+        }
+    )+};
+}
+from_files!(FileError, GenesisError, KeyFileError, VaultError);

@@ -1,0 +1,7 @@
+//! `white-city`: the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    white_city_cli::run(std::env::args_os())
+}

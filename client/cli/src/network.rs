@@ -1,0 +1,98 @@
+//! From arguments to a client.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use white_city_client::{Client, ClientBuilder, LocalKey, files::read_public, genesis};
+
+use crate::{args::NetworkArgs, failure::Failure};
+
+/// Largest network file, bytes.
+const NETWORK_BYTES_MAX: u64 = 1 << 20;
+/// Names the network file where no argument does.
+const VARIABLE: &str = "WHITE_CITY_NETWORK";
+
+/// What this program needs of a network file.
+#[derive(Deserialize)]
+struct NetworkFile {
+    version: u32,
+    genesis: PathBuf,
+    replicas: Vec<Replica>,
+}
+
+#[derive(Deserialize)]
+struct Replica {
+    rpc: String,
+}
+
+/// A client that only reads.
+pub fn reader(args: &NetworkArgs) -> Result<Client, Failure> {
+    Ok(builder(args)?.build()?)
+}
+
+/// A client that signs with this identity.
+pub fn signing(args: &NetworkArgs, identity: &Path) -> Result<Client, Failure> {
+    let key = LocalKey::load(identity)?;
+    Ok(builder(args)?.signer(key).build()?)
+}
+
+fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
+    let variable = || std::env::var_os(VARIABLE).map(PathBuf::from);
+    let (genesis, replicas) = match (&args.network, &args.genesis) {
+        (Some(file), _) => read(file)?,
+        (None, Some(genesis)) => (genesis.clone(), args.replica.clone()),
+        (None, None) => match variable() {
+            Some(file) if args.replica.is_empty() => read(&file)?,
+            _ => {
+                return Err(Failure::usage(
+                    "which network? expected --network FILE, or --genesis FILE and --replica URL, or WHITE_CITY_NETWORK",
+                ));
+            }
+        },
+    };
+    if replicas.is_empty() {
+        return Err(Failure::usage(
+            "no replica: expected --replica URL, at least one",
+        ));
+    }
+    Ok(Client::builder(genesis::from_file(&genesis)?).replicas(replicas))
+}
+
+fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {
+    let bytes = read_public(file, NETWORK_BYTES_MAX)?;
+    let bad = |reason: String| Failure::usage(format!("{}: {reason}", file.display()));
+    let network: NetworkFile =
+        serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    if network.version != 1 {
+        return Err(bad(format!("version {}, expected 1", network.version)));
+    }
+    let replicas = network.replicas.into_iter();
+    Ok((
+        network.genesis,
+        replicas.map(|replica| replica.rpc).collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_file_gives_genesis_and_replicas() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("network.json");
+        let write = |text: &str| std::fs::write(&file, text).unwrap();
+        write(
+            r#"{"version":1,"chain_id":"c","genesis":"/g","engine":"solo","launcher_pid":1,
+            "replicas":[{"index":0,"rpc":"http://127.0.0.1:1","home":"/h","node_pid":0,"app_pid":0}]}"#,
+        );
+        let (genesis, replicas) = read(&file).unwrap();
+        assert_eq!(genesis, Path::new("/g"));
+        assert_eq!(replicas, ["http://127.0.0.1:1"]);
+        for bad in ["", "{}", r#"{"version":2,"genesis":"/g","replicas":[]}"#] {
+            write(bad);
+            assert_eq!(read(&file).unwrap_err().code, 2, "{bad}");
+        }
+        assert_eq!(read(&dir.path().join("nothing")).unwrap_err().code, 2);
+    }
+}

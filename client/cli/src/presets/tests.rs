@@ -1,0 +1,139 @@
+use clap::Parser;
+use white_city_client::{LocalKey, Signer};
+
+use super::*;
+use crate::args::{Cli, Command, SessionCommand};
+
+/// The spec of `session open` with this many parties and these arguments.
+fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
+    let keys: Vec<String> = (1..=parties)
+        .map(|seed| {
+            LocalKey::from_seed(&[seed; 32])
+                .unwrap()
+                .identity()
+                .to_string()
+        })
+        .collect();
+    let mut all = vec!["white-city", "session", "open", "--identity", "i"];
+    for key in &keys {
+        all.extend(["--party", key]);
+    }
+    all.extend(args);
+    match Cli::try_parse_from(all).unwrap().command {
+        Command::Session(SessionCommand::Open(args)) => spec(&args),
+        other => panic!("{other:?}"),
+    }
+}
+
+const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
+
+#[test]
+fn keygen_says_how_many_sign_and_has_a_round_to_finish_in() {
+    let spec = open(5, &["--preset", "eddsa-keygen", "--threshold", "3"]).unwrap();
+    assert_eq!((spec.protocol.as_str(), spec.version), (KEYGEN, VERSION));
+    assert_eq!(spec.input, br#"{"threshold":3}"#);
+    assert_eq!(
+        read_input::<KeygenInput>(&spec).unwrap(),
+        KeygenInput { threshold: 3 }
+    );
+    assert_eq!((spec.quorum, spec.corrupt), (5, 2));
+    assert_eq!(spec.max_rounds, u32::from(keygen::ROUNDS) + 1);
+    assert_eq!(spec.max_bcast, keygen::max_broadcast_bytes(2));
+    assert_eq!(spec.max_p2p, keygen::max_p2p_bytes() + 48);
+    assert!(spec.is_fork_safe());
+}
+
+#[test]
+fn a_share_of_the_bytes_has_room_for_every_post_of_a_preset_and_its_finish() {
+    let sign = [
+        "--preset",
+        "eddsa-sign",
+        "--message",
+        "m",
+        "--public-key",
+        KEY,
+    ];
+    let aggregate = ["--preset", "eddsa-aggregate-sign", "--message", "m"];
+    let keygen = ["--preset", "eddsa-keygen", "--threshold", "2"];
+    for (args, p2p_rounds) in [(&sign[..], 1), (&aggregate[..], 0), (&keygen[..], 1)] {
+        for parties in [2, 7, 50] {
+            let spec = open(parties, args).unwrap();
+            let posts = u64::from(spec.max_rounds) - 1;
+            let p2p = u64::from(spec.max_p2p) * u64::from(parties - 1) * p2p_rounds;
+            let needed = 256 * (posts + 1) + posts * u64::from(spec.max_bcast) + p2p;
+            assert!(spec.share_bytes() >= needed, "{args:?} {parties}");
+        }
+    }
+}
+
+#[test]
+fn signing_says_what_and_with_which_key() {
+    let args = [
+        "--preset",
+        "eddsa-sign",
+        "--message",
+        "hello",
+        "--public-key",
+        KEY,
+    ];
+    let spec = open(2, &args).unwrap();
+    assert_eq!(spec.protocol, SIGN);
+    let input: SignInput = read_input(&spec).unwrap();
+    assert_eq!(input.message_hex, hex::encode("hello"));
+    assert_eq!(input.public_key.to_string(), KEY);
+    let args = ["--preset", "eddsa-aggregate-sign", "--message-hex", "00ff"];
+    let spec = open(3, &args).unwrap();
+    assert_eq!(spec.protocol, AGGREGATE);
+    assert_eq!(spec.input, br#"{"message_hex":"00ff"}"#);
+    assert_eq!(spec.corrupt, 2);
+}
+
+#[test]
+fn what_a_preset_lacks_is_a_usage_error() {
+    let bad: [(u8, &[&str]); 7] = [
+        (3, &["--preset", "eddsa-keygen"]),
+        (3, &["--preset", "eddsa-keygen", "--threshold", "1"]),
+        (3, &["--preset", "eddsa-keygen", "--threshold", "4"]),
+        (1, &["--preset", "eddsa-keygen", "--threshold", "1"]),
+        (3, &["--preset", "eddsa-sign", "--message", "m"]),
+        (3, &["--preset", "eddsa-sign", "--public-key", KEY]),
+        (3, &["--preset", "eddsa-aggregate-sign"]),
+    ];
+    for (parties, args) in bad {
+        assert_eq!(open(parties, args).unwrap_err().code, 2, "{args:?}");
+    }
+    assert!(open(3, &["--preset", "eddsa-keygen", "--threshold", "2"]).is_ok());
+    assert!(open(3, &["--preset", "eddsa-keygen", "--threshold", "3"]).is_ok());
+}
+
+#[test]
+fn a_message_that_does_not_fit_the_input_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("message");
+    let open_with = |bytes: usize| {
+        std::fs::write(&file, vec![7; bytes]).unwrap();
+        let file = file.to_str().unwrap();
+        open(
+            2,
+            &["--preset", "eddsa-aggregate-sign", "--message-file", file],
+        )
+    };
+    // {"message_hex":""} has 18 bytes, each byte two digits.
+    let most = (16 * 1024 - 18) / 2;
+    assert!(open_with(most).is_ok());
+    assert_eq!(open_with(most + 1).unwrap_err().code, 2);
+    assert_eq!(open_with(16 * 1024 + 1).unwrap_err().code, 2);
+}
+
+#[test]
+fn any_other_protocol_brings_its_own_limits() {
+    let args = "--protocol my/protocol --protocol-version 7 --max-rounds 9 --max-broadcast 10 --max-p2p 20 \
+        --max-bytes 30000 --input-hex 0aff --quorum 2 --corrupt 1 --round-timeout 2s";
+    let spec = open(3, &args.split_whitespace().collect::<Vec<_>>()).unwrap();
+    assert_eq!((spec.protocol.as_str(), spec.version), ("my/protocol", 7));
+    assert_eq!((spec.max_rounds, spec.max_bcast, spec.max_p2p), (9, 10, 68));
+    assert_eq!((spec.max_bytes, spec.input), (30_000, vec![0x0a, 0xff]));
+    assert_eq!((spec.quorum, spec.corrupt, spec.round_ms), (2, 1, 2_000));
+    let too_small = open(3, &["--protocol", "p", "--quorum", "1"]);
+    assert_eq!(too_small.unwrap_err().code, 2);
+}

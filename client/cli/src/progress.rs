@@ -1,0 +1,170 @@
+//! Showing where a session stands while something runs.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use white_city_client::{Progress, wire::board::Status};
+
+use crate::output::Output;
+
+/// How many parties are named before the rest is counted.
+const NAMED: usize = 12;
+
+/// Runs `work` and shows what happens to the session meanwhile.
+pub async fn during<T>(
+    output: &Output,
+    mut news: watch::Receiver<Option<Progress>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let bar = if output.is_interactive() {
+        let style = ProgressStyle::with_template("{spinner} {msg}");
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    } else {
+        ProgressBar::hidden()
+    };
+    let mut last = String::new();
+    news.mark_changed();
+    tokio::pin!(work);
+    let result = loop {
+        tokio::select! {
+            biased;
+            result = &mut work => break result,
+            changed = news.changed() => {
+                let now = news.borrow_and_update().clone();
+                if let Some(now) = &now {
+                    show(output, &bar, now, &mut last);
+                }
+                if changed.is_err() {
+                    break work.await;
+                }
+            }
+        }
+    };
+    bar.finish_and_clear();
+    result
+}
+
+fn show(output: &Output, bar: &ProgressBar, now: &Progress, last: &mut String) {
+    output.event(&to_json(now));
+    let text = to_text(now);
+    bar.set_message(format!("{text}{}", time_left(now)));
+    if bar.is_hidden() && *last != text {
+        output.note(&text);
+    }
+    *last = text;
+}
+
+/// A status in a word.
+pub const fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Joining => "joining",
+        Status::Running => "running",
+        Status::Dispute => "dispute",
+        Status::Finished => "finished",
+        Status::Aborted => "aborted",
+        Status::Erased => "erased",
+    }
+}
+
+/// Indices, the first of them.
+pub fn parties(indices: &[u16]) -> String {
+    let named: Vec<String> = indices.iter().take(NAMED).map(u16::to_string).collect();
+    let rest = indices.len().saturating_sub(NAMED);
+    match rest {
+        0 => named.join(", "),
+        _ => format!("{} and {rest} more", named.join(", ")),
+    }
+}
+
+fn to_json(now: &Progress) -> Value {
+    json!({
+        "event": "progress",
+        "status": status_text(now.status),
+        "round": now.round,
+        "filled": now.filled,
+        "members": now.members,
+        "waiting_for": now.waiting_for,
+        "left": now.left,
+        "deadline_ms": now.deadline_ms,
+        "board_ms": now.board_ms,
+        "height": now.height,
+        "last_call": now.last_call,
+    })
+}
+
+fn to_text(now: &Progress) -> String {
+    let phase = match now.status {
+        Status::Joining => "joining".to_owned(),
+        Status::Running => format!("round {}", now.round),
+        ended => return status_text(ended).to_owned(),
+    };
+    let mut text = format!("{phase}: {} of {}", now.filled, now.members);
+    if !now.waiting_for.is_empty() {
+        text.push_str(&format!(", waiting for {}", parties(&now.waiting_for)));
+    }
+    if now.last_call {
+        text.push_str(", last call");
+    }
+    text
+}
+
+fn time_left(now: &Progress) -> String {
+    if now.deadline_ms == 0 || now.last_call {
+        return String::new();
+    }
+    let seconds = now.deadline_ms.saturating_sub(now.board_ms) / 1_000;
+    format!(", {} left", seconds_text(seconds))
+}
+
+/// A duration in its two largest units.
+pub fn seconds_text(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_names_the_round_who_is_missing_and_the_time_left() {
+        let now = Progress {
+            status: Status::Running,
+            round: 2,
+            filled: 3,
+            members: 5,
+            waiting_for: vec![1, 4],
+            left: Vec::new(),
+            deadline_ms: 190_000,
+            board_ms: 60_000,
+            height: 7,
+            last_call: false,
+        };
+        assert_eq!(to_text(&now), "round 2: 3 of 5, waiting for 1, 4");
+        assert_eq!(time_left(&now), ", 2 min 10 s left");
+        let last_call = Progress {
+            last_call: true,
+            ..now
+        };
+        assert_eq!(
+            to_text(&last_call),
+            "round 2: 3 of 5, waiting for 1, 4, last call"
+        );
+        assert_eq!(time_left(&last_call), "");
+    }
+
+    #[test]
+    fn many_missing_parties_are_counted() {
+        let all: Vec<u16> = (0..14).collect();
+        assert!(parties(&all).ends_with("11 and 2 more"));
+        assert_eq!(parties(&[3]), "3");
+    }
+}

@@ -1,0 +1,143 @@
+//! `white-city session …`
+
+use serde_json::json;
+use white_city_client::{Client, End, IdentityKey, SessionId, read::SessionRef};
+
+use crate::{
+    args::{NetworkArgs, OpenArgs, SessionCommand},
+    failure::Failure,
+    network,
+    output::Output,
+    presets,
+    progress::{self, status_text},
+};
+
+mod show;
+
+pub use show::consent;
+
+/// Runs a command.
+pub async fn run(
+    command: SessionCommand,
+    args: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    match command {
+        SessionCommand::Open(open_args) => open(&open_args, args, output).await,
+        SessionCommand::List { party } => {
+            list(&network::reader(args)?, party.as_ref(), output).await
+        }
+        SessionCommand::Show { session } => {
+            show::run(&network::reader(args)?, session.0, output).await
+        }
+        SessionCommand::Join { session, identity } => {
+            join(&network::signing(args, &identity)?, session, output).await
+        }
+        SessionCommand::Decline {
+            session,
+            identity,
+            reason,
+        } => {
+            let client = network::signing(args, &identity)?;
+            let mut session = client.session(session).await?;
+            progress::during(output, session.progress(), session.decline(reason)).await?;
+            left(&session.id(), "declined", output);
+            Ok(())
+        }
+        SessionCommand::Abort {
+            session,
+            identity,
+            cause,
+        } => {
+            let client = network::signing(args, &identity)?;
+            let mut session = client.session(session).await?;
+            let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
+            leave.await?;
+            left(&session.id(), "left", output);
+            Ok(())
+        }
+        SessionCommand::Watch { session } => watch(&network::reader(args)?, session, output).await,
+    }
+}
+
+fn left(id: &SessionId, how: &str, output: &Output) {
+    output.result(&json!({ "session": id, "result": how }), how);
+}
+
+async fn open(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    let spec = presets::spec(args)?;
+    if !spec.is_fork_safe() {
+        output.warning(&format!(
+            "not fork-safe: if more replicas than tolerated are malicious, two groups of parties may end differently; \
+             that needs 2 * quorum > parties + corrupt ({} parties, quorum {}, corrupt {})",
+            spec.parties(),
+            spec.quorum,
+            spec.corrupt,
+        ));
+    }
+    let client = network::signing(network, &args.identity)?;
+    let id = client.open(spec).await?;
+    output.result(&json!({ "session": id }), &id.to_string());
+    Ok(())
+}
+
+async fn list(
+    client: &Client,
+    party: Option<&IdentityKey>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let sessions = client.sessions(party).await?;
+    let lines: Vec<_> = sessions
+        .iter()
+        .map(|line| {
+            json!({
+                "number": line.number, "session": line.id,
+                "status": status_text(line.status), "protocol": line.protocol,
+            })
+        })
+        .collect();
+    let text: Vec<String> = sessions
+        .iter()
+        .map(|line| {
+            let status = status_text(line.status);
+            format!(
+                "{:>6}  {}  {status:<8}  {}",
+                line.number, line.id, line.protocol
+            )
+        })
+        .collect();
+    output.result(&json!({ "sessions": lines }), &text.join("\n"));
+    Ok(())
+}
+
+async fn join(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
+    let mut session = client.session(id).await?;
+    consent(&session, output);
+    let news = session.progress();
+    progress::during(output, news, session.join()).await?;
+    output.warning(
+        "the session's key is forgotten when this program ends: this party can read and leave, but not post",
+    );
+    let index = session.index();
+    let text = format!("joined as party {index}");
+    output.result(&json!({ "session": id, "index": index }), &text);
+    Ok(())
+}
+
+async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
+    let mut observer = client.observe(id).await?;
+    let news = observer.progress();
+    match progress::during(output, news, observer.wait_end()).await? {
+        End::Finished { outcome } => {
+            let value = json!({ "session": id, "status": "finished", "outcome": outcome });
+            output.result(&value, &format!("finished with the outcome {outcome}"));
+            Ok(())
+        }
+        End::Aborted(record) => {
+            let session = SessionRef::Id(id);
+            Err(Failure::aborted(format!(
+                "session {session} aborted: {record}"
+            )))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a signing session is about: who signs which message with which key.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use crate::message;
+use crate::session::in_range;
+use crate::{Backend, Error, KeyShare, Session};
+
+/// The public part.
+pub(crate) struct Public {
+    pub session: Session,
+    pub context: [u8; 32],
+    pub public_key: [u8; 32],
+    pub message: Vec<u8>,
+    /// Session index to key generation index.
+    pub signers: Vec<u16>,
+    pub signers_min: u16,
+}
+
+impl Public {
+    /// A signer's index in the key generation's roster, by its index in this session's.
+    pub(crate) fn signer(&self, index: u16) -> Option<u16> {
+        self.signers.get(usize::from(index)).copied()
+    }
+
+    /// Are there enough signers left?
+    pub(crate) fn enough(&self, round: u16, got: usize) -> Result<(), Error> {
+        let needed = usize::from(self.signers_min);
+        if got < needed {
+            Err(Error::TooFew { round, got, needed })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// All of it, for one signer.
+pub(crate) struct Job<B: Backend> {
+    public: Public,
+    /// This signer's index in the key generation's roster.
+    pub own_signer: u16,
+    /// Commitments to the key's polynomial.
+    pub key: Vec<B::Point>,
+    pub secret: Zeroizing<B::Scalar>,
+}
+
+impl<B: Backend> std::ops::Deref for Job<B> {
+    type Target = Public;
+
+    fn deref(&self) -> &Public {
+        &self.public
+    }
+}
+
+impl<B: Backend> Job<B> {
+    pub(crate) fn new(
+        session: Session,
+        key: &KeyShare,
+        signers: &[u16],
+        message: &[u8],
+    ) -> Result<Self, Error> {
+        let parties = session.parties();
+        in_range("number of signers", signers.len(), parties, parties)?;
+        in_range(
+            "number of parties",
+            parties.into(),
+            key.signers_min(),
+            key.parties(),
+        )?;
+        let mut seen = BTreeSet::new();
+        for (position, &index) in (0..parties).zip(signers) {
+            if key.participants().binary_search(&index).is_err() {
+                return Err(Error::NotAParticipant { index });
+            }
+            if !seen.insert(index) {
+                return Err(Error::Repeated { index: position });
+            }
+        }
+        let own_signer = signers
+            .get(usize::from(session.index()))
+            .copied()
+            .unwrap_or_default();
+        if own_signer != key.index() {
+            return Err(Error::WrongShare {
+                expected: own_signer,
+                got: key.index(),
+            });
+        }
+        let signer_bytes: Vec<u8> = signers.iter().flat_map(|s| s.to_be_bytes()).collect();
+        let context = session.context(
+            "white-city/eddsa/sign/context/1",
+            &[&key.outcome(), &signer_bytes, message],
+        );
+        let public = Public {
+            session,
+            context,
+            public_key: key.public_key(),
+            message: message.to_vec(),
+            signers: signers.to_vec(),
+            signers_min: key.signers_min(),
+        };
+        let secret = message::scalar::<B>(&key.secret).map_err(Error::Key)?;
+        Ok(Self {
+            public,
+            own_signer,
+            key: key.points::<B>().map_err(Error::Key)?,
+            secret,
+        })
+    }
+
+    /// Forgets the secrets.
+    pub(crate) fn into_public(self) -> Public {
+        self.public
+    }
+}

@@ -1,0 +1,10 @@
+//! The protocols as their parties see them: everything goes through the public interface.
+
+mod aggregate;
+#[cfg(feature = "curv")]
+mod backends;
+mod encoding;
+mod harness;
+mod keygen;
+mod sign;
+mod tamper;

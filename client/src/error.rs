@@ -1,0 +1,282 @@
+//! Everything that can go wrong between a party and the board.
+
+use white_city_wire::{
+    Hash, IdentityKey, Refusal,
+    board::{Cause, Culprit, Terminal},
+    limits::NOBODY,
+    tx::Leave,
+};
+
+use crate::signer::SignError;
+
+/// Why one replica gave no usable answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaFault {
+    /// Its address.
+    pub replica: String,
+    /// What happened.
+    pub reason: String,
+}
+
+impl std::fmt::Display for ReplicaFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.replica, self.reason)
+    }
+}
+
+/// A party that left by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaver {
+    /// Its index.
+    pub index: u16,
+    /// What it said, under its own signature: a decline with its reason, or an abort with its cause and whom it is about.
+    /// `None` when no replica has its words any more.
+    pub word: Option<Leave>,
+}
+
+impl std::fmt::Display for Leaver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.index)?;
+        match &self.word {
+            None => Ok(()),
+            Some(Leave::Decline { reason }) => write!(f, " (declined, reason {reason})"),
+            Some(Leave::Abort { cause, about, .. }) if *about == NOBODY => {
+                write!(f, " (aborted, cause {cause})")
+            }
+            Some(Leave::Abort { cause, about, .. }) => {
+                write!(f, " (aborted, cause {cause}, about party {about})")
+            }
+        }
+    }
+}
+
+/// How a session ended without an outcome: the same record for everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbortRecord {
+    /// The record itself: cause, height, who caused it, members, filled slots.
+    pub record: Terminal,
+    /// Who left by name, in the order of leaving.
+    pub left: Vec<Leaver>,
+    /// Against whom there is signed evidence.
+    pub culprits: Vec<Culprit>,
+    /// Members whose slot was empty when the session ended.
+    pub missing: Vec<u16>,
+}
+
+impl std::fmt::Display for AbortRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} at height {}",
+            cause_text(self.record.cause),
+            self.record.height
+        )?;
+        if let Some(by) = self.record.by() {
+            write!(f, ", caused by party {by}")?;
+        }
+        list(f, "left", &self.left)?;
+        list(f, "empty slots", &self.missing)?;
+        let culprits: Vec<u16> = self.culprits.iter().map(|culprit| culprit.index).collect();
+        list(f, "culprits", &culprits)
+    }
+}
+
+fn list<T: ToString>(
+    f: &mut std::fmt::Formatter<'_>,
+    what: &str,
+    parties: &[T],
+) -> std::fmt::Result {
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let parties: Vec<String> = parties.iter().map(T::to_string).collect();
+    write!(f, "; {what}: {}", parties.join(", "))
+}
+
+/// A cause in words.
+#[must_use]
+pub const fn cause_text(cause: Cause) -> &'static str {
+    match cause {
+        Cause::None => "finished",
+        Cause::TooFew => "too few filled their slots in time",
+        Cause::Disagreement => "no group reached the quorum",
+        Cause::Left => "too many left",
+        Cause::OutOfRounds => "out of rounds",
+        Cause::BadPayload => "a p2p payload was proven bad",
+        Cause::FalseComplaint => "a complaint was proven false",
+        Cause::NoReveal => "a complaint was not answered",
+    }
+}
+
+/// Why a client could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The client was built without what it needs, or asked for something impossible.
+    #[error("{what}: expected {expected}")]
+    Usage {
+        /// Which part.
+        what: &'static str,
+        /// What it should be.
+        expected: String,
+    },
+    /// What was to be sent breaks a rule that holds on every board: a spec's field, for instance. It wasn't sent.
+    #[error("no board would take this: {0}")]
+    Spec(Refusal),
+    /// This identity isn't in the session's roster.
+    #[error("{identity} is not in the session's roster")]
+    NotMember {
+        /// The signer's key.
+        identity: Box<IdentityKey>,
+    },
+    /// The round closed without this party's entry.
+    #[error(
+        "late: round {round} closed without this party's entry, round {open} is open (height {height})"
+    )]
+    Late {
+        /// The round that was missed; 0 is joining.
+        round: u32,
+        /// The round that is open now.
+        open: u32,
+        /// Height at which it was seen.
+        height: u64,
+    },
+    /// The party isn't among the members: it missed an earlier round, or left.
+    #[error("out: this party isn't among the members of round {round}")]
+    Out {
+        /// The open round.
+        round: u32,
+    },
+    /// The slot holds another entry, which this process didn't sign.
+    #[error("the slot of round {round} holds {existing}, which isn't what this party signed now")]
+    SlotTaken {
+        /// The round; 0 is joining.
+        round: u32,
+        /// Digest of the stored entry, or its slot leaf while the round is open.
+        existing: Hash,
+    },
+    /// Two histories were shown, or one that contradicts what this party signed.
+    #[error("fork: {what} (round {round})")]
+    Fork {
+        /// The round in which they differ.
+        round: u32,
+        /// How they differ.
+        what: &'static str,
+    },
+    /// The slot of this party is in use, and this process has no memory of what was signed for it. It doesn't write.
+    #[error(
+        "this party's slot of round {round} is filled, and this process doesn't know with what: it can't go on writing"
+    )]
+    NoJournal {
+        /// The round; 0 is joining.
+        round: u32,
+    },
+    /// The session ended without an outcome.
+    #[error("the session aborted: {0}")]
+    Aborted(Box<AbortRecord>),
+    /// The session finished, so nothing more can be written.
+    #[error("the session has finished with the outcome {outcome}")]
+    Finished {
+        /// The agreed outcome.
+        outcome: Hash,
+    },
+    /// This party has left the session by name.
+    #[error("this party has left the session")]
+    Left,
+    /// The session has ended and its spec and payloads are gone.
+    #[error("the session has ended and is erased")]
+    Erased,
+    /// The party did things out of order.
+    #[error("round {asked} was asked for, expected {expected}")]
+    WrongRound {
+        /// What was asked for.
+        asked: u32,
+        /// What is possible.
+        expected: String,
+    },
+    /// A p2p payload can't be opened: it wasn't sealed for this place and key.
+    #[error("the payload that party {from} sent in round {round} can't be opened")]
+    Payload {
+        /// The sender.
+        from: u16,
+        /// The round.
+        round: u32,
+    },
+    /// A payload for somebody who can't read it.
+    #[error("a payload for party {to}, which isn't another member")]
+    Recipient {
+        /// The recipient's index.
+        to: u16,
+    },
+    /// An answer contradicts what was signed, or itself.
+    #[error("{replica} gave an answer that can't be true: {what}")]
+    ReplicaLied {
+        /// Its address.
+        replica: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
+    /// No replica gave a usable answer.
+    #[error("no replica answers: {}", faults(.0))]
+    Unreachable(Vec<ReplicaFault>),
+    /// The board has no such session, as far as the replicas that answered know.
+    #[error("no session {0}")]
+    UnknownSession(String),
+    /// The replicas refuse what was sent or asked.
+    #[error("refused by {replica}: {text} (code {code})")]
+    Refused {
+        /// The number of the [`Refusal`].
+        code: u32,
+        /// What the replica says about it.
+        text: String,
+        /// Its address.
+        replica: String,
+    },
+    /// A quota of the opener, of the party, or of the board is used up.
+    #[error("quota exceeded, says {replica}: {text} (code {code})")]
+    QuotaExceeded {
+        /// The number of the [`Refusal`].
+        code: u32,
+        /// What the replica says about it.
+        text: String,
+        /// Its address.
+        replica: String,
+    },
+    /// The signer gave no signature.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(String),
+}
+
+fn faults(faults: &[ReplicaFault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ReplicaFault::to_string).collect();
+    faults.join("; ")
+}
+
+impl Error {
+    /// The error for a refusal code that a replica gave.
+    pub(crate) fn from_code(code: u32, text: String, replica: String) -> Self {
+        let quota = [81, 99, 100, 101, 103, 128];
+        if quota.contains(&code) {
+            return Self::QuotaExceeded {
+                code,
+                text,
+                replica,
+            };
+        }
+        Self::Refused {
+            code,
+            text,
+            replica,
+        }
+    }
+
+    pub(crate) fn usage(what: &'static str, expected: impl Into<String>) -> Self {
+        Self::Usage {
+            what,
+            expected: expected.into(),
+        }
+    }
+}

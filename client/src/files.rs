@@ -1,0 +1,248 @@
+//! Files that hold secrets: made for their owner only, never overwritten, complete or not there.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is there already, and files with secrets are never overwritten.
+    #[error("{path} exists already and is not overwritten")]
+    Exists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Others than its owner can read or write the file.
+    #[error("{path} has mode {mode:03o}, expected 600: only its owner may read and write it")]
+    Mode {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is larger than anything of its kind.
+    #[error("{path} is larger than {max} bytes")]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The most that is read, bytes.
+        max: u64,
+    },
+}
+
+impl FileError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Reads a public file of at most `max` bytes.
+///
+/// # Errors
+/// [`FileError::Io`] or [`FileError::TooLarge`].
+pub fn read_public(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(FileError::io(path))?;
+    let mut bytes = Vec::new();
+    read_up_to(file, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a secret file of at most `max` bytes, which only its owner may be able to read or write.
+///
+/// # Errors
+/// [`FileError::Mode`], [`FileError::Io`] or [`FileError::TooLarge`].
+pub fn read_secret(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let file = File::open(path).map_err(FileError::io(path))?;
+    let meta = file.metadata().map_err(FileError::io(path))?;
+    // Of the opened file, so that nobody can swap it between the check and the reading.
+    let mode = meta.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(FileError::Mode {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    // Sized at once: growing would leave copies of the secret in freed memory.
+    let size = usize::try_from(meta.len().min(max)).unwrap_or(0);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.saturating_add(2)));
+    read_up_to(file, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_up_to(file: File, path: &Path, max: u64, to: &mut Vec<u8>) -> Result<(), FileError> {
+    let got = file
+        .take(max.saturating_add(1))
+        .read_to_end(to)
+        .map_err(FileError::io(path))?;
+    if u64::try_from(got).unwrap_or(u64::MAX) > max {
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            max,
+        });
+    }
+    Ok(())
+}
+
+/// Writes a new secret file with mode 600. After a crash it is there with all of its bytes, or not at all.
+///
+/// # Errors
+/// [`FileError::Exists`] when something has this name, or [`FileError::Io`].
+pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    refuse_existing(path)?;
+    let temporary = temporary_name(path)?;
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        // Unlike a rename, a hard link fails when the name has been taken meanwhile.
+        fs::hard_link(&temporary, path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists {
+                path: path.to_owned(),
+            },
+            _ => FileError::io(path)(source),
+        })
+    });
+    let removed = fs::remove_file(&temporary);
+    written?;
+    removed.map_err(FileError::io(&temporary))?;
+    sync_folder(path)
+}
+
+/// Gives a file its final name, unless that is taken. It never has neither name.
+///
+/// # Errors
+/// [`FileError::Exists`] or [`FileError::Io`].
+pub fn promote(from: &Path, to: &Path) -> Result<(), FileError> {
+    refuse_existing(to)?;
+    fs::hard_link(from, to).map_err(FileError::io(to))?;
+    sync_folder(to)?;
+    fs::remove_file(from).map_err(FileError::io(from))
+}
+
+/// Refuses a name that is taken, before work is done whose result could not be written.
+///
+/// # Errors
+/// [`FileError::Exists`].
+pub fn refuse_existing(path: &Path) -> Result<(), FileError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(FileError::Exists {
+            path: path.to_owned(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(FileError::io(path)(error)),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::io(path))?;
+    file.set_permissions(Permissions::from_mode(0o600))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .map_err(FileError::io(path))
+}
+
+fn temporary_name(path: &Path) -> Result<PathBuf, FileError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|error| FileError::io(path)(io::Error::other(error.to_string())))?;
+    let mut name = path
+        .file_name()
+        .ok_or_else(|| FileError::io(path)(io::ErrorKind::InvalidInput.into()))?
+        .to_owned();
+    name.push(format!(".{}.tmp", hex::encode(random)));
+    Ok(path.with_file_name(name))
+}
+
+fn sync_folder(path: &Path) -> Result<(), FileError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(FileError::io(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_file_is_its_owners_alone_and_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        create_secret(&path, b"one").unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(matches!(
+            create_secret(&path, b"two"),
+            Err(FileError::Exists { .. })
+        ));
+        assert_eq!(&**read_secret(&path, 3).unwrap(), b"one");
+        let left: Vec<_> = dir.path().read_dir().unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_dangling_link_counts_as_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
+        assert!(matches!(
+            create_secret(&path, b"one"),
+            Err(FileError::Exists { .. })
+        ));
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        create_secret(&path, b"one").unwrap();
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert!(
+                matches!(read_secret(&path, 3), Err(FileError::Mode { mode: m, .. }) if m == mode)
+            );
+        }
+        for mode in [0o600, 0o400] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert!(read_secret(&path, 3).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_refused_past_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        create_secret(&path, b"four").unwrap();
+        assert_eq!(read_public(&path, 4).unwrap(), b"four");
+        assert!(matches!(
+            read_public(&path, 3),
+            Err(FileError::TooLarge { max: 3, .. })
+        ));
+        assert!(matches!(
+            read_secret(&path, 3),
+            Err(FileError::TooLarge { max: 3, .. })
+        ));
+    }
+}

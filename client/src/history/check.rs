@@ -1,0 +1,99 @@
+//! What is checked of each entry before it becomes history.
+
+use std::collections::BTreeSet;
+
+use white_city_wire::{
+    Entry as WireEntry, Hash, PostHeader,
+    entry::{bcast_hash, p2p_leaf},
+    tree::{slot_root, slot_root_from_path},
+};
+
+use super::{Contradiction, History};
+use crate::read::Entry;
+
+impl History {
+    /// Checks the entries of the round that follows, and gives the digests of all its slots.
+    pub(super) fn check_entries(
+        &self,
+        reader: Option<u16>,
+        entries: &[Entry],
+    ) -> Result<Vec<Option<Hash>>, Contradiction> {
+        let mut digests = vec![None; usize::from(self.spec.parties())];
+        let mut seen = BTreeSet::new();
+        for entry in entries {
+            let index = self.check_signed(entry)?;
+            if !seen.insert(index) {
+                let what = "a second entry for one slot";
+                return Err(Contradiction::Place { index, what });
+            }
+            if let WireEntry::Post(post) = &entry.signed.entry {
+                self.check_payloads(reader, post, entry)?;
+            }
+            if let Some(digest) = digests.get_mut(usize::from(index)) {
+                *digest = Some(entry.signed.entry.digest());
+            }
+        }
+        Ok(digests)
+    }
+
+    /// Place, membership, transcript, and then the signature under the key that the roster has at that index.
+    fn check_signed(&self, entry: &Entry) -> Result<u16, Contradiction> {
+        let signed = &entry.signed;
+        let (session, round, index) = signed.entry.slot();
+        let place = |what| Err(Contradiction::Place { index, what });
+        if session != self.session {
+            return place("another session");
+        }
+        if round != self.open_round() {
+            return place("another round");
+        }
+        if !self.members().contains(index) {
+            return Err(Contradiction::NotMember { index });
+        }
+        if signed.entry.transcript() != self.transcript() {
+            return place("another transcript");
+        }
+        let key = self
+            .spec
+            .key(index)
+            .map_err(|_| Contradiction::NotMember { index })?;
+        if !signed.is_signed_by(key, &self.network) {
+            return Err(Contradiction::Signature { index });
+        }
+        Ok(index)
+    }
+
+    fn check_payloads(
+        &self,
+        reader: Option<u16>,
+        post: &PostHeader,
+        entry: &Entry,
+    ) -> Result<(), Contradiction> {
+        let index = post.index;
+        let wrong = |what| Err(Contradiction::Payload { index, what });
+        let length = u32::try_from(entry.broadcast.len()).unwrap_or(u32::MAX);
+        if post.bcast_len != length || post.bcast_hash != bcast_hash(&entry.broadcast) {
+            return wrong("broadcast");
+        }
+        let Some(reader) = reader else { return Ok(()) };
+        if reader == index && !entry.ciphertext.is_empty() {
+            return wrong("p2p payload");
+        }
+        let parties = self.spec.parties();
+        let root = if entry.p2p_path.is_empty() && entry.ciphertext.is_empty() {
+            // Nothing for anybody: the root itself proves it.
+            Some(slot_root(vec![Hash::ZERO; usize::from(parties)]))
+        } else {
+            slot_root_from_path(
+                p2p_leaf(&entry.ciphertext),
+                reader,
+                parties,
+                &entry.p2p_path,
+            )
+        };
+        if root != Some(post.p2p_root) {
+            return wrong("p2p payload");
+        }
+        Ok(())
+    }
+}

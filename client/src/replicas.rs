@@ -1,0 +1,376 @@
+//! The replicas that a client talks to: whom to ask next, and sending one transaction to all.
+
+mod follow;
+mod rpc;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) use follow::{Seen, Wake, Wakeups, follow};
+use futures::{StreamExt, stream::FuturesUnordered};
+pub(crate) use rpc::{Endpoint, Submitted};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use crate::error::{Error, ReplicaFault};
+
+/// How long slower replicas are waited for when one has answered.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// The configured replicas.
+pub(crate) struct Replicas {
+    all: Vec<Replica>,
+    /// Position of the one that is asked first.
+    preferred: AtomicUsize,
+    /// How many of them have to say something before at least one honest replica has: `f + 1`, or all.
+    pub(crate) witnesses: usize,
+}
+
+struct Replica {
+    endpoint: Arc<Endpoint>,
+    /// It gave an answer that can't be true, and isn't asked again.
+    lied: AtomicBool,
+}
+
+/// What came of asking one replica.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// No usable answer.
+    Unreachable(String),
+    /// An answer that can't be true.
+    Lied(String),
+    /// A refusal: a hint.
+    Refused { code: u32, text: String },
+    /// A true answer, but an old one.
+    Behind,
+    /// Not the replica's fault: asking another one changes nothing.
+    Final(Error),
+}
+
+/// What several replicas said, as long as none of them gave an answer.
+#[derive(Default)]
+pub(crate) struct Tally {
+    faults: Vec<ReplicaFault>,
+    refused: Option<Error>,
+    lied: Option<Error>,
+}
+
+/// What the replicas said to a transaction, as far as they have answered.
+#[derive(Default)]
+pub(crate) struct Replies {
+    pub(crate) taken: usize,
+    /// By code, text and replica.
+    pub(crate) refused: Vec<(u32, String, String)>,
+    pub(crate) faults: Vec<ReplicaFault>,
+}
+
+impl Replicas {
+    /// # Errors
+    /// [`Error::Usage`] without a replica, or with an address that is none.
+    pub(crate) fn new(urls: &[String], timeout: Duration, faults: u16) -> Result<Self, Error> {
+        let all = urls
+            .iter()
+            .map(|url| {
+                Ok(Replica {
+                    endpoint: Arc::new(Endpoint::new(url, timeout)?),
+                    lied: AtomicBool::new(false),
+                })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        if all.is_empty() {
+            return Err(Error::usage("replicas", "the address of at least one"));
+        }
+        let witnesses = usize::from(faults).saturating_add(1).min(all.len());
+        Ok(Self {
+            all,
+            preferred: AtomicUsize::new(0),
+            witnesses,
+        })
+    }
+
+    /// Whom to ask, the preferred one first, without those that lied; all when there is no other.
+    pub(crate) fn in_order(&self) -> Vec<Arc<Endpoint>> {
+        let start = self.preferred.load(Ordering::Relaxed);
+        let turned = || {
+            let again = self.all.iter().cycle().skip(start);
+            again.take(self.all.len())
+        };
+        let honest: Vec<_> = turned()
+            .filter(|replica| !replica.lied.load(Ordering::Relaxed))
+            .map(|replica| Arc::clone(&replica.endpoint))
+            .collect();
+        if honest.is_empty() {
+            return turned()
+                .map(|replica| Arc::clone(&replica.endpoint))
+                .collect();
+        }
+        honest
+    }
+
+    /// Asks this one first from now on.
+    pub(crate) fn prefer(&self, endpoint: &Endpoint) {
+        if let Some(position) = self.position(endpoint) {
+            self.preferred.store(position, Ordering::Relaxed);
+        }
+    }
+
+    fn position(&self, endpoint: &Endpoint) -> Option<usize> {
+        self.all
+            .iter()
+            .position(|replica| replica.endpoint.name() == endpoint.name())
+    }
+
+    /// Notes why `endpoint` gave no answer, so that another one is asked.
+    ///
+    /// # Errors
+    /// What asking another replica wouldn't change.
+    pub(crate) fn note(
+        &self,
+        tally: &mut Tally,
+        endpoint: &Endpoint,
+        error: ReadError,
+    ) -> Result<(), Error> {
+        let replica = endpoint.name().to_owned();
+        let fault = |reason: String| ReplicaFault {
+            replica: replica.clone(),
+            reason,
+        };
+        match error {
+            ReadError::Final(error) => return Err(error),
+            ReadError::Unreachable(reason) => tally.faults.push(fault(reason)),
+            ReadError::Behind => tally.faults.push(fault("its state is old".into())),
+            ReadError::Refused { code, text } => {
+                tally.faults.push(fault(text.clone()));
+                tally.refused = Some(Error::from_code(code, text, replica));
+            }
+            ReadError::Lied(what) => {
+                tracing::warn!(%replica, %what, "a replica gave an answer that can't be true");
+                if let Some(liar) = self.position(endpoint).and_then(|at| self.all.get(at)) {
+                    liar.lied.store(true, Ordering::Relaxed);
+                }
+                tally.faults.push(fault(what.clone()));
+                tally.lied = Some(Error::ReplicaLied { replica, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a transaction to all replicas. Returns when one has taken it, or when all have answered; the others are
+    /// still sent to.
+    pub(crate) async fn submit(&self, tx: &Arc<Vec<u8>>) -> Replies {
+        let (sender, mut receiver) = mpsc::channel(self.all.len());
+        for replica in &self.all {
+            let (endpoint, tx, sender) = (
+                Arc::clone(&replica.endpoint),
+                Arc::clone(tx),
+                sender.clone(),
+            );
+            tokio::spawn(async move {
+                let reply = endpoint.submit(&tx).await;
+                // Nobody listens any more once one replica has taken it.
+                let _ = sender.send((endpoint, reply)).await;
+            });
+        }
+        drop(sender);
+        let mut replies = Replies::default();
+        while let Some((endpoint, reply)) = receiver.recv().await {
+            replies.note(endpoint.name(), reply);
+            if replies.taken > 0 {
+                break;
+            }
+        }
+        replies
+    }
+}
+
+/// What several replicas say, without waiting for those that are slow once one has given an answer.
+pub(crate) async fn gather<T, E>(
+    asked: impl IntoIterator<Item = impl Future<Output = Result<T, E>>>,
+) -> Vec<Result<T, E>> {
+    let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
+    let mut answers = Vec::new();
+    while let Some(answer) = asked.next().await {
+        let is_first = answer.is_ok();
+        answers.push(answer);
+        if is_first {
+            break;
+        }
+    }
+    let until = Instant::now() + PATIENCE;
+    while let Ok(Some(answer)) = timeout_at(until, asked.next()).await {
+        answers.push(answer);
+    }
+    answers
+}
+
+impl Tally {
+    /// The error that says most: a refusal, then a lie, then that nobody answered.
+    pub(crate) fn into_error(self) -> Error {
+        self.refused
+            .or(self.lied)
+            .unwrap_or(Error::Unreachable(self.faults))
+    }
+
+    /// Why nobody gave an answer.
+    pub(crate) fn reasons(&self) -> String {
+        let reasons: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        reasons.join("; ")
+    }
+
+    /// Whether an answer came that can't be true.
+    pub(crate) const fn has_lie(&self) -> bool {
+        self.lied.is_some()
+    }
+}
+
+impl Replies {
+    fn note(&mut self, name: &str, reply: Result<Submitted, String>) {
+        let replica = name.to_owned();
+        match reply {
+            Ok(Submitted::Taken) => self.taken += 1,
+            Ok(Submitted::Refused { code, text }) => {
+                tracing::debug!(%replica, code, %text, "not taken");
+                self.refused.push((code, text, replica));
+            }
+            Err(reason) => {
+                tracing::debug!(%replica, %reason, "not reached");
+                self.faults.push(ReplicaFault { replica, reason });
+            }
+        }
+    }
+
+    /// The refusal, when enough replicas refuse for good and none has taken it.
+    pub(crate) fn refusal(&self, witnesses: usize) -> Option<Error> {
+        let for_good: Vec<_> = self
+            .refused
+            .iter()
+            .filter(|(code, ..)| !white_city_wire::Refusal::is_transient(*code))
+            .collect();
+        let (code, text, replica) = for_good.first()?;
+        (self.taken == 0 && for_good.len() >= witnesses)
+            .then(|| Error::from_code(*code, text.clone(), replica.clone()))
+    }
+
+    /// Whether nobody was reached.
+    pub(crate) const fn is_silence(&self) -> bool {
+        self.taken == 0 && self.refused.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replicas(faults: u16) -> Replicas {
+        let urls = ["http://a:1", "http://b:1", "http://c:1", "http://d:1"].map(String::from);
+        Replicas::new(&urls, Duration::from_secs(1), faults).unwrap()
+    }
+
+    fn names(replicas: &Replicas) -> Vec<String> {
+        replicas
+            .in_order()
+            .iter()
+            .map(|e| e.name().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_replica_that_lied_is_not_asked_again_unless_all_did() {
+        let replicas = replicas(1);
+        let all = replicas.in_order();
+        replicas.prefer(&all[2]);
+        assert_eq!(
+            names(&replicas),
+            ["http://c:1", "http://d:1", "http://a:1", "http://b:1"]
+        );
+        let mut tally = Tally::default();
+        replicas
+            .note(&mut tally, &all[3], ReadError::Lied("no".into()))
+            .unwrap();
+        assert_eq!(names(&replicas), ["http://c:1", "http://a:1", "http://b:1"]);
+        assert!(matches!(
+            tally.into_error(),
+            Error::ReplicaLied { replica, .. } if replica == "http://d:1"
+        ));
+        for liar in &all {
+            let lied = ReadError::Lied("no".into());
+            replicas.note(&mut Tally::default(), liar, lied).unwrap();
+        }
+        assert_eq!(names(&replicas).len(), 4);
+    }
+
+    #[test]
+    fn a_refusal_says_more_than_a_lie_and_a_lie_more_than_silence() {
+        let replicas = replicas(1);
+        let first = &replicas.in_order()[0];
+        let mut tally = Tally::default();
+        let silence = ReadError::Unreachable("down".into());
+        replicas.note(&mut tally, first, silence).unwrap();
+        assert!(!tally.has_lie());
+        let lied = ReadError::Lied("no".into());
+        replicas.note(&mut tally, first, lied).unwrap();
+        assert!(tally.has_lie());
+        let refused = ReadError::Refused {
+            code: 51,
+            text: "erased".into(),
+        };
+        replicas.note(&mut tally, first, refused).unwrap();
+        assert!(matches!(
+            tally.into_error(),
+            Error::Refused { code: 51, .. }
+        ));
+        let fatal = ReadError::Final(Error::Erased);
+        assert_eq!(
+            replicas.note(&mut Tally::default(), first, fatal),
+            Err(Error::Erased)
+        );
+    }
+
+    #[test]
+    fn a_refusal_counts_when_one_honest_replica_says_it_for_good_and_none_has_taken_it() {
+        let replicas = replicas(1);
+        assert_eq!(replicas.witnesses, 2);
+        let said = |codes: &[u32]| {
+            let mut replies = Replies::default();
+            for (replica, code) in codes.iter().enumerate() {
+                let submitted = match code {
+                    0 => Submitted::Taken,
+                    code => Submitted::Refused {
+                        code: *code,
+                        text: String::new(),
+                    },
+                };
+                replies.note(&replica.to_string(), Ok(submitted));
+            }
+            replies.refusal(replicas.witnesses)
+        };
+        assert_eq!(said(&[80]), None, "a single replica may be malicious");
+        assert!(matches!(
+            said(&[80, 80]),
+            Some(Error::Refused { code: 80, .. })
+        ));
+        assert!(matches!(
+            said(&[81, 81]),
+            Some(Error::QuotaExceeded { code: 81, .. })
+        ));
+        assert_eq!(said(&[80, 80, 0]), None);
+        assert_eq!(said(&[67, 68, 128]), None, "those pass");
+    }
+
+    #[test]
+    fn addresses_without_http_are_refused_and_passwords_stay_out_of_names() {
+        let new = |url: &str| Endpoint::new(url, Duration::from_secs(1));
+        for url in ["", "127.0.0.1:26657", "tcp://127.0.0.1:26657", "http://"] {
+            assert!(matches!(new(url), Err(Error::Usage { .. })), "{url}");
+        }
+        let endpoint = new("https://user:secret@replica.example:443/rpc/").unwrap();
+        assert_eq!(endpoint.name(), "https://replica.example/rpc");
+    }
+}

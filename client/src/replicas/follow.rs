@@ -1,0 +1,186 @@
+//! Knowing when to look again: a replica's WebSocket says that there is a new block; a timer covers its silence.
+
+use std::{sync::Weak, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::{SinkExt, StreamExt};
+use reqwest::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message,
+        handshake::derive_accept_key,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use super::{Endpoint, Replicas};
+
+/// Largest event, bytes. Only that there is one matters.
+const EVENT_BYTES_MAX: usize = 4 << 20;
+/// Without an event for this long, another replica is followed.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Pause before following again.
+const RECONNECT: Duration = Duration::from_millis(500);
+/// First and longest interval of looking without having been told.
+const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// What is subscribed to: the smallest event that each block has.
+const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockHeader'"}}"#;
+
+/// What a follower knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    blocks: u64,
+    connected: bool,
+}
+
+/// Why to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// There is a new block.
+    Block,
+    /// Nothing was heard for a while: whom we follow may be behind or silent.
+    Timer,
+}
+
+/// One waiter's view of a follower.
+pub(crate) struct Wakeups {
+    seen: watch::Receiver<Seen>,
+    pause: Duration,
+}
+
+impl Wakeups {
+    pub(crate) const fn new(seen: watch::Receiver<Seen>) -> Self {
+        Self {
+            seen,
+            pause: POLL.0,
+        }
+    }
+
+    /// Waits until there is reason to look again: a block, or a pause that grows while nothing happens.
+    pub(crate) async fn next(&mut self) -> Wake {
+        let connected = self.seen.borrow().connected;
+        let pause = if connected { POLL.1 } else { self.pause };
+        tokio::select! {
+            changed = self.seen.changed() => {
+                if changed.is_err() {
+                    // Nobody follows any more: only the timer is left.
+                    sleep(pause).await;
+                    return self.slower();
+                }
+                self.pause = POLL.0;
+                Wake::Block
+            }
+            () = sleep(pause) => self.slower(),
+        }
+    }
+
+    fn slower(&mut self) -> Wake {
+        self.pause = self.pause.saturating_mul(2).min(POLL.1);
+        Wake::Timer
+    }
+
+    /// Looks often again, because something was just sent.
+    pub(crate) const fn hurry(&mut self) {
+        self.pause = POLL.0;
+    }
+}
+
+/// Follows one replica after the other until nobody needs it any more.
+pub(crate) async fn follow(replicas: Weak<Replicas>, seen: watch::Sender<Seen>) {
+    let mut attempt: usize = 0;
+    loop {
+        let Some(order) = replicas.upgrade().map(|replicas| replicas.in_order()) else {
+            return;
+        };
+        let next = attempt.checked_rem(order.len()).unwrap_or(0);
+        if let Some(endpoint) = order.get(next) {
+            tokio::select! {
+                result = follow_one(endpoint, &replicas, &seen) => if let Err(reason) = result {
+                    tracing::debug!(replica = endpoint.name(), %reason, "not following");
+                },
+                () = seen.closed() => return,
+            }
+        }
+        drop(order);
+        seen.send_modify(|seen| seen.connected = false);
+        attempt = attempt.wrapping_add(1);
+        tokio::select! {
+            () = sleep(RECONNECT) => {}
+            () = seen.closed() => return,
+        }
+    }
+}
+
+async fn follow_one(
+    endpoint: &Endpoint,
+    replicas: &Weak<Replicas>,
+    seen: &watch::Sender<Seen>,
+) -> Result<(), String> {
+    let mut socket = timeout(Duration::from_secs(10), connect(endpoint))
+        .await
+        .map_err(|_| "no answer in time".to_owned())??;
+    socket
+        .send(Message::text(SUBSCRIBE))
+        .await
+        .map_err(|error| error.to_string())?;
+    seen.send_modify(|seen| seen.connected = true);
+    // Whoever says that there is a block is the one that has it.
+    if let Some(replicas) = replicas.upgrade() {
+        replicas.prefer(endpoint);
+    }
+    loop {
+        match timeout(SILENCE, socket.next()).await {
+            Err(_) => return Err("no event for a minute".into()),
+            Ok(None) => return Err("it closed the connection".into()),
+            Ok(Some(Err(error))) => return Err(error.to_string()),
+            // The first text confirms the subscription: whatever happened before it is worth a look, too.
+            Ok(Some(Ok(Message::Text(_)))) => {
+                seen.send_modify(|seen| seen.blocks = seen.blocks.wrapping_add(1));
+            }
+            Ok(Some(Ok(_))) => {}
+        }
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgraded>, String> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
+    let key = STANDARD.encode(nonce);
+    let mut url = endpoint.url().clone();
+    url.set_path("/websocket");
+    let response = endpoint
+        .http()
+        .get(url)
+        // The usual time-out would also end the connection that comes of it.
+        .timeout(Duration::from_secs(365 * 86_400))
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &key)
+        .send()
+        .await
+        .map_err(|error| error.to_string())?;
+    if response.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(format!("no WebSocket: HTTP status {}", response.status()));
+    }
+    let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
+    if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())
+    {
+        return Err("a wrong answer to the WebSocket handshake".into());
+    }
+    let stream = response
+        .upgrade()
+        .await
+        .map_err(|error| error.to_string())?;
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(EVENT_BYTES_MAX))
+        .max_frame_size(Some(EVENT_BYTES_MAX));
+    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
+}

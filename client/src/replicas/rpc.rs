@@ -1,0 +1,212 @@
+//! CometBFT's JSON-RPC, as far as a party needs it. Answers are bounded before they are parsed.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use white_city_wire::{Refusal, pb, read};
+
+use super::ReadError;
+use crate::error::Error;
+
+/// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
+const BODY_BYTES_MAX: usize = 8 << 20;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest text of a replica that is shown, characters.
+const TEXT_CHARS_MAX: usize = 300;
+
+/// One replica's RPC.
+pub(crate) struct Endpoint {
+    http: reqwest::Client,
+    url: reqwest::Url,
+    name: String,
+}
+
+/// What a replica said to a transaction.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// It has it, in its mempool or on the board.
+    Taken,
+    /// It refuses, for now or for good.
+    Refused { code: u32, text: String },
+}
+
+#[derive(Deserialize)]
+struct RpcAnswer<T> {
+    result: Option<T>,
+    error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+struct RpcError {
+    message: String,
+    #[serde(default)]
+    data: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct QueryResult {
+    response: QueryResponse,
+}
+
+#[derive(Deserialize)]
+struct QueryResponse {
+    #[serde(default)]
+    code: u32,
+    #[serde(default)]
+    log: Option<String>,
+    #[serde(default)]
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SubmitResult {
+    #[serde(default)]
+    code: u32,
+    #[serde(default)]
+    log: Option<String>,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// [`Error::Usage`] for what isn't an address of HTTP.
+    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, Error> {
+        let bad = || Error::usage("replica", format!("an http or https address, not {url:?}"));
+        let url = reqwest::Url::parse(url).map_err(|_| bad())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(bad());
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(timeout)
+            // A replica has no business sending its clients elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::usage("HTTP", error.to_string()))?;
+        // Credentials in the address stay out of logs and errors.
+        let mut name = url.clone();
+        let _ = name.set_password(None);
+        let _ = name.set_username("");
+        Ok(Self {
+            http,
+            name: name.as_str().trim_end_matches('/').to_owned(),
+            url,
+        })
+    }
+
+    /// Its address without credentials.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> &reqwest::Url {
+        &self.url
+    }
+
+    /// Its HTTP client.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Asks the board.
+    pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<pb::Answer, ReadError> {
+        let data = hex::encode(read::encode_query(question));
+        let params =
+            json!({ "path": read::QUERY_PATH, "data": data, "height": "0", "prove": false });
+        let result: QueryResult = self
+            .call("abci_query", params)
+            .await
+            .map_err(ReadError::Unreachable)?;
+        let response = result.response;
+        if response.code != 0 {
+            return Err(ReadError::Refused {
+                code: response.code,
+                text: shown(&response.log.unwrap_or_default()),
+            });
+        }
+        let value = STANDARD
+            .decode(response.value.unwrap_or_default())
+            .map_err(|_| ReadError::Lied("an answer that isn't base64".into()))?;
+        read::decode_answer(&value).map_err(|refusal| ReadError::Lied(refusal.to_string()))
+    }
+
+    /// Sends a transaction.
+    pub(crate) async fn submit(&self, tx: &[u8]) -> Result<Submitted, String> {
+        let params = json!({ "tx": STANDARD.encode(tx) });
+        match self.call::<SubmitResult>("broadcast_tx_sync", params).await {
+            Ok(SubmitResult { code: 0, .. }) => Ok(Submitted::Taken),
+            Ok(SubmitResult { code, .. }) if Refusal::is_stored(code) => Ok(Submitted::Taken),
+            Ok(SubmitResult { code, log }) => Ok(Submitted::Refused {
+                code,
+                text: shown(&log.unwrap_or_default()),
+            }),
+            // CometBFT remembers what it has seen: the same bytes are there already.
+            Err(reason) if reason.contains("tx already exists in cache") => Ok(Submitted::Taken),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, String> {
+        let request =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let response = self
+            .http
+            .post(self.url.clone())
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(request)
+            .send()
+            .await
+            .map_err(|error| reason_of(&error))?;
+        let status = response.status();
+        let body = bounded_body(response).await?;
+        // CometBFT answers a failed call with status 500 and a body that says why.
+        let answer: RpcAnswer<T> = serde_json::from_slice(&body)
+            .map_err(|error| format!("HTTP status {status} and no JSON-RPC answer: {error}"))?;
+        match (answer.result, answer.error) {
+            (Some(result), None) => Ok(result),
+            (_, Some(error)) => {
+                let data = error.data.map(|data| match data {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                });
+                let text = format!("{}: {}", error.message, data.unwrap_or_default());
+                Err(shown(&text))
+            }
+            (None, None) => Err("an answer without a result".into()),
+        }
+    }
+}
+
+async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
+        if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
+            return Err(format!("an answer of more than {BODY_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An error of HTTP with its innermost cause, which is the one that helps, and without the address.
+fn reason_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    shown(&cause.to_string())
+}
+
+/// A text from outside, short and without control characters.
+fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(TEXT_CHARS_MAX)
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! What a party reads of a closed round, opened.
+
+use std::collections::BTreeMap;
+
+use white_city_wire::Entry as WireEntry;
+use zeroize::Zeroizing;
+
+use super::Session;
+use crate::Error;
+
+/// One closed round for one party. Whoever isn't in it was absent or has finished, and is out.
+#[derive(Default)]
+pub struct Inbox {
+    /// The round.
+    pub round: u32,
+    /// Who posted, ascending; this party too.
+    pub posted: Vec<u16>,
+    /// Broadcasts by author, this party's own too. A post may come without.
+    pub broadcasts: BTreeMap<u16, Vec<u8>>,
+    /// Plaintexts for this party by author.
+    pub p2p: BTreeMap<u16, Zeroizing<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox")
+            .field("round", &self.round)
+            .field("posted", &self.posted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Waits until a round has closed, and opens what it holds for this party. It can be asked for again.
+    ///
+    /// # Errors
+    /// As [`Session::wait_round_closed`]; [`Error::Payload`] names the first sender whose payload can't be opened;
+    /// [`Error::WrongRound`] for round 0 and for rounds that closed long ago.
+    pub async fn inbox(&mut self, round: u32) -> Result<Inbox, Error> {
+        if round == 0 {
+            return Err(Error::WrongRound {
+                asked: 0,
+                expected: "a round from 1 on: joins have no payloads".into(),
+            });
+        }
+        self.wait_round_closed(round).await?;
+        let entries = self.observer.kept(round).ok_or(Error::WrongRound {
+            asked: round,
+            expected: "one of the last four closed rounds".into(),
+        })?;
+        let mut inbox = Inbox {
+            round,
+            ..Inbox::default()
+        };
+        for entry in entries {
+            let WireEntry::Post(post) = &entry.signed.entry else {
+                continue;
+            };
+            let from = post.index;
+            inbox.posted.push(from);
+            if !entry.broadcast.is_empty() {
+                inbox.broadcasts.insert(from, entry.broadcast.clone());
+            }
+            if !entry.ciphertext.is_empty() {
+                let plaintext = self.unseal(round, from, &entry.ciphertext)?;
+                inbox.p2p.insert(from, plaintext);
+            }
+        }
+        Ok(inbox)
+    }
+
+    fn unseal(
+        &self,
+        round: u32,
+        from: u16,
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
+        let context = self.payload_context(round, from, self.index)?;
+        secret
+            .key
+            .open(&context, ciphertext)
+            .map_err(|_| Error::Payload { from, round })
+    }
+}

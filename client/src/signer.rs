@@ -1,0 +1,38 @@
+//! Who signs: only what the wire format knows, never bytes from outside.
+
+mod local;
+
+use futures::future::BoxFuture;
+pub use local::{KeyFileError, LocalKey};
+use white_city_wire::{IdentityKey, NetworkId, Signature, tx::Action};
+
+/// Signs for one identity. A local key, or something that asks a device or a service.
+///
+/// An implementation gets the typed action, so that it can show it, log it, or refuse it, and lays out the bytes itself
+/// with [`white_city_wire::tx::bytes_to_sign`].
+pub trait Signer: Send + Sync {
+    /// The identity's public key.
+    fn identity(&self) -> IdentityKey;
+
+    /// Signs an action for a network.
+    ///
+    /// # Errors
+    /// [`SignError`] when the action isn't signed by anybody, or the signer refuses or fails.
+    fn sign<'a>(
+        &'a self,
+        action: &'a Action,
+        network: &'a NetworkId,
+    ) -> BoxFuture<'a, Result<Signature, SignError>>;
+}
+
+/// Why there is no signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// Evidence carries its own signatures.
+    #[error("this kind of transaction isn't signed")]
+    NotSigned,
+    /// The signer gave another reason.
+    #[error("the signer refused: {0}")]
+    Refused(String),
+}

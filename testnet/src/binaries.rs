@@ -1,0 +1,255 @@
+//! Where the programs are that a network is made of
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::Error;
+use crate::process::is_executable;
+
+const SELF: &str = "white-city-testnet";
+const REPLICA: &str = "white-city-replica";
+const CLI: &str = "white-city";
+
+/// Finds this project's programs.
+///
+/// In this order: `WHITE_CITY_BIN_DIR`; the workspace's target folder if this program runs out of
+/// it (then they are built first, so that they are as new as the sources); this program's folder.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    dir: PathBuf,
+    /// The running program, if it is the launcher itself.
+    own: Option<PathBuf>,
+}
+
+/// Building twice in one process would find nothing to do, slowly.
+static BUILT: Mutex<BTreeSet<&str>> = Mutex::const_new(BTreeSet::new());
+
+/// A program of this project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// `white-city-replica`
+    Replica,
+    /// `white-city`
+    Cli,
+}
+
+impl Binaries {
+    /// Finds them, and builds those that are needed if they can be built. What is missing is told
+    /// when it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Program`] if building them fails.
+    pub async fn find(needs: &[Need]) -> Result<Self, Error> {
+        let exe = std::env::current_exe().map_err(Error::io("find", Path::new(SELF)))?;
+        let own = exe
+            .file_name()
+            .is_some_and(|name| name == SELF)
+            .then(|| exe.clone());
+        if let Some(dir) = std::env::var_os("WHITE_CITY_BIN_DIR") {
+            return Ok(Self {
+                dir: dir.into(),
+                own,
+            });
+        }
+        let Some(target) = TargetDir::of(&exe) else {
+            let dir = exe.parent().unwrap_or(Path::new("/")).to_owned();
+            return Ok(Self { dir, own });
+        };
+        let needed = needs.iter().map(|need| match need {
+            Need::Replica => "white-city-replica",
+            Need::Cli => "white-city-cli",
+        });
+        let mut built = BUILT.lock().await;
+        let missing: Vec<_> = needed
+            .chain(own.is_none().then_some(SELF))
+            .filter(|package| !built.contains(package))
+            .collect();
+        if !missing.is_empty() {
+            target.build(&missing).await?;
+            built.extend(missing);
+        }
+        Ok(Self {
+            dir: target.output(),
+            own,
+        })
+    }
+
+    /// This crate's own program, which has the guard in it.
+    ///
+    /// # Errors
+    /// [`Error::Program`] if it isn't there.
+    pub fn guard(&self) -> Result<PathBuf, Error> {
+        self.own.clone().map_or_else(|| self.named(SELF), Ok)
+    }
+
+    /// `white-city-replica`.
+    ///
+    /// # Errors
+    /// [`Error::Program`] if it isn't there.
+    pub fn replica(&self) -> Result<PathBuf, Error> {
+        self.named(REPLICA)
+    }
+
+    /// `white-city`, the command line.
+    ///
+    /// # Errors
+    /// [`Error::Program`] if it isn't there.
+    pub fn cli(&self) -> Result<PathBuf, Error> {
+        self.named(CLI)
+    }
+
+    fn named(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.dir.join(name);
+        if is_executable(&path) {
+            return Ok(path);
+        }
+        Err(Error::Program {
+            program: name.into(),
+            reason: format!(
+                "not found in {} (WHITE_CITY_BIN_DIR names another folder)",
+                self.dir.display()
+            ),
+        })
+    }
+}
+
+/// A cargo target folder that this program runs out of.
+#[derive(Debug, PartialEq, Eq)]
+struct TargetDir {
+    root: PathBuf,
+    /// `debug`, `release`, or `TRIPLE/debug`
+    profile_dir: PathBuf,
+}
+
+impl TargetDir {
+    /// Found by the tag that cargo leaves in the root of every target folder.
+    fn of(exe: &Path) -> Option<Self> {
+        let root = exe
+            .ancestors()
+            .skip(1)
+            .find(|dir| dir.join("CACHEDIR.TAG").is_file())?;
+        let inside = exe.parent()?.strip_prefix(root).ok()?;
+        let profile_dir = if inside.ends_with("deps") {
+            inside.parent()?
+        } else {
+            inside
+        };
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("Cargo.toml")
+            .is_file();
+        let known = workspace && !profile_dir.as_os_str().is_empty();
+        known.then(|| Self {
+            root: root.to_owned(),
+            profile_dir: profile_dir.to_owned(),
+        })
+    }
+
+    fn output(&self) -> PathBuf {
+        self.root.join(&self.profile_dir)
+    }
+
+    /// Arguments that make cargo write into the same folder again.
+    fn arguments(&self) -> Vec<String> {
+        let mut parts: Vec<_> = self
+            .profile_dir
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
+        let folder = parts.pop().unwrap_or_default();
+        let profile = if folder == "debug" {
+            "dev".to_owned()
+        } else {
+            folder
+        };
+        let mut arguments = vec!["--profile".to_owned(), profile];
+        if let Some(triple) = parts.pop() {
+            arguments.extend(["--target".to_owned(), triple]);
+        }
+        arguments
+    }
+
+    async fn build(&self, packages: &[&str]) -> Result<(), Error> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args(["build", "--quiet", "--bins"])
+            .args(self.arguments());
+        command.arg("--target-dir").arg(&self.root);
+        command.arg("--manifest-path");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        for package in packages {
+            command.args(["--package", package]);
+        }
+        tracing::info!("building this workspace's programs");
+        let failed = |reason: String| Error::Program {
+            program: "cargo build".into(),
+            reason,
+        };
+        let output = command
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(failed(format!("{}:\n{}", output.status, text.trim_end())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("CACHEDIR.TAG"), "").unwrap();
+        dir
+    }
+
+    #[test]
+    fn programs_and_tests_find_the_profile_that_they_were_built_with() {
+        let dir = target();
+        for (exe, output, arguments) in [
+            ("debug/white-city-testnet", "debug", "--profile dev"),
+            ("release/deps/testnet-0123", "release", "--profile release"),
+            (
+                "x86_64-unknown-linux-gnu/debug/a",
+                "x86_64-unknown-linux-gnu/debug",
+                "--profile dev --target x86_64-unknown-linux-gnu",
+            ),
+        ] {
+            let found = TargetDir::of(&dir.path().join(exe)).unwrap();
+            assert_eq!(found.output(), dir.path().join(output));
+            assert_eq!(found.arguments().join(" "), arguments);
+        }
+    }
+
+    #[test]
+    fn a_program_outside_a_target_folder_builds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(
+            TargetDir::of(&dir.path().join("debug/white-city-testnet")),
+            None
+        );
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let binaries = Binaries {
+            dir: dir.path().to_owned(),
+            own: None,
+        };
+        let error = binaries.replica().unwrap_err().to_string();
+        assert!(
+            error.contains("white-city-replica: not found in"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! The command line and what its commands do
+
+mod demo;
+mod up;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+use white_city_testnet::control::{Request, request};
+use white_city_testnet::guard::GuardArgs;
+use white_city_testnet::{Application, Engine, Error};
+
+/// A local network of White City replicas: started, broken and healed.
+#[derive(Debug, Parser)]
+#[command(name = "white-city-testnet", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a network in the foreground; Ctrl-C ends it. A directory with a network is continued.
+    Up(UpArgs),
+    /// End the network of a directory.
+    Down(DirArgs),
+    /// Show how the replicas are.
+    Status(StatusArgs),
+    /// Kill a replica's processes; it stays down.
+    Kill(ReplicaArgs),
+    /// Start a replica that is down.
+    Start(ReplicaArgs),
+    /// Freeze a replica.
+    Pause(ReplicaArgs),
+    /// Let a frozen replica go on.
+    Resume(ReplicaArgs),
+    /// Delete a stopped replica's copy of the chain, but not its keys.
+    Wipe(ReplicaArgs),
+    /// Show everything once: replicas, parties, a shared key, a signature.
+    Demo(demo::DemoArgs),
+    /// Print the path of CometBFT; builds it if it isn't there yet.
+    Cometbft,
+    /// Runs one program and ends it when standard input closes.
+    #[command(hide = true)]
+    Guard(GuardArgs),
+}
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Where the network lives.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// How many replicas, 1 to 16 (default: 4, or those that are there).
+    #[arg(long)]
+    pub replicas: Option<usize>,
+    /// The network's name (default: drawn).
+    #[arg(long)]
+    pub chain_id: Option<String>,
+    /// First of two ports per replica (default: free ones).
+    #[arg(long)]
+    pub port_base: Option<u16>,
+    /// Keep the homes in memory: faster, and gone when the network ends.
+    #[arg(long)]
+    pub tmpfs: bool,
+    /// What makes the blocks: cometbft or solo.
+    #[arg(long, default_value = "cometbft")]
+    pub engine: Engine,
+    /// What runs behind CometBFT: replica, or kvstore to try the launcher by itself.
+    #[arg(long, default_value = "replica", hide = true)]
+    pub application: Application,
+}
+
+/// The directory of a running network.
+#[derive(Debug, Args)]
+pub struct DirArgs {
+    /// Where the network lives.
+    #[arg(long)]
+    pub dir: PathBuf,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Where the network lives.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One replica of a running network.
+#[derive(Debug, Args)]
+pub struct ReplicaArgs {
+    /// Its number, from 0.
+    pub replica: usize,
+    /// Where the network lives.
+    #[arg(long)]
+    pub dir: PathBuf,
+}
+
+/// Runs a command to its end.
+pub async fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Up(args) => up::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Down(args) => request(&args.dir, Request::Down).await.map(drop),
+        Command::Status(args) => status(&args).await,
+        Command::Kill(args) => order(&args, |replica| Request::Kill { replica }).await,
+        Command::Start(args) => order(&args, |replica| Request::Start { replica }).await,
+        Command::Pause(args) => order(&args, |replica| Request::Pause { replica }).await,
+        Command::Resume(args) => order(&args, |replica| Request::Resume { replica }).await,
+        Command::Wipe(args) => order(&args, |replica| Request::Wipe { replica }).await,
+        Command::Cometbft => {
+            let guard = white_city_testnet::binaries::Binaries::find(&[])
+                .await?
+                .guard()?;
+            println!(
+                "{}",
+                white_city_testnet::cometbft::binary(&guard)
+                    .await?
+                    .display()
+            );
+            Ok(())
+        }
+        Command::Guard(_) => Err(Error::Unsupported("the guard runs by itself")),
+    }
+}
+
+async fn order(args: &ReplicaArgs, make: impl Fn(usize) -> Request) -> Result<(), Error> {
+    request(&args.dir, make(args.replica)).await.map(drop)
+}
+
+async fn status(args: &StatusArgs) -> Result<(), Error> {
+    let status = request(&args.dir, Request::Status).await?;
+    if args.json {
+        println!("{status}");
+    } else {
+        print!("{}", table(&status));
+    }
+    Ok(())
+}
+
+/// A table of the replicas for people.
+pub fn table(status: &Value) -> String {
+    let mut text = format!(
+        "{:<3} {:<11} {:>8} {:>5} {:<9} {:>8} {:>8}  {:<16}  rpc\n",
+        "#", "state", "height", "peers", "caught up", "app", "node", "app hash"
+    );
+    for replica in status["replicas"].as_array().into_iter().flatten() {
+        let shown = |key: &str| match &replica[key] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let caught_up = match replica["catching_up"].as_bool() {
+            Some(behind) => {
+                if behind {
+                    "no"
+                } else {
+                    "yes"
+                }
+            }
+            None => "-",
+        };
+        let hash: String = shown("app_hash").chars().take(16).collect();
+        text += &format!(
+            "{:<3} {:<11} {:>8} {:>5} {:<9} {:>8} {:>8}  {hash:<16}  {}\n",
+            shown("index"),
+            shown("state"),
+            shown("height"),
+            shown("peers"),
+            caught_up,
+            shown("app_pid"),
+            shown("node_pid"),
+            shown("rpc"),
+        );
+    }
+    text
+}

@@ -1,0 +1,51 @@
+//! `demo`: from nothing to a checked signature
+
+use white_city_testnet::demo::{self, DemoOptions};
+use white_city_testnet::{Engine, Error};
+
+use super::up::interrupted;
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// How many replicas, 1 to 16.
+    #[arg(long, default_value_t = 4)]
+    replicas: usize,
+    /// How many parties share the key, 2 to 64.
+    #[arg(long, default_value_t = 3)]
+    parties: usize,
+    /// How many of them sign, 2 to all.
+    #[arg(long, default_value_t = 2)]
+    threshold: usize,
+    /// What they sign.
+    #[arg(long, default_value = "Hello from White City")]
+    message: String,
+    /// cometbft or solo (default: cometbft where it can be built).
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// The last line is a JSON object with the result.
+    #[arg(long)]
+    json: bool,
+    /// Leave the directory with logs, identities and shares behind.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo. Ctrl-C ends it, and all that runs.
+pub async fn run(args: DemoArgs) -> Result<(), Error> {
+    let interrupted = interrupted()?;
+    let options = DemoOptions {
+        replicas: args.replicas,
+        parties: args.parties,
+        threshold: args.threshold,
+        message: args.message,
+        engine: args.engine,
+        keep: args.keep,
+    };
+    let mut tell = |line: &str| println!("{line}");
+    let outcome = demo::run(&options, &mut tell, interrupted).await?;
+    if args.json {
+        println!("{}", outcome.to_json(&options));
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `up`: a network in the foreground
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use white_city_testnet::control::{Request, Server, request};
+use white_city_testnet::{Engine, Error, Options, Testnet};
+
+use super::{UpArgs, table};
+
+/// Starts or continues a network, and ends it on Ctrl-C, SIGTERM, SIGHUP or `down`.
+pub async fn run(args: UpArgs) -> Result<(), Error> {
+    let interrupted = interrupted()?;
+    tokio::pin!(interrupted);
+    let options = Options {
+        replicas: args.replicas.unwrap_or(match args.engine {
+            Engine::Cometbft => 4,
+            Engine::Solo => 1,
+        }),
+        chain_id: args.chain_id,
+        params: None,
+        port_base: args.port_base,
+        tmpfs: args.tmpfs,
+        engine: args.engine,
+        application: args.application,
+        ..Options::new(args.dir)
+    };
+    let exists = options.dir.join("testnet.json").exists();
+    let opening = async {
+        if exists {
+            Testnet::open(&options).await
+        } else {
+            Testnet::create(&options).await
+        }
+    };
+    let testnet = tokio::select! {
+        testnet = opening => Arc::new(testnet?),
+        signal = &mut interrupted => return Err(Error::Refused(format!("ended by {signal}"))),
+    };
+    if let Some(asked) = args.replicas.filter(|asked| *asked != testnet.replicas()) {
+        let has = testnet.replicas();
+        return Err(Error::Refused(format!(
+            "{} has {has} replicas, {asked} were asked for",
+            testnet.dir().display()
+        )));
+    }
+    let down = Arc::new(Notify::new());
+    let server = Server::start(&testnet, Arc::clone(&down))?;
+    let result = tokio::select! {
+        result = serve(&testnet, &down) => result,
+        _ = &mut interrupted => Ok(()),
+    };
+    eprintln!("ending the network");
+    testnet.stop_all().await;
+    drop(server);
+    finish(testnet).await.and(result)
+}
+
+async fn serve(testnet: &Testnet, down: &Notify) -> Result<(), Error> {
+    tokio::select! {
+        started = testnet.start_all() => started?,
+        () = down.notified() => return Ok(()),
+    }
+    let status = request(testnet.dir(), Request::Status).await?;
+    println!("{} on {}", testnet.chain_id(), testnet.dir().display());
+    print!("{}", table(&status));
+    println!("network file: {}", testnet.network_file().display());
+    down.notified().await;
+    Ok(())
+}
+
+/// Waits until nobody else uses the network, and lets it go.
+async fn finish(mut testnet: Arc<Testnet>) -> Result<(), Error> {
+    for _ in 0..100 {
+        match Arc::try_unwrap(testnet) {
+            Ok(testnet) => return testnet.stop().await,
+            Err(shared) => testnet = shared,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Completes when the process is asked to end.
+pub fn interrupted() -> Result<impl Future<Output = &'static str>, Error> {
+    let listen = |kind| signal(kind).map_err(|error| Error::Refused(format!("signals: {error}")));
+    let mut int = listen(SignalKind::interrupt())?;
+    let mut term = listen(SignalKind::terminate())?;
+    let mut hup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => "SIGINT",
+            _ = term.recv() => "SIGTERM",
+            _ = hup.recv() => "SIGHUP",
+        }
+    })
+}

@@ -1,0 +1,221 @@
+//! What can go wrong, and what was expected instead
+
+use std::path::{Path, PathBuf};
+
+/// CometBFT can't be built on this machine, and no built one was given.
+///
+/// Kept apart from [`Error`] because it says something about the machine, not about the network: a
+/// caller that does not insist on CometBFT may go on with another engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Tooling {
+    /// No `go` on the `PATH`.
+    #[error(
+        "Go is not installed (no `go` on PATH): it builds CometBFT {version}; install Go {required} or newer, or set WHITE_CITY_COMETBFT to a built cometbft"
+    )]
+    GoMissing {
+        /// CometBFT's version.
+        version: &'static str,
+        /// Oldest version of Go that can build it.
+        required: String,
+    },
+    /// The installed Go is older than CometBFT needs, and did not fetch a newer one.
+    #[error(
+        "Go is too old: found {found}, CometBFT needs {required} or newer (GOTOOLCHAIN=auto lets Go fetch it)"
+    )]
+    GoTooOld {
+        /// What is installed.
+        found: String,
+        /// Oldest version that will do.
+        required: String,
+    },
+    /// The build ran and failed.
+    #[error("building CometBFT failed ({status}); the last lines of {log}:\n{tail}", log = .log.display())]
+    BuildFailed {
+        /// How `go build` ended.
+        status: String,
+        /// Where all of its output is.
+        log: PathBuf,
+        /// The end of its output.
+        tail: String,
+    },
+    /// `WHITE_CITY_COMETBFT` names something that can't be used.
+    #[error("WHITE_CITY_COMETBFT={path}: {reason}", path = .path.display())]
+    BadOverride {
+        /// What the variable says.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The cache directory can't be found or written.
+    #[error("no place to keep the built CometBFT: {0}")]
+    Cache(String),
+}
+
+/// Why a network could not be created, started or controlled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// CometBFT can't be had here.
+    #[error(transparent)]
+    Tooling(#[from] Tooling),
+    /// A file or directory could not be read or written; a full disk says so here.
+    #[error("{action} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried, as in "write".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An option is out of its range.
+    #[error("{what}: got {got}, expected {expected}")]
+    Option {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        got: String,
+        /// What would have been accepted.
+        expected: String,
+    },
+    /// The board's parameters are refused.
+    #[error(transparent)]
+    Genesis(#[from] white_city_wire::genesis::BadGenesis),
+    /// A port that was asked for is in use.
+    #[error("port {port} on 127.0.0.1 is taken ({reason}): ports {first} to {last} are needed")]
+    PortTaken {
+        /// The first one that could not be bound.
+        port: u16,
+        /// First port of the block.
+        first: u16,
+        /// Last port of the block.
+        last: u16,
+        /// What the system said.
+        reason: String,
+    },
+    /// No free block of ports was found.
+    #[error("no free block of {count} ports between {first} and {last} on 127.0.0.1")]
+    NoPorts {
+        /// How many are needed in a row.
+        count: u16,
+        /// Start of the range that was searched.
+        first: u16,
+        /// End of the range that was searched.
+        last: u16,
+    },
+    /// Another launcher holds the directory.
+    #[error("{dir} is in use by another launcher{holder}", dir = .dir.display())]
+    Locked {
+        /// The network's directory.
+        dir: PathBuf,
+        /// Its process, where known.
+        holder: String,
+    },
+    /// No launcher runs on the directory.
+    #[error("no launcher runs on {dir}: {reason}", dir = .dir.display())]
+    NoLauncher {
+        /// The network's directory.
+        dir: PathBuf,
+        /// How that was seen.
+        reason: String,
+    },
+    /// The directory holds something, but not a complete network of this kind.
+    #[error("{dir} can't be continued: {reason}", dir = .dir.display())]
+    StaleHome {
+        /// The network's directory.
+        dir: PathBuf,
+        /// What is missing or different.
+        reason: String,
+    },
+    /// A file does not hold what it should.
+    #[error("{path}: {reason}", path = .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        reason: String,
+    },
+    /// A program that the launcher needs was not found or could not be built.
+    #[error("{program}: {reason}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no such replica.
+    #[error("there is no replica {index}: the network has {count}, numbered from 0")]
+    NoReplica {
+        /// The number that was given.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A replica is not in the state that the command needs.
+    #[error("replica {index} is {state}: {expected}")]
+    ReplicaState {
+        /// Its number.
+        index: usize,
+        /// Its state.
+        state: String,
+        /// What the command needs.
+        expected: &'static str,
+    },
+    /// A replica stopped for good.
+    #[error("replica {index} stopped: {diagnosis}")]
+    Halted {
+        /// Its number.
+        index: usize,
+        /// Exit code and the last lines of its log.
+        diagnosis: String,
+    },
+    /// A replica's process ended unexpectedly.
+    #[error("{0}")]
+    Ended(String),
+    /// A condition did not come true in time.
+    #[error("after {seconds} s still waiting for {what}: {seen}")]
+    Timeout {
+        /// The condition.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What was seen last.
+        seen: String,
+    },
+    /// A replica's RPC did not answer, or not as expected.
+    #[error("replica at {url}: {reason}")]
+    Rpc {
+        /// Its address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The launcher refused a command.
+    #[error("{0}")]
+    Refused(String),
+    /// The application or engine has no such ability.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The Solo engine can't start or go on.
+    #[error("Solo: {0}")]
+    Solo(String),
+    /// A step of the demo went wrong.
+    #[error("{step}: {reason}")]
+    Demo {
+        /// The step.
+        step: String,
+        /// What was seen.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Wraps what the system said about a path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! `genesis.json`: who the validators are, and the board's parameters
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use white_city_wire::Params;
+use white_city_wire::genesis::{self, Chain};
+use white_city_wire::seal::BlockTime;
+
+use crate::Error;
+use crate::keys::Validator;
+use crate::params::Defaults;
+
+/// Framing, header, commit and seal, beside the transactions and the evidence of a block. A
+/// transaction costs up to six bytes of framing: this covers 300 000 of them.
+const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
+/// CometBFT refuses larger blocks whatever the genesis says.
+const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
+/// CometBFT's limit.
+pub(crate) const CHAIN_ID_MAX: usize = 50;
+
+/// What the launcher needs of a genesis that exists already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Genesis {
+    pub(crate) chain_id: String,
+    pub(crate) validators: Vec<GenesisValidator>,
+    pub(crate) app_state: Params,
+}
+
+/// One of the validators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GenesisValidator {
+    pub(crate) address: String,
+    pub(crate) power: String,
+}
+
+/// The text of a new genesis.
+pub(crate) fn render(
+    chain_id: &str,
+    validators: &[Validator],
+    params: &Params,
+) -> Result<String, Error> {
+    let defaults = Defaults::embedded()?;
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let block_max_bytes = block_max_bytes(&defaults, params)?;
+    check(
+        chain_id,
+        validators,
+        params,
+        (time, block_max_bytes, &defaults),
+    )?;
+    let validators: Vec<_> = validators
+        .iter()
+        .enumerate()
+        .map(|(index, validator)| {
+            json!({
+                "address": validator.address,
+                "pub_key": validator.public,
+                "power": defaults.validator_power.to_string(),
+                "name": format!("replica{index}"),
+            })
+        })
+        .collect();
+    let consensus = &defaults.consensus;
+    let hours = i64::try_from(consensus.evidence_max_age_hours).unwrap_or(i64::MAX);
+    let head = json!({
+        "genesis_time": rfc3339(time)?,
+        "chain_id": chain_id,
+        "initial_height": "1",
+        "consensus_params": {
+            "block": { "max_bytes": block_max_bytes.to_string(), "max_gas": "-1" },
+            "evidence": {
+                "max_age_num_blocks": consensus.evidence_max_age_blocks.to_string(),
+                "max_age_duration": hours.saturating_mul(3_600_000_000_000).to_string(),
+                "max_bytes": consensus.evidence_max_bytes.to_string(),
+            },
+            "validator": { "pub_key_types": ["ed25519"] },
+            "version": { "app": "0" },
+            "abci": { "vote_extensions_enable_height": "0" },
+        },
+        "validators": validators,
+        "app_hash": "",
+        "app_state": null,
+    });
+    // The parameters keep the order of their fields only when they are written by themselves.
+    let text = serde_json::to_string_pretty(&head).map_err(malformed)?;
+    let params = serde_json::to_string_pretty(params).map_err(malformed)?;
+    Ok(text.replace("\"app_state\": null", &format!("\"app_state\": {params}")) + "\n")
+}
+
+/// Reads a genesis, or says what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Genesis, String> {
+    let genesis: Genesis = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    check_chain_id(&genesis.chain_id).map_err(|error| error.to_string())?;
+    Ok(genesis)
+}
+
+/// A chain id is 1 to 50 printable characters without spaces or quotes.
+pub(crate) fn check_chain_id(id: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=CHAIN_ID_MAX).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::Option {
+        what: "chain id",
+        got: format!("{id:?}"),
+        expected: format!("1 to {CHAIN_ID_MAX} letters, digits, '-', '_' or '.'"),
+    })
+}
+
+fn block_max_bytes(defaults: &Defaults, params: &Params) -> Result<u64, Error> {
+    let consensus = &defaults.consensus;
+    let needed = u64::from(params.full_block)
+        + u64::from(params.max_tx)
+        + consensus.evidence_max_bytes
+        + OVERHEAD_BYTES;
+    let bytes = needed.max(consensus.block_max_bytes);
+    if bytes <= COMETBFT_BLOCK_MAX_BYTES {
+        return Ok(bytes);
+    }
+    Err(Error::Option {
+        what: "full_block + max_tx",
+        got: format!("{bytes} bytes with evidence and overhead"),
+        expected: format!("at most {COMETBFT_BLOCK_MAX_BYTES}, the largest block of CometBFT"),
+    })
+}
+
+/// What every replica and client will check, before anything is written.
+fn check(
+    chain_id: &str,
+    validators: &[Validator],
+    params: &Params,
+    (time, block_max_bytes, defaults): (Duration, u64, &Defaults),
+) -> Result<(), Error> {
+    let chain = Chain {
+        chain_id: chain_id.into(),
+        genesis_time: BlockTime {
+            seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            nanos: time.subsec_nanos(),
+        },
+        initial_height: 1,
+        validators: validators
+            .iter()
+            .map(|validator| genesis::Validator {
+                key: validator.key,
+                power: defaults.validator_power,
+            })
+            .collect(),
+        block_max_bytes: i64::try_from(block_max_bytes).unwrap_or(i64::MAX),
+        evidence_max_bytes: i64::try_from(defaults.consensus.evidence_max_bytes)
+            .unwrap_or(i64::MAX),
+    };
+    white_city_wire::Network::new(chain, params.clone())?;
+    Ok(())
+}
+
+fn rfc3339(since: Duration) -> Result<String, Error> {
+    let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
+    tendermint::Time::from_unix_timestamp(seconds, since.subsec_nanos())
+        .map(|time| time.to_rfc3339())
+        .map_err(malformed)
+}
+
+fn malformed(error: impl std::fmt::Display) -> Error {
+    Error::Malformed {
+        path: "genesis.json".into(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::KeyPair;
+
+    fn params() -> Params {
+        crate::params::with_random(crate::default_params().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_genesis_is_read_back_with_equal_even_powers_and_the_parameters() {
+        let keys: Vec<_> = (0..4)
+            .map(|_| KeyPair::generate().unwrap().validator())
+            .collect();
+        let params = params();
+        let text = render("board", &keys, &params).unwrap();
+        let genesis = parse(&text).unwrap();
+        assert_eq!(genesis.app_state, params);
+        assert_eq!(genesis.validators.len(), 4);
+        for (validator, key) in genesis.validators.iter().zip(&keys) {
+            assert_eq!(
+                (validator.power.as_str(), &validator.address),
+                ("10", &key.address)
+            );
+        }
+        let parsed = serde_json::from_str::<tendermint::Genesis<serde_json::Value>>(&text).unwrap();
+        assert_eq!(parsed.consensus_params.block.max_bytes, 20 * 1024 * 1024);
+    }
+
+    #[test]
+    fn a_full_block_with_one_more_transaction_and_evidence_fits() {
+        let defaults = Defaults::embedded().unwrap();
+        let mut params = params();
+        let needed = |params: &Params| {
+            u64::from(params.full_block) + u64::from(params.max_tx) + 1_048_576 + OVERHEAD_BYTES
+        };
+        assert!(block_max_bytes(&defaults, &params).unwrap() >= needed(&params));
+        params.full_block = 40_000_000;
+        assert_eq!(
+            block_max_bytes(&defaults, &params).unwrap(),
+            needed(&params)
+        );
+        params.full_block = 100_000_000;
+        params.max_tx = u32::try_from(COMETBFT_BLOCK_MAX_BYTES - 100_000_000).unwrap()
+            - 1_048_576
+            - u32::try_from(OVERHEAD_BYTES).unwrap();
+        assert_eq!(
+            block_max_bytes(&defaults, &params).unwrap(),
+            COMETBFT_BLOCK_MAX_BYTES
+        );
+        params.max_tx += 1;
+        assert!(matches!(
+            block_max_bytes(&defaults, &params),
+            Err(Error::Option { .. })
+        ));
+    }
+
+    #[test]
+    fn a_chain_id_has_one_to_fifty_characters() {
+        assert!(check_chain_id("").is_err());
+        assert!(check_chain_id("a").is_ok());
+        assert!(check_chain_id(&"a".repeat(50)).is_ok());
+        assert!(check_chain_id(&"a".repeat(51)).is_err());
+        assert!(check_chain_id("a\"b").is_err());
+    }
+}

@@ -1,0 +1,364 @@
+//! The directory of a network: its record, its lock, and a home for each replica
+//!
+//! ```text
+//! DIR/testnet.json     what this network is; written last, so a directory without it is incomplete
+//! DIR/lock             held by the launcher
+//! DIR/genesis.json     for clients; each replica has its own copy
+//! DIR/network.json     addresses and process ids, while the network runs
+//! DIR/run/             unix sockets, where their paths fit
+//! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::{private_dir, read, remove, write_atomic};
+use crate::genesis::{self, Genesis};
+use crate::keys::{self, KeyPair};
+use crate::params::{default_params, random_bytes, with_random};
+use crate::{Application, Engine, Error, Options, Params};
+
+/// What a network is; the content of `testnet.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    pub(crate) version: u32,
+    pub(crate) chain_id: String,
+    pub(crate) engine: Engine,
+    pub(crate) application: Application,
+    pub(crate) replicas: usize,
+    /// Where the ports were the last time.
+    pub(crate) port_base: Option<u16>,
+    /// Where the homes are if they are in memory.
+    pub(crate) memory: Option<PathBuf>,
+}
+
+/// A network's directory, locked by this process.
+#[derive(Debug)]
+pub(crate) struct Homes {
+    pub(crate) dir: PathBuf,
+    pub(crate) record: Record,
+    pub(crate) genesis: Genesis,
+    /// Each replica's node id, in order.
+    pub(crate) node_ids: Vec<String>,
+    _lock: File,
+}
+
+/// Whether `dir` holds a network that can be continued, nothing, or something else.
+pub(crate) fn exists(dir: &Path) -> Result<bool, Error> {
+    if dir.join("testnet.json").exists() {
+        return Ok(true);
+    }
+    if std::fs::symlink_metadata(dir.join("replica0")).is_ok() {
+        return Err(stale(
+            dir,
+            "testnet.json is missing: its creation was interrupted; remove it",
+        ));
+    }
+    Ok(false)
+}
+
+impl Homes {
+    /// Makes a new network.
+    pub(crate) fn create(options: &Options) -> Result<Self, Error> {
+        options.check()?;
+        private_dir(&options.dir)?;
+        let dir = options
+            .dir
+            .canonicalize()
+            .map_err(Error::io("open", &options.dir))?;
+        let lock = lock(&dir)?;
+        if exists(&dir)? {
+            return Err(stale(&dir, "it already holds a network"));
+        }
+        let chain_id = match &options.chain_id {
+            Some(id) => id.clone(),
+            None => format!("white-city-{}", hex::encode(random_bytes::<6>()?)),
+        };
+        let params = match &options.params {
+            Some(params) => params.clone(),
+            None => default_params()?,
+        };
+        let params = with_random(params)?;
+        let memory = options.tmpfs.then(memory_dir).transpose()?;
+        let record = Record {
+            version: 1,
+            chain_id,
+            engine: options.engine,
+            application: options.application,
+            replicas: options.replicas,
+            port_base: None,
+            memory: memory.clone(),
+        };
+        let written = write_homes(&dir, &record, &params);
+        if let (Err(_), Some(memory)) = (&written, &memory) {
+            // The first error is the one to tell.
+            let _ = remove(memory);
+        }
+        written?;
+        Self::check(dir, lock)
+    }
+
+    /// Continues a network that was made before. What `options` says about it must fit.
+    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
+        let dir = options
+            .dir
+            .canonicalize()
+            .map_err(Error::io("open", &options.dir))?;
+        if !exists(&dir)? {
+            return Err(stale(&dir, "it holds no network"));
+        }
+        let homes = Self::check(dir.clone(), lock(&dir)?)?;
+        let other = |what: &str, has: String, asked: String| {
+            Err(stale(
+                &dir,
+                &format!("its {what} is {has}, {asked} was asked for"),
+            ))
+        };
+        let record = &homes.record;
+        match &options.chain_id {
+            Some(id) if *id != record.chain_id => {
+                return other("chain id", record.chain_id.clone(), id.clone());
+            }
+            _ => {}
+        }
+        if record.engine != options.engine {
+            return other(
+                "engine",
+                format!("{:?}", record.engine),
+                format!("{:?}", options.engine),
+            );
+        }
+        if record.application != options.application {
+            let asked = format!("{:?}", options.application);
+            return other("application", format!("{:?}", record.application), asked);
+        }
+        Ok(homes)
+    }
+
+    /// Reads a network's directory back, and checks that it is complete and one chain.
+    fn check(dir: PathBuf, lock: File) -> Result<Self, Error> {
+        let path = dir.join("testnet.json");
+        let record: Record =
+            serde_json::from_str(&read(&path)?).map_err(|error| Error::Malformed {
+                path,
+                reason: error.to_string(),
+            })?;
+        if record
+            .memory
+            .as_ref()
+            .is_some_and(|memory| !memory.exists())
+        {
+            return Err(stale(
+                &dir,
+                "its homes were in memory and are gone; remove it",
+            ));
+        }
+        let path = dir.join("genesis.json");
+        let text = read(&path)?;
+        let genesis = genesis::parse(&text).map_err(|reason| Error::Malformed {
+            path: path.clone(),
+            reason,
+        })?;
+        if genesis.chain_id != record.chain_id {
+            let reason = format!(
+                "expected chain {}, found {}",
+                record.chain_id, genesis.chain_id
+            );
+            return Err(stale(&dir, &format!("genesis.json: {reason}")));
+        }
+        let complete = record.version == 1 && genesis.validators.len() == record.replicas;
+        if !complete || record.replicas == 0 {
+            return Err(stale(
+                &dir,
+                "testnet.json and genesis.json do not belong together",
+            ));
+        }
+        let node_ids = (0..record.replicas)
+            .map(|index| {
+                check_home(&dir.join(format!("replica{index}")), &text, &genesis, index)
+                    .map_err(|reason| stale(&dir, &format!("replica{index}/{reason}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            dir,
+            record,
+            genesis,
+            node_ids,
+            _lock: lock,
+        })
+    }
+
+    /// A replica's home.
+    pub(crate) fn home(&self, index: usize) -> PathBuf {
+        self.dir.join(format!("replica{index}"))
+    }
+
+    /// Remembers where the ports are.
+    pub(crate) fn set_port_base(&mut self, base: u16) -> Result<(), Error> {
+        self.record.port_base = Some(base);
+        write_record(&self.dir, &self.record)
+    }
+
+    /// Removes a network that was in memory, so that its directory can be used again.
+    pub(crate) fn forget_memory(&self) -> Result<(), Error> {
+        let Some(memory) = &self.record.memory else {
+            return Ok(());
+        };
+        remove(&self.dir.join("testnet.json"))?;
+        for index in 0..self.record.replicas {
+            remove(&self.home(index))?;
+        }
+        remove(&self.dir.join("genesis.json"))?;
+        remove(memory)
+    }
+}
+
+/// Deletes what a replica has of the chain, but neither its keys nor what it signed last: with
+/// that it can never sign twice.
+pub(crate) fn wipe(home: &Path) -> Result<(), Error> {
+    for (dir, kept) in [
+        ("data", "priv_validator_state.json"),
+        ("app", "replica.toml"),
+    ] {
+        let dir = home.join(dir);
+        for entry in dir.read_dir().map_err(Error::io("read", &dir))? {
+            let entry = entry.map_err(Error::io("read", &dir))?;
+            if entry.file_name() != kept {
+                remove(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stale(dir: &Path, reason: &str) -> Error {
+    Error::StaleHome {
+        dir: dir.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Takes the directory for this process.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).map_err(Error::io("write", &path))?;
+            writeln!(file, "{}", std::process::id()).map_err(Error::io("write", &path))?;
+            Ok(file)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // The number only decorates the message.
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let holder = if holder.is_empty() {
+                String::new()
+            } else {
+                format!(" (process {holder})")
+            };
+            Err(Error::Locked {
+                dir: dir.to_owned(),
+                holder,
+            })
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    }
+}
+
+/// Waits until no launcher holds a directory any more.
+pub(crate) async fn released(dir: &Path, within: Duration) -> Result<(), Error> {
+    let path = &dir.join("lock");
+    crate::process::poll("the launcher to end", within, || async move {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ok(())),
+            other => other.map_err(Error::io("open", path))?,
+        };
+        Ok(file.try_lock_shared().map_err(|error| error.to_string()))
+    })
+    .await
+}
+
+fn memory_dir() -> Result<PathBuf, Error> {
+    let base = Path::new("/dev/shm");
+    let made = tempfile::Builder::new()
+        .prefix("white-city-")
+        .tempdir_in(base);
+    Ok(made.map_err(Error::io("create directory in", base))?.keep())
+}
+
+fn write_record(dir: &Path, record: &Record) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(record).unwrap_or_default() + "\n";
+    write_atomic(&dir.join("testnet.json"), text.as_bytes())
+}
+
+fn write_homes(dir: &Path, record: &Record, params: &Params) -> Result<(), Error> {
+    let mut validators = Vec::new();
+    let mut homes = Vec::new();
+    for index in 0..record.replicas {
+        let link = dir.join(format!("replica{index}"));
+        if let Some(memory) = &record.memory {
+            let home = memory.join(format!("replica{index}"));
+            private_dir(&home)?;
+            std::os::unix::fs::symlink(&home, &link).map_err(Error::io("link", &link))?;
+        }
+        for part in ["config", "data", "app"] {
+            private_dir(&link.join(part))?;
+        }
+        let validator = KeyPair::generate()?;
+        let config = link.join("config");
+        write_atomic(
+            &config.join("priv_validator_key.json"),
+            validator.validator_file().as_bytes(),
+        )?;
+        write_atomic(
+            &config.join("node_key.json"),
+            KeyPair::generate()?.node_file().as_bytes(),
+        )?;
+        let state = link.join("data/priv_validator_state.json");
+        write_atomic(&state, keys::NEVER_SIGNED.as_bytes())?;
+        validators.push(validator.validator());
+        homes.push(config);
+    }
+    let genesis = genesis::render(&record.chain_id, &validators, params)?;
+    for config in homes {
+        write_atomic(&config.join("genesis.json"), genesis.as_bytes())?;
+    }
+    write_atomic(&dir.join("genesis.json"), genesis.as_bytes())?;
+    write_record(dir, record)
+}
+
+/// The node id of a complete home, or what is wrong.
+fn check_home(home: &Path, text: &str, genesis: &Genesis, index: usize) -> Result<String, String> {
+    let read = |name: &str| {
+        std::fs::read_to_string(home.join(name)).map_err(|error| format!("{name}: {error}"))
+    };
+    if read("config/genesis.json")? != text {
+        return Err("config/genesis.json: belongs to another chain than DIR/genesis.json".into());
+    }
+    let named = |name: &str, reason: String| format!("{name}: {reason}");
+    let name = "config/priv_validator_key.json";
+    let validator = keys::read_validator(&read(name)?).map_err(|reason| named(name, reason))?;
+    if genesis.validators.get(index).map(|known| &known.address) != Some(&validator.address) {
+        return Err(format!("{name}: not validator {index} of the genesis"));
+    }
+    let name = "data/priv_validator_state.json";
+    serde_json::from_str::<serde_json::Value>(&read(name)?)
+        .map_err(|error| named(name, error.to_string()))?;
+    let name = "config/node_key.json";
+    keys::read_node_id(&read(name)?).map_err(|reason| named(name, reason))
+}

@@ -1,0 +1,37 @@
+//! A local network of replicas: CometBFT built, laid out, started, broken and healed
+//!
+//! [`Testnet`] is the network as a value, for tests; the program `white-city-testnet` is the same
+//! for people. Every process is started through a guard ([`guard`]), so none outlives the
+//! launcher, however that ends.
+
+pub mod binaries;
+pub mod cometbft;
+pub mod control;
+pub mod demo;
+mod error;
+mod files;
+mod genesis;
+pub mod guard;
+mod homes;
+mod keys;
+mod network;
+mod node_config;
+mod options;
+mod params;
+mod plan;
+mod ports;
+mod process;
+pub mod rpc;
+mod socket;
+pub mod solo;
+mod supervisor;
+mod testnet;
+
+pub use error::{Error, Tooling};
+pub use network::{Network, Replica};
+pub use node_config::COMETBFT_DEFAULTS;
+pub use options::{Application, Engine, Options};
+pub use params::{GENESIS_DEFAULTS, default_params};
+pub use supervisor::{Snapshot, State};
+pub use testnet::Testnet;
+pub use white_city_wire::Params;

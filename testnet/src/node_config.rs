@@ -1,0 +1,154 @@
+//! CometBFT's `config.toml`: the commented defaults with each replica's own values set
+
+use std::fmt::Write as _;
+
+use crate::Error;
+
+/// The commented defaults.
+pub const COMETBFT_DEFAULTS: &str = include_str!("../../config/cometbft.toml");
+
+/// What differs from replica to replica, or follows from the genesis.
+pub(crate) struct NodeConfig {
+    pub(crate) moniker: String,
+    /// Address of the application, or the name of one that is built into CometBFT.
+    pub(crate) proxy_app: String,
+    pub(crate) rpc_port: u16,
+    pub(crate) p2p_port: u16,
+    /// `id@host:port`, separated by commas.
+    pub(crate) persistent_peers: String,
+    pub(crate) heartbeat_ms: u32,
+    pub(crate) max_tx_bytes: u32,
+}
+
+/// Sets a replica's values in the commented defaults.
+pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
+    let mut text = String::from(
+        "# Written by white-city-testnet at every start: changes made here are lost.\n\n",
+    );
+    text.push_str(COMETBFT_DEFAULTS);
+    let quoted = |value: &str| toml::Value::String(value.into()).to_string();
+    let values = [
+        ("", "moniker", quoted(&config.moniker)),
+        ("", "proxy_app", quoted(&config.proxy_app)),
+        (
+            "rpc",
+            "laddr",
+            quoted(&format!("tcp://127.0.0.1:{}", config.rpc_port)),
+        ),
+        (
+            "p2p",
+            "laddr",
+            quoted(&format!("tcp://127.0.0.1:{}", config.p2p_port)),
+        ),
+        ("p2p", "persistent_peers", quoted(&config.persistent_peers)),
+        ("mempool", "max_tx_bytes", config.max_tx_bytes.to_string()),
+        (
+            "consensus",
+            "create_empty_blocks_interval",
+            quoted(&format!("{}ms", config.heartbeat_ms)),
+        ),
+    ];
+    for (section, key, value) in values {
+        text = set(&text, section, key, &value)?;
+    }
+    Ok(text)
+}
+
+/// Replaces the value of a key that stands on a line of its own in `section` (empty: before the
+/// first one). Comments stay.
+fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, Error> {
+    let mut current = "";
+    let mut found = false;
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            current = name;
+        }
+        let is_key = line
+            .split_once('=')
+            .is_some_and(|(left, _)| left.trim() == key);
+        let written = if current == section && is_key {
+            found = true;
+            writeln!(out, "{key} = {value}")
+        } else {
+            writeln!(out, "{line}")
+        };
+        written.map_err(|error| missing(section, key, &error.to_string()))?;
+    }
+    if found {
+        Ok(out)
+    } else {
+        Err(missing(section, key, "expected it to be there"))
+    }
+}
+
+fn missing(section: &str, key: &str, reason: &str) -> Error {
+    Error::Malformed {
+        path: "config/cometbft.toml".into(),
+        reason: format!("[{section}] {key}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> NodeConfig {
+        NodeConfig {
+            moniker: "replica2".into(),
+            proxy_app: "unix:///a \"b\"/app.sock".into(),
+            rpc_port: 20_000,
+            p2p_port: 20_001,
+            persistent_peers: "aa@127.0.0.1:1,bb@127.0.0.1:2".into(),
+            heartbeat_ms: 500,
+            max_tx_bytes: 7,
+        }
+    }
+
+    #[test]
+    fn each_value_lands_in_its_section_and_the_rest_stays() {
+        let text = render(&config()).unwrap();
+        let parsed: toml::Table = text.parse().unwrap();
+        assert_eq!(
+            parsed["proxy_app"].as_str(),
+            Some("unix:///a \"b\"/app.sock")
+        );
+        assert_eq!(
+            parsed["rpc"]["laddr"].as_str(),
+            Some("tcp://127.0.0.1:20000")
+        );
+        assert_eq!(
+            parsed["p2p"]["laddr"].as_str(),
+            Some("tcp://127.0.0.1:20001")
+        );
+        assert_eq!(
+            parsed["p2p"]["persistent_peers"].as_str(),
+            Some("aa@127.0.0.1:1,bb@127.0.0.1:2")
+        );
+        assert_eq!(parsed["mempool"]["max_tx_bytes"].as_integer(), Some(7));
+        let consensus = parsed["consensus"].as_table().unwrap();
+        assert_eq!(
+            consensus["create_empty_blocks_interval"].as_str(),
+            Some("500ms")
+        );
+        assert_eq!(consensus["create_empty_blocks"].as_bool(), Some(false));
+        assert_eq!(consensus["timeout_commit"].as_str(), Some("0s"));
+        assert_eq!(
+            parsed["p2p"]["flush_throttle_timeout"].as_str(),
+            Some("1ms")
+        );
+        assert_eq!(parsed["tx_index"]["indexer"].as_str(), Some("null"));
+    }
+
+    #[test]
+    fn a_key_that_the_defaults_lack_is_an_error_and_not_ignored() {
+        assert!(set("a = 1\n[s]\nb = 2\n", "s", "a", "3").is_err());
+        assert_eq!(
+            set("a = 1\n[s]\na = 2\n", "s", "a", "3").unwrap(),
+            "a = 1\n[s]\na = 3\n"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! What a caller may choose about a network
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Params};
+
+/// What makes the blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Replicas that agree by CometBFT: fewer than a third of them may be faulty.
+    Cometbft,
+    /// One process and one key: tolerates no fault, needs no CometBFT.
+    Solo,
+}
+
+/// What runs behind CometBFT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Application {
+    /// White City's replica.
+    Replica,
+    /// The example that is built into CometBFT: no process of its own. Only for trying the
+    /// launcher by itself.
+    Kvstore,
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cometbft" => Ok(Self::Cometbft),
+            "solo" => Ok(Self::Solo),
+            _ => Err("expected cometbft or solo".into()),
+        }
+    }
+}
+
+impl FromStr for Application {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "replica" => Ok(Self::Replica),
+            "kvstore" => Ok(Self::Kvstore),
+            _ => Err("expected replica or kvstore".into()),
+        }
+    }
+}
+
+/// How a network is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it lives. Created if it isn't there; only its owner may enter.
+    pub dir: PathBuf,
+    /// How many replicas, 1 to 16.
+    pub replicas: usize,
+    /// Its name, 1 to 50 characters; `None` draws one.
+    pub chain_id: Option<String>,
+    /// The board's parameters; `None` takes those of `config/genesis.toml`.
+    pub params: Option<Params>,
+    /// First of two ports per replica; `None` finds free ones.
+    pub port_base: Option<u16>,
+    /// Keep the homes in memory (`/dev/shm`): faster, and gone when the network is stopped.
+    pub tmpfs: bool,
+    /// What makes the blocks.
+    pub engine: Engine,
+    /// What runs behind CometBFT.
+    pub application: Application,
+    /// The replica's program; `None` finds it. Only for tests with a program of their own.
+    pub replica_program: Option<PathBuf>,
+}
+
+impl Options {
+    /// Four replicas of White City on CometBFT, with all defaults.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            replicas: 4,
+            chain_id: None,
+            params: None,
+            port_base: None,
+            tmpfs: false,
+            engine: Engine::Cometbft,
+            application: Application::Replica,
+            replica_program: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let most = if self.engine == Engine::Solo { 1 } else { 16 };
+        if !(1..=most).contains(&self.replicas) {
+            return Err(Error::Option {
+                what: "replicas",
+                got: self.replicas.to_string(),
+                expected: format!("1 to {most}"),
+            });
+        }
+        self.chain_id
+            .as_deref()
+            .map_or(Ok(()), crate::genesis::check_chain_id)
+    }
+}

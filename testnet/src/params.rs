@@ -1,0 +1,95 @@
+//! The parameters of a new board, with the defaults of `config/genesis.toml`
+
+use serde::Deserialize;
+use white_city_wire::Params;
+use white_city_wire::hash::Hash;
+
+use crate::Error;
+
+/// The commented defaults.
+pub const GENESIS_DEFAULTS: &str = include_str!("../../config/genesis.toml");
+
+/// CometBFT's own consensus parameters, as far as they are ours to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Consensus {
+    pub(crate) block_max_bytes: u64,
+    pub(crate) evidence_max_age_blocks: u64,
+    pub(crate) evidence_max_age_hours: u64,
+    pub(crate) evidence_max_bytes: u64,
+}
+
+/// The whole of `config/genesis.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Defaults {
+    pub(crate) validator_power: u64,
+    pub(crate) consensus: Consensus,
+    pub(crate) params: Params,
+}
+
+impl Defaults {
+    /// Reads the file that was compiled in.
+    pub(crate) fn embedded() -> Result<Self, Error> {
+        let malformed = |error: toml::de::Error| Error::Malformed {
+            path: "config/genesis.toml".into(),
+            reason: error.to_string(),
+        };
+        let mut table: toml::Table = toml::from_str(GENESIS_DEFAULTS).map_err(malformed)?;
+        // What makes a board unique has no default.
+        if let Some(params) = table.get_mut("params").and_then(toml::Value::as_table_mut) {
+            params.insert("random".into(), hex::encode(Hash::ZERO.0).into());
+        }
+        table.try_into().map_err(malformed)
+    }
+}
+
+/// The defaults of `config/genesis.toml`. [`Params::random`] is zero, which means: drawn when the
+/// network is created.
+///
+/// # Errors
+/// If the file that was compiled in is malformed; a test excludes it.
+pub fn default_params() -> Result<Params, Error> {
+    Ok(Defaults::embedded()?.params)
+}
+
+/// Draws [`Params::random`] from the system, unless it was given.
+pub(crate) fn with_random(mut params: Params) -> Result<Params, Error> {
+    if params.random == Hash::ZERO {
+        params.random = Hash(random_bytes()?);
+    }
+    Ok(params)
+}
+
+/// Bytes from the system's generator.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
+        action: "draw random bytes from",
+        path: "the system".into(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_commented_file() {
+        let defaults = Defaults::embedded().unwrap();
+        assert_eq!(defaults.validator_power, 10);
+        assert_eq!(defaults.params.max_tx, 716_800);
+        assert_eq!(defaults.params.max_duration_ms, 30 * 24 * 3_600_000);
+        assert_eq!(default_params().unwrap(), defaults.params);
+    }
+
+    #[test]
+    fn random_is_drawn_once_and_kept_when_given() {
+        let one = with_random(default_params().unwrap()).unwrap();
+        let two = with_random(default_params().unwrap()).unwrap();
+        assert_ne!(one.random, two.random);
+        assert_eq!(with_random(one.clone()).unwrap(), one);
+    }
+}

@@ -1,0 +1,125 @@
+//! What each replica is started with: its configuration files and its two command lines
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Application;
+use crate::Error;
+use crate::files::write_atomic;
+use crate::homes::Homes;
+use crate::network::NetworkFile;
+use crate::node_config::{self, NodeConfig};
+use crate::ports::Ports;
+use crate::process::Program;
+use crate::socket::SocketDir;
+use crate::supervisor::Plan;
+
+/// The programs of a network.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) guard: PathBuf,
+    pub(crate) node: PathBuf,
+    /// `None` where the application is built into the node.
+    pub(crate) replica: Option<PathBuf>,
+}
+
+fn socket(sockets: &SocketDir, index: usize) -> PathBuf {
+    sockets.path(&format!("app{index}.sock"))
+}
+
+/// Writes every replica's configuration for the ports and sockets of this start.
+pub(crate) fn write_configs(
+    homes: &Homes,
+    ports: &Ports,
+    sockets: &SocketDir,
+) -> Result<(), Error> {
+    let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", ports.p2p(k));
+    for index in 0..homes.record.replicas {
+        let home = homes.home(index);
+        let others = homes
+            .node_ids
+            .iter()
+            .enumerate()
+            .filter(|(k, _)| *k != index);
+        let address = format!("unix://{}", socket(sockets, index).display());
+        let config = NodeConfig {
+            moniker: format!("replica{index}"),
+            proxy_app: match homes.record.application {
+                Application::Replica => address.clone(),
+                Application::Kvstore => "persistent_kvstore".into(),
+            },
+            rpc_port: ports.rpc(index),
+            p2p_port: ports.p2p(index),
+            persistent_peers: others
+                .map(|(k, id)| peer(k, id))
+                .collect::<Vec<_>>()
+                .join(","),
+            heartbeat_ms: homes.genesis.app_state.heartbeat_ms,
+            max_tx_bytes: homes.genesis.app_state.max_tx,
+        };
+        let text = node_config::render(&config)?;
+        write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
+        let text = replica_config(&address);
+        write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// `replica.toml`; what its keys mean is said in `config/replica.toml`.
+fn replica_config(address: &str) -> String {
+    format!(
+        "# Written by white-city-testnet at every start: changes made here are lost.\n\
+         listen = {}\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n",
+        toml::Value::String(address.into())
+    )
+}
+
+/// How a replica is started.
+pub(crate) fn plan(
+    homes: &Homes,
+    sockets: &SocketDir,
+    programs: &Programs,
+    network: &Arc<NetworkFile>,
+    index: usize,
+) -> Plan {
+    let home = homes.home(index);
+    let program = |program: &PathBuf, args: Vec<std::ffi::OsString>, log: &str| Program {
+        guard: programs.guard.clone(),
+        program: program.clone(),
+        args,
+        env: Vec::new(),
+        dir: Some(home.clone()),
+        stdout: None,
+        stderr: home.join(log),
+    };
+    let app = programs.replica.as_ref().map(|replica| {
+        let args = vec!["--home".into(), home.join("app").into_os_string()];
+        (program(replica, args, "app.log"), socket(sockets, index))
+    });
+    let args = vec![
+        "start".into(),
+        "--home".into(),
+        home.clone().into_os_string(),
+    ];
+    let node = program(&programs.node, args, "node.log");
+    Plan {
+        index,
+        home,
+        app,
+        node,
+        network: Arc::clone(network),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replica_is_told_its_socket_whatever_the_path_contains() {
+        let text = replica_config("unix:///a \"b\"\\c.sock");
+        let parsed: toml::Table = text.parse().unwrap();
+        assert_eq!(parsed["listen"].as_str(), Some("unix:///a \"b\"\\c.sock"));
+        assert_eq!(parsed["store"].as_str(), Some("board.redb"));
+    }
+}

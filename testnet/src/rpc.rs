@@ -1,0 +1,100 @@
+//! What a replica says about itself over CometBFT's RPC: hints for tests and people, not proofs
+
+use std::time::Duration;
+
+use tendermint_rpc::client::CompatMode;
+use tendermint_rpc::error::ErrorDetail;
+use tendermint_rpc::{Client as _, HttpClient, HttpClientUrl};
+
+use crate::Error;
+
+/// A replica's own account of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Its latest block.
+    pub height: u64,
+    /// The app hash in that block's header, in upper-case hexadecimal.
+    pub app_hash: String,
+    /// Whether it is still fetching blocks that others have.
+    pub catching_up: bool,
+    /// How many replicas it is connected to.
+    pub peers: u64,
+}
+
+fn client(url: &str) -> Result<HttpClient, Error> {
+    let parsed: HttpClientUrl = url.parse().map_err(failed(url))?;
+    // The version that v0.39 reports is not one that the library recognises.
+    HttpClient::builder(parsed)
+        .compat_mode(CompatMode::V0_38)
+        .timeout(Duration::from_secs(5))
+        .build()
+        .map_err(failed(url))
+}
+
+fn failed<E: std::fmt::Display>(url: &str) -> impl FnOnce(E) -> Error {
+    let url = url.to_owned();
+    move |error| Error::Rpc {
+        url,
+        reason: error.to_string(),
+    }
+}
+
+/// Without the backtrace that the library's errors carry when backtraces are on.
+fn rpc_failed(url: &str, error: &tendermint_rpc::Error) -> Error {
+    Error::Rpc {
+        url: url.into(),
+        reason: error.detail().to_string(),
+    }
+}
+
+/// Asks a replica how it is.
+///
+/// # Errors
+/// [`Error::Rpc`] if it doesn't answer within five seconds.
+pub async fn health(url: &str) -> Result<Health, Error> {
+    let client = client(url)?;
+    let status = match client.status().await {
+        Ok(status) => status,
+        // Solo's status says less than the library insists on; its commits are complete.
+        Err(error) if matches!(error.detail(), ErrorDetail::Serde(_)) => {
+            let commit = client
+                .latest_commit()
+                .await
+                .map_err(|e| rpc_failed(url, &e))?;
+            let header = commit.signed_header.header;
+            return Ok(Health {
+                height: header.height.value(),
+                app_hash: header.app_hash.to_string(),
+                catching_up: false,
+                peers: 0,
+            });
+        }
+        Err(error) => return Err(rpc_failed(url, &error)),
+    };
+    let peers = match client.net_info().await {
+        Ok(info) => info.n_peers,
+        // Solo has no peers and no such method.
+        Err(error) if matches!(error.detail(), ErrorDetail::Response(_)) => 0,
+        Err(error) => return Err(rpc_failed(url, &error)),
+    };
+    Ok(Health {
+        height: status.sync_info.latest_block_height.value(),
+        app_hash: status.sync_info.latest_app_hash.to_string(),
+        catching_up: status.sync_info.catching_up,
+        peers,
+    })
+}
+
+/// The app hash in the header of one block, in upper-case hexadecimal: the state after the block
+/// before it.
+///
+/// # Errors
+/// [`Error::Rpc`] if the replica doesn't answer or doesn't have the block.
+pub async fn app_hash_at(url: &str, height: u64) -> Result<String, Error> {
+    let number = tendermint::block::Height::try_from(height).map_err(failed(url))?;
+    let commit = client(url)?
+        .commit(number)
+        .await
+        .map_err(|e| rpc_failed(url, &e))?;
+    Ok(commit.signed_header.header.app_hash.to_string())
+}

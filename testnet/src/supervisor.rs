@@ -1,0 +1,468 @@
+//! One replica's two processes: started in order, watched, restarted together
+//!
+//! The application comes first, since CometBFT connects to it; and if either ends, the other is
+//! ended too, since CometBFT can't go on over a connection that broke.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::files::tail;
+use crate::network::NetworkFile;
+use crate::process::{Exit, Process, Program, Signal, poll};
+
+/// How long an application may take until it accepts connections: it may have much to read.
+const APP_READY: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A pair that ran this long had started well: the next pause is the first one again.
+const RAN_WELL: Duration = Duration::from_secs(60);
+
+/// What a replica consists of.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) index: usize,
+    pub(crate) home: PathBuf,
+    /// The application with its socket; `None` where it is built into the node.
+    pub(crate) app: Option<(Program, PathBuf)>,
+    pub(crate) node: Program,
+    pub(crate) network: Arc<NetworkFile>,
+}
+
+/// Where a replica is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Not running, and not meant to.
+    Stopped,
+    /// The application and the node run (they may still be catching up).
+    Running,
+    /// Stopped by a signal; its processes exist.
+    Paused,
+    /// It ended unexpectedly and is about to be started again.
+    Restarting,
+    /// The application ended for good (exit code 2 or 3): it would do so again. Holds why.
+    Halted(String),
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stopped => write!(f, "stopped"),
+            Self::Running => write!(f, "running"),
+            Self::Paused => write!(f, "paused"),
+            Self::Restarting => write!(f, "restarting"),
+            Self::Halted(why) => write!(f, "halted ({})", why.lines().next().unwrap_or_default()),
+        }
+    }
+}
+
+/// What the launcher knows about a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where it is in its life.
+    pub state: State,
+    /// The application's process id, 0 if there is none.
+    pub app_pid: u32,
+    /// CometBFT's process id, 0 if there is none.
+    pub node_pid: u32,
+    /// How often it was restarted after an unexpected end.
+    pub restarts: u32,
+}
+
+/// What a replica is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Start,
+    End,
+    Kill,
+    KillApp,
+    KillNode,
+    Pause,
+    Resume,
+    Wipe,
+}
+
+type Mail = (Order, oneshot::Sender<Result<(), Error>>);
+
+/// The launcher's hold on a replica. Dropping it ends the replica's processes.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    index: usize,
+    orders: mpsc::Sender<Mail>,
+    pub(crate) snapshot: watch::Receiver<Snapshot>,
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let (orders, mailbox) = mpsc::channel(16);
+        let empty = Snapshot {
+            state: State::Stopped,
+            app_pid: 0,
+            node_pid: 0,
+            restarts: 0,
+        };
+        let (publish, snapshot) = watch::channel(empty);
+        let index = plan.index;
+        let actor = Supervisor {
+            plan,
+            pair: None,
+            retry: None,
+            pause: FIRST_PAUSE,
+            publish,
+        };
+        Self {
+            index,
+            orders,
+            snapshot,
+            task: tokio::spawn(actor.run(mailbox)),
+        }
+    }
+
+    /// Gives an order and waits until it is carried out.
+    pub(crate) async fn order(&self, order: Order) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let gone = |_| Error::Refused(format!("replica {} is no longer supervised", self.index));
+        self.orders
+            .send((order, reply))
+            .await
+            .map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+
+    /// Ends the replica; when it is busy for too long, leaves that to the guards. Does not borrow
+    /// the handle, so that replicas can be ended side by side.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (orders, abort) = (self.orders.clone(), self.task.abort_handle());
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let ended =
+                async { orders.send((Order::End, reply)).await.is_ok() && answer.await.is_ok() };
+            if tokio::time::timeout(Duration::from_secs(20), ended)
+                .await
+                .is_err()
+            {
+                abort.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Pair {
+    app: Option<Process>,
+    node: Process,
+    since: Instant,
+}
+
+struct Supervisor {
+    plan: Plan,
+    pair: Option<Pair>,
+    /// When to start again after an unexpected end.
+    retry: Option<Instant>,
+    pause: Duration,
+    publish: watch::Sender<Snapshot>,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) {
+        loop {
+            let retry = self.retry;
+            tokio::select! {
+                mail = mailbox.recv() => match mail {
+                    Some((order, reply)) => {
+                        let result = self.obey(order).await;
+                        // Whoever gave the order may have stopped waiting.
+                        let _ = reply.send(result);
+                    }
+                    None => return self.end().await,
+                },
+                (who, exit) = died(&mut self.pair) => self.recover(who, &exit).await,
+                () = until(retry) => {
+                    if let Err(error) = self.start().await {
+                        self.failed(&error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Error> {
+        match order {
+            Order::Start if self.pair.is_none() => {
+                self.pause = FIRST_PAUSE;
+                let started = self.start().await;
+                if let Err(error) = &started {
+                    self.give_up(error);
+                }
+                started
+            }
+            Order::Start => Err(self.refuse("expected it to be stopped")),
+            Order::End => {
+                self.end().await;
+                Ok(())
+            }
+            Order::Kill => {
+                self.kill_pair().await;
+                Ok(())
+            }
+            Order::KillApp | Order::KillNode => self.crash(order).await,
+            Order::Pause => self.pass_on(Signal::Stop, State::Paused).await,
+            Order::Resume => self.pass_on(Signal::Continue, State::Running).await,
+            Order::Wipe if self.pair.is_none() && self.retry.is_none() => {
+                crate::homes::wipe(&self.plan.home)
+            }
+            Order::Wipe => Err(self.refuse("expected it to be stopped, as by kill")),
+        }
+    }
+
+    /// Starts the application, waits until it accepts connections, and starts the node.
+    async fn start(&mut self) -> Result<(), Error> {
+        self.retry = None;
+        let mut app = match &self.plan.app {
+            None => None,
+            Some((program, socket)) => {
+                crate::files::remove(socket)?;
+                let mut app = program.start().await?;
+                self.accepting(&mut app, socket).await?;
+                Some(app)
+            }
+        };
+        let node = match self.plan.node.start().await {
+            Ok(node) => node,
+            Err(error) => {
+                if let Some(app) = &mut app {
+                    app.end().await;
+                }
+                return Err(error);
+            }
+        };
+        self.pair = Some(Pair {
+            app,
+            node,
+            since: Instant::now(),
+        });
+        self.publish(State::Running);
+        Ok(())
+    }
+
+    async fn accepting(&self, app: &mut Process, socket: &PathBuf) -> Result<(), Error> {
+        let what = format!("application {} to accept connections", self.plan.index);
+        let ready = poll(&what, APP_READY, || async move {
+            let connected = tokio::net::UnixStream::connect(socket).await;
+            Ok(connected.map(drop).map_err(|error| error.to_string()))
+        });
+        let result = tokio::select! {
+            ready = ready => ready,
+            exit = app.wait() => return Err(self.ended("application", &exit)),
+        };
+        if result.is_err() {
+            app.end().await;
+        }
+        result
+    }
+
+    /// Kills one of the two, as a crash would: supervision heals it.
+    async fn crash(&mut self, order: Order) -> Result<(), Error> {
+        let refusal = self.refuse("expected it to run");
+        let Some(pair) = &mut self.pair else {
+            return Err(refusal);
+        };
+        let who = if order == Order::KillApp {
+            "application"
+        } else {
+            "node"
+        };
+        let process = match order {
+            Order::KillApp => pair.app.as_mut(),
+            _ => Some(&mut pair.node),
+        };
+        let Some(process) = process else {
+            return Err(Error::Unsupported(
+                "this application is built into the node",
+            ));
+        };
+        let exit = process.kill().await;
+        self.recover(who, &exit).await;
+        Ok(())
+    }
+
+    async fn pass_on(&mut self, signal: Signal, state: State) -> Result<(), Error> {
+        let refusal = self.refuse("expected it to run");
+        let Some(pair) = &mut self.pair else {
+            return Err(refusal);
+        };
+        pair.node.signal(signal).await;
+        if let Some(app) = &mut pair.app {
+            app.signal(signal).await;
+        }
+        self.publish(state);
+        Ok(())
+    }
+
+    /// One of the two ended by itself: ends the other, and decides whether to start again.
+    async fn recover(&mut self, who: &str, exit: &Exit) {
+        let ran = self
+            .pair
+            .as_ref()
+            .map(|pair| pair.since.elapsed())
+            .unwrap_or_default();
+        if ran >= RAN_WELL {
+            self.pause = FIRST_PAUSE;
+        }
+        // The node's log often ends because the application's did: an exit code of the
+        // application is the better reason.
+        let app_exit = match &mut self.pair {
+            Some(Pair { app: Some(app), .. }) => {
+                tokio::time::timeout(Duration::from_millis(200), app.wait())
+                    .await
+                    .ok()
+            }
+            _ => None,
+        };
+        let (who, exit) = match &app_exit {
+            Some(exit) => ("application", exit),
+            None => (who, exit),
+        };
+        self.end_pair().await;
+        let error = self.ended(who, exit);
+        self.failed(&error);
+    }
+
+    /// Publishes a failure, and when to try again if that can help.
+    fn failed(&mut self, error: &Error) {
+        if let Error::Halted { diagnosis, .. } = error {
+            tracing::error!("{error}");
+            self.publish(State::Halted(diagnosis.clone()));
+            return;
+        }
+        tracing::warn!(
+            "replica {}: {error}; again in {:?}",
+            self.plan.index,
+            self.pause
+        );
+        self.retry = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.publish
+            .send_modify(|snapshot| snapshot.restarts = snapshot.restarts.saturating_add(1));
+        self.publish(State::Restarting);
+    }
+
+    /// A start that was ordered and failed is reported, not repeated.
+    fn give_up(&mut self, error: &Error) {
+        match error {
+            Error::Halted { diagnosis, .. } => self.publish(State::Halted(diagnosis.clone())),
+            _ => self.publish(State::Stopped),
+        }
+    }
+
+    /// How an end is told: for good if the application said so.
+    fn ended(&self, who: &str, exit: &Exit) -> Error {
+        let index = self.plan.index;
+        let name = if who == "node" { "node.log" } else { "app.log" };
+        let log = self.plan.home.join(name);
+        let diagnosis = format!(
+            "{who} ended, {exit}; the end of {}:\n{}",
+            log.display(),
+            tail(&log, 10)
+        );
+        match exit {
+            Exit::Code(2 | 3) if who == "application" => Error::Halted { index, diagnosis },
+            _ => Error::Ended(diagnosis),
+        }
+    }
+
+    async fn end(&mut self) {
+        self.retry = None;
+        self.end_pair().await;
+        self.publish(State::Stopped);
+    }
+
+    /// Node first: it would take the application's end for a fault.
+    async fn end_pair(&mut self) {
+        if let Some(mut pair) = self.pair.take() {
+            pair.node.end().await;
+            if let Some(app) = &mut pair.app {
+                app.end().await;
+            }
+        }
+    }
+
+    async fn kill_pair(&mut self) {
+        self.retry = None;
+        if let Some(mut pair) = self.pair.take() {
+            pair.node.signal(Signal::Kill).await;
+            if let Some(app) = &mut pair.app {
+                app.kill().await;
+            }
+            pair.node.kill().await;
+        }
+        self.publish(State::Stopped);
+    }
+
+    fn refuse(&self, expected: &'static str) -> Error {
+        let state = self.publish.borrow().state.to_string();
+        Error::ReplicaState {
+            index: self.plan.index,
+            state,
+            expected,
+        }
+    }
+
+    fn publish(&self, state: State) {
+        let pid = |process: Option<&Process>| process.map(Process::pid).unwrap_or_default();
+        let app_pid = pid(self.pair.as_ref().and_then(|pair| pair.app.as_ref()));
+        let node_pid = pid(self.pair.as_ref().map(|pair| &pair.node));
+        if let Err(error) = self
+            .plan
+            .network
+            .set_pids(self.plan.index, app_pid, node_pid)
+        {
+            tracing::error!("{error}");
+        }
+        self.publish.send_modify(|snapshot| {
+            *snapshot = Snapshot {
+                state,
+                app_pid,
+                node_pid,
+                restarts: snapshot.restarts,
+            };
+        });
+    }
+}
+
+/// Waits until one of a running pair ends; for ever if there is none.
+async fn died(pair: &mut Option<Pair>) -> (&'static str, Exit) {
+    match pair {
+        None => std::future::pending().await,
+        Some(Pair {
+            app: None, node, ..
+        }) => ("node", node.wait().await),
+        Some(Pair {
+            app: Some(app),
+            node,
+            ..
+        }) => tokio::select! {
+            biased;
+            exit = app.wait() => ("application", exit),
+            exit = node.wait() => ("node", exit),
+        },
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}

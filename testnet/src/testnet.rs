@@ -1,0 +1,443 @@
+//! A network as a value: create, start, break, heal, stop
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::binaries::{Binaries, Need};
+use crate::homes::Homes;
+use crate::network::{Network, NetworkFile, Replica};
+use crate::plan::{self, Programs};
+use crate::ports::Ports;
+use crate::process::poll;
+use crate::rpc::{self, Health};
+use crate::socket::SocketDir;
+use crate::solo::Solo;
+use crate::supervisor::{Handle, Order, Snapshot, State};
+use crate::{Application, Engine, Error, Options};
+
+/// How long a network may take until all its replicas work together.
+const START: Duration = Duration::from_secs(120);
+
+/// A local network of replicas, its directory locked by this process.
+///
+/// Needs a multi-threaded tokio runtime or one that is polled all the time: supervision runs in
+/// tasks. Dropping it ends all its processes, by their guards, within a few seconds;
+/// [`Testnet::stop`] waits for that.
+#[derive(Debug)]
+pub struct Testnet {
+    homes: Homes,
+    handles: Vec<Handle>,
+    network: Arc<NetworkFile>,
+    rpc_urls: Vec<String>,
+    sockets: SocketDir,
+    ports: Ports,
+    solo: Mutex<Option<Solo>>,
+}
+
+impl Testnet {
+    /// Writes the homes of a new network. Nothing runs yet.
+    ///
+    /// # Errors
+    /// [`Error::Option`], [`Error::StaleHome`] if there is a network already, [`Error::Locked`],
+    /// [`Error::Tooling`] if CometBFT can't be had, [`Error::Io`] and the errors of the ports.
+    pub async fn create(options: &Options) -> Result<Self, Error> {
+        options.check()?;
+        // First what takes long and may fail: nothing is left behind then.
+        let programs = programs(options).await?;
+        Self::over(Homes::create(options)?, options, &programs)
+    }
+
+    /// Continues the network in a directory, with its keys and data. Nothing runs yet.
+    ///
+    /// # Errors
+    /// [`Error::StaleHome`] if it is incomplete, or not what `options` describe; otherwise as
+    /// [`Testnet::create`].
+    pub async fn open(options: &Options) -> Result<Self, Error> {
+        let programs = programs(options).await?;
+        Self::over(Homes::open(options)?, options, &programs)
+    }
+
+    fn over(mut homes: Homes, options: &Options, programs: &Programs) -> Result<Self, Error> {
+        let count = homes.record.replicas;
+        let ports = match options.port_base {
+            Some(base) => Ports::fixed(base, count)?,
+            None => Ports::free(count, homes.record.port_base)?,
+        };
+        homes.set_port_base(ports.base())?;
+        let sockets = SocketDir::new(&homes.dir.join("run"), "control.sock".len())?;
+        let rpc_urls: Vec<_> = (0..count)
+            .map(|k| format!("http://127.0.0.1:{}", ports.rpc(k)))
+            .collect();
+        let replicas = rpc_urls.iter().enumerate().map(|(index, rpc)| Replica {
+            index,
+            rpc: rpc.clone(),
+            home: homes.home(index),
+            node_pid: 0,
+            app_pid: 0,
+        });
+        let content = Network {
+            version: 1,
+            chain_id: homes.record.chain_id.clone(),
+            genesis: homes.dir.join("genesis.json"),
+            engine: homes.record.engine,
+            launcher_pid: std::process::id(),
+            replicas: replicas.collect(),
+        };
+        let network = Arc::new(NetworkFile::new(homes.dir.join("network.json"), content));
+        let handles = match homes.record.engine {
+            Engine::Solo => Vec::new(),
+            Engine::Cometbft => {
+                plan::write_configs(&homes, &ports, &sockets)?;
+                let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
+                (0..count).map(plan).collect()
+            }
+        };
+        let solo = Mutex::new(None);
+        Ok(Self {
+            homes,
+            handles,
+            network,
+            rpc_urls,
+            sockets,
+            ports,
+            solo,
+        })
+    }
+
+    /// Starts every replica that is stopped, and waits until all work together: caught up,
+    /// connected to each other, and past the first block.
+    ///
+    /// # Errors
+    /// [`Error::Halted`] if an application refuses to run, [`Error::Timeout`] after two minutes
+    /// with what was seen last.
+    pub async fn start_all(&self) -> Result<(), Error> {
+        self.network.write()?;
+        if self.homes.record.engine == Engine::Solo {
+            let solo = Solo::start(&self.homes.home(0), self.ports.rpc(0)).await?;
+            *self.solo.lock().await = Some(solo);
+            return Ok(());
+        }
+        for handle in &self.handles {
+            if handle.snapshot.borrow().state == State::Stopped {
+                handle.order(Order::Start).await?;
+            }
+        }
+        self.wait_ready(START).await
+    }
+
+    /// Waits until all replicas work together.
+    ///
+    /// # Errors
+    /// As [`Testnet::start_all`].
+    pub async fn wait_ready(&self, within: Duration) -> Result<(), Error> {
+        let others = u64::try_from(self.rpc_urls.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        for (index, url) in self.rpc_urls.iter().enumerate() {
+            poll(
+                &format!("replica {index} to be ready"),
+                within,
+                || async move {
+                    self.check_not_halted(index)?;
+                    let health = match rpc::health(url).await {
+                        Ok(health) => health,
+                        Err(error) => return Ok(Err(error.to_string())),
+                    };
+                    let ready = !health.catching_up && health.peers >= others && health.height >= 1;
+                    Ok(if ready {
+                        Ok(())
+                    } else {
+                        Err(format!("{health:?}"))
+                    })
+                },
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn check_not_halted(&self, index: usize) -> Result<(), Error> {
+        match self
+            .handles
+            .get(index)
+            .map(|handle| handle.snapshot.borrow().state.clone())
+        {
+            Some(State::Halted(diagnosis)) => Err(Error::Halted { index, diagnosis }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends all replicas, all at once. The network can be started again.
+    pub async fn stop_all(&self) {
+        let mut ends = tokio::task::JoinSet::new();
+        // Ending takes up to the grace period of a node and of its application.
+        for handle in &self.handles {
+            ends.spawn(handle.ending());
+        }
+        while ends.join_next().await.is_some() {}
+        let solo = self.solo.lock().await.take();
+        if let Some(solo) = solo
+            && let Err(error) = solo.stop().await
+        {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Ends everything and lets the directory go. A network in memory is removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if something could not be removed.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.stop_all().await;
+        crate::files::remove(self.network.path())?;
+        self.homes.forget_memory()
+    }
+
+    /// How many replicas there are.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        self.rpc_urls.len()
+    }
+
+    /// The chain's name.
+    #[must_use]
+    pub fn chain_id(&self) -> &str {
+        &self.homes.record.chain_id
+    }
+
+    /// What makes the blocks.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.homes.record.engine
+    }
+
+    /// The parameters of the board.
+    #[must_use]
+    pub fn params(&self) -> &crate::Params {
+        &self.homes.genesis.app_state
+    }
+
+    /// The directory, absolute.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.homes.dir
+    }
+
+    /// Addresses of the replicas' RPC, in order.
+    #[must_use]
+    pub fn rpc_urls(&self) -> &[String] {
+        &self.rpc_urls
+    }
+
+    /// Path of `network.json`.
+    #[must_use]
+    pub fn network_file(&self) -> &Path {
+        self.network.path()
+    }
+
+    /// Path of the launcher's control socket.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.sockets.path("control.sock")
+    }
+
+    /// A replica's home, with `app.log` and `node.log`.
+    #[must_use]
+    pub fn home(&self, index: usize) -> PathBuf {
+        self.homes.home(index)
+    }
+
+    async fn order(&self, index: usize, order: Order) -> Result<(), Error> {
+        if self.homes.record.engine == Engine::Solo {
+            return Err(Error::Unsupported(
+                "the Solo engine has no replicas to break",
+            ));
+        }
+        self.handle(index)?.order(order).await
+    }
+
+    fn handle(&self, index: usize) -> Result<&Handle, Error> {
+        let none = Error::NoReplica {
+            index,
+            count: self.replicas(),
+        };
+        self.handles.get(index).ok_or(none)
+    }
+
+    /// Starts a replica that was stopped or killed: its application, then its node. Returns when
+    /// both run; [`Testnet::wait_height`] tells when it has caught up.
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it runs, [`Error::Halted`] if its application refuses to.
+    pub async fn start(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::Start).await
+    }
+
+    /// Kills a replica's application and node (SIGKILL). It stays down until it is started.
+    ///
+    /// # Errors
+    /// [`Error::NoReplica`].
+    pub async fn kill(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::Kill).await
+    }
+
+    /// Crashes a replica's application (SIGKILL); supervision restarts the replica.
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it doesn't run.
+    pub async fn kill_app(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::KillApp).await
+    }
+
+    /// Crashes a replica's node (SIGKILL); supervision restarts the replica.
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it doesn't run.
+    pub async fn kill_node(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::KillNode).await
+    }
+
+    /// Ends a replica in order (SIGTERM). It stays down until it is started.
+    ///
+    /// # Errors
+    /// [`Error::NoReplica`].
+    pub async fn end(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::End).await
+    }
+
+    /// Freezes a replica (SIGSTOP to both processes).
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it doesn't run.
+    pub async fn pause(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::Pause).await
+    }
+
+    /// Lets a frozen replica go on (SIGCONT).
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it doesn't run.
+    pub async fn resume(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::Resume).await
+    }
+
+    /// Deletes what a stopped replica has of the chain, but not its keys and what it signed last:
+    /// when started it fetches everything from the others.
+    ///
+    /// # Errors
+    /// [`Error::ReplicaState`] if it isn't stopped.
+    pub async fn wipe(&self, index: usize) -> Result<(), Error> {
+        self.order(index, Order::Wipe).await
+    }
+
+    /// What the launcher knows about a replica's processes. Solo has none, and runs in this one.
+    ///
+    /// # Errors
+    /// [`Error::NoReplica`].
+    pub fn snapshot(&self, index: usize) -> Result<Snapshot, Error> {
+        if self.homes.record.engine == Engine::Solo {
+            self.url(index)?;
+            let state = State::Running;
+            return Ok(Snapshot {
+                state,
+                app_pid: 0,
+                node_pid: 0,
+                restarts: 0,
+            });
+        }
+        Ok(self.handle(index)?.snapshot.borrow().clone())
+    }
+
+    /// What a replica says about itself.
+    ///
+    /// # Errors
+    /// [`Error::NoReplica`], [`Error::Rpc`].
+    pub async fn health(&self, index: usize) -> Result<Health, Error> {
+        rpc::health(self.url(index)?).await
+    }
+
+    /// A replica's latest height.
+    ///
+    /// # Errors
+    /// As [`Testnet::health`].
+    pub async fn height(&self, index: usize) -> Result<u64, Error> {
+        Ok(self.health(index).await?.height)
+    }
+
+    /// The app hash in a replica's latest header, in upper-case hexadecimal. Replicas may be at
+    /// different heights: compare them by [`Testnet::app_hash_at`].
+    ///
+    /// # Errors
+    /// As [`Testnet::health`].
+    pub async fn app_hash(&self, index: usize) -> Result<String, Error> {
+        Ok(self.health(index).await?.app_hash)
+    }
+
+    /// The app hash in the header of one height, in upper-case hexadecimal.
+    ///
+    /// # Errors
+    /// [`Error::NoReplica`]; [`Error::Rpc`] also if the replica doesn't have that block.
+    pub async fn app_hash_at(&self, index: usize, height: u64) -> Result<String, Error> {
+        rpc::app_hash_at(self.url(index)?, height).await
+    }
+
+    /// Waits until a replica has reached a height; returns where it is then.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]; [`Error::Halted`] if it stopped for good.
+    pub async fn wait_height(
+        &self,
+        index: usize,
+        height: u64,
+        within: Duration,
+    ) -> Result<u64, Error> {
+        let url = self.url(index)?;
+        poll(
+            &format!("replica {index} to reach height {height}"),
+            within,
+            || async move {
+                self.check_not_halted(index)?;
+                Ok(match rpc::health(url).await {
+                    Ok(health) if health.height >= height => Ok(health.height),
+                    Ok(health) => Err(format!("{health:?}")),
+                    Err(error) => Err(error.to_string()),
+                })
+            },
+        )
+        .await
+    }
+
+    fn url(&self, index: usize) -> Result<&str, Error> {
+        let none = Error::NoReplica {
+            index,
+            count: self.replicas(),
+        };
+        self.rpc_urls.get(index).map(String::as_str).ok_or(none)
+    }
+}
+
+async fn programs(options: &Options) -> Result<Programs, Error> {
+    let cometbft = options.engine == Engine::Cometbft;
+    let needs = [Need::Replica];
+    let replica = cometbft
+        && options.application == Application::Replica
+        && options.replica_program.is_none();
+    let binaries = Binaries::find(if replica { &needs } else { &[] }).await?;
+    let guard = binaries.guard()?;
+    let (node, replica) = match (options.engine, options.application) {
+        (Engine::Solo, _) => (PathBuf::new(), None),
+        (Engine::Cometbft, Application::Replica) => (
+            crate::cometbft::binary(&guard).await?,
+            Some(match &options.replica_program {
+                Some(program) => program.clone(),
+                None => binaries.replica()?,
+            }),
+        ),
+        (Engine::Cometbft, Application::Kvstore) => (crate::cometbft::binary(&guard).await?, None),
+    };
+    Ok(Programs {
+        guard,
+        node,
+        replica,
+    })
+}

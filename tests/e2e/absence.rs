@@ -1,0 +1,102 @@
+//! Parties that don't come.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use white_city_client::{End, Error, wire::board::Cause};
+
+use crate::world::{PATIENCE, Setup, finish, join, keys, round, world};
+
+const QUICK: Setup = Setup {
+    heartbeat_ms: Some(300),
+    replica_program: None,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_everyone_is_needed_an_absent_party_gives_all_the_same_abort_record() {
+    let Some(world) = world(QUICK).await else {
+        return;
+    };
+    let keys = keys(3);
+    let id = world
+        .open(&keys, |spec| {
+            spec.times(
+                Duration::from_secs(60),
+                Duration::from_secs(3),
+                Duration::from_secs(3),
+            )
+        })
+        .await;
+    let mut running = JoinSet::new();
+    for (index, key) in keys.iter().enumerate() {
+        let mut session = world.session(key, id).await;
+        running.spawn(async move {
+            join(&mut session).await.unwrap();
+            if index != 2 {
+                let error = round(&mut session, 1).await.unwrap_err();
+                assert!(matches!(error, Error::Aborted(_)), "{error}");
+            }
+            session.wait_end().await.unwrap()
+        });
+    }
+    let ends = tokio::time::timeout(PATIENCE, running.join_all())
+        .await
+        .unwrap();
+    assert!(ends.iter().all(|end| *end == ends[0]));
+    let End::Aborted(record) = &ends[0] else {
+        panic!("{:?}", ends[0])
+    };
+    assert_eq!(record.record.cause, Cause::TooFew);
+    assert_eq!(record.record.members.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(record.record.filled.iter().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(record.record.by(), None);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_quorum_is_enough_the_others_go_on_and_finish() {
+    let Some(world) = world(QUICK).await else {
+        return;
+    };
+    let keys = keys(3);
+    let id = world
+        .open(&keys, |spec| {
+            let times = (
+                Duration::from_secs(60),
+                Duration::from_secs(3),
+                Duration::from_secs(3),
+            );
+            spec.quorum(2).corrupt(0).times(times.0, times.1, times.2)
+        })
+        .await;
+    let mut running = JoinSet::new();
+    for (index, key) in keys.iter().enumerate() {
+        let mut session = world.session(key, id).await;
+        running.spawn(async move {
+            join(&mut session).await.unwrap();
+            if index == 2 {
+                // It sleeps through round 1, and is out by agreement.
+                let end = session.wait_end().await.unwrap();
+                let error = session.post(b"late".to_vec(), vec![]).await.unwrap_err();
+                assert!(
+                    matches!(error, Error::Finished { .. } | Error::Out { .. }),
+                    "{error}"
+                );
+                return end;
+            }
+            round(&mut session, 1).await.unwrap();
+            assert_eq!(
+                session.history().members().iter().collect::<Vec<_>>(),
+                [0, 1]
+            );
+            round(&mut session, 2).await.unwrap();
+            finish(&mut session).await.unwrap()
+        });
+    }
+    let ends = tokio::time::timeout(PATIENCE, running.join_all())
+        .await
+        .unwrap();
+    assert!(matches!(ends[0], End::Finished { .. }), "{:?}", ends[0]);
+    assert!(ends.iter().all(|end| *end == ends[0]));
+    world.stop().await;
+}

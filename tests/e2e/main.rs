@@ -1,0 +1,11 @@
+//! End to end on real CometBFT: four replicas, real keys, real sessions, and faults.
+//!
+//! Where CometBFT can't be built these tests say so loudly and pass without having run, unless
+//! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does.
+
+mod absence;
+mod crash;
+mod equivocation;
+mod outage;
+mod replicas;
+mod world;

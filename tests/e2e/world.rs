@@ -1,0 +1,183 @@
+//! A network of four replicas, and parties that run a simple protocol over it.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+use white_city_client::{
+    Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
+    genesis, wire::hash::sha256,
+};
+use white_city_testnet::{Error as TestnetError, Options, Testnet, default_params};
+
+/// Two networks at once would be too much for a small machine.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The longest that anything in these tests may take.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+pub struct World {
+    pub net: Testnet,
+    /// Removed with the world.
+    _dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// What a test changes of the usual options.
+#[derive(Default)]
+pub struct Setup {
+    pub heartbeat_ms: Option<u32>,
+    pub replica_program: Option<std::path::PathBuf>,
+}
+
+/// Starts four replicas; `None`, loudly, where CometBFT can't be had.
+pub async fn world(setup: Setup) -> Option<World> {
+    let turn = ONE_AT_A_TIME.lock().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path().join("net"));
+    let mut params = default_params().unwrap();
+    if let Some(heartbeat_ms) = setup.heartbeat_ms {
+        params.heartbeat_ms = heartbeat_ms;
+        params.cap_ms = heartbeat_ms * 4;
+    }
+    options.params = Some(params);
+    options.replica_program = setup.replica_program;
+    let net = match Testnet::create(&options).await {
+        Ok(net) => net,
+        Err(TestnetError::Tooling(why)) => {
+            assert!(
+                std::env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_none(),
+                "CometBFT is required here: {why}"
+            );
+            eprintln!("NOT RUN: this test needs CometBFT: {why}");
+            return None;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    net.start_all().await.unwrap();
+    Some(World {
+        net,
+        _dir: dir,
+        _turn: turn,
+    })
+}
+
+impl World {
+    pub fn client(&self, key: &Key) -> Client {
+        let network = genesis::from_file(&self.net.dir().join("genesis.json")).unwrap();
+        Client::builder(network)
+            .replicas(self.net.rpc_urls().iter().cloned())
+            .signer(key.local())
+            .build()
+            .unwrap()
+    }
+
+    /// Opens a session of `keys`.
+    pub async fn open(
+        &self,
+        keys: &[Key],
+        change: impl FnOnce(SpecBuilder) -> SpecBuilder,
+    ) -> SessionId {
+        let roster: Vec<IdentityKey> = keys.iter().map(|key| key.local().identity()).collect();
+        let times = (
+            Duration::from_secs(120),
+            Duration::from_secs(60),
+            Duration::from_secs(60),
+        );
+        let spec = SpecBuilder::new("white-city/test", 1, roster)
+            .max_rounds(16)
+            .payloads(64, 64)
+            .times(times.0, times.1, times.2);
+        let spec = change(spec).build().unwrap();
+        self.client(&keys[0]).open(spec).await.unwrap()
+    }
+
+    pub async fn session(&self, key: &Key, id: SessionId) -> Session {
+        self.client(key).session(id).await.unwrap()
+    }
+
+    /// Waits until every replica has the same root at one height past the present one.
+    pub async fn agree(&self) {
+        let mut height = 0;
+        for k in 0..self.net.replicas() {
+            height = height.max(self.net.height(k).await.unwrap());
+        }
+        for k in 0..self.net.replicas() {
+            self.net.wait_height(k, height + 1, PATIENCE).await.unwrap();
+        }
+        let root = self.net.app_hash_at(0, height + 1).await.unwrap();
+        for k in 1..self.net.replicas() {
+            assert_eq!(
+                self.net.app_hash_at(k, height + 1).await.unwrap(),
+                root,
+                "replica {k}"
+            );
+        }
+    }
+
+    pub async fn stop(self) {
+        self.net.stop().await.unwrap();
+    }
+}
+
+/// An identity that is the same in every run.
+pub struct Key(u8);
+
+impl Key {
+    pub fn local(&self) -> LocalKey {
+        LocalKey::from_seed(&[self.0; 32]).unwrap()
+    }
+}
+
+pub fn keys(count: u8) -> Vec<Key> {
+    (1..=count).map(Key).collect()
+}
+
+/// Joins and waits for the others.
+pub async fn join(session: &mut Session) -> Result<(), Error> {
+    session.join().await?;
+    session.wait_ready().await
+}
+
+/// One round: something for everybody and something for each, and all of it arrives.
+pub async fn round(session: &mut Session, number: u32) -> Result<(), Error> {
+    let me = session.index();
+    let members: Vec<u16> = session.history().members().iter().collect();
+    let p2p = members.iter().filter(|to| **to != me);
+    let p2p = p2p.map(|to| (*to, word(number, me, *to).into())).collect();
+    let posted = session.post(word(number, me, me), p2p).await?;
+    assert_eq!(posted, number);
+    let inbox = session.inbox(number).await?;
+    assert!(!inbox.broadcasts.is_empty());
+    for (from, broadcast) in &inbox.broadcasts {
+        assert_eq!(*broadcast, word(number, *from, *from));
+        if *from != me {
+            assert_eq!(inbox.p2p[from].as_slice(), word(number, *from, me));
+        }
+    }
+    Ok(())
+}
+
+fn word(round: u32, from: u16, to: u16) -> Vec<u8> {
+    format!("round {round} from {from} to {to}").into_bytes()
+}
+
+/// Finishes with the outcome that everybody computes, and waits for the end.
+pub async fn finish(session: &mut Session) -> Result<End, Error> {
+    let outcome = outcome(session);
+    session.finish(outcome).await?;
+    session.wait_end().await
+}
+
+pub fn outcome(session: &Session) -> Hash {
+    sha256(&session.history().transcript().0)
+}
+
+/// A whole party: joins, `rounds` rounds, finish.
+pub async fn party(mut session: Session, rounds: u32) -> Result<End, Error> {
+    join(&mut session).await?;
+    for number in 1..=rounds {
+        round(&mut session, number).await?;
+    }
+    finish(&mut session).await
+}

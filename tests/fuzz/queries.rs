@@ -1,0 +1,187 @@
+//! Questions and answers.
+
+use prost::Message as _;
+use white_city_wire::{
+    Hash, Refusal,
+    bitmap::Bitmap,
+    pb::{self, query::Question, session_ref::Ref},
+    read::{QUERY_BYTES_MAX, decode_answer, decode_query, encode_query, join_hashes, split_hashes},
+    seal::Seal,
+};
+
+use crate::{fuzz, golden};
+
+fn session(reference: Ref) -> Option<pb::SessionRef> {
+    Some(pb::SessionRef {
+        r#ref: Some(reference),
+    })
+}
+
+/// Every kind of question, about sessions that the replica of these tests has, and others.
+pub fn questions(ids: &[Hash]) -> Vec<Vec<u8>> {
+    let mut references: Vec<Ref> = ids.iter().map(|id| Ref::Id(id.0.to_vec())).collect();
+    references.extend([0, 1, 2, u64::MAX].map(Ref::Number));
+    references.push(Ref::Id(vec![1; 31]));
+    let mut questions = vec![
+        Question::Params(pb::ParamsQuery {}),
+        Question::Sessions(pb::SessionsQuery {
+            party: Vec::new(),
+            from_number: 0,
+        }),
+        Question::Sessions(pb::SessionsQuery {
+            party: vec![3; 32],
+            from_number: u64::MAX,
+        }),
+        Question::Openers(pb::OpenersQuery { from: 0 }),
+        Question::Openers(pb::OpenersQuery { from: u32::MAX }),
+    ];
+    for reference in references {
+        let session = session(reference);
+        questions.push(Question::Session(pb::SessionQuery {
+            session: session.clone(),
+        }));
+        questions.push(Question::Spec(pb::SpecQuery {
+            session: session.clone(),
+        }));
+        questions.push(Question::Roster(pb::RosterQuery {
+            session: session.clone(),
+        }));
+        questions.push(Question::Evidence(pb::EvidenceQuery {
+            session: session.clone(),
+        }));
+        questions.push(Question::Terminal(pb::TerminalQuery {
+            session: session.clone(),
+        }));
+        for round in [0, 1, 2, u32::MAX] {
+            let session = session.clone();
+            questions.push(Question::Round(pb::RoundQuery {
+                session: session.clone(),
+                round,
+            }));
+            questions.push(Question::Transcript(pb::TranscriptQuery {
+                session: session.clone(),
+                from_round: round,
+            }));
+            for (reader, from_index) in [(0, 0), (2, 1), (65_535, u32::MAX)] {
+                let session = session.clone();
+                questions.push(Question::Inbox(pb::InboxQuery {
+                    session,
+                    round,
+                    reader,
+                    from_index,
+                }));
+            }
+        }
+    }
+    questions.into_iter().map(encode_query).collect()
+}
+
+#[test]
+fn a_question_is_understood_or_refused_with_a_code() {
+    fuzz(
+        "questions",
+        &questions(&[Hash([5; 32])]),
+        |input| match decode_query(input) {
+            Ok(question) => {
+                assert_eq!(decode_query(&encode_query(question.clone())), Ok(question));
+                true
+            }
+            Err(refusal) => {
+                assert!([16, 18, 144].contains(&refusal.code()), "{refusal}");
+                false
+            }
+        },
+    );
+    let max = QUERY_BYTES_MAX as usize;
+    assert!(!matches!(
+        decode_query(&vec![8; max]),
+        Err(Refusal::TooLarge { .. })
+    ));
+    assert!(matches!(
+        decode_query(&vec![8; max + 1]),
+        Err(Refusal::TooLarge { .. })
+    ));
+}
+
+/// Clients read these from replicas that may be malicious.
+#[test]
+fn an_answer_is_understood_or_refused_and_its_parts_too() {
+    let terminal = pb::Terminal {
+        status: 4,
+        n: 9,
+        members: vec![255, 1],
+        filled: vec![1, 0],
+        outcome: vec![7; 32],
+        ..Default::default()
+    };
+    let culprit = pb::Culprit {
+        index: 1,
+        kind: 1,
+        round: 1,
+        a: vec![1; 32],
+        b: vec![2; 32],
+    };
+    let session = pb::SessionAnswer {
+        terminal: Some(terminal),
+        culprits: vec![culprit],
+        slots: vec![1; 96],
+        ..Default::default()
+    };
+    let answer = pb::Answer {
+        version: 1,
+        height: 5,
+        board_ms: 6,
+        body: Some(pb::answer::Body::Session(session)),
+    };
+    let empty = pb::Answer {
+        version: 1,
+        ..Default::default()
+    };
+    fuzz(
+        "answers",
+        &[answer.encode_to_vec(), empty.encode_to_vec()],
+        |input| {
+            let Ok(answer) = decode_answer(input) else {
+                return false;
+            };
+            if let Some(pb::answer::Body::Session(session)) = &answer.body {
+                for culprit in &session.culprits {
+                    if let Ok(read) = white_city_wire::board::Culprit::try_from(culprit) {
+                        assert_eq!(&pb::Culprit::from(&read), culprit);
+                    }
+                }
+                if let Some(terminal) = &session.terminal
+                    && let Ok(read) = white_city_wire::board::Terminal::try_from(terminal)
+                {
+                    assert_eq!(&pb::Terminal::from(&read), terminal);
+                }
+                if let Some(hashes) = split_hashes(&session.slots) {
+                    assert_eq!(join_hashes(&hashes), session.slots);
+                }
+            }
+            true
+        },
+    );
+}
+
+#[test]
+fn seals_and_bitmaps_are_read_in_one_form_only() {
+    fuzz("seals", &golden("seals", "/out/seal"), |input| {
+        let seal = Seal::decode(input);
+        if let Some(seal) = &seal {
+            assert_eq!(seal.encode(), input);
+        }
+        seal.is_some()
+    });
+    fuzz("bitmaps", &golden("bitmaps", "/out/bytes"), |input| {
+        let size = u16::try_from(input.len() * 8)
+            .unwrap_or(u16::MAX)
+            .saturating_sub(3);
+        let set = Bitmap::from_bytes(size, input);
+        if let Some(set) = &set {
+            assert_eq!(set.as_bytes(), input);
+            assert!(set.iter().all(|index| index < size));
+        }
+        set.is_some()
+    });
+}

@@ -1,0 +1,85 @@
+//! Keys, signatures, and sealed payloads.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::Value;
+use white_city_wire::{
+    EncryptionKey, IdentityKey, Signature,
+    payload::{PayloadContext, SessionSeed, seal_with},
+    signing::{Purpose, join_digest, signed_bytes},
+};
+
+use crate::case::{Case, hexed};
+
+pub fn key(case: &Case) {
+    let input = case.input();
+    let bytes = input.bytes("key");
+    let accepted = match input.text("kind") {
+        "identity" => IdentityKey::from_bytes(&bytes).is_ok(),
+        "encryption" => EncryptionKey::from_bytes(&bytes).is_ok(),
+        other => panic!("unknown kind {other}"),
+    };
+    case.expect([("accepted", Value::from(accepted))]);
+}
+
+pub fn signature(case: &Case) {
+    let input = case.input();
+    let purpose = match input.text("purpose") {
+        "open" => Purpose::Open,
+        "join" => Purpose::Join,
+        "post" => Purpose::Post,
+        "finish" => Purpose::Finish,
+        "abort" => Purpose::Abort,
+        "complain" => Purpose::Complain,
+        "reveal" => Purpose::Reveal,
+        "decline" => Purpose::Decline,
+        other => panic!("unknown purpose {other}"),
+    };
+    let message = signed_bytes(purpose, &input.network(), &input.hash("digest"));
+    let signer = SigningKey::from_bytes(&input.bytes32("seed"));
+    let signature = signer.sign(&message).to_bytes();
+    let public = signer.verifying_key().to_bytes();
+    let key = IdentityKey::from_bytes(&public).unwrap();
+    assert!(key.verify(&message, &Signature(signature)));
+    assert!(!key.verify(&message[1..], &Signature(signature)));
+    case.expect([
+        ("signed_bytes", hexed(&message)),
+        ("public_key", hexed(public)),
+        ("signature", hexed(signature)),
+    ]);
+}
+
+pub fn sealing(case: &Case) {
+    let input = case.input();
+    let session = input.session();
+    let (from, to) = (input.number("from"), input.number("to"));
+    let recipient = SessionSeed::new(input.bytes32("recipient_seed"));
+    let (decryption, public) = recipient.key_pair(&session, to);
+    let to_join = join_digest(&session, to, 1, &public);
+    let context = PayloadContext {
+        network: input.network(),
+        session,
+        transcript: input.hash("transcript"),
+        round: input.number("round"),
+        from,
+        to,
+        from_key: &input.key("from_key"),
+        to_key: &input.key("to_key"),
+        to_join,
+    };
+    let plaintext = input.bytes("plaintext");
+    let sender = SessionSeed::new(input.bytes32("sender_seed"));
+    let ikm_e = sender.ikm_e(&context, &plaintext);
+    let key = EncryptionKey::from_bytes(&public).unwrap();
+    let sealed = sender.seal(&context, &key, &plaintext).unwrap();
+    assert_eq!(
+        seal_with(&ikm_e, &context, &key, &plaintext).unwrap(),
+        sealed
+    );
+    assert_eq!(*decryption.open(&context, &sealed).unwrap(), plaintext);
+    case.expect([
+        ("recipient_public", hexed(public)),
+        ("join_digest", hexed(to_join.0)),
+        ("ikm_e", hexed(ikm_e.as_slice())),
+        ("sealed", hexed(sealed)),
+    ]);
+}

@@ -1,0 +1,1 @@
+"""The byte formats of White City, written down a second time, from the design's text alone."""

@@ -1,0 +1,297 @@
+"""Every byte that is signed, hashed or stored, as the design's text says it."""
+
+import hashlib
+
+from . import ed25519, hpke
+
+ZERO = bytes(32)
+NOBODY = 0xFFFF
+PURPOSES = ["open", "join", "post", "finish", "abort", "complain", "reveal", "decline"]
+
+
+def h(*parts):
+    """H: SHA-256 of the parts in a row."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def u(bits, number):
+    """An unsigned big-endian integer."""
+    return number.to_bytes(bits // 8, "big")
+
+
+def i64(number):
+    """A signed big-endian integer."""
+    return number.to_bytes(8, "big", signed=True)
+
+
+def lp(data):
+    """A u32 length, then the bytes."""
+    data = data.encode() if isinstance(data, str) else data
+    return u(32, len(data)) + data
+
+
+def bitmap(n, members):
+    """Bit i of byte i/8, lowest bit first, spare bits zero."""
+    out = bytearray((n + 7) // 8)
+    for index in members:
+        out[index // 8] |= 1 << index % 8
+    return bytes(out)
+
+
+# Network and session
+
+
+def params_hash(p):
+    """The board's parameters."""
+    parts = [lp("white-city/params/1"), bytes.fromhex(p["random"]), u(32, p["protocol"])]
+    parts += [u(32, p["heartbeat_ms"]), u(32, p["cap_ms"]), u(16, p["max_n"]), u(32, p["max_rounds"])]
+    parts += [u(32, p["max_tx"]), u(32, p["full_block"]), u(64, p["max_session_bytes"])]
+    parts += [u(64, p["max_board_bytes"]), u(64, p["max_duration_ms"]), u(64, p["max_open_ms"])]
+    parts += [u(8, int(p["anyone_may_open"])), u(32, p["anyone_max_live"]), u(64, p["anyone_max_bytes"])]
+    parts += [u(8, p["stamp_bits"]), u(32, len(p["openers"]))]
+    for o in p["openers"]:
+        parts += [bytes.fromhex(o["key"]), u(32, o["max_live"]), u(64, o["max_bytes"])]
+    return h(*parts, ZERO)
+
+
+def network_id(g):
+    """The network: chain, genesis time, first height, validators sorted by key, parameters."""
+    validators = sorted((bytes.fromhex(v["key"]), v["power"]) for v in g["validators"])
+    parts = [lp("white-city/network/1"), lp(g["chain_id"]), i64(g["genesis_s"]), u(32, g["genesis_ns"])]
+    parts += [i64(g["initial_height"] or 1), u(32, len(validators))]
+    parts += [key + u(64, power) for key, power in validators]
+    return h(*parts, params_hash(g["params"]))
+
+
+def spec_preimage(s):
+    """What spec_hash is taken over; its length is the spec's own size."""
+    parts = [lp("white-city/spec/1"), lp(s["protocol"]), u(32, s["version"]), u(16, len(s["roster"]))]
+    parts += [bytes.fromhex(key) for key in s["roster"]]
+    parts += [u(16, s["m"]), u(16, s["t"]), u(32, s["max_rounds"]), u(64, s["join_ms"])]
+    parts += [u(64, s["round_ms"]), u(64, s["reveal_ms"]), u(64, s["retention_ms"])]
+    parts += [u(32, s["max_bcast"]), u(32, s["max_p2p"]), u(64, s["max_bytes"])]
+    return b"".join(parts + [lp(bytes.fromhex(s["input"])), bytes.fromhex(s["prev_session"]), ZERO])
+
+
+def session_id(network, opener, nonce, open_by_ms, spec):
+    """The session: who opens what, where, until when."""
+    return h(lp("white-city/session/1"), network, opener, nonce, u(64, open_by_ms), h(spec_preimage(spec)))
+
+
+# What parties sign
+
+
+def signed_bytes(purpose, network, digest):
+    """The message under an Ed25519 signature; the tag is raw."""
+    return b"white-city sig v1\0" + u(8, PURPOSES.index(purpose) + 1) + network + digest
+
+
+def join_digest(session, index, kem, enc_pk):
+    """Consent and an encryption key."""
+    return h(lp("white-city/join/1"), session, u(16, index), u(8, kem), lp(enc_pk))
+
+
+def post_digest(session, rnd, index, before, bcast, bcast_len, root, p2p_bytes):
+    """A post's header."""
+    head = [lp("white-city/post/1"), session, u(32, rnd), u(16, index), before]
+    return h(*head, bcast, u(32, bcast_len), root, u(32, p2p_bytes))
+
+
+def finish_digest(session, rnd, index, before, outcome):
+    """An outcome."""
+    return h(lp("white-city/finish/1"), session, u(32, rnd), u(16, index), before, outcome)
+
+
+def decline_digest(session, index, reason):
+    """Leaving while joining."""
+    return h(lp("white-city/decline/1"), session, u(16, index), u(16, reason))
+
+
+def abort_digest(session, index, cause, about, detail):
+    """Leaving later; `about` may be nobody."""
+    about = NOBODY if about is None else about
+    return h(lp("white-city/abort/1"), session, u(16, index), u(16, cause), u(16, about), detail)
+
+
+def complain_digest(session, rnd, index, accused, post, leaf):
+    """A payload can't be opened."""
+    head = [lp("white-city/complain/1"), session, u(32, rnd), u(16, index), u(16, accused)]
+    return h(*head, post, leaf)
+
+
+def reveal_digest(complaint, index, ikm_e, plaintext):
+    """The accused shows one payload."""
+    return h(lp("white-city/reveal/1"), complaint, u(16, index), ikm_e, h(plaintext))
+
+
+def bcast_hash(payload):
+    """A broadcast; None is absent."""
+    return ZERO if payload is None else h(lp("white-city/bcast/1"), payload)
+
+
+def p2p_leaf(ciphertext):
+    """One recipient's ciphertext; None is absent."""
+    return ZERO if ciphertext is None else h(b"\0", lp("white-city/p2p/1"), ciphertext)
+
+
+# Trees
+
+
+def node(left, right):
+    """An inner node."""
+    return h(b"\1", left, right)
+
+
+def levels(leaves):
+    """A padded tree's levels, from the leaves up to the root."""
+    width = 1
+    while width < len(leaves):
+        width *= 2
+    rows = [leaves + [ZERO] * (width - len(leaves))]
+    while len(rows[-1]) > 1:
+        row = rows[-1]
+        rows.append([node(row[i], row[i + 1]) for i in range(0, len(row), 2)])
+    return rows
+
+
+def tree_root(leaves):
+    """The root over 2^ceil(log2 n) leaves."""
+    return levels(leaves)[-1][0]
+
+
+def tree_path(leaves, index):
+    """The siblings from the leaf up."""
+    out = []
+    for row in levels(leaves)[:-1]:
+        out.append(row[index ^ 1])
+        index >>= 1
+    return out
+
+
+DEPTH = 32
+
+
+def deep_levels(leaves):
+    """The rows of a tree of depth 32 with only as many nodes as it needs, and what empty is in each."""
+    rows, empty = [list(leaves)], [ZERO]
+    for _ in range(DEPTH):
+        row = rows[-1] + ([empty[-1]] if len(rows[-1]) % 2 else [])
+        rows.append([node(row[i], row[i + 1]) for i in range(0, len(row), 2)])
+        empty.append(node(empty[-1], empty[-1]))
+    return rows, empty
+
+
+def deep_root(leaves):
+    """The root of a tree of depth 32."""
+    rows, empty = deep_levels(leaves)
+    return rows[-1][0] if rows[-1] else empty[-1]
+
+
+def deep_path(leaves, index):
+    """32 siblings from the leaf up."""
+    rows, empty = deep_levels(leaves)
+    out = []
+    for level in range(DEPTH):
+        sibling = index ^ 1
+        out.append(rows[level][sibling] if sibling < len(rows[level]) else empty[level])
+        index >>= 1
+    return out
+
+
+# The state's commitments
+
+
+def slot_leaf(digest):
+    """A slot; None is empty."""
+    return ZERO if digest is None else h(b"\0", lp("white-city/slot/1"), digest)
+
+
+def transcript(before, rnd, slots):
+    """T_r from T_{r-1} (T_0 from the session's id) and the digests in the round's slots."""
+    return h(lp("white-city/tr/1"), before, u(32, rnd), tree_root([slot_leaf(s) for s in slots]))
+
+
+def terminal_hash(t):
+    """How a session ended; None while it is live."""
+    if t is None:
+        return ZERO
+    by = NOBODY if t["by"] is None else t["by"]
+    parts = [lp("white-city/terminal/1"), u(8, t["status"]), u(16, t["cause"]), u(64, t["height"])]
+    parts += [u(64, t["board_ms"]), u(16, by), bytes.fromhex(t["outcome"]), u(16, t["n"])]
+    return h(*parts, bitmap(t["n"], t["members"]), bitmap(t["n"], t["filled"]))
+
+
+def evidence_hash(items):
+    """The evidence against culprits, in ascending index."""
+    if not items:
+        return ZERO
+    parts = [u(16, e["index"]) + u(8, e["kind"]) + u(32, e["round"]) + bytes.fromhex(e["a"] + e["b"]) for e in items]
+    return h(lp("white-city/evidence/1"), u(16, len(items)), *parts)
+
+
+def left_hash(items):
+    """Who left, in the order of leaving."""
+    if not items:
+        return ZERO
+    parts = [u(16, e["index"]) + bytes.fromhex(e["digest"]) for e in items]
+    return h(lp("white-city/left/1"), u(16, len(items)), *parts)
+
+
+def session_leaf(s):
+    """One session in the root."""
+    x = {k: bytes.fromhex(v) for k, v in s.items() if isinstance(v, str)}
+    head = [b"\0", lp("white-city/leaf/1"), x["session_id"], u(8, s["status"]), u(32, s["open_round"])]
+    head += [x["transcript"], x["slots_root"], u(64, s["deadline_ms"]), u(32, s["call_blocks"])]
+    head += [bitmap(256, s["callers"]), x["dispute_hash"], x["terminal_hash"], x["evidence_hash"]]
+    return h(*head, x["left_hash"], ZERO)
+
+
+def opener_leaf(o):
+    """One opener in the root."""
+    quota = u(32, o["max_live"]) + u(64, o["max_bytes"]) + u(32, o["live"]) + u(64, o["live_bytes"])
+    return h(b"\0", lp("white-city/opener/1"), bytes.fromhex(o["key"]), quota, ZERO)
+
+
+def root(protocol, params, n_sessions, sessions_root, n_openers, openers_root, paused_ms):
+    """The whole state."""
+    head = [lp("white-city/root/1"), u(32, protocol), params, u(64, n_sessions), sessions_root]
+    return h(*head, u(64, n_openers), openers_root, u(64, paused_ms), ZERO)
+
+
+def seal(state_root, parent_hash, parent_s, parent_ns):
+    """The first transaction of each block."""
+    return b"\0WCSEAL1" + state_root + parent_hash + i64(parent_s) + u(32, parent_ns)
+
+
+def seal_leaf(data):
+    """The seal's leaf in data_hash."""
+    return h(b"\0", h(data))
+
+
+# p2p sealing
+
+
+def hpke_info(network, session):
+    """HPKE's info."""
+    return lp("white-city/hpke/1") + network + session
+
+
+def hpke_aad(before, rnd, from_index, to_index, from_key, to_key, join):
+    """What a sealed payload is bound to."""
+    return before + u(32, rnd) + u(16, from_index) + u(16, to_index) + from_key + to_key + join
+
+
+def encryption_key(seed, session, index):
+    """A party's (secret, public) encryption key of one session."""
+    ikm = hpke.hkdf(seed, lp("white-city/kem/1") + session + u(16, index), 32)
+    return hpke.derive_key_pair(ikm)
+
+
+def ephemeral(seed, aad, plaintext):
+    """ikmE: the same for the same payload in the same place."""
+    return hpke.hkdf(seed, lp("white-city/eph/1") + aad + h(plaintext), 32)
+
+
+def sign(seed, purpose, network, digest):
+    """A party's signature."""
+    return ed25519.sign(seed, signed_bytes(purpose, network, digest))

@@ -1,0 +1,6 @@
+//! Properties of the wire format over generated values.
+
+mod bitmaps;
+mod generators;
+mod transactions;
+mod trees;

@@ -1,0 +1,11 @@
+//! Every rule of the state machine by itself: each refusal, and each limit below it, at it and above it.
+
+mod clock;
+mod closing;
+mod codes;
+mod entries;
+mod evidence;
+mod last_call;
+mod leaving;
+mod opening;
+mod retention;

@@ -1,0 +1,113 @@
+//! Promise 6 and `model.md`, last call: a round closes exactly when nobody is awaited, too few remain, or f + 1
+//! different proposers had nothing to add after the deadline, which begins in the block after its opening.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use white_city_state_machine::Session;
+use white_city_wire::board::Status;
+
+use super::{Property, before_closing::before_closing, bodies};
+use crate::simulator::Observed;
+
+/// An oracle of every session's clock and last call.
+#[derive(Default, Clone)]
+pub struct LastCall(BTreeMap<u32, Clock>);
+
+#[derive(Default, Clone)]
+struct Clock {
+    round: u32,
+    deadline: Option<u64>,
+    blocks: u32,
+    callers: BTreeSet<usize>,
+}
+
+impl Property for LastCall {
+    const NAME: &'static str = "last_call";
+
+    fn check(&mut self, seen: &Observed) -> Result<(), String> {
+        let executed = &seen.executed;
+        let network = executed.before.network();
+        let bytes: u64 = executed
+            .applied()
+            .map(|(tx, _)| u64::from(tx.bytes()))
+            .sum();
+        let full = bytes >= u64::from(network.params.full_block);
+        let address = executed.context.proposer;
+        let proposer = network
+            .validators
+            .iter()
+            .position(|v| v.address() == address);
+        let enough = (network.validators.len() - 1) / 3 + 1;
+        for (session, _) in bodies(&executed.after) {
+            let Some(here) = before_closing(seen, session.number) else {
+                continue;
+            };
+            let number = session.number;
+            let before = executed.before.sessions().get(number);
+            let clock = self.0.entry(number).or_default();
+            if clock.round != here.round {
+                *clock = Clock {
+                    round: here.round,
+                    ..Clock::default()
+                };
+            }
+            if let (Some(before), None) = (before, clock.deadline) {
+                let joining = before.status() == Status::Joining;
+                let duration = if joining {
+                    here.spec.join_ms
+                } else {
+                    here.spec.round_ms
+                };
+                clock.deadline = Some(executed.board_ms.saturating_add(duration));
+            }
+            if clock
+                .deadline
+                .is_some_and(|deadline| executed.board_ms > deadline)
+            {
+                clock.blocks += 1;
+                clock
+                    .callers
+                    .extend(proposer.filter(|_| !here.carried && !full));
+            }
+            let over = clock.callers.len() >= enough;
+            let must = here.too_few_remain() || here.awaited().is_empty() || over;
+            let did = session.terminal.is_some() || session.leaf.open_round != here.round;
+            ensure!(
+                did == must,
+                "session {number}: settled: {did}, must be: {must}"
+            );
+            clock.compare(session, did)?;
+        }
+        Ok(())
+    }
+}
+
+impl Clock {
+    /// Compares what the leaf says with what the oracle counted.
+    fn compare(&self, session: &Session, settled: bool) -> Result<(), String> {
+        let (number, leaf) = (session.number, &session.leaf);
+        let deadline = leaf.deadline_ms;
+        if settled {
+            let fresh = leaf.call_blocks == 0 && leaf.callers == [0; 32];
+            ensure!(fresh, "session {number}: last call goes on after closing");
+            let unstarted = session.terminal.is_some() || deadline == 0;
+            ensure!(unstarted, "session {number}: a clock that runs at once");
+            return Ok(());
+        }
+        let expected = self.deadline.unwrap_or(0);
+        ensure!(
+            deadline == expected,
+            "session {number}: deadline {deadline}, not {expected}"
+        );
+        ensure!(
+            leaf.call_blocks == self.blocks,
+            "session {number}: blocks of last call"
+        );
+        let mut bits = [0_u8; 32];
+        self.callers
+            .iter()
+            .for_each(|i| bits[i / 8] |= 1 << (i % 8));
+        ensure!(leaf.callers == bits, "session {number}: callers");
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! Tests that span the crates of White City: the harness that they share.
+//!
+//! - [`network`], [`party`], [`board`]: small networks, signing parties, and a board that runs blocks.
+//! - [`scene`]: one session on one board, for tests of single rules.
+//! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
+//! - [`invariants`]: what has to hold after every block, one property a file.
+
+pub mod board;
+pub mod invariants;
+pub mod network;
+pub mod party;
+pub mod rng;
+pub mod scene;
+pub mod simulator;
+pub mod tamper;

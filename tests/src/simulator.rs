@@ -1,0 +1,246 @@
+//! Many sessions on one board, honest and hostile parties, outages and full blocks. One seed decides everything.
+
+mod hostile;
+mod moves;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use white_city_state_machine::Session;
+use white_city_wire::{
+    Entry, Hash, NetworkId, SessionId, SignedEntry, SignedTx, VerifiedTx,
+    tx::{Action, bytes_to_sign},
+};
+
+use crate::{
+    board::{Board, Executed},
+    invariants::{Invariant, all},
+    network::{network, params},
+    party::Party,
+    rng::Rng,
+};
+
+/// Blocks in one run.
+pub const BLOCKS: usize = 70;
+/// Parties with these numbers are honest: each signs one entry a round.
+const HONEST: usize = 6;
+/// All parties.
+const PARTIES: usize = 9;
+
+/// Everything that was ever signed: key and digest.
+pub type Signed = BTreeSet<([u8; 32], Hash)>;
+/// The entries that the party of each slot has really signed, by their digests.
+pub type Entries = BTreeMap<(SessionId, u32, u16), BTreeMap<Hash, SignedEntry>>;
+
+/// A block as the properties see it.
+#[derive(Clone)]
+pub struct Observed {
+    /// What was executed.
+    pub executed: Executed,
+    /// The root after it.
+    pub root: Hash,
+    /// Which candidates the rules have to accept.
+    pub must_be_taken: Vec<bool>,
+    /// Everything that was ever signed.
+    pub signed: Arc<Signed>,
+    /// The entries that were ever signed.
+    pub entries: Arc<Entries>,
+}
+
+/// What a run has seen.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    /// Transactions that were accepted.
+    pub accepted: usize,
+    /// How often each refusal was given, by code.
+    pub refused: BTreeMap<u32, usize>,
+    /// Sessions that were opened.
+    pub sessions: usize,
+    /// How often each cause ended a session.
+    pub causes: BTreeMap<u16, usize>,
+    /// Sessions that were erased.
+    pub erased: usize,
+    /// Rounds that were closed.
+    pub rounds: usize,
+    /// Culprits that were flagged.
+    pub culprits: usize,
+    /// Candidates that had to be taken.
+    pub musts: usize,
+}
+
+/// A running simulation.
+#[derive(Clone)]
+pub struct World {
+    rng: Rng,
+    board: Board,
+    parties: Vec<Party>,
+    signed: Arc<Signed>,
+    entries: Arc<Entries>,
+    /// The one entry that an honest party signs for a slot, or the last one of a hostile party.
+    journal: BTreeMap<(SessionId, u32, u16), Action>,
+    /// Transactions of the past.
+    past: Vec<Vec<u8>>,
+    /// Sessions and parties that have acted in the present block.
+    busy: BTreeSet<(SessionId, u16)>,
+}
+
+impl World {
+    /// The world that a seed decides.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
+        let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
+        let mut params = params(&[(&parties[0], 3, 60_000)]);
+        params.max_board_bytes = 160_000;
+        params.full_block = 3_000;
+        params.anyone_may_open = !rng.chance(10);
+        Self {
+            rng,
+            board: Board::new(network(k, params)),
+            parties,
+            signed: Arc::default(),
+            entries: Arc::default(),
+            journal: BTreeMap::new(),
+            past: Vec::new(),
+            busy: BTreeSet::new(),
+        }
+    }
+
+    /// Makes the next block.
+    pub fn block(&mut self) -> Observed {
+        self.busy.clear();
+        let step_ms = match self.rng.below(20) {
+            0 => self.rng.between(0, 2),
+            1 => self.rng.between(2_900, 3_100),
+            2 => self.rng.between(3_001, 60_000),
+            _ => self.rng.between(50, 800),
+        };
+        let k = u64::try_from(self.board.network().validators.len()).unwrap_or(1);
+        let proposer = usize::try_from(self.rng.below(k + 1)).unwrap_or(0);
+        let mut candidates = Vec::new();
+        for _ in 0..self.rng.below(5) {
+            self.some_moves(&mut candidates);
+        }
+        let context = self.board.next_context(step_ms, proposer);
+        let (candidates, must_be_taken) = candidates.into_iter().unzip();
+        let executed = self.board.run(context, candidates);
+        for outcome in &executed.outcomes {
+            if let Some(tx) = outcome.tx.as_ref().filter(|_| self.past.len() < 500) {
+                self.past.push(encode(tx));
+            }
+        }
+        Observed {
+            root: executed.after.root(),
+            executed,
+            must_be_taken,
+            signed: Arc::clone(&self.signed),
+            entries: Arc::clone(&self.entries),
+        }
+    }
+
+    /// Sessions that aren't erased.
+    fn sessions(&self) -> Vec<Arc<Session>> {
+        let sessions = self.board.state.sessions().iter();
+        sessions.filter(|s| s.body.is_some()).cloned().collect()
+    }
+
+    fn network_id(&self) -> NetworkId {
+        self.board.network().id
+    }
+
+    /// The number of the party at `index` of a session.
+    fn party_at(&self, session: &Session, index: u16) -> Option<usize> {
+        let key = *session.body.as_ref()?.spec.key(index).ok()?;
+        self.parties.iter().position(|party| *party.key() == key)
+    }
+
+    /// Signs an action, and notes what was signed.
+    fn sign(&mut self, party: usize, action: Action) -> Option<SignedTx> {
+        let network = self.network_id();
+        let bytes = bytes_to_sign(&action, &network)?;
+        let signature = self.parties[party].sign(&bytes);
+        let digest = Hash::from_slice(bytes.get(bytes.len() - 32..)?)?;
+        let key = *self.parties[party].key();
+        Arc::make_mut(&mut self.signed).insert((*key.as_bytes(), digest));
+        let entry = match &action {
+            Action::Post(post) => Some(Entry::Post(post.header.clone())),
+            Action::Finish(finish) => Some(Entry::Finish(finish.clone())),
+            _ => None,
+        };
+        if let Some(entry) = entry {
+            self.note_entry(party, SignedEntry { entry, signature });
+        }
+        SignedTx::new(action, signature).ok()
+    }
+
+    /// Notes an entry that the party of its own slot has signed.
+    fn note_entry(&mut self, party: usize, entry: SignedEntry) {
+        let (session, _, index) = entry.entry.slot();
+        let Ok(at) = self.board.state.session(&session).cloned() else {
+            return;
+        };
+        if self.party_at(&at, index) == Some(party) {
+            let slot = Arc::make_mut(&mut self.entries).entry(entry.entry.slot());
+            slot.or_default().insert(entry.entry.digest(), entry);
+        }
+    }
+}
+
+fn encode(tx: &VerifiedTx) -> Vec<u8> {
+    SignedTx::new(tx.action().clone(), *tx.signature()).map_or(vec![], |tx| tx.encode())
+}
+
+impl Tally {
+    fn note(&mut self, seen: &Observed) {
+        for outcome in &seen.executed.outcomes {
+            match &outcome.result {
+                Ok(_) => self.accepted += 1,
+                Err(refusal) => *self.refused.entry(refusal.code()).or_default() += 1,
+            }
+        }
+        self.musts += seen.must_be_taken.iter().filter(|must| **must).count();
+        for session in seen.executed.after.sessions().iter() {
+            let before = seen.executed.before.sessions().get(session.number);
+            self.sessions += usize::from(before.is_none());
+            let round = before.map_or(0, |before| before.leaf.open_round);
+            self.rounds += usize::try_from(session.leaf.open_round - round).unwrap_or(0);
+            let ended = before.is_none_or(|before| before.terminal.is_none());
+            if let Some(record) = session.terminal.as_ref().filter(|_| ended) {
+                *self.causes.entry(record.cause.number()).or_default() += 1;
+            }
+            let had_body = before.is_none_or(|before| before.body.is_some());
+            self.erased += usize::from(had_body && session.body.is_none());
+            let culprits = |s: &Session| s.body.as_ref().map_or(0, |body| body.culprits.len());
+            let flagged = culprits(session);
+            self.culprits += flagged.saturating_sub(before.map_or(0, |b| culprits(b)));
+        }
+    }
+}
+
+/// Runs one seed and checks every property after every block.
+///
+/// # Errors
+/// The property, the block and what is wrong.
+pub fn run(seed: u64, tally: &mut Tally) -> Result<(), String> {
+    let mut world = World::new(seed);
+    let mut invariants = all();
+    for height in 1..=BLOCKS {
+        let seen = world.block();
+        tally.note(&seen);
+        check(&mut invariants, &seen).map_err(|what| format!("block {height}: {what}"))?;
+    }
+    Ok(())
+}
+
+fn check(invariants: &mut [Box<dyn Invariant>], seen: &Observed) -> Result<(), String> {
+    for invariant in invariants {
+        let name = invariant.name();
+        invariant
+            .check(seen)
+            .map_err(|what| format!("{name}: {what}"))?;
+    }
+    Ok(())
+}

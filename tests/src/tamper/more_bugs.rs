@@ -1,0 +1,325 @@
+//! Bugs in what surrounds rounds: time, ends, quotas, evidence, commitments, refusals.
+
+use white_city_wire::{
+    Hash, Refusal,
+    board::{Cause, Culprit, Offence, Status},
+};
+
+use super::{Tamper, given, session, state};
+use crate::simulator::Observed;
+
+/// Property, bug, and how it is planted.
+pub const BUGS: &[(&str, &str, Tamper)] = &[
+    (
+        "agreement",
+        "two replicas have other deadlines",
+        other_deadline,
+    ),
+    (
+        "agreement",
+        "two replicas accept other transactions",
+        accept_refused,
+    ),
+    ("clock", "an outage is counted as time", forget_outage),
+    (
+        "clock",
+        "an outage costs a session its deadline",
+        outage_costs,
+    ),
+    ("culprits", "an honest party is framed", frame),
+    ("culprits", "a culprit is forgotten", forgive),
+    ("erasure", "a session is erased early", erase_early),
+    ("erasure", "a session is never erased", never_erase),
+    (
+        "erasure",
+        "erasure forgets the hash of the record",
+        forget_record,
+    ),
+    (
+        "history",
+        "a late, early or foreign entry is accepted",
+        accept_misplaced,
+    ),
+    (
+        "honest_entries",
+        "an honest entry is refused",
+        refuse_honest,
+    ),
+    ("leaf", "the leaf's slots root is stale", stale_slots),
+    (
+        "leaf",
+        "the leaf's terminal hash is missing",
+        no_terminal_hash,
+    ),
+    ("numbering", "a session is opened twice", open_twice),
+    ("numbering", "a session is lost", lose_session),
+    ("paths", "the root isn't over the sessions", other_root),
+    ("quotas", "an end gives no place back", keep_live),
+    ("quotas", "erasure gives no bytes back", keep_bytes),
+    ("quotas", "a quota is exceeded", exceed),
+    ("refusals", "a refused entry is counted", count_refused),
+    ("root", "the root isn't the hash of the leaves", other_root),
+    ("shares", "an entry isn't counted", free_entry),
+    (
+        "strangers",
+        "strangers' bytes are forgotten",
+        forget_strangers,
+    ),
+    ("terminal", "a record changes", change_record),
+    ("terminal", "an ended session comes back", revive),
+    ("terminal", "a record names another height", other_height),
+];
+
+fn other_deadline(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, _| {
+        given(s.body.is_some())?;
+        s.leaf.deadline_ms += 1;
+        Some(())
+    })
+}
+
+fn accept_refused(seen: &Observed) -> Option<Observed> {
+    let mut seen = seen.clone();
+    let mut outcomes = seen.executed.outcomes.iter_mut();
+    outcomes
+        .find(|o| o.tx.is_some() && o.result.is_err())?
+        .result = Ok(0);
+    Some(seen)
+}
+
+fn accept_misplaced(seen: &Observed) -> Option<Observed> {
+    use white_city_wire::tx::Action;
+    let before = seen.executed.before.clone();
+    let mut seen = seen.clone();
+    seen.executed.outcomes.iter_mut().find_map(|outcome| {
+        let misplaced = matches!(
+            &outcome.result,
+            Err(Refusal::RoundClosed { .. }
+                | Refusal::RoundNotOpen { .. }
+                | Refusal::Transcript { .. }
+                | Refusal::Out(_)
+                | Refusal::NotJoining)
+        );
+        given(misplaced)?;
+        let id = match outcome.tx.as_ref()?.action() {
+            Action::Post(post) => post.header.session,
+            Action::Finish(finish) => finish.session,
+            Action::Join(join) => join.session,
+            _ => return None,
+        };
+        outcome.result = Ok(before.number(&id).ok()?);
+        Some(())
+    })?;
+    Some(seen)
+}
+
+fn refuse_honest(seen: &Observed) -> Option<Observed> {
+    let mut seen = seen.clone();
+    let place = seen.must_be_taken.iter().position(|must| *must)?;
+    seen.executed.outcomes.get_mut(place)?.result = Err(Refusal::NotReady);
+    Some(seen)
+}
+
+fn outage(seen: &Observed) -> Option<()> {
+    given(seen.executed.before.paused_ms() != seen.executed.after.paused_ms())
+}
+
+fn forget_outage(seen: &Observed) -> Option<Observed> {
+    outage(seen)?;
+    state(seen, |parts| {
+        parts.paused_ms = seen.executed.before.paused_ms();
+        Some(())
+    })
+}
+
+fn outage_costs(seen: &Observed) -> Option<Observed> {
+    outage(seen)?;
+    session(seen, |s, old| {
+        let old = old?;
+        let same = s.status() == old.status() && s.leaf.open_round == old.leaf.open_round;
+        given(same && old.leaf.deadline_ms > 0)?;
+        s.leaf.deadline_ms -= 1;
+        Some(())
+    })
+}
+
+fn frame(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, _| {
+        let culprits = &mut s.body.as_mut()?.culprits;
+        given(culprits.is_empty())?;
+        culprits.push(Culprit {
+            index: 0,
+            offence: Offence::Equivocation,
+            round: 1,
+            a: Hash([1; 32]),
+            b: Hash([2; 32]),
+        });
+        Some(())
+    })
+}
+
+fn forgive(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(!old?.body.as_ref()?.culprits.is_empty())?;
+        s.body.as_mut()?.culprits.clear();
+        Some(())
+    })
+}
+
+fn erase_early(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, _| {
+        given(s.terminal.is_some() && s.body.is_some())?;
+        s.body = None;
+        s.leaf.status = Status::Erased;
+        Some(())
+    })
+}
+
+fn never_erase(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(s.body.is_none() && old?.body.is_some())?;
+        *s = old?.clone();
+        Some(())
+    })
+}
+
+fn forget_record(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(s.body.is_none() && old?.body.is_some())?;
+        s.leaf.slots_root = Hash::ZERO;
+        Some(())
+    })
+}
+
+/// Changes a leaf without recomputing its hashes.
+fn stale(
+    seen: &Observed,
+    change: impl Fn(&mut white_city_state_machine::Session) -> Option<()>,
+) -> Option<Observed> {
+    state(seen, |parts| parts.sessions.iter_mut().find_map(change))
+}
+
+fn stale_slots(seen: &Observed) -> Option<Observed> {
+    stale(seen, |s| {
+        given(s.body.is_some())?;
+        s.leaf.slots_root.0[0] ^= 1;
+        Some(())
+    })
+}
+
+fn no_terminal_hash(seen: &Observed) -> Option<Observed> {
+    stale(seen, |s| {
+        given(s.terminal.is_some())?;
+        s.leaf.terminal = Hash::ZERO;
+        Some(())
+    })
+}
+
+fn open_twice(seen: &Observed) -> Option<Observed> {
+    state(seen, |parts| {
+        let mut again = parts.sessions.first()?.clone();
+        again.number = u32::try_from(parts.sessions.len()).ok()?;
+        parts.sessions.push(again);
+        Some(())
+    })
+}
+
+fn lose_session(seen: &Observed) -> Option<Observed> {
+    state(seen, |parts| parts.sessions.pop().map(drop))
+}
+
+fn other_root(seen: &Observed) -> Option<Observed> {
+    given(!seen.executed.after.sessions().is_empty())?;
+    let mut seen = seen.clone();
+    seen.root.0[5] ^= 1;
+    Some(seen)
+}
+
+fn keep_live(seen: &Observed) -> Option<Observed> {
+    let ended = |number| {
+        let now = seen.executed.after.sessions().get(number)?;
+        let was = seen.executed.before.sessions().get(number)?;
+        given(was.terminal.is_none() && now.terminal.is_some())
+    };
+    state(seen, |parts| {
+        let session = parts.sessions.iter().find(|s| ended(s.number).is_some())?;
+        parts
+            .openers
+            .get_mut(usize::try_from(session.opener).ok()?)?
+            .live += 1;
+        Some(())
+    })
+}
+
+fn keep_bytes(seen: &Observed) -> Option<Observed> {
+    let erased = |number| {
+        let now = seen.executed.after.sessions().get(number)?;
+        let was = seen.executed.before.sessions().get(number)?;
+        given(was.body.is_some() && now.body.is_none())
+    };
+    state(seen, |parts| {
+        let session = parts.sessions.iter().find(|s| erased(s.number).is_some())?;
+        let opener = parts
+            .openers
+            .get_mut(usize::try_from(session.opener).ok()?)?;
+        opener.live_bytes += session.reserved_bytes;
+        Some(())
+    })
+}
+
+fn exceed(seen: &Observed) -> Option<Observed> {
+    state(seen, |parts| {
+        let opener = parts.openers.iter_mut().find(|opener| opener.live > 0)?;
+        opener.max_live = opener.live - 1;
+        Some(())
+    })
+}
+
+fn count_refused(seen: &Observed) -> Option<Observed> {
+    given(seen.executed.outcomes.iter().any(|o| o.result.is_err()))?;
+    session(seen, |s, _| {
+        *s.body.as_mut()?.used_bytes.first_mut()? += 256;
+        Some(())
+    })
+}
+
+fn free_entry(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, _| {
+        let used = s.body.as_mut()?.used_bytes.iter_mut();
+        *used.into_iter().find(|used| **used > 0)? -= 1;
+        Some(())
+    })
+}
+
+fn forget_strangers(seen: &Observed) -> Option<Observed> {
+    state(seen, |parts| {
+        let strangers = parts.openers.iter_mut().skip(1);
+        strangers.into_iter().find(|o| o.live_bytes > 0)?.live_bytes = 0;
+        Some(())
+    })
+}
+
+fn change_record(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(old?.terminal.is_some())?;
+        s.terminal.as_mut()?.cause = Cause::NoReveal;
+        Some(())
+    })
+}
+
+fn revive(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(old?.terminal.is_some() && s.body.is_some())?;
+        s.terminal = None;
+        s.leaf.status = Status::Running;
+        Some(())
+    })
+}
+
+fn other_height(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(old?.terminal.is_none())?;
+        s.terminal.as_mut()?.height += 1;
+        Some(())
+    })
+}

@@ -1,0 +1,246 @@
+//! Which crate may know which: wire below everything, the state machine pure, the client without the replica's code.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{read, root};
+
+/// Our crates and which of ours each may use outside its tests. Exactly these.
+const OURS: [(&str, &[&str]); 8] = [
+    ("white-city-wire", &[]),
+    ("white-city-state-machine", &["white-city-wire"]),
+    (
+        "white-city-replica",
+        &["white-city-state-machine", "white-city-wire"],
+    ),
+    ("white-city-client", &["white-city-wire"]),
+    ("white-city-eddsa", &[]),
+    ("white-city-cli", &["white-city-client", "white-city-eddsa"]),
+    // Its solo engine runs a replica in its own process.
+    (
+        "white-city-testnet",
+        &["white-city-replica", "white-city-wire"],
+    ),
+    (
+        "white-city-tests",
+        &["white-city-state-machine", "white-city-wire"],
+    ),
+];
+
+/// What the two pure crates use directly. A new one is a decision.
+const PURE: [(&str, &[&str]); 2] = [
+    (
+        "white-city-wire",
+        &[
+            "curve25519-dalek",
+            "ed25519-dalek",
+            "hex",
+            "hkdf",
+            "hpke",
+            "prost",
+            "serde",
+            "sha2",
+            "thiserror",
+            "zeroize",
+        ],
+    ),
+    ("white-city-state-machine", &["rpds", "white-city-wire"]),
+];
+
+/// What reaches clocks, files, networks, threads or the system's randomness.
+const IMPURE: [&str; 16] = [
+    "chrono",
+    "crossbeam-channel",
+    "getrandom",
+    "hyper",
+    "mio",
+    "nix",
+    "rand",
+    "redb",
+    "reqwest",
+    "rustix",
+    "socket2",
+    "time",
+    "tokio",
+    "tracing",
+    "tracing-subscriber",
+    "signal-hook",
+];
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The direct dependencies of each of our crates outside its tests.
+fn direct() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = cargo(&[
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+        "--offline",
+    ]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let all = package["dependencies"].as_array().unwrap();
+            let normal = all
+                .iter()
+                .filter(|dependency| dependency["kind"].as_str() != Some("dev"));
+            (name(package), normal.map(name).collect())
+        })
+        .collect()
+}
+
+/// Everything that a crate is built from, itself included.
+fn transitive(package: &str) -> BTreeSet<String> {
+    let tree = cargo(&[
+        "tree",
+        "-p",
+        package,
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--offline",
+    ]);
+    let names: BTreeSet<String> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    assert!(names.contains(package));
+    names
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn our_crates_use_each_other_in_one_direction_only() {
+    let direct = direct();
+    let known: BTreeSet<String> = OURS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(
+        direct.keys().cloned().collect::<BTreeSet<_>>(),
+        known,
+        "the workspace's crates"
+    );
+    for (name, allowed) in OURS {
+        let ours: BTreeSet<String> = direct[name].intersection(&known).cloned().collect();
+        assert_eq!(ours, set(allowed), "{name}");
+    }
+}
+
+#[test]
+fn the_pure_crates_use_nothing_that_reaches_the_world() {
+    let direct = direct();
+    for (name, allowed) in PURE {
+        assert_eq!(direct[name], set(allowed), "{name}");
+        let impure: Vec<String> = transitive(name)
+            .intersection(&set(&IMPURE))
+            .cloned()
+            .collect();
+        assert!(impure.is_empty(), "{name} is built from {impure:?}");
+    }
+    // The list names crates by their real names: the replica has several of them.
+    assert!(
+        transitive("white-city-replica")
+            .intersection(&set(&IMPURE))
+            .count()
+            >= 3
+    );
+}
+
+#[test]
+fn what_a_party_runs_has_none_of_the_replicas_code() {
+    for name in ["white-city-client", "white-city-cli", "white-city-eddsa"] {
+        let built_from = transitive(name);
+        for foreign in [
+            "white-city-state-machine",
+            "white-city-replica",
+            "redb",
+            "tendermint-abci",
+        ] {
+            assert!(
+                !built_from.contains(foreign),
+                "{name} is built from {foreign}"
+            );
+        }
+    }
+    assert!(transitive("white-city-client").contains("white-city-wire"));
+}
+
+#[test]
+fn the_pure_crates_are_no_std_and_deny_what_can_panic() {
+    for folder in ["abci-app/wire", "abci-app/state-machine"] {
+        let lib = read(format!("{folder}/src/lib.rs"));
+        assert!(lib.lines().any(|line| line == "#![no_std]"), "{folder}");
+        assert!(!lib.contains("extern crate std"), "{folder}");
+        let denied = lib
+            .split_once("deny(")
+            .and_then(|(_, rest)| rest.split_once(")\n"))
+            .unwrap()
+            .0;
+        let denied: BTreeSet<&str> = denied
+            .split(',')
+            .map(str::trim)
+            .filter(|lint| !lint.is_empty())
+            .collect();
+        let wanted = [
+            "arithmetic_side_effects",
+            "as_conversions",
+            "expect_used",
+            "float_arithmetic",
+            "indexing_slicing",
+            "panic",
+            "unwrap_used",
+        ];
+        for lint in wanted {
+            assert!(
+                denied.contains(format!("clippy::{lint}").as_str()),
+                "{folder} doesn't deny {lint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_crate_obeys_the_workspaces_lints_and_versions() {
+    for (name, _) in OURS {
+        let folder = match name {
+            "white-city-replica" => "abci-app",
+            "white-city-wire" => "abci-app/wire",
+            "white-city-state-machine" => "abci-app/state-machine",
+            "white-city-client" => "client",
+            "white-city-cli" => "client/cli",
+            "white-city-eddsa" => "client/eddsa",
+            "white-city-testnet" => "testnet",
+            _ => "tests",
+        };
+        let manifest = read(format!("{folder}/Cargo.toml"));
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder}");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
+        assert!(manifest.contains("publish.workspace = true"), "{folder}");
+    }
+}

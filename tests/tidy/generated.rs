@@ -1,0 +1,18 @@
+//! Code that is generated from the wire format's schema.
+
+use crate::{compare_or_update, root};
+
+#[test]
+fn the_protobuf_code_is_what_the_schema_generates() {
+    let folder = root().join("abci-app/wire/proto");
+    let descriptors = protox::compile(["white_city.proto"], [&folder]).unwrap();
+    let out = std::env::temp_dir().join(format!("white-city-tidy-{}", std::process::id()));
+    std::fs::create_dir_all(&out).unwrap();
+    prost_build::Config::new()
+        .out_dir(&out)
+        .compile_fds(descriptors)
+        .unwrap();
+    let generated = std::fs::read_to_string(out.join("white_city.v1.rs"));
+    std::fs::remove_dir_all(&out).unwrap();
+    compare_or_update("abci-app/wire/src/pb.rs", &generated.unwrap());
+}
