@@ -68,13 +68,14 @@ impl Pending {
             return Err(Refusal::SlotPending { existing });
         }
         let total = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        let identity = self.identities.entry(*tx.signer().as_bytes()).or_default();
-        for (pending, max) in [(*identity, self.per_identity), (total, self.total)] {
+        let key = tx.signer().as_bytes();
+        let own = self.identities.get(key).copied().unwrap_or(0);
+        for (pending, max) in [(own, self.per_identity), (total, self.total)] {
             if pending >= max {
                 return Err(Refusal::TooManyPending { pending, max });
             }
         }
-        *identity += 1;
+        self.identities.insert(*key, own + 1);
         let held = Held {
             digest,
             tx: Arc::clone(tx),

@@ -100,7 +100,8 @@ impl World {
     pub async fn agree(&self) {
         let mut height = 0;
         for k in 0..self.net.replicas() {
-            height = height.max(self.net.height(k).await.unwrap());
+            // A replica that has just come back doesn't answer at once.
+            height = height.max(self.net.wait_height(k, 1, PATIENCE).await.unwrap());
         }
         for k in 0..self.net.replicas() {
             self.net.wait_height(k, height + 1, PATIENCE).await.unwrap();

@@ -84,6 +84,7 @@ fn evidence_is_taken_while_joining_after_the_end_and_until_erasure() {
     scene.accept(vec![against(&scene, 0)]);
     assert_eq!(scene.get().leaf.terminal, terminal);
     assert_eq!(scene.body().culprits.len(), 1);
+    let with_one = scene.get().leaf.evidence;
     // The block in which it is erased still takes it.
     let deadline = scene.get().leaf.deadline_ms;
     let now = scene.board.time.millis();
@@ -93,5 +94,10 @@ fn evidence_is_taken_while_joining_after_the_end_and_until_erasure() {
         [Ok(0)]
     );
     assert_eq!(scene.status(), Status::Erased);
+    assert_ne!(
+        scene.get().leaf.evidence,
+        with_one,
+        "what the last block brought is in the leaf for ever"
+    );
     assert_eq!(scene.refusal(against(&scene, 1)), Some(Refusal::Erased));
 }

@@ -147,3 +147,11 @@ fn joining_has_a_last_call_too() {
     assert_eq!(scene.block_by(100, 1, vec![scene.join(2)]), [Ok(0)]);
     assert_eq!((scene.round(), scene.members()), (1, vec![0, 1, 2]));
 }
+
+#[test]
+fn at_the_deadline_itself_nothing_begins_even_when_the_block_touches_the_session() {
+    let mut scene = at_deadline(1);
+    let evidence = scene.evidence(2, [scene.header(2, 1, 0), scene.header(2, 1, 1)]);
+    assert_eq!(scene.block_by(0, 0, vec![evidence]), [Ok(0)]);
+    assert_eq!((scene.round(), scene.get().leaf.call_blocks), (1, 0));
+}

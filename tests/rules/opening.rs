@@ -182,9 +182,12 @@ fn strangers_share_what_the_genesis_openers_leave_and_listed_openers_keep_theirs
     );
 }
 
+/// Sets a field of a spec.
+type Change = fn(&mut Spec, u64);
+
 #[test]
 fn a_spec_may_be_as_large_as_the_genesis_allows_and_no_larger() {
-    let changes: [(&str, fn(&mut Spec, u64), u64); 7] = [
+    let changes: [(&str, Change, u64); 7] = [
         (
             "max_rounds",
             |s, x| s.max_rounds = u32::try_from(x).unwrap(),

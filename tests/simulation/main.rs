@@ -12,7 +12,7 @@ use white_city_tests::{
 };
 
 /// Seeds that run when nothing else is said.
-const SEEDS: u64 = 25;
+const SEEDS: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| {

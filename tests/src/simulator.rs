@@ -113,6 +113,7 @@ impl World {
     pub fn block(&mut self) -> Observed {
         self.busy.clear();
         let step_ms = match self.rng.below(20) {
+            3..=5 => self.step_to_a_deadline().unwrap_or(100),
             0 => self.rng.between(0, 2),
             1 => self.rng.between(2_900, 3_100),
             2 => self.rng.between(3_001, 60_000),
@@ -139,6 +140,19 @@ impl World {
             signed: Arc::clone(&self.signed),
             entries: Arc::clone(&self.entries),
         }
+    }
+
+    /// How far it is to some session's deadline, or to a millisecond before or after it.
+    fn step_to_a_deadline(&mut self) -> Option<u64> {
+        let board_ms = self.board.time.millis() - self.board.state.paused_ms();
+        let steps: Vec<u64> = self
+            .sessions()
+            .iter()
+            .filter_map(|session| session.leaf.deadline_ms.checked_sub(board_ms))
+            .filter(|step| (1..3_000).contains(step))
+            .collect();
+        let step = *self.rng.pick(&steps)?;
+        Some(step + self.rng.below(3) - 1)
     }
 
     /// Sessions that aren't erased.

@@ -148,10 +148,7 @@ fn source_files_are_small() {
     let mut found = Vec::new();
     for (path, text) in files() {
         let tests = path.ends_with("/tests.rs");
-        if !is_rust(&path)
-            || !path.contains("src/")
-            || tests
-            || GENERATED.contains(&path.as_str())
+        if !is_rust(&path) || !path.contains("src/") || tests || GENERATED.contains(&path.as_str())
         {
             continue;
         }

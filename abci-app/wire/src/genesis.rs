@@ -138,6 +138,9 @@ pub enum BadGenesis {
     /// Validators whose powers differ or are odd: one hostile clock could stop the chain.
     #[error("validators need equal and even powers (10 is usual), one has {0}")]
     Power(u64),
+    /// A first height below 0; 0 counts as 1.
+    #[error("the initial height is {0}")]
+    Height(i64),
     /// A genesis time before 1970.
     #[error("the genesis time is before 1970")]
     Time,
@@ -186,6 +189,9 @@ impl Network {
         )?;
         if chain.genesis_time.seconds < 0 {
             return Err(BadGenesis::Time);
+        }
+        if chain.initial_height < 0 {
+            return Err(BadGenesis::Height(chain.initial_height));
         }
         let initial_height = chain.initial_height.max(1);
         let params_hash = params.hash();

@@ -45,6 +45,11 @@ pub fn decode_query(bytes: &[u8]) -> Result<pb::query::Question, Refusal> {
     }
     let query = pb::Query::decode(bytes).map_err(|e| Refusal::BadQuery(e.to_string()))?;
     check_version(query.version)?;
+    if query.encode_to_vec() != bytes {
+        return Err(Refusal::BadQuery(
+            "fields out of order, unknown or spelled out".into(),
+        ));
+    }
     query
         .question
         .ok_or_else(|| Refusal::BadQuery("no question".into()))

@@ -5,7 +5,7 @@ use white_city_state_machine::Session;
 use white_city_wire::{
     Entry, Hash, Signature, SignedEntry, SignedTx,
     signing::signed_bytes,
-    tx::{Action, Join},
+    tx::{Action, Join, Open},
 };
 
 use super::{HONEST, PARTIES, World, moves::Move};
@@ -90,6 +90,19 @@ impl World {
         if self.rng.chance(50) {
             to.push((Candidate::Bytes(tx.encode()), false));
         } else if let Ok(tx) = tx.verify(self.parties[hostile].key(), n, &network) {
+            to.push((Candidate::verified(tx), false));
+        }
+    }
+
+    /// A session on another opener's account, verified under one's own key.
+    pub(super) fn open_for_another(&mut self, to: &mut Vec<Move>, opener: usize, open: Open) {
+        let thief = (opener + 1) % PARTIES;
+        let parties = open.spec.parties();
+        let network = self.network_id();
+        let Some(tx) = self.sign(thief, Action::Open(open)) else {
+            return;
+        };
+        if let Ok(tx) = tx.verify(self.parties[thief].key(), parties, &network) {
             to.push((Candidate::verified(tx), false));
         }
     }

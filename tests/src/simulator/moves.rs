@@ -79,6 +79,9 @@ impl World {
         };
         let session = open.session_id(&self.network_id());
         let roster = open.spec.roster.clone();
+        if self.rng.chance(10) {
+            return self.open_for_another(to, party, open);
+        }
         self.push(to, party, Action::Open(open), false);
         if self.rng.chance(20) {
             for (index, key) in (0_u16..).zip(roster) {
