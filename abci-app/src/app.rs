@@ -8,7 +8,7 @@ mod consensus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use consensus::Fatal;
-use white_city_state_machine::{Block, BlockContext, State};
+use white_city_state_machine::{BlockContext, Preview, State};
 
 use crate::{
     config::Config,
@@ -44,8 +44,8 @@ impl Committed {
 
     /// A block that would follow at once, in which transactions can be checked.
     #[must_use]
-    pub fn peek(&self) -> Block {
-        Block::peek(self.state.clone(), self.next_context())
+    pub fn peek(&self) -> Preview {
+        Preview::new(self.state.clone(), self.next_context())
     }
 }
 

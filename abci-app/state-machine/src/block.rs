@@ -5,6 +5,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use core::ops::Deref;
 
 use white_city_wire::{
     Hash, IdentityKey, Refusal, SessionId, VerifiedTx,
@@ -56,6 +57,26 @@ pub struct Block {
     tx_bytes: u64,
 }
 
+/// A block that would follow now, in which transactions can be checked. It can't be changed, and never ends.
+#[derive(Debug)]
+pub struct Preview(Block);
+
+impl Preview {
+    /// A block after `state`, whose clocks aren't started.
+    #[must_use]
+    pub fn new(state: State, context: BlockContext) -> Self {
+        Self(Block::open(state, context))
+    }
+}
+
+impl Deref for Preview {
+    type Target = Block;
+
+    fn deref(&self) -> &Block {
+        &self.0
+    }
+}
+
 /// What a block has done.
 #[derive(Debug)]
 pub struct Ended {
@@ -86,7 +107,7 @@ impl Block {
     /// Begins a block: the clock first, then the deadlines of what the block before has opened.
     #[must_use]
     pub fn begin(state: State, context: BlockContext) -> Self {
-        let mut block = Self::peek(state, context);
+        let mut block = Self::open(state, context);
         let step = block.outage_ms();
         block.state.add_pause(step);
         let unstarted: Vec<u32> = block.state.unstarted().collect();
@@ -99,9 +120,7 @@ impl Block {
         block
     }
 
-    /// A block in which transactions can be checked, and that will never end.
-    #[must_use]
-    pub fn peek(state: State, context: BlockContext) -> Self {
+    fn open(state: State, context: BlockContext) -> Self {
         let mut block = Self {
             state,
             context,

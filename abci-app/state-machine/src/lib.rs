@@ -32,6 +32,6 @@ mod session;
 mod state;
 
 pub use append_tree::AppendTree;
-pub use block::{Block, BlockContext, Ended};
+pub use block::{Block, BlockContext, Ended, Preview};
 pub use session::{Body, Session, Slot};
 pub use state::State;

@@ -74,9 +74,6 @@ pub enum Refusal {
     /// Possible only while parties join.
     #[error("the session isn't joining any more")]
     NotJoining,
-    /// Possible only while rounds run.
-    #[error("the session isn't running")]
-    NotRunning,
     /// The session has finished or aborted.
     #[error("the session has ended")]
     Ended,
@@ -258,7 +255,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The number of the code. Never reused.
+    /// The number of the code. Never reused; 49 is free.
     #[must_use]
     pub const fn code(&self) -> u32 {
         match self {
@@ -272,7 +269,6 @@ impl Refusal {
             Self::BadSignature { .. } => 34,
             Self::Key { .. } => 35,
             Self::NotJoining => 48,
-            Self::NotRunning => 49,
             Self::Ended => 50,
             Self::Erased => 51,
             Self::HasLeft(_) => 52,
