@@ -7,7 +7,7 @@ mod consensus;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use consensus::Fatal;
+pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
 
 use crate::{

@@ -1,0 +1,150 @@
+//! A replica whose blocks a test makes.
+
+use std::{
+    path::Path,
+    sync::mpsc::{self, Receiver},
+};
+
+use prost::bytes::Bytes;
+use white_city_replica::{
+    Config, Halt, Replica, Store,
+    app::{Fatal, Proposed},
+    halt::Stop,
+};
+use white_city_state_machine::BlockContext;
+use white_city_tests::{network::params, party::Party, scene::spec};
+use white_city_wire::{
+    Hash, Network, SessionId,
+    hash::sha256,
+    seal::BlockTime,
+    tx::{Action, Join, Open, Post},
+};
+
+pub struct Chain {
+    pub replica: Replica,
+    pub network: Network,
+    pub stops: Receiver<Stop>,
+    pub height: u64,
+}
+
+/// Hash of the block at a height, as the simulator names it.
+pub fn block_hash(height: u64) -> Hash {
+    sha256(&height.to_be_bytes())
+}
+
+pub fn proposed(context: &BlockContext, block: Vec<Bytes>) -> Proposed {
+    Proposed {
+        height: context.height,
+        time: context.time,
+        proposer: context.proposer,
+        misbehavior: Vec::new(),
+        hash: Some(block_hash(context.height)),
+        block,
+    }
+}
+
+/// Opens a replica over a store on disk, or in memory.
+pub fn replica(store: Option<&Path>, config: &Config) -> (Replica, Receiver<Stop>) {
+    let store = store.map_or_else(Store::in_memory, Store::open).unwrap();
+    let (sender, stops) = mpsc::channel();
+    (
+        Replica::new(config, store, Halt::new(sender)).unwrap(),
+        stops,
+    )
+}
+
+impl Chain {
+    pub fn new(config: &Config) -> Self {
+        let network = white_city_tests::network::network(1, params(&[]));
+        let (replica, stops) = replica(None, config);
+        replica.init(Network::clone(&network)).unwrap();
+        Self {
+            replica,
+            network: Network::clone(&network),
+            stops,
+            height: 0,
+        }
+    }
+
+    pub fn context(&self) -> BlockContext {
+        BlockContext {
+            height: self.height + 1,
+            time: BlockTime {
+                seconds: 1_000_000,
+                nanos: u32::try_from(self.height).unwrap() * 50_000_000,
+            },
+            parent_hash: Hash::ZERO,
+            parent_time: BlockTime::default(),
+            proposer: self.network.validators[0].address(),
+        }
+    }
+
+    /// Proposes a block of `txs` with room for `max_bytes`.
+    pub fn propose(&self, txs: &[Vec<u8>], max_bytes: u64) -> Vec<Bytes> {
+        let candidates = txs.iter().cloned().map(Bytes::from).collect();
+        self.replica
+            .propose(proposed(&self.context(), candidates), max_bytes)
+            .unwrap()
+    }
+
+    /// Decides and stores a block.
+    pub fn decide(&mut self, block: Vec<Bytes>) -> Result<(), Fatal> {
+        let block = proposed(&self.context(), block);
+        self.replica.decide(&block)?;
+        self.replica.store_decided()?;
+        self.height += 1;
+        Ok(())
+    }
+
+    /// Proposes and decides a block that holds all of `txs`.
+    pub fn block(&mut self, txs: &[Vec<u8>]) {
+        let block = self.propose(txs, 1 << 20);
+        assert_eq!(block.len(), txs.len() + 1, "the seal and every transaction");
+        self.decide(block).unwrap();
+    }
+
+    pub fn tx(&self, party: &Party, action: Action) -> Vec<u8> {
+        party.tx(action, &self.network.id).encode()
+    }
+
+    pub fn open(&self, parties: &[Party], nonce: u8) -> (SessionId, Vec<u8>) {
+        let open = Open {
+            spec: spec(parties, 2),
+            opener: *parties[0].key(),
+            nonce: [nonce; 32],
+            open_by_ms: 1_000_000_000 + 5_000,
+        };
+        let id = open.session_id(&self.network.id);
+        (id, self.tx(&parties[0], Action::Open(open)))
+    }
+
+    /// A session in round 1.
+    pub fn running(&mut self, parties: &[Party]) -> SessionId {
+        let (session, open) = self.open(parties, 1);
+        self.block(&[open]);
+        let joins: Vec<Vec<u8>> = (0_u16..)
+            .zip(parties)
+            .map(|(index, party)| {
+                let key = party.encryption_key(0);
+                self.tx(
+                    party,
+                    Action::Join(Join {
+                        session,
+                        index,
+                        key,
+                    }),
+                )
+            })
+            .collect();
+        self.block(&joins);
+        session
+    }
+
+    pub fn post(&self, parties: &[Party], session: SessionId, index: u16, words: &[u8]) -> Vec<u8> {
+        let n = u16::try_from(parties.len()).unwrap();
+        let committed = self.replica.committed().unwrap();
+        let transcript = committed.state.session(&session).unwrap().leaf.transcript;
+        let post = Post::new(session, 1, (index, n), transcript, words.to_vec(), vec![]);
+        self.tx(&parties[usize::from(index)], Action::Post(post))
+    }
+}

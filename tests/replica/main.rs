@@ -1,0 +1,7 @@
+//! The replica's shell without CometBFT: store, proposals, mempool policy, socket.
+
+mod chain;
+mod mempool;
+mod proposals;
+mod restart;
+mod socket;

@@ -1,0 +1,151 @@
+//! Whatever happened, a store that is opened again gives the state that was stored, and a block that can't be right
+//! stops the replica.
+
+use prost::bytes::Bytes;
+use white_city_replica::{Config, app::Fatal};
+use white_city_tests::{party::Party, rng::Rng, simulator::World};
+use white_city_wire::{Hash, Network, seal::Seal};
+
+use crate::chain::{Chain, proposed, replica};
+
+const SEEDS: u64 = 16;
+const BLOCKS: usize = 60;
+
+#[test]
+fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
+    let (mut reopened, mut erased, mut txs) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed);
+        let mut rng = Rng::new(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("board.redb");
+        let (mut disk, _stops) = replica(Some(&path), &Config::default());
+        let (memory, _memory_stops) = replica(None, &Config::default());
+        for height in 1..=BLOCKS {
+            let observed = world.block();
+            let context = observed.executed.context;
+            if height == 1 {
+                let network = Network::clone(observed.executed.before.network());
+                disk.init(network.clone()).unwrap();
+                memory.init(network).unwrap();
+            }
+            let seal = Seal {
+                root: observed.root,
+                parent_hash: context.parent_hash,
+                parent_time: context.parent_time,
+            };
+            let mut block = vec![Bytes::from(seal.encode())];
+            block.extend(
+                observed
+                    .executed
+                    .applied()
+                    .map(|(tx, _)| Bytes::from(tx.encode())),
+            );
+            txs += block.len() - 1;
+            if height > 1 {
+                // One executes when it is asked about the proposal, the other only when it is decided.
+                memory
+                    .judge(&proposed(&context, block.clone()))
+                    .unwrap()
+                    .unwrap();
+            }
+            for replica in [&disk, &memory] {
+                let (_, root) = replica.decide(&proposed(&context, block.clone())).unwrap();
+                assert_eq!(root, observed.root, "seed {seed}, height {height}");
+                replica.store_decided().unwrap();
+            }
+            if rng.chance(25) {
+                drop(disk);
+                (disk, _) = replica(Some(&path), &Config::default());
+                let tip = disk.committed().unwrap().tip;
+                assert_eq!((tip.root, tip.time), (observed.root, context.time));
+                assert_eq!(tip.height, u64::try_from(height).unwrap());
+                reopened += 1;
+            }
+        }
+        let state = &memory.committed().unwrap().state;
+        erased += state
+            .sessions()
+            .iter()
+            .filter(|session| session.body.is_none())
+            .count();
+    }
+    assert!(
+        reopened > 100 && erased > 40 && txs > 600,
+        "{reopened} {erased} {txs}"
+    );
+}
+
+#[test]
+fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.redb");
+    let network = white_city_tests::network::network(1, white_city_tests::network::params(&[]));
+    let (before, _stops) = replica(Some(&path), &Config::default());
+    let genesis = before.init(Network::clone(&network)).unwrap();
+    let mut chain = Chain::new(&Config::default());
+    let parties = Party::several(3);
+    let (_, open) = chain.open(&parties, 1);
+    let block = chain.propose(&[open], 1 << 20);
+    let context = chain.context();
+    let (_, root) = before.decide(&proposed(&context, block.clone())).unwrap();
+    assert_ne!(root, genesis);
+    drop(before);
+    let (after, _stops) = replica(Some(&path), &Config::default());
+    assert!(
+        after.committed().is_none(),
+        "nothing is stored before the commit"
+    );
+    after.init(Network::clone(&network)).unwrap();
+    assert_eq!(
+        after.decide(&proposed(&context, block.clone())).unwrap().1,
+        root
+    );
+    after.store_decided().unwrap();
+    assert!(matches!(after.store_decided(), Err(Fatal::NothingDecided)));
+    chain.decide(block).unwrap();
+    assert_eq!(chain.replica.committed().unwrap().tip.root, root);
+}
+
+#[test]
+fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_changes_nothing() {
+    let mut chain = Chain::new(&Config::default());
+    let parties = Party::several(3);
+    let (_, open) = chain.open(&parties, 1);
+    let good = chain.propose(std::slice::from_ref(&open), 1 << 20);
+    let seal = Seal::decode(&good[0]).unwrap();
+    let other_root = Seal {
+        root: Hash([1; 32]),
+        ..seal
+    };
+    let before = chain.replica.committed().unwrap().tip;
+    let bad = [
+        vec![],
+        good[1..].to_vec(),
+        vec![good[1].clone(), good[0].clone()],
+        vec![other_root.encode().into(), good[1].clone()],
+        vec![good[0].clone()],
+        vec![good[0].clone(), good[1].clone(), good[1].clone()],
+        vec![good[0].clone(), good[0].clone(), good[1].clone()],
+        vec![
+            good[0].clone(),
+            good[1].clone(),
+            Bytes::from_static(b"garbage"),
+        ],
+    ];
+    for block in bad {
+        let items = block.len();
+        let fatal = chain.decide(block.clone());
+        assert!(
+            matches!(fatal, Err(Fatal::InvalidCommitted { height: 1, .. })),
+            "{items} items"
+        );
+        let judged = chain
+            .replica
+            .judge(&proposed(&chain.context(), block))
+            .unwrap();
+        assert!(judged.is_err(), "{items} items");
+    }
+    assert_eq!(chain.replica.committed().unwrap().tip, before);
+    chain.decide(good).unwrap();
+}
