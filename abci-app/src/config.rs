@@ -53,7 +53,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             pending_per_identity: 64,
             pending_total: 20_000,
-            verified_cache_bytes: 64 << 20,
+            verified_cache_bytes: 256 << 20,
             fault_file: None,
         }
     }

@@ -21,6 +21,24 @@ enum Place {
     Evidence(SessionId, u16),
 }
 
+/// What a transaction counts as.
+#[derive(PartialEq, Eq)]
+enum Counted {
+    Open,
+    Entry,
+    Evidence,
+}
+
+impl Counted {
+    const fn of(place: &Place) -> Self {
+        match place {
+            Place::Open(_) => Self::Open,
+            Place::Slot(..) | Place::Leave(..) => Self::Entry,
+            Place::Evidence(..) => Self::Evidence,
+        }
+    }
+}
+
 struct Held {
     digest: Hash,
     tx: Arc<VerifiedTx>,
@@ -32,12 +50,16 @@ struct Held {
 pub struct Pending {
     per_identity: u32,
     total: u32,
+    /// How many of the held ones open a session.
+    opens: u32,
     held: BTreeMap<Place, Held>,
     identities: BTreeMap<[u8; 32], u32>,
     /// Evidence that this replica has found and that waits for a block of its own.
     found: BTreeMap<(SessionId, u16), Vec<u8>>,
 }
 
+/// Which part of all pending transactions may be openings: one in so many.
+const OPENS_PART: u32 = 10;
 /// Most pieces of evidence that wait for a block.
 const FOUND_MAX: usize = 1_024;
 /// Blocks after which what CometBFT hasn't rechecked is forgotten: it dropped it.
@@ -48,17 +70,19 @@ impl Pending {
         Self {
             per_identity,
             total,
+            opens: 0,
             held: BTreeMap::new(),
             identities: BTreeMap::new(),
             found: BTreeMap::new(),
         }
     }
 
-    /// Takes a transaction that the state would take; taking the same again is fine.
+    /// Takes a transaction that the state would take; taking the very same again is fine. One digest can be signed in many
+    /// ways: only the first of them is taken, or one signer could fill the mempool with copies.
     pub fn take(&mut self, tx: &Arc<VerifiedTx>, height: u64) -> Result<(), Refusal> {
         let (place, digest) = place(tx);
         if let Some(held) = self.held.get_mut(&place) {
-            if held.digest == digest {
+            if held.tx == *tx {
                 held.seen = height;
                 return Ok(());
             }
@@ -67,15 +91,14 @@ impl Pending {
             self.note_equivocation(first, tx);
             return Err(Refusal::SlotPending { existing });
         }
-        let total = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        let key = tx.signer().as_bytes();
-        let own = self.identities.get(key).copied().unwrap_or(0);
-        for (pending, max) in [(own, self.per_identity), (total, self.total)] {
-            if pending >= max {
-                return Err(Refusal::TooManyPending { pending, max });
-            }
+        let counted = Counted::of(&place);
+        self.check_room(&counted, tx)?;
+        if counted != Counted::Evidence {
+            *self.identities.entry(*tx.signer().as_bytes()).or_default() += 1;
         }
-        self.identities.insert(*key, own + 1);
+        if counted == Counted::Open {
+            self.opens += 1;
+        }
         let held = Held {
             digest,
             tx: Arc::clone(tx),
@@ -83,6 +106,27 @@ impl Pending {
         };
         self.held.insert(place, held);
         Ok(())
+    }
+
+    /// Openings have a small part of the whole for themselves, so that they can't crowd out entries. Evidence isn't counted
+    /// against the one that it convicts: there is one piece at most for each session and party.
+    fn check_room(&self, counted: &Counted, tx: &VerifiedTx) -> Result<(), Refusal> {
+        let total = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        let own = self.identities.get(tx.signer().as_bytes()).copied();
+        let own = (own.unwrap_or(0), self.per_identity);
+        let opens = (self.opens, (self.total / OPENS_PART).max(1));
+        let limits: &[(u32, u32)] = match counted {
+            Counted::Open => &[own, opens, (total, self.total)],
+            Counted::Entry => &[own, (total, self.total)],
+            Counted::Evidence => &[(total, self.total)],
+        };
+        match limits.iter().find(|(pending, max)| pending >= max) {
+            Some((pending, max)) => Err(Refusal::TooManyPending {
+                pending: *pending,
+                max: *max,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Lets go of a transaction that was committed or refused by a recheck.
@@ -93,8 +137,14 @@ impl Pending {
             .get(&place)
             .is_some_and(|held| held.digest == digest)
         {
+            let counted = Counted::of(&place);
             self.held.remove(&place);
-            self.count_down(tx);
+            if counted == Counted::Open {
+                self.opens = self.opens.saturating_sub(1);
+            }
+            if counted != Counted::Evidence {
+                self.count_down(tx);
+            }
         }
     }
 
@@ -111,7 +161,7 @@ impl Pending {
         }
     }
 
-    /// Keeps two signed entries of one slot for a proposal, if that is what they are.
+    /// Keeps two signed entries of one slot for a proposal, if that is what they are; says so when they are new.
     pub fn note_equivocation(&mut self, first: Option<SignedEntry>, second: &VerifiedTx) {
         let (Some(first), Some(second)) = (first, signed_entry(second)) else {
             return;
@@ -121,16 +171,22 @@ impl Pending {
         {
             return;
         }
-        let (session, _, index) = first.entry.slot();
+        let (session, round, index) = first.entry.slot();
+        if self.found.len() >= FOUND_MAX || self.found.contains_key(&(session, index)) {
+            return;
+        }
         let mut pair = [first, second];
         pair.sort_by_key(|entry| entry.entry.digest());
-        if let Ok(evidence) = SignedTx::new(Action::Evidence(pair), Signature([0; 64]))
-            && self.found.len() < FOUND_MAX
-        {
-            self.found
-                .entry((session, index))
-                .or_insert_with(|| evidence.encode());
+        if let Ok(evidence) = SignedTx::new(Action::Evidence(pair), Signature([0; 64])) {
+            tracing::warn!(%session, round, index, "two entries for one slot");
+            self.found.insert((session, index), evidence.encode());
         }
+    }
+
+    /// What is held of sessions that `wanted` names.
+    pub fn held_of(&self, wanted: impl Fn(&VerifiedTx) -> bool) -> Vec<Vec<u8>> {
+        let held = self.held.values().filter(|held| wanted(&held.tx));
+        held.map(|held| held.tx.encode()).collect()
     }
 
     /// The evidence that waits for a block.

@@ -170,7 +170,9 @@ impl Store {
         tip: &Tip,
         first: bool,
     ) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
+        let mut write = self.database.begin_write()?;
+        // A process that was killed opens its store again without scanning all of it.
+        write.set_quick_repair(true);
         for (session, tx) in txs {
             put_tx(&write, *session, tx)?;
         }
@@ -372,6 +374,27 @@ impl Snapshot {
         let entry =
             StoredEntry::decode(bytes.value()).map_err(|_| StoreError::Damaged("an entry"))?;
         Ok(Some(entry))
+    }
+
+    /// All entries of a session with their rounds and indices, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entries(&self, session: u32) -> Result<Vec<(u32, u16, StoredEntry)>, StoreError> {
+        let entries = self.read.open_table(ENTRIES)?;
+        entries
+            .range((session, 0, 0)..=(session, u32::MAX, u16::MAX))?
+            .map(|row| {
+                let (key, bytes) = row?;
+                let (_, round, index) = key.value();
+                let entry = StoredEntry::decode(bytes.value());
+                Ok((
+                    round,
+                    index,
+                    entry.map_err(|_| StoreError::Damaged("an entry"))?,
+                ))
+            })
+            .collect()
     }
 
     /// The sealed payload for `reader` in one post, and its path to the p2p root.

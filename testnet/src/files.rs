@@ -2,18 +2,32 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::Error;
 
-/// Creates a directory that only its owner may enter, and its parents; fine if it exists.
+/// Creates a directory that only its owner may enter, and its parents. Fine if it exists, but not if somebody else could
+/// put files or links into it.
 pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(Error::io("create directory", path))
+        .map_err(Error::io("create directory", path))?;
+    let meta = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
+    if meta.is_dir() && meta.uid() == user()? && meta.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let reason = "it must be a directory of this user's that nobody else may write into";
+    let error = std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason);
+    Err(Error::io("use directory", path)(error))
+}
+
+/// The user that this process runs as.
+pub(crate) fn user() -> Result<u32, Error> {
+    let me = Path::new("/proc/self");
+    Ok(me.metadata().map_err(Error::io("read", me))?.uid())
 }
 
 /// Writes a file under a temporary name, syncs it and renames it: readers see the old one or the
@@ -76,4 +90,26 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     all.get(all.len().saturating_sub(lines)..)
         .unwrap_or_default()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_that_others_may_write_into_or_a_link_to_one_is_not_used() {
+        let temp = tempfile::tempdir().unwrap();
+        let shared = temp.path().join("shared");
+        private_dir(&shared).unwrap();
+        private_dir(&shared).unwrap();
+        for (mode, good) in [(0o755, true), (0o775, false), (0o757, false), (0o700, true)] {
+            fs::set_permissions(&shared, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(private_dir(&shared).is_ok(), good, "{mode:o}");
+        }
+        let link = temp.path().join("link");
+        std::os::unix::fs::symlink(&shared, &link).unwrap();
+        assert!(private_dir(&link).is_err());
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::Error;
-use crate::files::private_dir;
+use crate::files::{private_dir, user};
 use crate::params::random_bytes;
 
 /// Below the range from which Linux takes the local port of an outgoing connection, so that no
@@ -90,9 +89,7 @@ fn is_block(base: u16) -> bool {
 
 /// The block's lock, unless another launcher holds it.
 fn lock(base: u16) -> Result<Option<File>, Error> {
-    let me = Path::new("/proc/self");
-    let user = me.metadata().map_err(Error::io("read", me))?.uid();
-    let dir: PathBuf = std::env::temp_dir().join(format!("white-city-ports-{user}"));
+    let dir: PathBuf = std::env::temp_dir().join(format!("white-city-ports-{}", user()?));
     private_dir(&dir)?;
     let path = dir.join(base.to_string());
     let file = File::create(&path).map_err(Error::io("create", &path))?;

@@ -141,10 +141,28 @@ impl Chain {
     }
 
     pub fn post(&self, parties: &[Party], session: SessionId, index: u16, words: &[u8]) -> Vec<u8> {
+        let post = self.post_action(parties, session, index, words);
+        self.tx(&parties[usize::from(index)], post)
+    }
+
+    pub fn post_action(
+        &self,
+        parties: &[Party],
+        session: SessionId,
+        index: u16,
+        words: &[u8],
+    ) -> Action {
         let n = u16::try_from(parties.len()).unwrap();
         let committed = self.replica.committed().unwrap();
         let transcript = committed.state.session(&session).unwrap().leaf.transcript;
-        let post = Post::new(session, 1, (index, n), transcript, words.to_vec(), vec![]);
-        self.tx(&parties[usize::from(index)], Action::Post(post))
+        let place = (index, n);
+        Action::Post(Post::new(
+            session,
+            1,
+            place,
+            transcript,
+            words.to_vec(),
+            vec![],
+        ))
     }
 }

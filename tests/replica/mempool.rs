@@ -16,7 +16,8 @@ fn config(per_identity: u32, total: u32) -> Config {
 
 #[test]
 fn one_identity_and_all_of_them_are_bounded_until_a_block_makes_room() {
-    let mut chain = Chain::new(&config(2, 3));
+    // Openings may be a tenth of the whole.
+    let mut chain = Chain::new(&config(2, 30));
     let (alice, bob, carol) = (Party::several(3), Party::several(6), Party::several(9));
     let opens: Vec<Vec<u8>> = (1..=3).map(|nonce| chain.open(&alice, nonce).1).collect();
     chain.replica.check_tx(&opens[0]).unwrap();
@@ -34,7 +35,7 @@ fn one_identity_and_all_of_them_are_bounded_until_a_block_makes_room() {
 
 #[test]
 fn what_the_engine_dropped_is_forgotten_after_a_few_blocks() {
-    let mut chain = Chain::new(&config(1, 1));
+    let mut chain = Chain::new(&config(1, 10));
     let parties = Party::several(3);
     chain.replica.check_tx(&chain.open(&parties, 1).1).unwrap();
     let other = chain.open(&parties, 2).1;
@@ -86,4 +87,22 @@ fn what_is_stored_already_says_so() {
 fn nothing_is_taken_before_the_genesis() {
     let (replica, _stops) = crate::chain::replica(None, &Config::default());
     assert_eq!(replica.check_tx(b"anything"), Err(Refusal::NotReady));
+}
+
+#[test]
+fn one_entry_signed_twice_over_is_taken_once_and_is_no_evidence() {
+    let mut chain = Chain::new(&Config::default());
+    let parties = Party::several(3);
+    let session = chain.running(&parties);
+    let post = chain.post(&parties, session, 0, b"one");
+    chain.replica.check_tx(&post).unwrap();
+    chain.replica.check_tx(&post).unwrap();
+    let action = chain.post_action(&parties, session, 0, b"one");
+    let again = parties[0].tx_again(action, &chain.network.id).encode();
+    assert_ne!(again, post);
+    assert_eq!(chain.replica.check_tx(&again).unwrap_err().code(), 129);
+    assert_eq!(chain.propose(&[], 1 << 20).len(), 1, "no evidence");
+    // Either of them may come in a block, which is valid for whoever holds the other.
+    chain.block(std::slice::from_ref(&again));
+    assert_eq!(chain.replica.check_tx(&post), Err(Refusal::AlreadyStored));
 }

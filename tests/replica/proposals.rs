@@ -82,3 +82,33 @@ fn the_same_proposal_is_judged_from_memory_and_afresh_alike() {
     let roots = [one, two].map(|chain| chain.replica.committed().unwrap().tip.root);
     assert_eq!(roots[0], roots[1]);
 }
+
+#[test]
+fn what_is_held_of_a_session_in_last_call_is_proposed_though_the_engine_offers_none_of_it() {
+    let mut chain = Chain::new(&Config::default());
+    let parties = Party::several(3);
+    let session = chain.running(&parties);
+    let post = chain.post(&parties, session, 0, b"honest");
+    chain.replica.check_tx(&post).unwrap();
+    assert_eq!(
+        chain.propose(&[], 1 << 20).len(),
+        1,
+        "before the deadline the engine decides"
+    );
+    // A round lasts 500 ms, and a block 50.
+    let in_last_call = |chain: &Chain| {
+        let committed = chain.replica.committed().unwrap();
+        let deadline_ms = committed.state.session(&session).unwrap().leaf.deadline_ms;
+        deadline_ms != 0 && committed.tip.time.millis() + 50 > deadline_ms
+    };
+    while !in_last_call(&chain) {
+        // CometBFT asks again about what it holds.
+        chain.replica.check_tx(&post).unwrap();
+        let block = chain.propose(&[], 1 << 20);
+        chain.decide(block).unwrap();
+    }
+    let block = chain.propose(&[], 1 << 20);
+    assert_eq!(block[1..], [prost::bytes::Bytes::from(post.clone())]);
+    // Offered by both, it is packed once.
+    assert_eq!(chain.propose(&[post], 1 << 20).len(), 2);
+}

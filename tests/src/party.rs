@@ -1,6 +1,9 @@
 //! Parties with keys from seeds, and what they sign.
 
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{
+    Sha512, Signer as _, SigningKey,
+    hazmat::{ExpandedSecretKey, raw_sign},
+};
 use white_city_wire::{
     EncryptionKey, Entry, IdentityKey, NetworkId, Signature, SignedEntry, SignedTx, VerifiedTx,
     hash::sha256,
@@ -70,6 +73,21 @@ impl Party {
         let signature =
             bytes_to_sign(&action, network).map_or(Signature([0; 64]), |bytes| self.sign(&bytes));
         SignedTx::new(action, signature).expect("an action that can be encoded")
+    }
+
+    /// Signs an action in another way: the same key and digest, other bytes.
+    ///
+    /// # Panics
+    /// When the action isn't one that is signed and can be encoded, which is a mistake in the test.
+    #[must_use]
+    pub fn tx_again(&self, action: Action, network: &NetworkId) -> SignedTx {
+        let bytes = bytes_to_sign(&action, network).expect("an action that is signed");
+        let mut secret = ExpandedSecretKey::from(self.signing.as_bytes());
+        // What makes the nonce; any other value gives another valid signature.
+        secret.hash_prefix = [7; 32];
+        let signature = raw_sign::<Sha512>(&secret, &bytes, &self.signing.verifying_key());
+        SignedTx::new(action, Signature(signature.to_bytes()))
+            .expect("an action that can be encoded")
     }
 
     /// Signs an action, and verifies it under this party's key whoever should have signed.

@@ -39,7 +39,6 @@ impl Replica {
             .ok()
             .and_then(|number| committed.snapshot.entry(number, round, index).ok()?)
             .and_then(|stored| entry_from_pb(stored.signed.as_ref()).ok());
-        tracing::warn!(%session, round, index, "a second entry for a filled slot");
         self.pending().note_equivocation(first, tx);
     }
 }

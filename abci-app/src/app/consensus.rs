@@ -1,13 +1,13 @@
 //! The consensus connection: proposing, judging, executing and storing blocks.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
 };
 
 use bytes::Bytes;
-use white_city_state_machine::{BlockContext, State};
-use white_city_wire::{Hash, Network, seal::BlockTime};
+use white_city_state_machine::{BlockContext, Preview, State};
+use white_city_wire::{Hash, Network, hash::sha256, seal::BlockTime};
 
 use super::{Committed, Replica};
 use crate::{
@@ -106,15 +106,9 @@ impl Replica {
     /// [`Fatal::NoGenesis`].
     pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
-        let mut candidates: Vec<Bytes> = self
-            .pending()
-            .found()
-            .into_iter()
-            .map(Bytes::from)
-            .collect();
-        candidates.extend(proposed.block.iter().cloned());
-        self.shared.fault.point(Step::Prepare);
         let context = context(&proposed, &committed);
+        let candidates = self.candidates(&committed, context, &proposed.block);
+        self.shared.fault.point(Step::Prepare);
         let cache = &self.shared.verified;
         let (executed, block) =
             execution::propose(&committed.state, context, &candidates, max_bytes, cache);
@@ -122,6 +116,26 @@ impl Replica {
         self.remember(key, None, Arc::new(executed));
         self.shared.fault.point(Step::Prepared);
         Ok(block)
+    }
+
+    /// What may go into a proposal: the evidence that this replica has found, what it holds of sessions in last call (an
+    /// engine whose mempool is full may not have offered that), and what the engine offers.
+    fn candidates(
+        &self,
+        committed: &Committed,
+        context: BlockContext,
+        offered: &[Bytes],
+    ) -> Vec<Bytes> {
+        let next = Preview::new(committed.state.clone(), context);
+        let pending = self.pending();
+        let mut candidates: Vec<Bytes> = pending.found().into_iter().map(Bytes::from).collect();
+        let in_last_call = pending.held_of(|tx| next.place(tx).1);
+        drop(pending);
+        candidates.extend(in_last_call.into_iter().map(Bytes::from));
+        candidates.extend(offered.iter().cloned());
+        let mut seen = BTreeSet::new();
+        candidates.retain(|candidate| seen.insert(sha256(candidate)));
+        candidates
     }
 
     /// Judges a proposal.

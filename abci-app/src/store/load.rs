@@ -180,19 +180,15 @@ fn body(
         left: left.collect::<Result<_, StoreError>>()?,
         spec,
     };
+    let mut entries = snapshot.entries(number)?.into_iter().peekable();
     for round in 0..=record.open_round {
-        let slots: Vec<Slot> = (0..n)
-            .map(|index| match snapshot.entry(number, round, index)? {
-                None => Ok(Slot::Empty),
-                Some(entry) => {
-                    let (slot, bytes) = slot(&entry)?;
-                    if let Some(used) = body.used_bytes.get_mut(usize::from(index)) {
-                        *used += bytes;
-                    }
-                    Ok(slot)
-                }
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let mut slots = vec![Slot::Empty; usize::from(n)];
+        while let Some((_, index, entry)) = entries.next_if(|(of, _, _)| *of == round) {
+            let (slot, bytes) = slot(&entry)?;
+            let index = usize::from(index);
+            *slots.get_mut(index).ok_or_else(damaged)? = slot;
+            *body.used_bytes.get_mut(index).ok_or_else(damaged)? += bytes;
+        }
         if round == record.open_round {
             body.slots = slots;
         } else {

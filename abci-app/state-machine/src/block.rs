@@ -223,8 +223,9 @@ impl Block {
             .due(self.board_ms)
             .chain(self.sessions.keys().copied())
             .collect();
+        let call = self.call_block();
         for number in due {
-            self.end_session(number);
+            self.end_session(number, call);
         }
         let sessions: Vec<u32> = self.sessions.keys().copied().collect();
         let openers: Vec<u32> = self.openers.keys().copied().collect();
@@ -244,13 +245,12 @@ impl Block {
         }
     }
 
-    fn end_session(&mut self, number: u32) {
+    fn end_session(&mut self, number: u32, call: CallBlock) {
         let board_ms = self.board_ms;
         let now = Now {
             height: self.context.height,
             board_ms,
         };
-        let call = self.call_block();
         let carried = self.carried.contains(&number);
         let Some(session) = self.session_mut(number) else {
             return;
