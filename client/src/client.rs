@@ -36,7 +36,7 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Addresses of replicas (http or https), as many as there are: one honest replica among them suffices.
+    /// Addresses of replicas (http or https), as many as there are, at least `f + 1`; one that is named twice counts once.
     pub fn replicas<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
         self.replicas.extend(urls.into_iter().map(Into::into));
         self
@@ -129,7 +129,8 @@ impl Client {
     /// Opens a session and returns its id when the board shows it.
     ///
     /// # Errors
-    /// [`Error::Spec`] for a spec that no board takes; [`Error::QuotaExceeded`]; [`Error::Refused`]; [`Error::Unreachable`].
+    /// [`Error::Spec`] for a spec that no board takes; [`Error::QuotaExceeded`]; [`Error::Refused`]; [`Error::Unreachable`];
+    /// [`Error::Usage`] when the board's time has passed what the opening names, without the session.
     pub async fn open(&self, spec: Spec) -> Result<SessionId, Error> {
         spec.check().map_err(Error::Spec)?;
         let signer = self.signer()?;
@@ -143,15 +144,21 @@ impl Client {
             open_by_ms: now.saturating_add(self.network().params.max_open_ms / 2),
         };
         let network = self.network().id;
-        let id = open.session_id(&network);
+        let (id, open_by_ms) = (open.session_id(&network), open.open_by_ms);
         let action = Action::Open(open);
         let signature = signer.sign(&action, &network).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
-        self.send_open(id, Arc::new(tx.encode())).await?;
+        self.send_open(id, open_by_ms, Arc::new(tx.encode()))
+            .await?;
         Ok(id)
     }
 
-    async fn send_open(&self, id: SessionId, tx: Arc<Vec<u8>>) -> Result<(), Error> {
+    async fn send_open(
+        &self,
+        id: SessionId,
+        open_by_ms: u64,
+        tx: Arc<Vec<u8>>,
+    ) -> Result<(), Error> {
         let mut wakeups = self.wakeups();
         loop {
             let replies = self.replicas().submit(&tx).await;
@@ -177,7 +184,25 @@ impl Client {
                     Err(other) => return Err(other),
                 }
             }
+            if self.is_past(open_by_ms).await {
+                return match self.open_of(id).await {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(Error::usage("board", "to take the session in time")),
+                };
+            }
         }
+    }
+
+    /// Whether enough replicas say that the board's time is past this for one of them to be honest.
+    async fn is_past(&self, board_ms: u64) -> bool {
+        let (order, network) = (self.replicas().in_order(), self.network().id);
+        let asked = order.iter().map(|e| BoardStatus::read(e, &network));
+        let answers = gather(self.replicas().witnesses, asked).await;
+        let past = answers
+            .iter()
+            .flatten()
+            .filter(|status| status.board_ms() > board_ms);
+        past.count() >= self.replicas().witnesses
     }
 
     /// This party's handle on a session.
@@ -280,7 +305,7 @@ impl Client {
         });
         let mut tally = Tally::default();
         let mut answers = Vec::new();
-        for answer in gather(asked).await {
+        for answer in gather(self.replicas().witnesses, asked).await {
             match answer {
                 Ok(status) => answers.push(status),
                 Err((endpoint, error)) => self.replicas().note(&mut tally, endpoint, error)?,

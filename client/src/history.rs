@@ -150,6 +150,15 @@ impl History {
         self.joins.get(usize::from(index))?.as_ref()
     }
 
+    /// Forgets the rounds from `open_round` on.
+    pub(crate) fn cut(&mut self, open_round: u32) {
+        self.rounds
+            .truncate(usize::try_from(open_round).unwrap_or(usize::MAX));
+        if open_round == 0 {
+            self.joins.fill(None);
+        }
+    }
+
     /// Takes in the joins when joining has closed. Their signatures have been checked by whoever read them.
     ///
     /// # Errors

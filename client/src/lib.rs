@@ -24,11 +24,15 @@
 //! What a party may rely on, and what not yet:
 //!
 //! * Every join and every entry that it reads is checked under its author's own key, against the transcript that the
-//!   reader recomputed itself. A replica can't forge, change, reorder or carry them to another session.
-//! * What only the replicas can vouch for (that a session aborted, which time it is, that a slot is still empty) comes
-//!   as [`Unproven`] until answers carry proofs. An end without an outcome is believed when `f + 1` replicas say the same.
-//! * A party signs one entry for a slot and sends the same bytes again. It keeps them in memory: a process that was
-//!   restarted doesn't write into a session that it had joined ([`Error::NoJournal`]).
+//!   reader recomputed itself. A replica can't forge or change them, or carry them to another session.
+//! * Answers carry no proofs yet. What signatures can't show counts when `f + 1` replicas say the same (all configured
+//!   ones, if they are fewer): which entries a closed round has, what this party's slot of the open round holds, that a
+//!   party left, and how a session aborted. Configure at least `f + 1` replicas, better all: with fewer, those are trusted.
+//! * Anything else that only a replica vouches for (time, whom a round waits for, lists) comes from one replica, as
+//!   [`Unproven`] or for showing only.
+//! * A party decides once what fills a slot and sends the same bytes again. It keeps them in memory: a process that was
+//!   restarted doesn't write into a session that it had joined ([`Error::NoJournal`]). After a slot of its own turned out
+//!   empty or to hold something else, joins, posts and finishes fail with that same error.
 #![cfg_attr(
     not(test),
     deny(

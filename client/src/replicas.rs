@@ -22,7 +22,7 @@ use tokio::{
 use crate::error::{Error, ReplicaFault};
 
 /// How long slower replicas are waited for when one has answered.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
 
 /// The configured replicas.
 pub(crate) struct Replicas {
@@ -35,7 +35,7 @@ pub(crate) struct Replicas {
 
 struct Replica {
     endpoint: Arc<Endpoint>,
-    /// It gave an answer that can't be true, and isn't asked again.
+    /// It gave an answer that can't be true, and is asked last.
     lied: AtomicBool,
 }
 
@@ -60,6 +60,7 @@ pub(crate) struct Tally {
     faults: Vec<ReplicaFault>,
     refused: Option<Error>,
     lied: Option<Error>,
+    lies: usize,
 }
 
 /// What the replicas said to a transaction, as far as they have answered.
@@ -75,19 +76,30 @@ impl Replicas {
     /// # Errors
     /// [`Error::Usage`] without a replica, or with an address that is none.
     pub(crate) fn new(urls: &[String], timeout: Duration, faults: u16) -> Result<Self, Error> {
-        let all = urls
-            .iter()
-            .map(|url| {
-                Ok(Replica {
-                    endpoint: Arc::new(Endpoint::new(url, timeout)?),
-                    lied: AtomicBool::new(false),
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let mut all: Vec<Replica> = Vec::new();
+        for url in urls {
+            let endpoint = Arc::new(Endpoint::new(url, timeout)?);
+            // One replica named twice would count as two that agree.
+            if all
+                .iter()
+                .all(|other| other.endpoint.name() != endpoint.name())
+            {
+                let lied = AtomicBool::new(false);
+                all.push(Replica { endpoint, lied });
+            }
+        }
         if all.is_empty() {
             return Err(Error::usage("replicas", "the address of at least one"));
         }
-        let witnesses = usize::from(faults).saturating_add(1).min(all.len());
+        let wanted = usize::from(faults).saturating_add(1);
+        if all.len() < wanted {
+            tracing::warn!(
+                configured = all.len(),
+                wanted,
+                "too few replicas for one of them to be honest for sure: all of them are trusted"
+            );
+        }
+        let witnesses = wanted.min(all.len());
         Ok(Self {
             all,
             preferred: AtomicUsize::new(0),
@@ -95,23 +107,29 @@ impl Replicas {
         })
     }
 
-    /// Whom to ask, the preferred one first, without those that lied; all when there is no other.
+    /// Whom to ask: the preferred one first, those that lied last.
     pub(crate) fn in_order(&self) -> Vec<Arc<Endpoint>> {
         let start = self.preferred.load(Ordering::Relaxed);
-        let turned = || {
-            let again = self.all.iter().cycle().skip(start);
-            again.take(self.all.len())
-        };
-        let honest: Vec<_> = turned()
-            .filter(|replica| !replica.lied.load(Ordering::Relaxed))
+        let turned = self.all.iter().cycle().skip(start).take(self.all.len());
+        let mut turned: Vec<&Replica> = turned.collect();
+        turned.sort_by_key(|replica| replica.lied.load(Ordering::Relaxed));
+        let endpoints = turned.into_iter();
+        endpoints
             .map(|replica| Arc::clone(&replica.endpoint))
-            .collect();
-        if honest.is_empty() {
-            return turned()
-                .map(|replica| Arc::clone(&replica.endpoint))
-                .collect();
-        }
-        honest
+            .collect()
+    }
+
+    /// Puts those that lied last, whatever order the others are in.
+    pub(crate) fn liars_last(&self, order: &mut [Arc<Endpoint>]) {
+        order.sort_by_key(|endpoint| {
+            let replica = self.position(endpoint).and_then(|at| self.all.get(at));
+            replica.is_some_and(|replica| replica.lied.load(Ordering::Relaxed))
+        });
+    }
+
+    /// Whether each of them gave an answer that can't be true.
+    pub(crate) const fn all_lied(&self, tally: &Tally) -> bool {
+        tally.lies >= self.all.len()
     }
 
     /// Asks this one first from now on.
@@ -156,6 +174,7 @@ impl Replicas {
                     liar.lied.store(true, Ordering::Relaxed);
                 }
                 tally.faults.push(fault(what.clone()));
+                tally.lies = tally.lies.saturating_add(1);
                 tally.lied = Some(Error::ReplicaLied { replica, what });
             }
         }
@@ -190,18 +209,18 @@ impl Replicas {
     }
 }
 
-/// What several replicas say, without waiting for those that are slow once one has given an answer.
+/// What several replicas say, without waiting for those that are slow once `enough` have given an answer.
 pub(crate) async fn gather<T, E>(
+    enough: usize,
     asked: impl IntoIterator<Item = impl Future<Output = Result<T, E>>>,
 ) -> Vec<Result<T, E>> {
     let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
-    let mut answers = Vec::new();
-    while let Some(answer) = asked.next().await {
-        let is_first = answer.is_ok();
+    let (mut answers, mut good) = (Vec::new(), 0_usize);
+    while good < enough
+        && let Some(answer) = asked.next().await
+    {
+        good = good.saturating_add(answer.is_ok().into());
         answers.push(answer);
-        if is_first {
-            break;
-        }
     }
     let until = Instant::now() + PATIENCE;
     while let Ok(Some(answer)) = timeout_at(until, asked.next()).await {
@@ -222,11 +241,6 @@ impl Tally {
     pub(crate) fn reasons(&self) -> String {
         let reasons: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         reasons.join("; ")
-    }
-
-    /// Whether an answer came that can't be true.
-    pub(crate) const fn has_lie(&self) -> bool {
-        self.lied.is_some()
     }
 }
 
@@ -282,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_lied_is_not_asked_again_unless_all_did() {
+    fn a_replica_that_lied_is_asked_last() {
         let replicas = replicas(1);
         let all = replicas.in_order();
         replicas.prefer(&all[2]);
@@ -294,7 +308,10 @@ mod tests {
         replicas
             .note(&mut tally, &all[3], ReadError::Lied("no".into()))
             .unwrap();
-        assert_eq!(names(&replicas), ["http://c:1", "http://a:1", "http://b:1"]);
+        assert_eq!(
+            names(&replicas),
+            ["http://c:1", "http://a:1", "http://b:1", "http://d:1"]
+        );
         assert!(matches!(
             tally.into_error(),
             Error::ReplicaLied { replica, .. } if replica == "http://d:1"
@@ -307,16 +324,39 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_named_twice_is_one_witness() {
+        let urls = ["http://a:1", "http://u:p@a:1/", "http://b:1"].map(String::from);
+        let replicas = Replicas::new(&urls, Duration::from_secs(1), 5).unwrap();
+        assert_eq!(names(&replicas), ["http://a:1", "http://b:1"]);
+        assert_eq!(replicas.witnesses, 2);
+    }
+
+    #[tokio::test]
+    async fn patience_begins_when_enough_have_answered() {
+        let after = |ms: u64, answer: Result<u64, ()>| async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            answer
+        };
+        let late = PATIENCE.as_millis() as u64 + 200;
+        let asked = [after(0, Ok(0)), after(late, Ok(3)), after(60_000, Ok(9))];
+        assert_eq!(gather(2, asked).await, [Ok(0), Ok(3)]);
+        let asked = [after(0, Err(())), after(late, Ok(3))];
+        assert_eq!(gather(2, asked).await, [Err(()), Ok(3)]);
+    }
+
+    #[test]
     fn a_refusal_says_more_than_a_lie_and_a_lie_more_than_silence() {
         let replicas = replicas(1);
         let first = &replicas.in_order()[0];
         let mut tally = Tally::default();
         let silence = ReadError::Unreachable("down".into());
         replicas.note(&mut tally, first, silence).unwrap();
-        assert!(!tally.has_lie());
+        assert!(!replicas.all_lied(&tally));
         let lied = ReadError::Lied("no".into());
         replicas.note(&mut tally, first, lied).unwrap();
-        assert!(tally.has_lie());
+        assert!(!replicas.all_lied(&tally), "others are left");
+        tally.lies = 4;
+        assert!(replicas.all_lied(&tally));
         let refused = ReadError::Refused {
             code: 51,
             text: "erased".into(),

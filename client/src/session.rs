@@ -14,14 +14,18 @@ pub use observer::{End, Observer, Progress};
 use white_city_wire::{
     Hash, SessionId,
     payload::{DecryptionKey, SessionSeed},
+    tx::Action,
 };
 
 use crate::{Error, client::Client, signer::Signer};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
-/// It signs one entry for each slot and remembers it, so waiting again or posting after a lost connection sends the same
-/// bytes. What it remembers is in memory only: a new process can't go on where this one stopped, and says so.
+/// It signs one entry for each slot and keeps the bytes, so joining or waiting again sends the same ones until `f + 1`
+/// replicas (all configured ones, if they are fewer) show them or the round has closed with them. A post or a finish needs
+/// that all rounds before closed with what this party signed; once one didn't ([`Error::SlotTaken`], [`Error::Fork`],
+/// [`Error::NoJournal`], [`Error::Late`]), joins, posts and finishes fail with that same error.
+/// What it remembers is in memory only: a new process can't go on where this one stopped, and says so.
 /// Everything of [`Observer`] is there, too.
 pub struct Session {
     observer: Observer,
@@ -29,10 +33,24 @@ pub struct Session {
     signer: Arc<dyn Signer>,
     secret: Option<Secret>,
     /// What was signed, by round.
-    signed: BTreeMap<u32, Hash>,
+    signed: BTreeMap<u32, Filling>,
+    /// Why this party may not write any more.
+    failed: Option<Error>,
     /// What the entries so far count against this party's share, bytes.
     used_bytes: u64,
     left: bool,
+}
+
+/// What this party fills one slot with. Nothing else is ever signed for that slot.
+struct Filling {
+    digest: Hash,
+    action: Action,
+    /// The signed bytes; `None` while the signer is asked.
+    tx: Option<Arc<Vec<u8>>>,
+    /// Enough replicas show it.
+    is_shown: bool,
+    /// The round has closed with it.
+    is_checked: bool,
 }
 
 /// What this party sealed and is sealed to with. Forgotten with the session.
@@ -66,6 +84,7 @@ impl Session {
             signer,
             secret: None,
             signed: BTreeMap::new(),
+            failed: None,
             used_bytes: 0,
             left: false,
         })
@@ -105,6 +124,10 @@ impl Session {
             if let Some(ended) = self.observer.ended() {
                 return Err(ended);
             }
+            if self.signed.get(&round).is_some_and(|own| !own.is_shown) {
+                self.send_slot(round).await?;
+                continue;
+            }
             self.observer.wait_news().await;
         }
     }
@@ -125,8 +148,8 @@ impl Session {
         self.observer.wait_end().await
     }
 
-    /// Whether the closed round holds what this party signed for it.
-    fn check_own_slot(&self, round: u32) -> Result<(), Error> {
+    /// Whether the closed round holds what this party signed for it. If it doesn't, this party doesn't write any more.
+    fn check_own_slot(&mut self, round: u32) -> Result<(), Error> {
         let stored = self
             .observer
             .history()
@@ -134,19 +157,43 @@ impl Session {
             .and_then(|closed| closed.digests.get(usize::from(self.index)).copied())
             .flatten();
         let (open, height) = (self.observer.history().open_round(), self.observer.height());
-        match (stored, self.signed.get(&round)) {
-            (Some(stored), Some(signed)) if stored == *signed => Ok(()),
-            (Some(_), Some(_)) if round > 0 => Err(Error::Fork {
+        let failure = match (stored, self.signed.get_mut(&round)) {
+            (Some(stored), Some(own)) if stored == own.digest => {
+                (own.is_shown, own.is_checked) = (true, true);
+                return Ok(());
+            }
+            (Some(_), Some(_)) if round > 0 => Error::Fork {
                 round,
                 what: "this party's slot holds another entry than the one it signed",
-            }),
-            (Some(existing), Some(_)) => Err(Error::SlotTaken { round, existing }),
-            (Some(_), None) => Err(Error::NoJournal { round }),
-            (None, _) => Err(Error::Late {
+            },
+            (Some(existing), Some(_)) => Error::SlotTaken { round, existing },
+            (Some(_), None) => Error::NoJournal { round },
+            (None, _) => Error::Late {
                 round,
                 open,
                 height,
-            }),
+            },
+        };
+        Err(self.fail(failure))
+    }
+
+    /// Whether all rounds before `round` closed with what this party signed for them.
+    fn check_own_slots_before(&mut self, round: u32) -> Result<(), Error> {
+        for earlier in 0..round {
+            let is_checked = self.signed.get(&earlier).is_some_and(|own| own.is_checked);
+            if !is_checked {
+                self.check_own_slot(earlier)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Keeps the first failure: joins, posts and finishes fail with it from now on.
+    fn fail(&mut self, failure: Error) -> Error {
+        self.failed.get_or_insert(failure).clone()
+    }
+
+    fn check_not_failed(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
     }
 }

@@ -86,7 +86,7 @@ fn sessions(reader: &Reader<'_>, party: Vec<u8>) -> Result<Value, Refusal> {
             json!({
                 "number": line.number,
                 "id": hex::encode(&line.id),
-                "status": Status::from_number(line.status).map(status_name),
+                "status": Status::from_number(line.status).map(Status::name),
                 "protocol": line.protocol,
             })
         })
@@ -118,7 +118,7 @@ fn session(reader: &Reader<'_>, session: &Session) -> Value {
     json!({
         "number": session.number,
         "id": leaf.session,
-        "status": status_name(leaf.status),
+        "status": leaf.status.name(),
         "open_round": leaf.open_round,
         "transcript": leaf.transcript,
         "deadline_ms": leaf.deadline_ms,
@@ -156,7 +156,7 @@ fn culprits(body: &Body) -> Vec<Value> {
 
 fn terminal(terminal: &Terminal) -> Value {
     json!({
-        "status": status_name(terminal.status),
+        "status": terminal.status.name(),
         "cause": terminal.cause.number(),
         "reason": format!("{:?}", terminal.cause),
         "height": terminal.height,
@@ -210,15 +210,4 @@ fn round(session: &Session, number: u32) -> Result<Value, Refusal> {
 
 fn indices(bitmap: &Bitmap) -> Vec<u16> {
     bitmap.iter().collect()
-}
-
-const fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Joining => "joining",
-        Status::Running => "running",
-        Status::Dispute => "dispute",
-        Status::Finished => "finished",
-        Status::Aborted => "aborted",
-        Status::Erased => "erased",
-    }
 }

@@ -54,6 +54,19 @@ impl Status {
         })
     }
 
+    /// The name for people and their programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Running => "running",
+            Self::Dispute => "dispute",
+            Self::Finished => "finished",
+            Self::Aborted => "aborted",
+            Self::Erased => "erased",
+        }
+    }
+
     /// Whether the session still lives.
     #[must_use]
     pub const fn is_live(self) -> bool {

@@ -1,6 +1,7 @@
 //! `white-city eddsa …`: each party runs its own part of a session to the end.
 
 mod aggregate;
+mod expected;
 mod keygen;
 mod party;
 mod share_file;
@@ -52,8 +53,8 @@ async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Re
     let client = network::signing(network, &args.identity)?;
     let party = party::Party::enter(&client, args.session, output).await?;
     match party.protocol() {
-        SIGN => sign::run(party, &args.share, &unlock).await,
-        AGGREGATE => aggregate::run(party, &args.share, &unlock).await,
+        SIGN => sign::run(party, args, &unlock).await,
+        AGGREGATE => aggregate::run(party, args, &unlock).await,
         other => Err(Failure::usage(format!(
             "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
         ))),

@@ -51,13 +51,15 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         let code = match error {
+            // The round has closed, or this party is out.
+            Error::Refused { code: 53 | 66, .. } => 6,
             Error::Usage { .. }
             | Error::Spec(_)
             | Error::NotMember { .. }
             | Error::Recipient { .. } => 2,
             Error::Unreachable(_) => 3,
             Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,
-            Error::Aborted(_) | Error::Left => 5,
+            Error::Aborted(_) | Error::Left | Error::Erased => 5,
             Error::Late { .. } | Error::Out { .. } | Error::NoJournal { .. } => 6,
             Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
             Error::Payload { .. } => 8,
@@ -78,3 +80,23 @@ macro_rules! from_files {
     )+};
 }
 from_files!(FileError, GenesisError, KeyFileError, VaultError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_too_late_or_looks_at_an_erased_session_is_told_by_the_exit_code() {
+        let refused = |code| {
+            let (text, replica) = (String::new(), String::new());
+            Failure::from(Error::Refused {
+                code,
+                text,
+                replica,
+            })
+            .code
+        };
+        assert_eq!([52, 53, 54, 65, 66, 67].map(refused), [4, 6, 4, 4, 6, 4]);
+        assert_eq!(Failure::from(Error::Erased).code, 5);
+    }
+}

@@ -125,6 +125,11 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 .ok_or_else(|| {
                     Failure::usage(format!("--threshold: expected 2 to {parties} signers"))
                 })?;
+            if args.quorum.is_some_and(|quorum| quorum < threshold) {
+                return Err(Failure::usage(format!(
+                    "--quorum: expected at least the threshold, {threshold}: fewer can't use the key"
+                )));
+            }
             let degree = threshold.saturating_sub(1);
             Needs {
                 protocol: KEYGEN,

@@ -1,7 +1,7 @@
 //! `white-city session …`
 
 use serde_json::json;
-use white_city_client::{Client, End, IdentityKey, SessionId, read::SessionRef};
+use white_city_client::{Client, End, IdentityKey, Session, SessionId, read::SessionRef};
 
 use crate::{
     args::{NetworkArgs, OpenArgs, SessionCommand},
@@ -40,7 +40,9 @@ pub async fn run(
         } => {
             let client = network::signing(args, &identity)?;
             let mut session = client.session(session).await?;
+            check_live(&session)?;
             progress::during(output, session.progress(), session.decline(reason)).await?;
+            check_left(&session)?;
             left(&session.id(), "declined", output);
             Ok(())
         }
@@ -51,12 +53,42 @@ pub async fn run(
         } => {
             let client = network::signing(args, &identity)?;
             let mut session = client.session(session).await?;
+            check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
             leave.await?;
+            check_left(&session)?;
             left(&session.id(), "left", output);
             Ok(())
         }
         SessionCommand::Watch { session } => watch(&network::reader(args)?, session, output).await,
+    }
+}
+
+/// An ended session can't be left.
+fn check_live(session: &Session) -> Result<(), Failure> {
+    match session.end() {
+        None => Ok(()),
+        Some(End::Finished { outcome }) => Err(Failure::aborted(format!(
+            "the session has finished already, with the outcome {outcome}"
+        ))),
+        Some(End::Aborted(record)) => Err(Failure::aborted(format!(
+            "the session has aborted already: {record}"
+        ))),
+    }
+}
+
+/// It may have ended in between, or because this party left.
+fn check_left(session: &Session) -> Result<(), Failure> {
+    match session.end() {
+        Some(End::Aborted(record))
+            if record
+                .left
+                .iter()
+                .any(|leaver| leaver.index == session.index()) =>
+        {
+            Ok(())
+        }
+        _ => check_live(session),
     }
 }
 

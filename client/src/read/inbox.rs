@@ -1,11 +1,21 @@
 //! One closed round as one reader sees it.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use white_city_wire::{
-    Hash, SessionId, SignedEntry, limits::NOBODY, pb, read::split_hashes, tx::entry_from_pb,
+    Hash, SessionId, SignedEntry, Spec,
+    limits::{ENTRY_BYTES, NOBODY},
+    pb,
+    read::split_hashes,
+    tx::entry_from_pb,
 };
 
 use super::{Lied, SessionRef, body};
 use crate::replicas::{Endpoint, ReadError};
+
+/// How long one replica may take for all pages of a round.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An entry as it came, with what its reader may read of it. Nothing of it has been checked yet:
 /// [`History::close_round`](crate::history::History::close_round) does.
@@ -22,15 +32,30 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads all pages of a round.
+    /// Reads all pages of a round, at most as many bytes as the spec has room for.
     pub(crate) async fn read_round(
         endpoint: &Endpoint,
         session: SessionId,
         round: u32,
-        (reader, parties): (Option<u16>, u16),
+        reader: Option<u16>,
+        spec: &Spec,
     ) -> Result<Vec<Self>, ReadError> {
+        let pages = Self::read_pages(endpoint, session, round, reader, spec);
+        timeout(ROUND_TIMEOUT, pages)
+            .await
+            .map_err(|_| ReadError::Unreachable("it takes too long to give a round".into()))?
+    }
+
+    async fn read_pages(
+        endpoint: &Endpoint,
+        session: SessionId,
+        round: u32,
+        reader: Option<u16>,
+        spec: &Spec,
+    ) -> Result<Vec<Self>, ReadError> {
+        let parties = spec.parties();
         let mut entries = Vec::new();
-        let mut from_index: u32 = 0;
+        let (mut from_index, mut bytes): (u32, u64) = (0, 0);
         while from_index < u32::from(parties) {
             let question = pb::query::Question::Inbox(pb::InboxQuery {
                 session: SessionRef::Id(session).to_pb(),
@@ -47,11 +72,28 @@ impl Entry {
                 return Err(ReadError::Lied("pages of an inbox that don't end".into()));
             }
             for item in &page.items {
-                entries.extend(Self::from_pb(item)?);
+                let Some(entry) = Self::from_pb(item)? else {
+                    continue;
+                };
+                let (_, _, index) = entry.signed.entry.slot();
+                if !(from_index..page.next_index).contains(&index.into()) {
+                    return Err(ReadError::Lied("an entry on another page".into()));
+                }
+                bytes = bytes.saturating_add(entry.bytes());
+                if bytes > spec.max_bytes {
+                    return Err(ReadError::Lied("more bytes than the spec allows".into()));
+                }
+                entries.push(entry);
             }
             from_index = page.next_index;
         }
         Ok(entries)
+    }
+
+    /// What it counts at least, bytes.
+    fn bytes(&self) -> u64 {
+        let payload = self.broadcast.len().saturating_add(self.ciphertext.len());
+        ENTRY_BYTES.saturating_add(u64::try_from(payload).unwrap_or(u64::MAX))
     }
 
     /// `None` for an empty slot.

@@ -9,7 +9,7 @@ use reqwest::header::{
 };
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -30,6 +30,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 const RECONNECT: Duration = Duration::from_millis(500);
 /// First and longest interval of looking without having been told.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Blocks wake a waiter at most once in this time.
+const COALESCE: Duration = Duration::from_millis(20);
 /// What is subscribed to: the smallest event that each block has.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockHeader'"}}"#;
 
@@ -53,20 +55,24 @@ pub(crate) enum Wake {
 pub(crate) struct Wakeups {
     seen: watch::Receiver<Seen>,
     pause: Duration,
+    /// Before then, blocks wake nobody.
+    not_before: Instant,
 }
 
 impl Wakeups {
-    pub(crate) const fn new(seen: watch::Receiver<Seen>) -> Self {
+    pub(crate) fn new(seen: watch::Receiver<Seen>) -> Self {
         Self {
             seen,
             pause: POLL.0,
+            not_before: Instant::now(),
         }
     }
 
     /// Waits until there is reason to look again: a block, or a pause that grows while nothing happens.
     pub(crate) async fn next(&mut self) -> Wake {
-        let connected = self.seen.borrow().connected;
-        let pause = if connected { POLL.1 } else { self.pause };
+        // Whoever is followed may send events as fast as it likes.
+        sleep_until(self.not_before).await;
+        let pause = self.pause;
         tokio::select! {
             changed = self.seen.changed() => {
                 if changed.is_err() {
@@ -74,7 +80,9 @@ impl Wakeups {
                     sleep(pause).await;
                     return self.slower();
                 }
-                self.pause = POLL.0;
+                let connected = self.seen.borrow_and_update().connected;
+                self.pause = if connected { POLL.1 } else { POLL.0 };
+                self.not_before = Instant::now() + COALESCE;
                 Wake::Block
             }
             () = sleep(pause) => self.slower(),
@@ -183,4 +191,23 @@ async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgrade
         .max_message_size(Some(EVENT_BYTES_MAX))
         .max_frame_size(Some(EVENT_BYTES_MAX));
     Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_events_wakes_at_most_once_in_a_while() {
+        let (sender, receiver) = watch::channel(Seen::default());
+        let mut wakeups = Wakeups::new(receiver);
+        let began = Instant::now();
+        for block in 0..4 {
+            for _ in 0..100 {
+                sender.send_modify(|seen| seen.blocks += 1);
+            }
+            assert_eq!(wakeups.next().await, Wake::Block);
+            assert!(began.elapsed() >= COALESCE * block);
+        }
+    }
 }

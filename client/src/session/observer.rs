@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use white_city_wire::{
     Hash, IdentityKey, Spec,
     board::{Status, Terminal},
@@ -15,7 +19,7 @@ use crate::{
     error::Leaver,
     history::History,
     read::{Entry, Lied, SessionRef, SessionView, Unproven, read_joins, read_leaves, read_open},
-    replicas::{Endpoint, ReadError, Tally, Wake, Wakeups, gather},
+    replicas::{Endpoint, PATIENCE, ReadError, Tally, Wake, Wakeups, gather},
 };
 
 /// Rounds whose payloads are kept: a party that is in time never needs an older one.
@@ -208,7 +212,7 @@ impl Observer {
     ///
     /// # Errors
     /// [`Error::Unreachable`] when nobody answers at the beginning (later it is tried again), [`Error::ReplicaLied`] when
-    /// only answers came that can't be true, [`Error::Erased`].
+    /// all replicas gave answers that can't be true, [`Error::Erased`].
     pub async fn sync(&mut self) -> Result<(), Error> {
         if self.end.is_some() {
             return Ok(());
@@ -233,7 +237,7 @@ impl Observer {
                 Err(error) => replicas.note(&mut tally, &endpoint, error)?,
             }
         }
-        if self.view.is_none() || tally.has_lie() {
+        if self.view.is_none() || replicas.all_lied(&tally) {
             return Err(tally.into_error());
         }
         if !self.is_silent {
@@ -250,19 +254,21 @@ impl Observer {
         let asked = order.iter().map(async |endpoint| {
             let view = SessionView::read(endpoint, SessionRef::Id(self.id)).await?;
             let view = view.into_unproven_value();
-            let progress = (
-                view.open_round,
-                !view.status.is_live(),
-                view.filled().count(),
-            );
+            // Not by filled slots: nobody signs that they are.
+            let progress = (view.open_round, !view.status.is_live());
             Ok::<_, ReadError>((progress, Arc::clone(endpoint)))
         });
-        let mut answers: Vec<_> = gather(asked).await.into_iter().flatten().collect();
+        let answers = gather(self.client.replicas().witnesses, asked).await;
+        let mut answers: Vec<_> = answers.into_iter().flatten().collect();
         answers.sort_by_key(|(progress, _)| std::cmp::Reverse(*progress));
-        if answers.is_empty() {
-            return order;
-        }
-        answers.into_iter().map(|(_, endpoint)| endpoint).collect()
+        let mut furthest: Vec<_> = answers.into_iter().map(|(_, endpoint)| endpoint).collect();
+        let silent = order
+            .into_iter()
+            .filter(|e| furthest.iter().all(|other| other.name() != e.name()));
+        let silent: Vec<_> = silent.collect();
+        furthest.extend(silent);
+        self.client.replicas().liars_last(&mut furthest);
+        furthest
     }
 
     async fn sync_from(&mut self, endpoint: &Endpoint) -> Result<(), ReadError> {
@@ -278,8 +284,8 @@ impl Observer {
         if seen.open_round < self.history.open_round() {
             return Err(ReadError::Behind);
         }
-        while self.history.open_round() < seen.open_round {
-            self.read_next_round(endpoint).await?;
+        if self.history.open_round() < seen.open_round {
+            self.read_rounds(endpoint, seen).await?;
         }
         if seen.transcript != self.history.transcript() {
             return Err(ReadError::Lied(
@@ -299,22 +305,76 @@ impl Observer {
         Ok(())
     }
 
-    async fn read_next_round(&mut self, endpoint: &Endpoint) -> Result<(), ReadError> {
-        let round = self.history.open_round();
-        let spec = self.history.spec();
+    /// Reads the rounds up to the open one into a copy, and takes over as many as enough replicas state the same transcript for.
+    async fn read_rounds(
+        &mut self,
+        endpoint: &Endpoint,
+        seen: &SessionView,
+    ) -> Result<(), ReadError> {
+        let (mut history, mut kept) = (self.history.clone(), self.kept.clone());
+        while history.open_round() < seen.open_round {
+            let next = self.read_next_round(endpoint, &mut history, &mut kept);
+            next.await?;
+        }
+        if seen.transcript != history.transcript() {
+            return Err(ReadError::Lied(
+                "another transcript than the one that follows from the rounds".into(),
+            ));
+        }
+        let confirmed = self.confirmed_round(&history).await;
+        if confirmed > self.history.open_round() {
+            history.cut(confirmed);
+            kept.retain(|round, _| *round < confirmed);
+            (self.history, self.kept) = (history, kept);
+        }
+        if self.history.open_round() < seen.open_round {
+            // They are probably about to get there.
+            self.wakeups.hurry();
+            let reason = "too few other replicas confirm the rounds that it states";
+            return Err(ReadError::Unreachable(reason.into()));
+        }
+        Ok(())
+    }
+
+    /// Up to which open round enough replicas have what `history` has. A later transcript stands for all before it.
+    async fn confirmed_round(&self, history: &History) -> u32 {
+        let witnesses = self.client.replicas().witnesses;
+        let order = self.client.replicas().in_order();
+        let asked = order
+            .iter()
+            .map(|e| SessionView::read(e, SessionRef::Id(self.id)));
+        let mut agreeing: Vec<u32> = Vec::new();
+        for view in gather(witnesses, asked).await.into_iter().flatten() {
+            let view = view.into_unproven_value();
+            if history.transcript_before(view.open_round) == Some(view.transcript) {
+                agreeing.push(view.open_round);
+            }
+        }
+        agreeing.sort_by_key(|round| std::cmp::Reverse(*round));
+        let last = witnesses.checked_sub(1).and_then(|at| agreeing.get(at));
+        last.copied().unwrap_or(0)
+    }
+
+    async fn read_next_round(
+        &self,
+        endpoint: &Endpoint,
+        history: &mut History,
+        kept: &mut BTreeMap<u32, Vec<Entry>>,
+    ) -> Result<(), ReadError> {
+        let round = history.open_round();
+        let spec = self.spec();
         if round == 0 {
             let network = self.client.network().id;
             let joins = read_joins(endpoint, self.id, spec, &network).await?;
-            return self.history.close_joining(joins).or_lied("joins");
+            return history.close_joining(joins).or_lied("joins");
         }
-        let place = (self.reader, spec.parties());
-        let entries = Entry::read_round(endpoint, self.id, round, place).await?;
-        self.history
+        let entries = Entry::read_round(endpoint, self.id, round, self.reader, spec).await?;
+        history
             .close_round(self.reader, &entries)
             .or_lied("round")?;
-        self.kept.insert(round, entries);
-        while self.kept.len() > ROUNDS_KEPT {
-            self.kept.pop_first();
+        kept.insert(round, entries);
+        while kept.len() > ROUNDS_KEPT {
+            kept.pop_first();
         }
         Ok(())
     }
@@ -327,8 +387,8 @@ impl Observer {
         terminal: &Terminal,
     ) -> Result<End, ReadError> {
         if terminal.status == Status::Finished {
-            let place = (None, self.spec().parties());
-            let entries = Entry::read_round(endpoint, self.id, view.open_round, place).await?;
+            let (round, spec) = (view.open_round, self.spec());
+            let entries = Entry::read_round(endpoint, self.id, round, None, spec).await?;
             let outcome = terminal.outcome;
             self.history
                 .check_finish(&outcome, &entries)
@@ -353,17 +413,70 @@ impl Observer {
         let asked = order
             .iter()
             .map(|e| SessionView::read(e, SessionRef::Id(self.id)));
-        let views = gather(asked).await;
-        let agreeing = views
-            .iter()
-            .flatten()
-            .filter(|other| other.unproven_value().terminal == view.terminal)
-            .count();
+        let views = gather(self.client.replicas().witnesses, asked).await;
+        let said = |view: &SessionView| {
+            let (terminal, left) = (view.terminal.clone(), view.left.clone());
+            (terminal, left, view.culprits.clone())
+        };
+        let expected = said(view);
+        let others = views.iter().flatten().map(Unproven::unproven_value);
+        let agreeing = others.filter(|other| said(other) == expected).count();
         if agreeing < self.client.replicas().witnesses {
             let reason = "too few other replicas confirm the end that it states";
             return Err(ReadError::Unreachable(reason.into()));
         }
         Ok(())
+    }
+
+    /// Whether the replica that was read last says so.
+    pub(super) fn is_hinted(&self, says: impl Fn(&SessionView) -> Option<()>) -> bool {
+        let view = self.view.as_ref().map(Unproven::unproven_value);
+        view.is_some_and(|view| says(view).is_some())
+    }
+
+    /// What enough replicas say for one of them to be honest: `f + 1`, or all configured ones if they are fewer.
+    pub(super) async fn agreed<T: PartialEq>(
+        &self,
+        says: impl Fn(&SessionView) -> Option<T>,
+    ) -> Option<T> {
+        let replicas = self.client.replicas();
+        let order = replicas.in_order();
+        let mut asked: FuturesUnordered<_> = order
+            .iter()
+            .map(|e| SessionView::read(e, SessionRef::Id(self.id)))
+            .collect();
+        let mut said: Vec<(T, usize)> = Vec::new();
+        let (mut good, mut until) = (0_usize, None);
+        loop {
+            let answer = match until {
+                None => asked.next().await,
+                Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
+            };
+            let Ok(view) = answer? else { continue };
+            good = good.saturating_add(1);
+            if good >= replicas.witnesses && until.is_none() {
+                until = Some(Instant::now() + PATIENCE);
+            }
+            let Some(value) = says(view.unproven_value()) else {
+                continue;
+            };
+            let count = match said.iter_mut().find(|(other, _)| *other == value) {
+                Some((_, count)) => {
+                    *count = count.saturating_add(1);
+                    *count
+                }
+                None => {
+                    said.push((value, 1));
+                    1
+                }
+            };
+            if count >= replicas.witnesses {
+                let agreed = said
+                    .into_iter()
+                    .find(|(_, count)| *count >= replicas.witnesses);
+                return agreed.map(|(value, _)| value);
+            }
+        }
     }
 
     /// Who left, with what they said where their signatures prove it.

@@ -9,8 +9,8 @@ use white_city_wire::{
     tx::{Action, Join},
 };
 
-use super::Session;
-use crate::Error;
+use super::{Filling, Session};
+use crate::{Error, SessionView};
 
 /// First and longest pause before the same bytes are sent again.
 const RESEND: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
@@ -33,15 +33,13 @@ pub(super) enum Goal {
 }
 
 impl Session {
-    /// Signs what fills a slot of this party, at most once for each slot, and remembers it.
+    /// Decides what fills a slot of this party, once for each slot, and has it signed.
     ///
     /// Nothing else signs joins and entries. Whoever keeps a journal on disk writes it here, before the first sending.
-    pub(super) async fn sign_for_slot(
-        &mut self,
-        round: u32,
-        action: Action,
-    ) -> Result<(Arc<Vec<u8>>, Goal), Error> {
-        if let Some(existing) = self.signed.get(&round).copied() {
+    pub(super) async fn sign_for_slot(&mut self, round: u32, action: Action) -> Result<(), Error> {
+        self.check_not_failed()?;
+        if let Some(own) = self.signed.get(&round) {
+            let existing = own.digest;
             return Err(Error::SlotTaken { round, existing });
         }
         let digest = match &action {
@@ -50,9 +48,46 @@ impl Session {
             Action::Finish(finish) => finish.digest(),
             _ => return Err(Error::usage("entry", "a join, a post or a finish")),
         };
-        let tx = self.sign(action).await?;
-        self.signed.insert(round, digest);
-        Ok((tx, Goal::Slot { round, digest }))
+        // Before the signer is asked: whoever stops waiting for it and asks again gets the same entry signed.
+        let filling = Filling {
+            digest,
+            action,
+            tx: None,
+            is_shown: false,
+            is_checked: false,
+        };
+        self.signed.insert(round, filling);
+        let signed = self.signed_bytes(round).await;
+        if signed.is_err() {
+            // There is no signature that anybody else could have.
+            self.signed.remove(&round);
+        }
+        signed.map(|_| ())
+    }
+
+    /// The bytes for a slot that has been decided about.
+    async fn signed_bytes(&mut self, round: u32) -> Result<Arc<Vec<u8>>, Error> {
+        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
+        if let Some(tx) = &own.tx {
+            return Ok(Arc::clone(tx));
+        }
+        let tx = self.sign(own.action.clone()).await?;
+        if let Some(own) = self.signed.get_mut(&round) {
+            own.tx = Some(Arc::clone(&tx));
+        }
+        Ok(tx)
+    }
+
+    /// Sends what was signed for a slot until enough replicas show it.
+    pub(super) async fn send_slot(&mut self, round: u32) -> Result<(), Error> {
+        let tx = self.signed_bytes(round).await?;
+        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
+        let digest = own.digest;
+        self.send_until(tx, Goal::Slot { round, digest }).await?;
+        if let Some(own) = self.signed.get_mut(&round) {
+            own.is_shown = true;
+        }
+        Ok(())
     }
 
     /// Signs and encodes.
@@ -87,7 +122,7 @@ impl Session {
             if let Some(refusal) = replies.refusal(self.client().replicas().witnesses) {
                 // What was refused may be on the board all the same, or the round may have closed.
                 self.observer.sync().await?;
-                if self.is_reached(goal)? {
+                if self.is_reached(goal).await? {
                     return Ok(());
                 }
                 if sent >= HINTS_MAX || !is_about_state(&refusal) {
@@ -100,7 +135,7 @@ impl Session {
             while Instant::now() < again {
                 let _ = tokio::time::timeout_at(again, self.observer.wait_news()).await;
                 self.observer.sync().await?;
-                if self.is_reached(goal)? {
+                if self.is_reached(goal).await? {
                     return Ok(());
                 }
             }
@@ -108,38 +143,42 @@ impl Session {
         }
     }
 
-    /// Whether the goal is reached, as far as the board has been read.
+    /// Whether the goal is reached, as far as enough replicas say the same.
     ///
     /// # Errors
     /// Why it can't be reached any more.
-    fn is_reached(&self, goal: Goal) -> Result<bool, Error> {
+    async fn is_reached(&mut self, goal: Goal) -> Result<bool, Error> {
         match goal {
-            Goal::Slot { round, digest } => self.is_slot_filled(round, &digest),
+            Goal::Slot { round, digest } => self.is_slot_filled(round, &digest).await,
             Goal::Left { digest } => {
-                let view = self.observer.view().map(crate::Unproven::unproven_value);
-                let left = view.is_some_and(|view| view.left.contains(&(self.index, digest)));
-                Ok(left || self.observer.end().is_some())
+                if self.observer.end().is_some() {
+                    return Ok(true);
+                }
+                let me = self.index;
+                let left = |view: &SessionView| view.left.contains(&(me, digest)).then_some(());
+                Ok(self.observer.agreed(left).await.is_some())
             }
         }
     }
 
-    fn is_slot_filled(&self, round: u32, digest: &Hash) -> Result<bool, Error> {
+    async fn is_slot_filled(&mut self, round: u32, digest: &Hash) -> Result<bool, Error> {
         if self.observer.history().open_round() > round {
             return self.check_own_slot(round).map(|()| true);
         }
-        let leaf = self
-            .observer
-            .view()
-            .map(|view| view.unproven_value())
-            .filter(|view| view.open_round == round)
-            .map_or(Hash::ZERO, |view| view.slot(self.index));
-        if leaf == slot_leaf(Some(digest)) {
-            return Ok(true);
+        match self.agreed_slot(round).await {
+            Some(leaf) if leaf == slot_leaf(Some(digest)) => Ok(true),
+            Some(existing) => Err(self.fail(Error::SlotTaken { round, existing })),
+            None => self.observer.ended().map_or(Ok(false), Err),
         }
-        if leaf != Hash::ZERO {
-            let existing = leaf;
-            return Err(Error::SlotTaken { round, existing });
-        }
-        self.observer.ended().map_or(Ok(false), Err)
+    }
+
+    /// What this party's slot of the open round holds, when enough replicas say the same.
+    pub(super) async fn agreed_slot(&self, round: u32) -> Option<Hash> {
+        let me = self.index;
+        let leaf = |view: &SessionView| {
+            let leaf = view.slot(me);
+            (view.open_round == round && leaf != Hash::ZERO).then_some(leaf)
+        };
+        self.observer.agreed(leaf).await
     }
 }

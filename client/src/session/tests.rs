@@ -21,6 +21,8 @@ use crate::{
     history::tests::{Bench, NETWORK},
 };
 
+/// What a replica was sent.
+type Taken = Arc<Mutex<Vec<Vec<u8>>>>;
 type Answered = Result<Body, (u32, &'static str)>;
 type Answers = dyn Fn(Question) -> Answered + Send + Sync;
 
@@ -331,4 +333,202 @@ async fn strangers_and_unknown_sessions_are_told_apart() {
         .unwrap();
     let unreachable = nobody.observe(bench.id).await;
     assert!(matches!(unreachable.err(), Some(Error::Unreachable(faults)) if faults.len() == 1));
+}
+
+/// While joining: this leaf in the slot of party 1, and nothing else.
+fn joining(bench: &Bench, leaf: Hash) -> Answered {
+    let mut slots = vec![0; 4 * 32];
+    slots[32..64].copy_from_slice(&leaf.0);
+    Ok(Body::Session(pb::SessionAnswer {
+        status: 1,
+        open_round: 0,
+        transcript: bench.id.0.to_vec(),
+        slots,
+        members: vec![0b1111],
+        ..running(bench, &bench.joined())
+    }))
+}
+
+/// A replica that shows this leaf in the slot of party 1 once it has taken something.
+async fn showing(bench: &Arc<Bench>, leaf: Option<Hash>) -> Fake {
+    let (bench, shown) = (Arc::clone(bench), Arc::new(Mutex::new(None)));
+    let taken: Arc<Mutex<Option<Taken>>> = Arc::default();
+    let all = Arc::clone(&taken);
+    let fake = Fake::start(move |question| match question {
+        Question::Session(_) => {
+            let all = all.lock().unwrap().clone();
+            let first = all.and_then(|all| all.lock().unwrap().first().cloned());
+            let mut shown = shown.lock().unwrap();
+            if let Some(tx) = first {
+                let tx = SignedTx::decode(&tx).unwrap();
+                let Action::Join(join) = tx.unverified_action() else {
+                    panic!("a join")
+                };
+                let own = white_city_wire::board::slot_leaf(Some(&join.digest()));
+                *shown = Some(leaf.unwrap_or(own));
+            }
+            joining(&bench, shown.unwrap_or(Hash::ZERO))
+        }
+        other => honest(&bench, &other),
+    })
+    .await;
+    *taken.lock().unwrap() = Some(Arc::clone(&fake.taken));
+    fake
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_to_join_never_writes_again() {
+    let bench = Arc::new(Bench::new());
+    let other = Some(Hash([7; 32]));
+    let (one, two) = (showing(&bench, other).await, showing(&bench, other).await);
+    let mut session = client(&[&one, &two], 1).session(bench.id).await.unwrap();
+    let lost = session.join().await;
+    assert!(
+        matches!(lost, Err(Error::SlotTaken { round: 0, existing }) if existing == Hash([7; 32])),
+        "{lost:?}"
+    );
+    let sent = one.taken.lock().unwrap().len();
+    assert_eq!(session.join().await, lost);
+    assert_eq!(
+        session.post(Vec::new(), Vec::new()).await.err(),
+        lost.clone().err()
+    );
+    assert_eq!(session.finish(Hash::ZERO).await, lost);
+    assert_eq!(one.taken.lock().unwrap().len(), sent);
+}
+
+#[tokio::test]
+async fn one_replica_alone_can_not_take_a_slot_or_stop_the_sending() {
+    let bench = Arc::new(Bench::new());
+    let liar = showing(&bench, Some(Hash([7; 32]))).await;
+    let (one, two) = (showing(&bench, None).await, showing(&bench, None).await);
+    let mut session = client(&[&liar, &one, &two], 1)
+        .session(bench.id)
+        .await
+        .unwrap();
+    assert_eq!(session.join().await, Ok(()));
+    let (alone, silent) = (showing(&bench, None).await, {
+        let bench = Arc::clone(&bench);
+        Fake::start(move |question| match question {
+            Question::Session(_) => joining(&bench, Hash::ZERO),
+            other => honest(&bench, &other),
+        })
+        .await
+    });
+    let mut session = client(&[&alone, &silent], 1)
+        .session(bench.id)
+        .await
+        .unwrap();
+    // Whoever stops waiting goes on with the same bytes.
+    for wanted in [2, 4] {
+        tokio::select! {
+            joined = session.join() => panic!("one of four replicas shows it: {joined:?}"),
+            () = async {
+                while alone.taken.lock().unwrap().len() < wanted {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            } => {}
+        }
+    }
+    let sent = alone.taken.lock().unwrap().clone();
+    assert!(sent.iter().all(|tx| *tx == sent[0]));
+}
+
+#[tokio::test]
+async fn a_round_that_one_replica_alone_states_is_not_taken_over() {
+    let bench = Arc::new(Bench::new());
+    let ahead = {
+        let bench = Arc::clone(&bench);
+        Fake::start(move |question| honest(&bench, &question)).await
+    };
+    let behind = || {
+        let bench = Arc::clone(&bench);
+        Fake::start(move |question| match question {
+            Question::Session(_) => joining(&bench, Hash::ZERO),
+            other => honest(&bench, &other),
+        })
+    };
+    let (one, two) = (behind().await, behind().await);
+    let observer = client(&[&ahead, &one, &two], 0)
+        .observe(bench.id)
+        .await
+        .unwrap();
+    assert_eq!(observer.history().open_round(), 0);
+    let observer = client(&[&ahead], 0).observe(bench.id).await.unwrap();
+    assert_eq!(
+        observer.history().open_round(),
+        2,
+        "all that are configured"
+    );
+}
+
+#[tokio::test]
+async fn one_replica_alone_can_not_add_a_culprit() {
+    let bench = Arc::new(Bench::new());
+    let start = |culprit: bool| {
+        let bench = Arc::clone(&bench);
+        Fake::start(move |question| match aborted(&bench, &question)? {
+            Body::Session(view) if culprit => Ok(Body::Session(pb::SessionAnswer {
+                left: vec![pb::Leaver {
+                    index: 2,
+                    digest: vec![3; 32],
+                }],
+                ..view
+            })),
+            other => Ok(other),
+        })
+    };
+    let (liar, one, two) = (start(true).await, start(false).await, start(false).await);
+    let observer = client(&[&liar, &one, &two], 0)
+        .observe(bench.id)
+        .await
+        .unwrap();
+    let Some(End::Aborted(record)) = observer.end() else {
+        panic!("two replicas say so")
+    };
+    assert!(record.left.is_empty());
+    let alone = client(&[&liar, &one], 0).observe(bench.id).await;
+    assert!(matches!(alone.err(), Some(Error::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn an_entry_outside_of_its_page_is_a_lie() {
+    let bench = Arc::new(Bench::new());
+    let liar = {
+        let bench = Arc::clone(&bench);
+        Fake::start(move |question| match honest(&bench, &question)? {
+            Body::Inbox(inbox) => Ok(Body::Inbox(pb::InboxAnswer {
+                next_index: 2,
+                ..inbox
+            })),
+            other => Ok(other),
+        })
+        .await
+    };
+    let observed = client(&[&liar], 0).observe(bench.id).await;
+    assert!(
+        matches!(observed.as_ref().err(), Some(Error::ReplicaLied { what, .. }) if what.contains("page")),
+        "{:?}",
+        observed.err()
+    );
+}
+
+#[tokio::test]
+async fn a_lie_is_not_fatal_as_long_as_another_replica_might_answer() {
+    let bench = Arc::new(Bench::new());
+    let later = Arc::new(Mutex::new(false));
+    let start = |lies: bool| {
+        let (bench, later) = (Arc::clone(&bench), Arc::clone(&later));
+        Fake::start(move |question| match (*later.lock().unwrap(), lies) {
+            (true, true) => Ok(Body::Params(pb::ParamsAnswer::default())),
+            (true, false) => Err((67, "not now")),
+            (false, _) => honest(&bench, &question),
+        })
+    };
+    let (liar, slow) = (start(true).await, start(false).await);
+    let mut observer = client(&[&liar, &slow], 0).observe(bench.id).await.unwrap();
+    let mut alone = client(&[&liar], 0).observe(bench.id).await.unwrap();
+    *later.lock().unwrap() = true;
+    assert_eq!(observer.sync().await, Ok(()));
+    assert!(matches!(alone.sync().await, Err(Error::ReplicaLied { .. })));
 }

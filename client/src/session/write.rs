@@ -11,23 +11,30 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, slot::Goal};
-use crate::{Error, spec_builder::SEALING_BYTES};
+use crate::{Error, SessionView, spec_builder::SEALING_BYTES};
 
 impl Session {
-    /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it.
+    /// Joins: consents to the spec and brings a fresh encryption key. Returns when enough replicas show it; called again, it
+    /// sends the same bytes.
     ///
     /// # Errors
-    /// [`Error::NoJournal`] when this party has joined before, in another process; [`Error::Late`]; [`Error::Aborted`];
+    /// [`Error::NoJournal`] when this party has joined before, in another process; [`Error::SlotTaken`] when another process
+    /// was faster; [`Error::Late`]; [`Error::Aborted`];
     /// [`Error::Left`]; [`Error::Refused`].
     pub async fn join(&mut self) -> Result<(), Error> {
-        if self.signed.contains_key(&0) {
+        self.check_not_failed()?;
+        if self.signed.get(&0).is_some_and(|own| own.is_shown) {
             return Ok(());
         }
         self.observer.sync().await?;
-        self.check_may_write(0)?;
         if self.observer.history().open_round() > 0 {
+            self.check_may_write(0).await?;
             return self.check_own_slot(0);
         }
+        if self.signed.contains_key(&0) {
+            return self.send_slot(0).await;
+        }
+        self.check_may_write(0).await?;
         let mut random = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *random).map_err(|error| Error::Random(error.to_string()))?;
         let seed = SessionSeed::new(*random);
@@ -39,9 +46,14 @@ impl Session {
             index: self.index,
             key: public,
         };
-        let (tx, goal) = self.sign_for_slot(0, Action::Join(join)).await?;
+        // Kept with what is signed, even if nobody waits for the signer any more.
         self.secret = Some(Secret { seed, key });
-        self.send_until(tx, goal).await
+        let signed = self.sign_for_slot(0, Action::Join(join)).await;
+        if signed.is_err() {
+            self.secret = None;
+        }
+        signed?;
+        self.send_slot(0).await
     }
 
     /// Posts in the open round: a broadcast (empty for none) and plaintexts for other members, which are sealed to the keys
@@ -55,7 +67,7 @@ impl Session {
         broadcast: Vec<u8>,
         p2p: Vec<(u16, Zeroizing<Vec<u8>>)>,
     ) -> Result<u32, Error> {
-        let round = self.next_round()?;
+        let round = self.next_round().await?;
         let bytes = self.check_room(&broadcast, &p2p)?;
         let sealed = p2p
             .iter()
@@ -64,9 +76,9 @@ impl Session {
         let transcript = self.observer.history().transcript();
         let place = (self.index, self.n());
         let post = Post::new(self.id(), round, place, transcript, broadcast, sealed);
-        let (tx, goal) = self.sign_for_slot(round, Action::Post(post)).await?;
+        self.sign_for_slot(round, Action::Post(post)).await?;
         self.used_bytes = self.used_bytes.saturating_add(bytes);
-        self.send_until(tx, goal).await?;
+        self.send_slot(round).await?;
         Ok(round)
     }
 
@@ -76,7 +88,7 @@ impl Session {
     /// # Errors
     /// As [`Session::post`].
     pub async fn finish(&mut self, outcome: Hash) -> Result<(), Error> {
-        let round = self.next_round()?;
+        let round = self.next_round().await?;
         self.check_share(ENTRY_BYTES)?;
         let finish = FinishHeader {
             session: self.id(),
@@ -85,9 +97,9 @@ impl Session {
             transcript: self.observer.history().transcript(),
             outcome,
         };
-        let (tx, goal) = self.sign_for_slot(round, Action::Finish(finish)).await?;
+        self.sign_for_slot(round, Action::Finish(finish)).await?;
         self.used_bytes = self.used_bytes.saturating_add(ENTRY_BYTES);
-        self.send_until(tx, goal).await
+        self.send_slot(round).await
     }
 
     /// Declines to join, for a reason that the protocol defines. Returns when the board shows it.
@@ -132,7 +144,8 @@ impl Session {
     }
 
     /// The round that can be written into now.
-    fn next_round(&self) -> Result<u32, Error> {
+    async fn next_round(&mut self) -> Result<u32, Error> {
+        self.check_not_failed()?;
         if let Some(ended) = self.observer.ended() {
             return Err(ended);
         }
@@ -149,11 +162,12 @@ impl Session {
                 expected: format!("to wait until round {round} has closed: this party has written"),
             });
         }
-        self.check_may_write(round)?;
+        self.check_may_write(round).await?;
+        self.check_own_slots_before(round)?;
         Ok(round)
     }
 
-    fn check_may_write(&self, round: u32) -> Result<(), Error> {
+    async fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
         if self.left {
             return Err(Error::Left);
         }
@@ -163,17 +177,19 @@ impl Session {
         if !self.observer.history().members().contains(self.index) {
             return Err(Error::Out { round });
         }
-        let view = self.observer.view().map(crate::Unproven::unproven_value);
-        if let Some(view) = view {
-            if view.leavers().contains(&self.index) {
-                return Err(Error::Left);
-            }
-            if view.open_round == round && view.slot(self.index) != Hash::ZERO {
-                return Err(Error::NoJournal { round });
-            }
+        let me = self.index;
+        let left = |view: &SessionView| view.leavers().contains(&me).then_some(());
+        if self.observer.is_hinted(left) && self.observer.agreed(left).await.is_some() {
+            return Err(Error::Left);
+        }
+        let filled = |view: &SessionView| {
+            (view.open_round == round && view.slot(me) != Hash::ZERO).then_some(())
+        };
+        if self.observer.is_hinted(filled) && self.agreed_slot(round).await.is_some() {
+            return Err(self.fail(Error::NoJournal { round }));
         }
         if round > 0 && self.secret.is_none() {
-            return Err(Error::NoJournal { round: 0 });
+            return Err(self.fail(Error::NoJournal { round: 0 }));
         }
         Ok(())
     }

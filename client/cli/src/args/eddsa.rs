@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use white_city_client::SessionId;
 
-use super::values::session_id;
+use super::values::{Bytes, hex_bytes, hex32, session_id};
 
 #[derive(Debug, Subcommand)]
 pub enum EddsaCommand {
@@ -75,5 +75,24 @@ pub struct SignArgs {
     #[arg(long, value_name = "SHARE_FILE")]
     pub share: PathBuf,
     #[command(flatten)]
+    pub expected: ExpectedArgs,
+    #[command(flatten)]
     pub unlock: UnlockArgs,
+}
+
+/// What the session has to be about; anything goes for what isn't given.
+#[derive(Debug, Default, Args)]
+pub struct ExpectedArgs {
+    /// Join only if this text is signed
+    #[arg(long, value_name = "TEXT", group = "expected_message")]
+    pub message: Option<String>,
+    /// Join only if these bytes are signed
+    #[arg(long, value_name = "HEX", group = "expected_message", value_parser = hex_bytes)]
+    pub message_hex: Option<Bytes>,
+    /// Join only if this file is signed
+    #[arg(long, value_name = "FILE", group = "expected_message")]
+    pub message_file: Option<PathBuf>,
+    /// Join only if it is signed under this key
+    #[arg(long, value_name = "HEX", value_parser = hex32)]
+    pub public_key: Option<[u8; 32]>,
 }

@@ -6,17 +6,19 @@ use white_city_client::vault::{self, Unlock};
 use white_city_eddsa::aggregate::{self, KeyPair};
 use zeroize::Zeroizing;
 
-use super::{SIGNING_KEY, party::Party, randomness, sign};
+use super::{SIGNING_KEY, expected, party::Party, randomness, sign};
 use crate::{
+    args::SignArgs,
     failure::Failure,
     presets::{AggregateInput, read_input},
 };
 
 /// Joins the session and runs this party to the end.
-pub async fn run(mut party: Party<'_>, key: &Path, unlock: &Unlock) -> Result<(), Failure> {
-    let key = load_key(key, unlock)?;
+pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
+    let key = load_key(&args.share, unlock)?;
     let input = read_input::<AggregateInput>(party.session.spec())?;
     let message = sign::message(&input.message_hex)?;
+    expected::check(&args.expected, &message, None)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
     let (round, outgoing) = aggregate::start(session, &key, None, &message, randomness()?)

@@ -100,7 +100,12 @@ impl<'a> Party<'a> {
             }
             None => {
                 self.abort(AbortCause::Stuck, None, &text).await;
-                Err(Failure::aborted(text))
+                Err(match error {
+                    // This party's own journal, or this program, is wrong.
+                    white_city_eddsa::Error::OwnMessage { .. }
+                    | white_city_eddsa::Error::Signature => Failure::other(text),
+                    _ => Failure::aborted(text),
+                })
             }
         }
     }

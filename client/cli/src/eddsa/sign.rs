@@ -1,23 +1,25 @@
 //! Signing with a shared key.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use white_city_client::{SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
-use super::{party::Party, randomness, share_file::ShareFile};
+use super::{expected, party::Party, randomness, share_file::ShareFile};
 use crate::{
+    args::SignArgs,
     failure::Failure,
     presets::{SignInput, read_input},
 };
 
 /// Joins the session and runs this party to the end.
-pub async fn run(mut party: Party<'_>, share: &Path, unlock: &Unlock) -> Result<(), Failure> {
-    let share = ShareFile::load(share, unlock)?;
+pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
+    let share = ShareFile::load(&args.share, unlock)?;
     let spec = party.session.spec();
     let input = read_input::<SignInput>(spec)?;
     let message = message(&input.message_hex)?;
+    expected::check(&args.expected, &message, Some(&input.public_key.0))?;
     let signers = signers(spec, &share, &input)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
@@ -53,8 +55,13 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
             culprits.join(", ")
         ));
     }
-    party.finish(signed.outcome()).await?;
     let signature = hex::encode(signed.signature);
+    let finished = party.finish(signed.outcome()).await;
+    if finished.is_err() {
+        party
+            .output
+            .warning("the session didn't finish, but the signature exists and is valid");
+    }
     let result = json!({
         "signature": signature,
         "public_key": hex::encode(signed.public_key),
@@ -62,7 +69,7 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
         "culprits": signed.culprits,
     });
     party.output.result(&result, &signature);
-    Ok(())
+    finished
 }
 
 /// The bytes of a message in hex.

@@ -137,3 +137,13 @@ fn any_other_protocol_brings_its_own_limits() {
     let too_small = open(3, &["--protocol", "p", "--quorum", "1"]);
     assert_eq!(too_small.unwrap_err().code, 2);
 }
+
+#[test]
+fn a_key_that_too_few_might_have_shares_of_is_not_made() {
+    let keygen = |quorum| {
+        let preset = ["--preset", "eddsa-keygen", "--threshold", "3"];
+        open(5, &[&preset[..], &["--quorum", quorum]].concat())
+    };
+    assert_eq!(keygen("2").unwrap_err().code, 2);
+    assert_eq!(keygen("3").unwrap().quorum, 3);
+}

@@ -160,6 +160,9 @@ fn spec_text(open: &Open) -> String {
             seconds_text(spec.retention_ms / 1_000),
         ),
     ];
+    if let Some(message) = message_text(&spec.input) {
+        lines.insert(2, format!("message    {message}"));
+    }
     let roster = spec.roster.iter().enumerate();
     lines.extend(roster.map(|(index, key)| format!("party {index:<4} {key}")));
     lines.join("\n")
@@ -176,5 +179,26 @@ fn input_text(spec: &Spec) -> String {
     match rest {
         0 => text,
         _ => format!("{text} … ({rest} bytes more)"),
+    }
+}
+
+/// The message that is to be signed, where the input names one that is text. Quoted, so that it can't look like another line.
+fn message_text(input: &[u8]) -> Option<String> {
+    let input: Value = serde_json::from_slice(input).ok()?;
+    let message = hex::decode(input.get("message_hex")?.as_str()?).ok()?;
+    let text = String::from_utf8(message).ok()?;
+    Some(format!("{text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_text_is_shown_as_text() {
+        let shown = |hex: &str| message_text(format!(r#"{{"message_hex":"{hex}"}}"#).as_bytes());
+        assert_eq!(shown("70617920310a").as_deref(), Some(r#""pay 1\n""#));
+        assert_eq!(shown("ff"), None);
+        assert_eq!(message_text(b"no json"), None);
     }
 }
