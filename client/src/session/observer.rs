@@ -1,25 +1,18 @@
 //! Following one session: reading what is new, checking it, and noticing its end.
 
+mod agreement;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
-use white_city_wire::{
-    Hash, IdentityKey, Spec,
-    board::{Status, Terminal},
-    tx::Open,
-};
+use tokio::{sync::watch, time::Instant};
+use white_city_wire::{Hash, IdentityKey, Spec, board::Status, tx::Open};
 
 use crate::{
     AbortRecord, Error, SessionId,
     client::Client,
-    error::Leaver,
     history::History,
-    read::{Entry, Lied, SessionRef, SessionView, Unproven, read_joins, read_leaves, read_open},
-    replicas::{Endpoint, PATIENCE, ReadError, Tally, Wake, Wakeups, gather},
+    read::{Entry, Lied, SessionRef, SessionView, Unproven, read_joins, read_open},
+    replicas::{Endpoint, ReadError, Tally, Wake, Wakeups, gather},
 };
 
 /// Rounds whose payloads are kept: a party that is in time never needs an older one.
@@ -377,122 +370,6 @@ impl Observer {
             kept.pop_first();
         }
         Ok(())
-    }
-
-    /// An outcome is proven by a quorum's signatures. An abort is believed when `f + 1` replicas say the same.
-    async fn read_end(
-        &self,
-        endpoint: &Endpoint,
-        view: &SessionView,
-        terminal: &Terminal,
-    ) -> Result<End, ReadError> {
-        if terminal.status == Status::Finished {
-            let (round, spec) = (view.open_round, self.spec());
-            let entries = Entry::read_round(endpoint, self.id, round, None, spec).await?;
-            let outcome = terminal.outcome;
-            self.history
-                .check_finish(&outcome, &entries)
-                .or_lied("the finish")?;
-            return Ok(End::Finished { outcome });
-        }
-        self.confirm(view).await?;
-        let missing = terminal.members.iter();
-        Ok(End::Aborted(Box::new(AbortRecord {
-            record: terminal.clone(),
-            left: self.words_of_leavers(endpoint, view).await,
-            culprits: view.culprits.clone(),
-            missing: missing
-                .filter(|index| !terminal.filled.contains(*index))
-                .collect(),
-        })))
-    }
-
-    /// Whether enough replicas say that the session ended this way for one of them to be honest.
-    async fn confirm(&self, view: &SessionView) -> Result<(), ReadError> {
-        let order = self.client.replicas().in_order();
-        let asked = order
-            .iter()
-            .map(|e| SessionView::read(e, SessionRef::Id(self.id)));
-        let views = gather(self.client.replicas().witnesses, asked).await;
-        let said = |view: &SessionView| {
-            let (terminal, left) = (view.terminal.clone(), view.left.clone());
-            (terminal, left, view.culprits.clone())
-        };
-        let expected = said(view);
-        let others = views.iter().flatten().map(Unproven::unproven_value);
-        let agreeing = others.filter(|other| said(other) == expected).count();
-        if agreeing < self.client.replicas().witnesses {
-            let reason = "too few other replicas confirm the end that it states";
-            return Err(ReadError::Unreachable(reason.into()));
-        }
-        Ok(())
-    }
-
-    /// Whether the replica that was read last says so.
-    pub(super) fn is_hinted(&self, says: impl Fn(&SessionView) -> Option<()>) -> bool {
-        let view = self.view.as_ref().map(Unproven::unproven_value);
-        view.is_some_and(|view| says(view).is_some())
-    }
-
-    /// What enough replicas say for one of them to be honest: `f + 1`, or all configured ones if they are fewer.
-    pub(super) async fn agreed<T: PartialEq>(
-        &self,
-        says: impl Fn(&SessionView) -> Option<T>,
-    ) -> Option<T> {
-        let replicas = self.client.replicas();
-        let order = replicas.in_order();
-        let mut asked: FuturesUnordered<_> = order
-            .iter()
-            .map(|e| SessionView::read(e, SessionRef::Id(self.id)))
-            .collect();
-        let mut said: Vec<(T, usize)> = Vec::new();
-        let (mut good, mut until) = (0_usize, None);
-        loop {
-            let answer = match until {
-                None => asked.next().await,
-                Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
-            };
-            let Ok(view) = answer? else { continue };
-            good = good.saturating_add(1);
-            if good >= replicas.witnesses && until.is_none() {
-                until = Some(Instant::now() + PATIENCE);
-            }
-            let Some(value) = says(view.unproven_value()) else {
-                continue;
-            };
-            let count = match said.iter_mut().find(|(other, _)| *other == value) {
-                Some((_, count)) => {
-                    *count = count.saturating_add(1);
-                    *count
-                }
-                None => {
-                    said.push((value, 1));
-                    1
-                }
-            };
-            if count >= replicas.witnesses {
-                let agreed = said
-                    .into_iter()
-                    .find(|(_, count)| *count >= replicas.witnesses);
-                return agreed.map(|(value, _)| value);
-            }
-        }
-    }
-
-    /// Who left, with what they said where their signatures prove it.
-    async fn words_of_leavers(&self, endpoint: &Endpoint, view: &SessionView) -> Vec<Leaver> {
-        let network = self.client.network().id;
-        let words = read_leaves(endpoint, self.id, self.spec(), &network).await;
-        let words = words.unwrap_or_default();
-        let left = view.left.iter();
-        left.map(|(index, digest)| Leaver {
-            index: *index,
-            word: words
-                .iter()
-                .find(|(author, word)| author == index && word.digest(&self.id, *index) == *digest)
-                .map(|(_, word)| word.clone()),
-        })
-        .collect()
     }
 
     fn announce(&self, view: &Unproven<SessionView>) {
