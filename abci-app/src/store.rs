@@ -174,7 +174,7 @@ impl Store {
         // A process that was killed opens its store again without scanning all of it.
         write.set_quick_repair(true);
         for (session, tx) in txs {
-            put_tx(&write, *session, tx)?;
+            put_tx(&write, &ended.state, *session, tx)?;
         }
         put_sessions(&write, ended)?;
         put_openers(&write, ended, first)?;
@@ -184,7 +184,12 @@ impl Store {
     }
 }
 
-fn put_tx(write: &WriteTransaction, session: u32, tx: &VerifiedTx) -> Result<(), StoreError> {
+fn put_tx(
+    write: &WriteTransaction,
+    state: &State,
+    session: u32,
+    tx: &VerifiedTx,
+) -> Result<(), StoreError> {
     let signature = *tx.signature();
     let entry = |round, index, stored: StoredEntry| -> Result<(), StoreError> {
         let key = (session, round, index);
@@ -215,8 +220,9 @@ fn put_tx(write: &WriteTransaction, session: u32, tx: &VerifiedTx) -> Result<(),
             let stored = StoredEntry::signed(entry_to_pb(&signed), post.broadcast.clone());
             entry(round, index, stored)?;
             if !post.p2p.is_empty() {
-                let roster = tx_roster_size(write, session)?;
-                let blob = P2pBlob::encode(post, roster);
+                let body = state.sessions().get(session).and_then(|s| s.body.as_ref());
+                let body = body.ok_or(StoreError::Damaged("a session without its spec"))?;
+                let blob = P2pBlob::encode(post, body.spec.parties());
                 let key = (session, round, index);
                 write.open_table(P2P)?.insert(key, blob.as_slice())?;
             }
@@ -248,16 +254,6 @@ fn put_tx(write: &WriteTransaction, session: u32, tx: &VerifiedTx) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn tx_roster_size(write: &WriteTransaction, session: u32) -> Result<u16, StoreError> {
-    let opens = write.open_table(OPENS)?;
-    let open = opens
-        .get(session)?
-        .ok_or(StoreError::Damaged("a session without its spec"))?;
-    let open = pb::Open::decode(open.value()).map_err(|_| StoreError::Damaged("a spec"))?;
-    let roster = open.spec.map_or(0, |spec| spec.roster.len());
-    u16::try_from(roster).map_err(|_| StoreError::Damaged("a roster"))
 }
 
 fn put_sessions(write: &WriteTransaction, ended: &Ended) -> Result<(), StoreError> {

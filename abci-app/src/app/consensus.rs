@@ -1,13 +1,13 @@
 //! The consensus connection: proposing, judging, executing and storing blocks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, PoisonError},
 };
 
 use bytes::Bytes;
 use white_city_state_machine::{BlockContext, Preview, State};
-use white_city_wire::{Hash, Network, hash::sha256, seal::BlockTime};
+use white_city_wire::{Hash, Network, seal::BlockTime};
 
 use super::{Committed, Replica};
 use crate::{
@@ -133,8 +133,7 @@ impl Replica {
         drop(pending);
         candidates.extend(in_last_call.into_iter().map(Bytes::from));
         candidates.extend(offered.iter().cloned());
-        let mut seen = BTreeSet::new();
-        candidates.retain(|candidate| seen.insert(sha256(candidate)));
+        // What comes twice is refused the second time, as stored already.
         candidates
     }
 
