@@ -15,6 +15,20 @@ use white_city_wire::{Hash, limits::PROTOCOL, seal::BlockTime};
 use super::{Replica, consensus::Proposed};
 use crate::{execution::Executed, genesis, query};
 
+/// What three kinds of request say of a block in fields of the same names.
+macro_rules! proposed {
+    ($request:ident, $hash:expr) => {
+        Proposed {
+            height: u64::try_from($request.height).unwrap_or(0),
+            time: block_time($request.time),
+            proposer: address(&$request.proposer_address),
+            misbehavior: encode_misbehavior(&$request.misbehavior),
+            hash: $hash,
+            block: $request.txs,
+        }
+    };
+}
+
 impl Application for Replica {
     fn info(&self, _request: RequestInfo) -> ResponseInfo {
         let tip = self.committed().map(|c| c.tip).filter(|tip| tip.height > 0);
@@ -62,15 +76,7 @@ impl Application for Replica {
 
     fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
-        let proposed = Proposed {
-            height: u64::try_from(request.height).unwrap_or(0),
-            time: block_time(request.time),
-            proposer: address(&request.proposer_address),
-            misbehavior: encode_misbehavior(&request.misbehavior),
-            hash: None,
-            block: request.txs,
-        };
-        let block = self.propose(proposed, max_bytes);
+        let block = self.propose(proposed!(request, None), max_bytes);
         ResponsePrepareProposal {
             txs: self
                 .or_halt(block.map_err(|e| e.to_string()))
@@ -79,14 +85,8 @@ impl Application for Replica {
     }
 
     fn process_proposal(&self, request: RequestProcessProposal) -> ResponseProcessProposal {
-        let proposed = Proposed {
-            height: u64::try_from(request.height).unwrap_or(0),
-            time: block_time(request.time),
-            proposer: address(&request.proposer_address),
-            misbehavior: encode_misbehavior(&request.misbehavior),
-            hash: Hash::from_slice(&request.hash),
-            block: request.txs,
-        };
+        let hash = Hash::from_slice(&request.hash);
+        let proposed = proposed!(request, hash);
         let status = match self.or_halt(self.judge(&proposed).map_err(|e| e.to_string())) {
             Some(Ok(())) => ProposalStatus::Accept,
             Some(Err(reason)) => {
@@ -103,14 +103,8 @@ impl Application for Replica {
 
     /// A committed block can't be refused: if it is invalid here, the replica halts.
     fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
-        let proposed = Proposed {
-            height: u64::try_from(request.height).unwrap_or(0),
-            time: block_time(request.time),
-            proposer: address(&request.proposer_address),
-            misbehavior: encode_misbehavior(&request.misbehavior),
-            hash: Hash::from_slice(&request.hash),
-            block: request.txs,
-        };
+        let hash = Hash::from_slice(&request.hash);
+        let proposed = proposed!(request, hash);
         let decided = self.or_halt(self.decide(&proposed).map_err(|e| e.to_string()));
         decided.map_or_else(ResponseFinalizeBlock::default, |(executed, root)| {
             ResponseFinalizeBlock {
