@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
+use white_city_wire::proof::StateProof;
 
 use crate::{
     config::Config,
@@ -39,6 +40,17 @@ impl Committed {
             parent_hash: self.tip.block_hash,
             parent_time: self.tip.time,
             proposer: [0; 20],
+        }
+    }
+
+    /// From the header of the last block to the state's root.
+    #[must_use]
+    pub fn state_proof(&self) -> StateProof {
+        StateProof {
+            board: self.state.board_root(),
+            parent_hash: self.tip.seal.parent_hash,
+            parent_time: self.tip.seal.parent_time,
+            data_path: self.tip.seal_path.clone(),
         }
     }
 
@@ -75,7 +87,7 @@ impl Replica {
         let committed = match store.load()? {
             Some((state, tip)) => {
                 let snapshot = store.snapshot()?;
-                tracing::info!(height = tip.height, root = %tip.root, "state loaded");
+                tracing::info!(height = tip.height, root = %tip.seal.root, "state loaded");
                 Some(Arc::new(Committed {
                     state,
                     tip,

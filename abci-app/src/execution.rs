@@ -5,7 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use white_city_state_machine::{Block, BlockContext, Ended, State};
-use white_city_wire::{Hash, Refusal, VerifiedTx, limits::SEAL_BYTES, seal::Seal};
+use white_city_wire::{
+    Hash, Refusal, VerifiedTx,
+    limits::SEAL_BYTES,
+    seal::{Seal, data_leaf},
+    tree::path_of_first,
+};
 
 use crate::{
     packing::{self, Candidate},
@@ -62,6 +67,12 @@ pub fn split(block: &[Bytes]) -> Result<(Seal, &[Bytes]), InvalidBlock> {
     let (first, txs) = block.split_first().ok_or(InvalidBlock::NoSeal)?;
     let seal = Seal::decode(first).ok_or(InvalidBlock::NoSeal)?;
     Ok((seal, txs))
+}
+
+/// The seal's siblings below the header's `data_hash`, from the leaf up.
+#[must_use]
+pub fn seal_path(block: &[Bytes]) -> Vec<Hash> {
+    path_of_first(block.iter().map(|item| data_leaf(item)).collect())
 }
 
 /// Executes a block whose every transaction must be valid, and compares its seal.

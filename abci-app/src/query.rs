@@ -9,11 +9,13 @@ use prost::Message;
 use tendermint_proto::v0_38::abci::{RequestQuery, ResponseQuery};
 use white_city_state_machine::{Body, Session, Slot};
 use white_city_wire::{
-    Refusal, SessionId,
-    board::slot_leaf,
+    Hash, Refusal, SessionId,
+    board::{slot_leaf, transcript_after},
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Answer, query::Question},
+    proof::{RoundProof, SessionProof},
     read::{PAGE_BYTES, QUERY_PATH, decode_query, join_hashes},
+    tree::short_path,
 };
 
 use crate::{
@@ -23,8 +25,6 @@ use crate::{
 
 /// Most sessions in one page of a list.
 const SESSIONS_PAGE: usize = 100;
-/// Most slots that one page of a transcript hashes.
-const TRANSCRIPT_PAGE_SLOTS: usize = 8_192;
 /// Most openers in one page of a list.
 const OPENERS_PAGE: usize = 100;
 
@@ -62,29 +62,40 @@ pub fn answer(committed: Option<&Committed>, request: &RequestQuery) -> Response
     }
 }
 
-/// Answers a question.
+/// Answers a question, with what proves the answer.
 ///
 /// # Errors
 /// A [`Refusal`] of the group of queries, or of those about sessions.
 pub fn ask(committed: &Committed, question: &Question) -> Result<pb::Answer, Refusal> {
+    if committed.tip.height == 0 {
+        // No header certifies the genesis.
+        return Err(Refusal::NotReady);
+    }
     let reader = Reader { committed };
+    let mut proofs = (None, None);
     let body = match question {
         Question::Params(_) => Answer::Params(reader.params()?),
-        Question::Session(query) => Answer::Session(reader.session(&query.session)?),
-        Question::Spec(query) => Answer::Spec(reader.spec(&query.session)?),
-        Question::Roster(query) => Answer::Roster(reader.roster(&query.session)?),
-        Question::Round(query) => Answer::Round(reader.round(query)?),
-        Question::Inbox(query) => Answer::Inbox(reader.inbox(query)?),
-        Question::Transcript(query) => Answer::Transcript(reader.transcript(query)?),
-        Question::Evidence(query) => Answer::Evidence(reader.evidence(&query.session)?),
-        Question::Terminal(query) => Answer::Terminal(reader.terminal(&query.session)?),
         Question::Sessions(query) => Answer::Sessions(reader.sessions(query)?),
         Question::Openers(query) => Answer::Openers(reader.openers(query)),
+        Question::Session(pb::SessionQuery { session })
+        | Question::Spec(pb::SpecQuery { session })
+        | Question::Roster(pb::RosterQuery { session })
+        | Question::Round(pb::RoundQuery { session, .. })
+        | Question::Inbox(pb::InboxQuery { session, .. })
+        | Question::Transcript(pb::TranscriptQuery { session })
+        | Question::Evidence(pb::EvidenceQuery { session })
+        | Question::Terminal(pb::TerminalQuery { session }) => {
+            let session = reader.find(session)?;
+            proofs = reader.prove(session, question)?;
+            reader.about(session, question)?
+        }
     };
     Ok(pb::Answer {
         version: WIRE_VERSION,
         height: committed.tip.height,
-        board_ms: committed.peek().board_ms(),
+        state: Some((&committed.state_proof()).into()),
+        session: proofs.0,
+        round: proofs.1,
         body: Some(body),
     })
 }
@@ -95,18 +106,54 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn params(&self) -> Result<pb::ParamsAnswer, Refusal> {
-        let state = &self.committed.state;
-        let network = state.network();
+        let network = self.committed.state.network();
         let params_json = serde_json::to_string(&network.params);
         Ok(pb::ParamsAnswer {
             network_id: network.id.0.to_vec(),
             chain_id: network.chain_id.clone(),
             params_json: params_json.map_err(|error| Refusal::Store(error.to_string()))?,
-            sessions: state.sessions().len(),
-            openers: state.openers().len(),
-            paused_ms: state.paused_ms(),
-            root: state.root().0.to_vec(),
         })
+    }
+
+    fn about(&self, session: &Session, question: &Question) -> Result<Answer, Refusal> {
+        Ok(match question {
+            Question::Spec(_) => Answer::Spec(self.spec(session)?),
+            Question::Roster(_) => Answer::Roster(self.roster(session)?),
+            Question::Round(query) => Answer::Slots(round(session, query.round)?),
+            Question::Inbox(query) => Answer::Inbox(self.inbox(session, query)?),
+            Question::Transcript(_) => Answer::Transcript(transcript(session)?),
+            Question::Evidence(_) => Answer::Evidence(self.evidence(session)?),
+            Question::Terminal(_) => Answer::Terminal(terminal(session)?),
+            _ => Answer::SessionNow(session_now(session)),
+        })
+    }
+
+    /// From the root to the session, and from there to the round that is asked about, if it has closed.
+    fn prove(
+        &self,
+        session: &Session,
+        question: &Question,
+    ) -> Result<(Option<pb::SessionProof>, Option<pb::RoundProof>), Refusal> {
+        let sessions = self.committed.state.sessions();
+        let path = sessions
+            .path(session.number)
+            .ok_or(Refusal::NotFound("session"))?;
+        let proof = SessionProof {
+            number: session.number,
+            leaf: session.leaf.clone(),
+            path: short_path(session.number, sessions.len(), &path),
+        };
+        let round = match question {
+            Question::Roster(_) => Some(0),
+            Question::Round(query) => Some(query.round),
+            Question::Inbox(query) => Some(query.round),
+            _ => None,
+        };
+        let body = session.body.as_ref();
+        let round = round
+            .zip(body)
+            .and_then(|(round, body)| prove_round(session, body, round));
+        Ok((Some((&proof).into()), round.map(|round| (&round).into())))
     }
 
     fn find(&self, session: &Option<pb::SessionRef>) -> Result<&Session, Refusal> {
@@ -130,85 +177,36 @@ impl Reader<'_> {
         }
     }
 
-    fn session(&self, session: &Option<pb::SessionRef>) -> Result<pb::SessionAnswer, Refusal> {
-        let session = self.find(session)?;
-        let leaf = &session.leaf;
-        let body = session.body.as_ref();
-        Ok(pb::SessionAnswer {
-            number: session.number.into(),
-            id: leaf.session.0.to_vec(),
-            status: leaf.status.number().into(),
-            open_round: leaf.open_round,
-            transcript: leaf.transcript.0.to_vec(),
-            slots: body.map_or_else(Vec::new, |body| slot_leaves(&body.slots)),
-            deadline_ms: leaf.deadline_ms,
-            call_blocks: leaf.call_blocks,
-            callers: leaf.callers.to_vec(),
-            dispute_hash: leaf.dispute.0.to_vec(),
-            terminal: session.terminal.as_ref().map(pb::Terminal::from),
-            culprits: body.map_or_else(Vec::new, |body| {
-                body.culprits.iter().map(pb::Culprit::from).collect()
-            }),
-            left: body.map_or_else(Vec::new, |body| crate::store::leavers(&body.left)),
-            members: body.map_or_else(Vec::new, |body| body.members.as_bytes().to_vec()),
-        })
-    }
-
-    fn spec(&self, session: &Option<pb::SessionRef>) -> Result<pb::SpecAnswer, Refusal> {
-        let number = self.find(session)?.number;
-        let open = self.committed.snapshot.open(number)?;
+    fn spec(&self, session: &Session) -> Result<pb::SpecAnswer, Refusal> {
+        let open = self.committed.snapshot.open(session.number)?;
         Ok(pb::SpecAnswer {
             open: Some(open.ok_or(Refusal::Erased)?),
         })
     }
 
-    fn roster(&self, session: &Option<pb::SessionRef>) -> Result<pb::RosterAnswer, Refusal> {
-        let session = self.find(session)?;
-        let body = session.body()?;
-        let joins = (0..body.spec.parties())
-            .filter_map(|index| self.entry(session, 0, index).transpose())
-            .map(|entry| Ok(entry?.join))
-            .collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(pb::RosterAnswer {
-            roster: body
-                .spec
-                .roster
-                .iter()
-                .map(|key| key.as_bytes().to_vec())
-                .collect(),
-            joins: joins.into_iter().flatten().collect(),
-        })
+    fn roster(&self, session: &Session) -> Result<pb::RosterAnswer, Refusal> {
+        let parties = session.body()?.spec.parties();
+        let entries = (0..parties).map(|index| self.entry(session, 0, index));
+        let joins = entries
+            .filter_map(|entry| entry.map(|entry| entry?.join).transpose())
+            .collect::<Result<_, Refusal>>()?;
+        Ok(pb::RosterAnswer { joins })
     }
 
-    fn round(&self, query: &pb::RoundQuery) -> Result<pb::RoundAnswer, Refusal> {
-        let session = self.find(&query.session)?;
-        let body = session.body()?;
-        let slots = slots(body, query.round)?;
-        Ok(pb::RoundAnswer {
-            round: query.round,
-            closed: is_closed(session, query.round),
-            slots: slot_leaves(slots),
-            kinds: slots.iter().map(kind).collect(),
-        })
-    }
-
-    fn inbox(&self, query: &pb::InboxQuery) -> Result<pb::InboxAnswer, Refusal> {
-        let session = self.find(&query.session)?;
+    fn inbox(&self, session: &Session, query: &pb::InboxQuery) -> Result<pb::InboxAnswer, Refusal> {
         let body = session.body()?;
         let n = body.spec.parties();
         slots(body, query.round)?;
-        // After the end the open round's entries are what the record speaks of.
-        if !is_closed(session, query.round) && session.status().is_live() {
-            return Err(Refusal::RoundNotClosed { round: query.round });
-        }
         let reader = u16::try_from(query.reader)
             .ok()
             .filter(|reader| *reader < n);
         let first = u16::try_from(query.from_index).unwrap_or(n).min(n);
+        // After the end the open round's entries are what the record speaks of.
+        let is_open = !is_closed(session, query.round) && session.status().is_live();
         let mut items = Vec::new();
         let mut bytes = 0;
         let mut next_index = n;
-        for index in first..n {
+        for index in if is_open { n } else { first }..n {
             if bytes >= PAGE_BYTES {
                 next_index = index;
                 break;
@@ -222,6 +220,7 @@ impl Reader<'_> {
             round: query.round,
             items,
             next_index: next_index.into(),
+            now: (first == 0).then(|| session_now(session)),
         })
     }
 
@@ -257,40 +256,14 @@ impl Reader<'_> {
         }))
     }
 
-    fn transcript(&self, query: &pb::TranscriptQuery) -> Result<pb::TranscriptAnswer, Refusal> {
-        let body = self.find(&query.session)?.body()?;
-        // Each root is recomputed: what a query costs is bounded by the slots that it hashes.
-        let page = (TRANSCRIPT_PAGE_SLOTS / body.slots.len().max(1)).max(1);
-        let from = usize::try_from(query.from_round).unwrap_or(usize::MAX);
-        let rounds = body.closed.iter().skip(from).take(page);
-        let roots: Vec<_> = rounds
-            .map(|slots| white_city_wire::board::slots_root(slots.iter().map(Slot::digest)))
-            .collect();
-        let read = u32::try_from(roots.len()).unwrap_or(u32::MAX);
-        Ok(pb::TranscriptAnswer {
-            from_round: query.from_round,
-            roots: join_hashes(&roots),
-            next_round: query.from_round.saturating_add(read),
-        })
-    }
-
-    fn evidence(&self, session: &Option<pb::SessionRef>) -> Result<pb::EvidenceAnswer, Refusal> {
-        let session = self.find(session)?;
+    fn evidence(&self, session: &Session) -> Result<pb::EvidenceAnswer, Refusal> {
         session.body()?;
+        let now = session_now(session);
         Ok(pb::EvidenceAnswer {
+            culprits: now.culprits,
+            left: now.left,
             evidence: self.committed.snapshot.evidence(session.number)?,
             leaves: self.committed.snapshot.leaves(session.number)?,
-        })
-    }
-
-    fn terminal(&self, session: &Option<pb::SessionRef>) -> Result<pb::TerminalAnswer, Refusal> {
-        let session = self.find(session)?;
-        let terminal = session
-            .terminal
-            .as_ref()
-            .ok_or(Refusal::NotFound("end yet"))?;
-        Ok(pb::TerminalAnswer {
-            terminal: Some(terminal.into()),
         })
     }
 
@@ -338,14 +311,15 @@ impl Reader<'_> {
     fn openers(&self, query: &pb::OpenersQuery) -> pb::OpenersAnswer {
         let all = self.committed.state.openers();
         let openers: Vec<pb::Opener> = (query.from..=u32::MAX)
-            .map_while(|number| all.get(number))
+            .map_while(|number| Some((number, all.get(number)?, all.path(number)?)))
             .take(OPENERS_PAGE)
-            .map(|opener| pb::Opener {
+            .map(|(number, opener, path)| pb::Opener {
                 key: opener.key.as_bytes().to_vec(),
                 max_live: opener.max_live,
                 max_bytes: opener.max_bytes,
                 live: opener.live,
                 live_bytes: opener.live_bytes,
+                path: join_hashes(&short_path(number, all.len(), &path)),
             })
             .collect();
         let read = u32::try_from(openers.len()).unwrap_or(u32::MAX);
@@ -368,6 +342,56 @@ impl Reader<'_> {
     }
 }
 
+/// What the hashes in a session's leaf stand for.
+fn session_now(session: &Session) -> pb::SessionAnswer {
+    let body = session.body.as_ref();
+    pb::SessionAnswer {
+        slots: body.map_or_else(Vec::new, |body| slot_leaves(&body.slots)),
+        terminal: session.terminal.as_ref().map(pb::Terminal::from),
+        culprits: body.map_or_else(Vec::new, |body| {
+            body.culprits.iter().map(pb::Culprit::from).collect()
+        }),
+        left: body.map_or_else(Vec::new, |body| crate::store::leavers(&body.left)),
+    }
+}
+
+fn round(session: &Session, round: u32) -> Result<pb::RoundAnswer, Refusal> {
+    Ok(pb::RoundAnswer {
+        round,
+        slots: slot_leaves(slots(session.body()?, round)?),
+    })
+}
+
+fn transcript(session: &Session) -> Result<pb::TranscriptAnswer, Refusal> {
+    let closed = &session.body()?.closed;
+    let roots: Vec<Hash> = closed.iter().map(|round| round.root).collect();
+    Ok(pb::TranscriptAnswer {
+        roots: join_hashes(&roots),
+    })
+}
+
+fn terminal(session: &Session) -> Result<pb::TerminalAnswer, Refusal> {
+    let terminal = session.terminal.as_ref();
+    let terminal = terminal.ok_or(Refusal::NotFound("end yet"))?;
+    Ok(pb::TerminalAnswer {
+        terminal: Some(terminal.into()),
+    })
+}
+
+/// From a closed round to the transcript; `None` for the open one.
+fn prove_round(session: &Session, body: &Body, round: u32) -> Option<RoundProof> {
+    let (before, later) = body.closed.split_at_checked(usize::try_from(round).ok()?)?;
+    let (_, later) = later.split_first()?;
+    let before = (0..).zip(before);
+    let before = before.fold(Hash(session.id().0), |so_far, (round, closed)| {
+        transcript_after(&so_far, round, &closed.root)
+    });
+    Some(RoundProof {
+        before,
+        later_roots: later.iter().map(|closed| closed.root).collect(),
+    })
+}
+
 fn is_closed(session: &Session, round: u32) -> bool {
     round < session.leaf.open_round
 }
@@ -375,7 +399,7 @@ fn is_closed(session: &Session, round: u32) -> bool {
 fn slots(body: &Body, round: u32) -> Result<&[Slot], Refusal> {
     let position = usize::try_from(round).unwrap_or(usize::MAX);
     match body.closed.get(position) {
-        Some(closed) => Ok(closed),
+        Some(closed) => Ok(&closed.slots),
         None if position == body.closed.len() => Ok(&body.slots),
         None => Err(Refusal::NotFound("round")),
     }
@@ -387,13 +411,4 @@ fn slot_leaves(slots: &[Slot]) -> Vec<u8> {
         .map(|slot| slot_leaf(slot.digest().as_ref()))
         .collect();
     join_hashes(&leaves)
-}
-
-const fn kind(slot: &Slot) -> u8 {
-    match slot {
-        Slot::Empty => 0,
-        Slot::Join(_) => 1,
-        Slot::Post(_) => 2,
-        Slot::Finish { .. } => 3,
-    }
 }

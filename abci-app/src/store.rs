@@ -15,7 +15,8 @@ use white_city_wire::{
     Hash, VerifiedTx,
     entry::{Entry, SignedEntry},
     pb,
-    seal::BlockTime,
+    read::join_hashes,
+    seal::{BlockTime, Seal},
     tx::{Action, entry_to_pb, join_to_pb, open_to_pb},
 };
 
@@ -26,7 +27,7 @@ pub use records::{StoredEntry, leavers};
 use crate::genesis::StoredGenesis;
 
 /// Version of the layout. A file of another one is refused.
-const STORE_VERSION: u32 = 1;
+const STORE_VERSION: u32 = 2;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
@@ -78,7 +79,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 }
 
 /// Where the chain stands after a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
     /// Height of the last committed block, 0 before the first.
     pub height: u64,
@@ -86,8 +87,10 @@ pub struct Tip {
     pub block_hash: Hash,
     /// Its header's time, the genesis time before the first.
     pub time: BlockTime,
-    /// The root of the state after it.
-    pub root: Hash,
+    /// Its seal, with the root of the state after it.
+    pub seal: Seal,
+    /// The seal's siblings below the header's `data_hash`, from the leaf up.
+    pub seal_path: Vec<Hash>,
 }
 
 /// The store of one replica.
@@ -324,7 +327,8 @@ fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), St
     let mut meta = write.open_table(META)?;
     meta.insert("height", tip.height.to_be_bytes().as_slice())?;
     meta.insert("block_hash", tip.block_hash.as_bytes().as_slice())?;
-    meta.insert("root", tip.root.as_bytes().as_slice())?;
+    meta.insert("seal", tip.seal.encode().as_slice())?;
+    meta.insert("seal_path", join_hashes(&tip.seal_path).as_slice())?;
     meta.insert("seconds", tip.time.seconds.to_be_bytes().as_slice())?;
     meta.insert("nanos", tip.time.nanos.to_be_bytes().as_slice())?;
     meta.insert(

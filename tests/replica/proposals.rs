@@ -79,7 +79,7 @@ fn the_same_proposal_is_judged_from_memory_and_afresh_alike() {
     }
     one.decide(block.clone()).unwrap();
     two.decide(block).unwrap();
-    let roots = [one, two].map(|chain| chain.replica.committed().unwrap().tip.root);
+    let roots = [one, two].map(|chain| chain.replica.committed().unwrap().tip.seal.root);
     assert_eq!(roots[0], roots[1]);
 }
 

@@ -58,7 +58,7 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
                 drop(disk);
                 (disk, _) = replica(Some(&path), &Config::default());
                 let tip = disk.committed().unwrap().tip;
-                assert_eq!((tip.root, tip.time), (observed.root, context.time));
+                assert_eq!((tip.seal.root, tip.time), (observed.root, context.time));
                 assert_eq!(tip.height, u64::try_from(height).unwrap());
                 reopened += 1;
             }
@@ -104,7 +104,7 @@ fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
     after.store_decided().unwrap();
     assert!(matches!(after.store_decided(), Err(Fatal::NothingDecided)));
     chain.decide(block).unwrap();
-    assert_eq!(chain.replica.committed().unwrap().tip.root, root);
+    assert_eq!(chain.replica.committed().unwrap().tip.seal.root, root);
 }
 
 #[test]

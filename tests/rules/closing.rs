@@ -28,7 +28,12 @@ fn the_transcript_is_the_session_id_then_a_chain_over_the_rounds() {
     assert_eq!(scene.get().leaf.transcript, Hash(scene.session.0));
     scene = scene.joined();
     let root = |scene: &Scene, round: usize| {
-        slots_root(scene.body().closed[round].iter().map(|slot| slot.digest()))
+        slots_root(
+            scene.body().closed[round]
+                .slots
+                .iter()
+                .map(|slot| slot.digest()),
+        )
     };
     let t0 = transcript_start(&scene.session, &root(&scene, 0));
     assert_eq!(scene.get().leaf.transcript, t0);

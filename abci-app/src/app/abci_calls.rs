@@ -31,13 +31,15 @@ macro_rules! proposed {
 
 impl Application for Replica {
     fn info(&self, _request: RequestInfo) -> ResponseInfo {
-        let tip = self.committed().map(|c| c.tip).filter(|tip| tip.height > 0);
+        let committed = self.committed();
+        let tip = committed.as_ref().map(|c| &c.tip);
+        let tip = tip.filter(|tip| tip.height > 0);
         ResponseInfo {
             data: "white-city".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             app_version: PROTOCOL.into(),
             last_block_height: tip.map_or(0, |t| i64::try_from(t.height).unwrap_or(i64::MAX)),
-            last_block_app_hash: tip.map_or_else(Bytes::new, |t| hash_bytes(&t.root)),
+            last_block_app_hash: tip.map_or_else(Bytes::new, |t| hash_bytes(&t.seal.root)),
         }
     }
 

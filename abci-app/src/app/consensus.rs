@@ -7,7 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use white_city_state_machine::{BlockContext, Preview, State};
-use white_city_wire::{Hash, Network, seal::BlockTime};
+use white_city_wire::{
+    Hash, Network,
+    seal::{BlockTime, Seal},
+};
 
 use super::{Committed, Replica};
 use crate::{
@@ -88,7 +91,12 @@ impl Replica {
             height: 0,
             block_hash: Hash::ZERO,
             time: state.network().genesis_time,
-            root,
+            seal: Seal {
+                root,
+                parent_hash: Hash::ZERO,
+                parent_time: state.network().genesis_time,
+            },
+            seal_path: Vec::new(),
         };
         tracing::info!(chain = state.network().chain_id, network = %state.network().id, %root, "genesis");
         let snapshot = self.shared.store.snapshot()?;
@@ -174,7 +182,8 @@ impl Replica {
             height: proposed.height,
             block_hash: proposed.hash.unwrap_or(Hash::ZERO),
             time: proposed.time,
-            root,
+            seal: executed.seal,
+            seal_path: execution::seal_path(&proposed.block),
         };
         self.consensus().decided = Some(Decided {
             executed: Arc::clone(&executed),
@@ -223,7 +232,7 @@ impl Replica {
         self.shared.fault.point(Step::Committed);
         self.set_committed(Committed {
             state: executed.ended.state.clone(),
-            tip,
+            tip: tip.clone(),
             snapshot: store.snapshot()?,
         });
         self.tidy_pending(&executed, tip.height);
@@ -291,7 +300,7 @@ fn context(proposed: &Proposed, committed: &Committed) -> BlockContext {
 
 fn log_block(executed: &Executed, tip: &Tip) {
     let sessions = executed.ended.sessions.len();
-    tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.root, "block");
+    tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.seal.root, "block");
     for number in &executed.ended.sessions {
         if let Some(session) = executed.ended.state.sessions().get(*number) {
             let leaf = &session.leaf;

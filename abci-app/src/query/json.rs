@@ -2,14 +2,14 @@
 //! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`; ID is a session's id or number.
 
 use serde_json::{Value, json};
-use white_city_state_machine::{Body, Session};
+use white_city_state_machine::{Body, Session, Slot};
 use white_city_wire::{
     Bitmap, Hash, Refusal, SessionId,
     board::{Status, Terminal},
     pb,
 };
 
-use super::{Reader, is_closed, kind, slots};
+use super::{Reader, is_closed, slots};
 use crate::app::Committed;
 
 /// Answers a path.
@@ -62,15 +62,16 @@ fn reference(text: &str) -> Result<Option<pb::SessionRef>, Refusal> {
 
 fn params(reader: &Reader<'_>) -> Result<Value, Refusal> {
     let answer = reader.params()?;
+    let board = reader.committed.state.board_root();
     let params: Value = serde_json::from_str(&answer.params_json).unwrap_or(Value::Null);
     Ok(json!({
         "network_id": hex::encode(answer.network_id),
         "chain_id": answer.chain_id,
         "params": params,
-        "sessions": answer.sessions,
-        "openers": answer.openers,
-        "paused_ms": answer.paused_ms,
-        "root": hex::encode(answer.root),
+        "sessions": board.sessions,
+        "openers": board.openers,
+        "paused_ms": board.paused_ms,
+        "root": board.hash(),
     }))
 }
 
@@ -196,16 +197,22 @@ fn round(session: &Session, number: u32) -> Result<Value, Refusal> {
     let slots = slots(session.body()?, number)?;
     let slots: Vec<Value> = slots
         .iter()
-        .map(|slot| {
-            let kind = ["empty", "join", "post", "finish"].get(usize::from(kind(slot)));
-            json!({ "kind": kind, "digest": slot.digest() })
-        })
+        .map(|slot| json!({ "kind": kind(slot), "digest": slot.digest() }))
         .collect();
     Ok(json!({
         "round": number,
         "closed": is_closed(session, number),
         "slots": slots,
     }))
+}
+
+const fn kind(slot: &Slot) -> &'static str {
+    match slot {
+        Slot::Empty => "empty",
+        Slot::Join(_) => "join",
+        Slot::Post(_) => "post",
+        Slot::Finish { .. } => "finish",
+    }
 }
 
 fn indices(bitmap: &Bitmap) -> Vec<u16> {

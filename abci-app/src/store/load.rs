@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, Session, Slot, State};
+use white_city_state_machine::{Body, ClosedRound, Session, Slot, State};
 use white_city_wire::{
-    Bitmap, Hash, IdentityKey, SessionId, Spec,
-    board::{Culprit, OpenerLeaf, SessionLeaf, Status, Terminal},
+    Bitmap, Hash, IdentityKey, Spec,
+    board::{Culprit, OpenerLeaf, SessionLeaf, Terminal},
     entry::Entry,
     limits::ENTRY_BYTES,
     pb,
-    seal::BlockTime,
+    read::split_hashes,
+    seal::{BlockTime, Seal},
     tx::{entry_from_pb, join_from_pb, open_from_pb},
 };
 
@@ -40,7 +41,11 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
             seconds: i64::from_be_bytes(fixed(snapshot, "seconds")?),
             nanos: u32::from_be_bytes(fixed(snapshot, "nanos")?),
         },
-        root: Hash(fixed(snapshot, "root")?),
+        seal: Seal::decode(&meta(snapshot, "seal")?.unwrap_or_default())
+            .ok_or(StoreError::Damaged("seal"))?,
+        seal_path: meta(snapshot, "seal_path")?
+            .and_then(|bytes| split_hashes(&bytes))
+            .ok_or(StoreError::Damaged("seal_path"))?,
     };
     let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
     let state = State::restore(
@@ -50,10 +55,10 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
         sessions(snapshot)?,
     );
     let loaded = state.root();
-    if loaded != tip.root {
+    if loaded != tip.seal.root {
         return Err(StoreError::Root {
             loaded,
-            stored: tip.root,
+            stored: tip.seal.root,
         });
     }
     Ok(Some((state, tip)))
@@ -121,29 +126,15 @@ fn session(
     spec: Option<Arc<Spec>>,
 ) -> Result<Session, StoreError> {
     let damaged = || StoreError::Damaged("a session");
-    let hash = |bytes: &[u8]| Hash::from_slice(bytes).ok_or_else(damaged);
     let terminal = record.terminal.as_ref().map(Terminal::try_from);
     let terminal = terminal.transpose().map_err(|_| damaged())?;
-    let leaf = SessionLeaf {
-        session: SessionId::from_slice(&record.id).ok_or_else(damaged)?,
-        status: Status::from_number(record.status).ok_or_else(damaged)?,
-        open_round: record.open_round,
-        transcript: hash(&record.transcript)?,
-        slots_root: hash(&record.slots_root)?,
-        deadline_ms: record.deadline_ms,
-        call_blocks: record.call_blocks,
-        callers: record
-            .callers
-            .as_slice()
-            .try_into()
-            .map_err(|_| damaged())?,
-        dispute: hash(&record.dispute)?,
-        terminal: terminal.as_ref().map_or(Hash::ZERO, Terminal::hash),
-        evidence: hash(&record.evidence_hash)?,
-        left: hash(&record.left_hash)?,
-    };
+    let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
+    let leaf = leaf.ok_or_else(damaged)?.map_err(|_| damaged())?;
+    if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
+        return Err(damaged());
+    }
     let body = match spec {
-        Some(spec) => Some(body(snapshot, (number, record), spec)?),
+        Some(spec) => Some(body(snapshot, (number, record), leaf.open_round, spec)?),
         None => None,
     };
     Ok(Session {
@@ -159,6 +150,7 @@ fn session(
 fn body(
     snapshot: &Snapshot,
     (number, record): (u32, &SessionRecord),
+    open_round: u32,
     spec: Arc<Spec>,
 ) -> Result<Body, StoreError> {
     let damaged = || StoreError::Damaged("a session");
@@ -181,7 +173,7 @@ fn body(
         spec,
     };
     let mut entries = snapshot.entries(number)?.into_iter().peekable();
-    for round in 0..=record.open_round {
+    for round in 0..=open_round {
         let mut slots = vec![Slot::Empty; usize::from(n)];
         while let Some((_, index, entry)) = entries.next_if(|(of, _, _)| *of == round) {
             let (slot, bytes) = slot(&entry)?;
@@ -189,10 +181,10 @@ fn body(
             *slots.get_mut(index).ok_or_else(damaged)? = slot;
             *body.used_bytes.get_mut(index).ok_or_else(damaged)? += bytes;
         }
-        if round == record.open_round {
+        if round == open_round {
             body.slots = slots;
         } else {
-            body.closed.push(Arc::new(slots));
+            body.closed.push(ClosedRound::new(slots));
         }
     }
     Ok(body)

@@ -10,57 +10,26 @@ pub struct SessionRecord {
     pub opener: u32,
     #[prost(uint64, tag = "2")]
     pub reserved_bytes: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    pub id: Vec<u8>,
-    #[prost(uint32, tag = "4")]
-    pub status: u32,
-    #[prost(uint32, tag = "5")]
-    pub open_round: u32,
-    #[prost(bytes = "vec", tag = "6")]
-    pub transcript: Vec<u8>,
-    #[prost(bytes = "vec", tag = "7")]
-    pub slots_root: Vec<u8>,
-    #[prost(uint64, tag = "8")]
-    pub deadline_ms: u64,
-    #[prost(uint32, tag = "9")]
-    pub call_blocks: u32,
-    #[prost(bytes = "vec", tag = "10")]
-    pub callers: Vec<u8>,
-    #[prost(bytes = "vec", tag = "11")]
-    pub dispute: Vec<u8>,
-    #[prost(message, optional, tag = "12")]
+    #[prost(message, optional, tag = "3")]
+    pub leaf: Option<pb::SessionLeaf>,
+    #[prost(message, optional, tag = "4")]
     pub terminal: Option<pb::Terminal>,
-    #[prost(bytes = "vec", tag = "13")]
-    pub evidence_hash: Vec<u8>,
-    #[prost(bytes = "vec", tag = "14")]
-    pub left_hash: Vec<u8>,
-    #[prost(bytes = "vec", tag = "15")]
+    #[prost(bytes = "vec", tag = "5")]
     pub members: Vec<u8>,
-    #[prost(message, repeated, tag = "16")]
+    #[prost(message, repeated, tag = "6")]
     pub culprits: Vec<pb::Culprit>,
-    #[prost(message, repeated, tag = "17")]
+    #[prost(message, repeated, tag = "7")]
     pub left: Vec<pb::Leaver>,
 }
 
 impl From<&Session> for SessionRecord {
     fn from(session: &Session) -> Self {
-        let leaf = &session.leaf;
         let body = session.body.as_ref();
         Self {
             opener: session.opener,
             reserved_bytes: session.reserved_bytes,
-            id: leaf.session.0.to_vec(),
-            status: leaf.status.number().into(),
-            open_round: leaf.open_round,
-            transcript: leaf.transcript.0.to_vec(),
-            slots_root: leaf.slots_root.0.to_vec(),
-            deadline_ms: leaf.deadline_ms,
-            call_blocks: leaf.call_blocks,
-            callers: leaf.callers.to_vec(),
-            dispute: leaf.dispute.0.to_vec(),
+            leaf: Some((&session.leaf).into()),
             terminal: session.terminal.as_ref().map(pb::Terminal::from),
-            evidence_hash: leaf.evidence.0.to_vec(),
-            left_hash: leaf.left.0.to_vec(),
             members: body.map_or_else(Vec::new, |body| body.members.as_bytes().to_vec()),
             culprits: body.map_or_else(Vec::new, |body| {
                 body.culprits.iter().map(pb::Culprit::from).collect()

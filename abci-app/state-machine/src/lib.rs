@@ -33,5 +33,5 @@ mod state;
 
 pub use append_tree::AppendTree;
 pub use block::{Block, BlockContext, Ended, Preview};
-pub use session::{Body, Session, Slot};
+pub use session::{Body, ClosedRound, Session, Slot};
 pub use state::State;

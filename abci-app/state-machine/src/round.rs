@@ -1,14 +1,14 @@
 //! Closing a round: the one place that decides which entries win and what follows.
 
-use alloc::{collections::BTreeMap, sync::Arc, vec};
+use alloc::{collections::BTreeMap, vec};
 use core::mem;
 
 use white_city_wire::{
     Bitmap, Hash,
-    board::{Cause, Status, slots_root, transcript_next, transcript_start},
+    board::{Cause, Status, transcript_after},
 };
 
-use crate::session::{Body, Session, Slot};
+use crate::session::{Body, ClosedRound, Session, Slot};
 
 /// What a block tells the closing of a round.
 #[derive(Debug, Clone, Copy)]
@@ -86,16 +86,13 @@ fn advance(session: &mut Session, members: Bitmap, now: Now) {
     if round >= body.spec.max_rounds {
         return abort(session, Cause::OutOfRounds, None, now);
     }
-    let root = slots_root(body.slots.iter().map(Slot::digest));
     let empty = vec![Slot::Empty; body.slots.len()];
-    body.closed
-        .push(Arc::new(mem::replace(&mut body.slots, empty)));
+    let closed = ClosedRound::new(mem::replace(&mut body.slots, empty));
+    let root = closed.root;
+    body.closed.push(closed);
     body.members = members;
     let leaf = &mut session.leaf;
-    leaf.transcript = match round {
-        0 => transcript_start(&leaf.session, &root),
-        _ => transcript_next(&leaf.transcript, round, &root),
-    };
+    leaf.transcript = transcript_after(&leaf.transcript, round, &root);
     leaf.status = Status::Running;
     leaf.open_round = round.saturating_add(1);
     leaf.deadline_ms = 0;

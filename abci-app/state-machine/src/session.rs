@@ -44,6 +44,26 @@ impl Slot {
     }
 }
 
+/// A closed round. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedRound {
+    /// Its slots.
+    pub slots: Arc<Vec<Slot>>,
+    /// The root over them, which the transcript chains.
+    pub root: Hash,
+}
+
+impl ClosedRound {
+    /// The round that ended with these slots.
+    #[must_use]
+    pub fn new(slots: Vec<Slot>) -> Self {
+        Self {
+            root: slots_root(slots.iter().map(Slot::digest)),
+            slots: Arc::new(slots),
+        }
+    }
+}
+
 /// One session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -71,8 +91,8 @@ pub struct Body {
     pub members: Bitmap,
     /// The open round's slots.
     pub slots: Vec<Slot>,
-    /// The closed rounds' slots, from round 0.
-    pub closed: Vec<Arc<Vec<Slot>>>,
+    /// The closed rounds, from round 0.
+    pub closed: Vec<ClosedRound>,
     /// What each party's entries have counted, bytes.
     pub used_bytes: Vec<u64>,
     /// Parties with signed evidence against them, ascending.
@@ -214,7 +234,7 @@ impl Body {
     pub fn slot(&self, round: u32, index: u16) -> Option<&Slot> {
         let round = usize::try_from(round).ok()?;
         let slots = match self.closed.get(round) {
-            Some(closed) => closed.as_slice(),
+            Some(closed) => closed.slots.as_slice(),
             None if round == self.closed.len() => &self.slots,
             None => return None,
         };

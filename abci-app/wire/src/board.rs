@@ -156,6 +156,15 @@ pub fn transcript_next(before: &Hash, round: u32, round_root: &Hash) -> Hash {
         .finish()
 }
 
+/// The transcript with a round that follows `before`, which is the session id before round 0.
+#[must_use]
+pub fn transcript_after(before: &Hash, round: u32, round_root: &Hash) -> Hash {
+    match round {
+        0 => transcript_start(&SessionId(before.0), round_root),
+        _ => transcript_next(before, round, round_root),
+    }
+}
+
 /// The one record of a session's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminal {

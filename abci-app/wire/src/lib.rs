@@ -30,6 +30,7 @@ pub mod payload;
 #[rustfmt::skip]
 #[expect(missing_docs, reason = "generated from proto/white_city.proto, whose comments are the documentation")]
 pub mod pb;
+pub mod proof;
 pub mod read;
 pub mod refusal;
 pub mod seal;

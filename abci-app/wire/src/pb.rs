@@ -331,7 +331,7 @@ pub struct RoundQuery {
     #[prost(uint32, tag = "2")]
     pub round: u32,
 }
-/// What one party reads of one closed round.
+/// What one party reads of one round: all of it once it has closed or the session has ended, and how the session stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InboxQuery {
     #[prost(message, optional, tag = "1")]
@@ -350,8 +350,6 @@ pub struct InboxQuery {
 pub struct TranscriptQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
-    #[prost(uint32, tag = "2")]
-    pub from_round: u32,
 }
 /// The equivocations that are on the board, and the words of those who left.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -380,18 +378,25 @@ pub struct OpenersQuery {
     #[prost(uint32, tag = "1")]
     pub from: u32,
 }
-/// What one replica says; nothing of it is proven by itself.
+/// What one replica says, with what proves it: the header of the block of that height commits to the seal, the seal to
+/// the state's root, the root to the session, the session to its rounds.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Answer {
     /// Always 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    /// Height of the state that was read.
+    /// Height of the state that was read: that of the header that certifies it.
     #[prost(uint64, tag = "2")]
     pub height: u64,
-    /// Board time of that height, milliseconds.
-    #[prost(uint64, tag = "3")]
-    pub board_ms: u64,
+    /// From the header to the state's root.
+    #[prost(message, optional, tag = "3")]
+    pub state: ::core::option::Option<StateProof>,
+    /// From the root to the session, where the question was about one.
+    #[prost(message, optional, tag = "4")]
+    pub session: ::core::option::Option<SessionProof>,
+    /// From the session to the round, where the question was about a closed one.
+    #[prost(message, optional, tag = "5")]
+    pub round: ::core::option::Option<RoundProof>,
     #[prost(oneof = "answer::Body", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
     pub body: ::core::option::Option<answer::Body>,
 }
@@ -402,13 +407,13 @@ pub mod answer {
         #[prost(message, tag = "10")]
         Params(super::ParamsAnswer),
         #[prost(message, tag = "11")]
-        Session(super::SessionAnswer),
+        SessionNow(super::SessionAnswer),
         #[prost(message, tag = "12")]
         Spec(super::SpecAnswer),
         #[prost(message, tag = "13")]
         Roster(super::RosterAnswer),
         #[prost(message, tag = "14")]
-        Round(super::RoundAnswer),
+        Slots(super::RoundAnswer),
         #[prost(message, tag = "15")]
         Inbox(super::InboxAnswer),
         #[prost(message, tag = "16")]
@@ -423,6 +428,78 @@ pub mod answer {
         Openers(super::OpenersAnswer),
     }
 }
+/// What the root and the seal hash, beside what the genesis says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StateProof {
+    #[prost(uint64, tag = "1")]
+    pub sessions: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub sessions_root: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub openers: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub openers_root: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "5")]
+    pub paused_ms: u64,
+    #[prost(bytes = "vec", tag = "6")]
+    pub parent_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "7")]
+    pub parent_seconds: i64,
+    #[prost(uint32, tag = "8")]
+    pub parent_nanos: u32,
+    /// From the seal to the header's data_hash: the siblings, all on the right, from the leaf up, 32 bytes each.
+    #[prost(bytes = "vec", tag = "9")]
+    pub data_path: ::prost::alloc::vec::Vec<u8>,
+}
+/// A session's leaf and its place in the tree of sessions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionProof {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(message, optional, tag = "2")]
+    pub leaf: ::core::option::Option<SessionLeaf>,
+    /// The siblings that aren't empty, from the leaf up, 32 bytes each.
+    #[prost(bytes = "vec", tag = "3")]
+    pub path: ::prost::alloc::vec::Vec<u8>,
+}
+/// What a session's leaf hashes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionLeaf {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub status: u32,
+    #[prost(uint32, tag = "3")]
+    pub open_round: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub transcript: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub slots_root: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "6")]
+    pub deadline_ms: u64,
+    #[prost(uint32, tag = "7")]
+    pub call_blocks: u32,
+    #[prost(bytes = "vec", tag = "8")]
+    pub callers: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub dispute: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub terminal: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "11")]
+    pub evidence: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "12")]
+    pub left: ::prost::alloc::vec::Vec<u8>,
+}
+/// From a closed round to the session's transcript.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoundProof {
+    /// The transcript before the round; the session id before round 0.
+    #[prost(bytes = "vec", tag = "1")]
+    pub before: ::prost::alloc::vec::Vec<u8>,
+    /// Roots of the rounds that have closed since, 32 bytes each.
+    #[prost(bytes = "vec", tag = "2")]
+    pub later_roots: ::prost::alloc::vec::Vec<u8>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ParamsAnswer {
     #[prost(bytes = "vec", tag = "1")]
@@ -432,15 +509,6 @@ pub struct ParamsAnswer {
     /// The genesis parameters, as JSON.
     #[prost(string, tag = "3")]
     pub params_json: ::prost::alloc::string::String,
-    #[prost(uint64, tag = "4")]
-    pub sessions: u64,
-    #[prost(uint64, tag = "5")]
-    pub openers: u64,
-    #[prost(uint64, tag = "6")]
-    pub paused_ms: u64,
-    /// The state's root, which is the app hash.
-    #[prost(bytes = "vec", tag = "7")]
-    pub root: ::prost::alloc::vec::Vec<u8>,
 }
 /// How a session ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -488,39 +556,19 @@ pub struct Leaver {
     #[prost(bytes = "vec", tag = "2")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
 }
+/// What the hashes in a session's leaf stand for; once it is erased, only the terminal record.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SessionAnswer {
-    #[prost(uint64, tag = "1")]
-    pub number: u64,
-    #[prost(bytes = "vec", tag = "2")]
-    pub id: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint32, tag = "3")]
-    pub status: u32,
-    #[prost(uint32, tag = "4")]
-    pub open_round: u32,
-    #[prost(bytes = "vec", tag = "5")]
-    pub transcript: ::prost::alloc::vec::Vec<u8>,
     /// The open round's slot leaves, 32 bytes each in the order of the roster.
-    #[prost(bytes = "vec", tag = "6")]
+    #[prost(bytes = "vec", tag = "1")]
     pub slots: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint64, tag = "7")]
-    pub deadline_ms: u64,
-    #[prost(uint32, tag = "8")]
-    pub call_blocks: u32,
-    #[prost(bytes = "vec", tag = "9")]
-    pub callers: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "10")]
-    pub dispute_hash: ::prost::alloc::vec::Vec<u8>,
     /// Absent while the session lives.
-    #[prost(message, optional, tag = "11")]
+    #[prost(message, optional, tag = "2")]
     pub terminal: ::core::option::Option<Terminal>,
-    #[prost(message, repeated, tag = "12")]
+    #[prost(message, repeated, tag = "3")]
     pub culprits: ::prost::alloc::vec::Vec<Culprit>,
-    #[prost(message, repeated, tag = "13")]
+    #[prost(message, repeated, tag = "4")]
     pub left: ::prost::alloc::vec::Vec<Leaver>,
-    /// Who may fill the open round's slots.
-    #[prost(bytes = "vec", tag = "14")]
-    pub members: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpecAnswer {
@@ -530,22 +578,17 @@ pub struct SpecAnswer {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RosterAnswer {
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub roster: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    #[prost(message, repeated, tag = "2")]
+    /// Ascending by index.
+    #[prost(message, repeated, tag = "1")]
     pub joins: ::prost::alloc::vec::Vec<Join>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RoundAnswer {
     #[prost(uint32, tag = "1")]
     pub round: u32,
-    #[prost(bool, tag = "2")]
-    pub closed: bool,
-    #[prost(bytes = "vec", tag = "3")]
+    /// Its slot leaves, 32 bytes each in the order of the roster.
+    #[prost(bytes = "vec", tag = "2")]
     pub slots: ::prost::alloc::vec::Vec<u8>,
-    /// 0 empty, 1 join, 2 post, 3 finish; one byte for each index.
-    #[prost(bytes = "vec", tag = "4")]
-    pub kinds: ::prost::alloc::vec::Vec<u8>,
 }
 /// One entry as one reader sees it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -575,28 +618,34 @@ pub mod inbox_item {
 pub struct InboxAnswer {
     #[prost(uint32, tag = "1")]
     pub round: u32,
+    /// Ascending by index. None as long as the round is open and the session lives.
     #[prost(message, repeated, tag = "2")]
     pub items: ::prost::alloc::vec::Vec<InboxItem>,
     /// Where the next page begins; the roster's size when this is the last.
     #[prost(uint32, tag = "3")]
     pub next_index: u32,
+    /// How the session stands, on the first page.
+    #[prost(message, optional, tag = "4")]
+    pub now: ::core::option::Option<SessionAnswer>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TranscriptAnswer {
-    #[prost(uint32, tag = "1")]
-    pub from_round: u32,
-    /// Roots of the closed rounds, 32 bytes each.
-    #[prost(bytes = "vec", tag = "2")]
+    /// Roots of all closed rounds, 32 bytes each.
+    #[prost(bytes = "vec", tag = "1")]
     pub roots: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint32, tag = "3")]
-    pub next_round: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EvidenceAnswer {
     #[prost(message, repeated, tag = "1")]
-    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
-    /// The declines and aborts of those who left, with their signatures.
+    pub culprits: ::prost::alloc::vec::Vec<Culprit>,
+    /// In the order of leaving.
     #[prost(message, repeated, tag = "2")]
+    pub left: ::prost::alloc::vec::Vec<Leaver>,
+    /// For each culprit that wrote two entries for one slot, in the order of the culprits.
+    #[prost(message, repeated, tag = "3")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// The declines and aborts of those who left, ascending by index.
+    #[prost(message, repeated, tag = "4")]
     pub leaves: ::prost::alloc::vec::Vec<Tx>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -635,6 +684,9 @@ pub struct Opener {
     pub live: u32,
     #[prost(uint64, tag = "5")]
     pub live_bytes: u64,
+    /// The siblings in the tree of openers that aren't empty, from the leaf up, 32 bytes each.
+    #[prost(bytes = "vec", tag = "6")]
+    pub path: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenersAnswer {

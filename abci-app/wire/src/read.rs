@@ -1,4 +1,4 @@
-//! Queries and answers as they travel. An answer carries values; nothing in it is proven by itself.
+//! Queries and answers as they travel. What proves an answer is in [`crate::proof`].
 
 use alloc::{string::ToString, vec::Vec};
 

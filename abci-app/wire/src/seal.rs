@@ -80,9 +80,15 @@ impl Seal {
     /// Its leaf in the header's `data_hash`.
     #[must_use]
     pub fn data_leaf(&self) -> Hash {
-        let mut leaf = Vec::with_capacity(33);
-        leaf.push(0);
-        leaf.extend_from_slice(&sha256(&self.encode()).0);
-        sha256(&leaf)
+        data_leaf(&self.encode())
     }
+}
+
+/// The leaf of one of a block's transactions in the header's `data_hash`.
+#[must_use]
+pub fn data_leaf(tx: &[u8]) -> Hash {
+    let mut leaf = Vec::with_capacity(33);
+    leaf.push(0);
+    leaf.extend_from_slice(&sha256(tx).0);
+    sha256(&leaf)
 }

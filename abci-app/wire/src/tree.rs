@@ -126,6 +126,66 @@ pub fn append_root_from_path(leaf: Hash, number: u32, path: &[Hash]) -> Option<H
     (path.len() == usize::from(APPEND_TREE_DEPTH)).then(|| climb(leaf, number, path))
 }
 
+/// Of a path of 32 siblings in a tree of `count` leaves those that aren't empty: what a proof carries.
+#[must_use]
+pub fn short_path(number: u32, count: u64, path: &[Hash]) -> Vec<Hash> {
+    let levels = (0..APPEND_TREE_DEPTH).zip(path);
+    levels
+        .filter(|(level, _)| has_sibling(number, *level, count))
+        .map(|(_, sibling)| *sibling)
+        .collect()
+}
+
+/// All 32 siblings, from those that [`short_path`] keeps; `None` when there are too few or too many, or no such leaf.
+#[must_use]
+pub fn full_path(number: u32, count: u64, short: &[Hash]) -> Option<Vec<Hash>> {
+    let mut given = short.iter().copied();
+    let path = (0..APPEND_TREE_DEPTH).zip(empty_roots());
+    let path = path
+        .map(|(level, empty)| {
+            if has_sibling(number, level, count) {
+                given.next()
+            } else {
+                Some(empty)
+            }
+        })
+        .collect::<Option<Vec<Hash>>>()?;
+    (given.next().is_none() && u64::from(number) < count).then_some(path)
+}
+
+/// Whether the sibling at this level above leaf `number` has any of the `count` leaves under it.
+fn has_sibling(number: u32, level: u8, count: u64) -> bool {
+    let sibling = (u64::from(number) >> level) ^ 1;
+    (sibling << level) < count
+}
+
+/// The siblings of the first leaf, from the leaf up, in a tree over any number of leaves: an odd node goes up as it is, as
+/// in CometBFT's trees.
+#[must_use]
+pub fn path_of_first(leaves: Vec<Hash>) -> Vec<Hash> {
+    let mut path = Vec::new();
+    let mut level = leaves;
+    while let [_, sibling, ..] = level.as_slice() {
+        path.push(*sibling);
+        level = level.chunks(2).map(parent_or_last).collect();
+    }
+    path
+}
+
+fn parent_or_last(pair: &[Hash]) -> Hash {
+    match pair {
+        [last] => *last,
+        _ => parent_of_chunk(pair),
+    }
+}
+
+/// The root above the first leaf: every sibling is on the right.
+#[must_use]
+pub fn root_above_first(leaf: Hash, path: &[Hash]) -> Hash {
+    path.iter()
+        .fold(leaf, |below, sibling| node(&below, sibling))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ impl Property for Authorship {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         for (session, body) in bodies(&seen.executed.after) {
-            let rounds = body.closed.iter().map(|closed| closed.as_slice());
+            let rounds = body.closed.iter().map(|closed| closed.slots.as_slice());
             for slots in rounds.chain([body.slots.as_slice()]) {
                 for (key, slot) in body.spec.roster.iter().zip(slots) {
                     let Some(digest) = slot.digest() else {

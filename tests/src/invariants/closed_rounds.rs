@@ -28,7 +28,7 @@ impl Property for ClosedRounds {
             let start = tag("white-city/tr/1");
             let mut transcript = Hash(session.id().0);
             for (round, closed) in (0_u32..).zip(&body.closed) {
-                let digests: Vec<_> = closed.iter().map(|slot| slot.digest()).collect();
+                let digests: Vec<_> = closed.slots.iter().map(|slot| slot.digest()).collect();
                 let root = slots_root(&digests);
                 let place = (number, usize::try_from(round).unwrap_or(usize::MAX));
                 let known = self.0.entry(place).or_insert_with(|| digests.clone());

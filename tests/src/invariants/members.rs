@@ -31,12 +31,12 @@ impl Property for Members {
             let number = session.number;
             let mut members: BTreeSet<u16> = (0..body.spec.parties()).collect();
             for (round, closed) in body.closed.iter().enumerate() {
-                let inside = filled(closed).is_subset(&members);
+                let inside = filled(&closed.slots).is_subset(&members);
                 ensure!(
                     inside,
                     "session {number}: a slot of round {round} by an outsider"
                 );
-                let winners = posted(closed);
+                let winners = posted(&closed.slots);
                 let quorum = winners.len() >= usize::from(body.spec.quorum);
                 ensure!(
                     quorum,

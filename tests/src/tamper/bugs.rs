@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use white_city_state_machine::{Session, Slot};
+use white_city_state_machine::{ClosedRound, Session, Slot};
 use white_city_wire::{
     Bitmap, Hash,
     board::{Cause, Status},
@@ -88,7 +88,7 @@ fn fill(seen: &Observed) -> Option<Observed> {
 fn write_to_closed(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(old?.leaf.open_round > 0)?;
-        let closed = Arc::make_mut(s.body.as_mut()?.closed.first_mut()?);
+        let closed = Arc::make_mut(&mut s.body.as_mut()?.closed.first_mut()?.slots);
         *closed.first_mut()? = Slot::Join(Hash([9; 32]));
         Some(())
     })
@@ -119,7 +119,7 @@ fn come_back(seen: &Observed) -> Option<Observed> {
 fn without_quorum(seen: &Observed) -> Option<Observed> {
     session(seen, |s, _| {
         let body = s.body.as_mut()?;
-        let last = Arc::make_mut(body.closed.last_mut()?);
+        let last = Arc::make_mut(&mut body.closed.last_mut()?.slots);
         last.fill(Slot::Empty);
         body.members = Bitmap::empty(body.members.size());
         Some(())
@@ -174,8 +174,8 @@ fn close_early(seen: &Observed) -> Option<Observed> {
         let body = s.body.as_mut()?;
         given(body.awaited().count() > 0)?;
         let empty = vec![Slot::Empty; body.slots.len()];
-        body.closed
-            .push(Arc::new(std::mem::replace(&mut body.slots, empty)));
+        let slots = std::mem::replace(&mut body.slots, empty);
+        body.closed.push(ClosedRound::new(slots));
         s.leaf.open_round += 1;
         s.leaf.status = Status::Running;
         Some(())
