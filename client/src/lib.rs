@@ -53,6 +53,7 @@ mod replicas;
 mod session;
 pub mod signer;
 mod spec_builder;
+pub mod trust;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder, Report};

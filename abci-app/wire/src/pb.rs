@@ -695,3 +695,213 @@ pub struct OpenersAnswer {
     #[prost(uint32, tag = "2")]
     pub next: u32,
 }
+/// A file that proves something about a session to anyone who has the genesis, offline. It is followed by the SHA-256 of
+/// these bytes under a tag, and is refused unless it is encoded the one canonical way.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Receipt {
+    /// Always 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub network_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "receipt::Body", tags = "3, 4, 5, 6, 7, 8")]
+    pub body: ::core::option::Option<receipt::Body>,
+}
+/// Nested message and enum types in `Receipt`.
+pub mod receipt {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Body {
+        #[prost(message, tag = "3")]
+        Submission(super::SubmissionReceipt),
+        #[prost(message, tag = "4")]
+        End(super::EndReceipt),
+        #[prost(message, tag = "5")]
+        Ceremony(super::CeremonyReceipt),
+        #[prost(message, tag = "6")]
+        Equivocation(super::EquivocationReceipt),
+        #[prost(message, tag = "7")]
+        Absence(super::AbsenceReceipt),
+        #[prost(message, tag = "8")]
+        Fork(super::ForkReceipt),
+    }
+}
+/// What a quorum of replicas certifies of one session at one height.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Anchor {
+    /// The header with the signatures below it: CometBFT's tendermint.types.SignedHeader.
+    #[prost(bytes = "vec", tag = "1")]
+    pub signed_header: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub state: ::core::option::Option<StateProof>,
+    #[prost(message, optional, tag = "3")]
+    pub session: ::core::option::Option<SessionProof>,
+}
+/// A slot of a round: where it is in the round, and the round in the transcript.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlotProof {
+    /// The siblings in the tree of slots, from the leaf up, 32 bytes each.
+    #[prost(bytes = "vec", tag = "1")]
+    pub path: ::prost::alloc::vec::Vec<u8>,
+    /// Absent while the round is the session's open one.
+    #[prost(message, optional, tag = "2")]
+    pub round: ::core::option::Option<RoundProof>,
+}
+/// A party's entry is on the board.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubmissionReceipt {
+    #[prost(message, optional, tag = "1")]
+    pub anchor: ::core::option::Option<Anchor>,
+    #[prost(message, optional, tag = "2")]
+    pub open: ::core::option::Option<Open>,
+    #[prost(message, optional, tag = "5")]
+    pub slot: ::core::option::Option<SlotProof>,
+    #[prost(oneof = "submission_receipt::Entry", tags = "3, 4")]
+    pub entry: ::core::option::Option<submission_receipt::Entry>,
+}
+/// Nested message and enum types in `SubmissionReceipt`.
+pub mod submission_receipt {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Entry {
+        #[prost(message, tag = "3")]
+        Join(super::Join),
+        #[prost(message, tag = "4")]
+        Signed(super::SignedEntry),
+    }
+}
+/// How a session ended: certified by the replicas, by the parties, or both.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndReceipt {
+    /// Absent where only the terminal record is left: after erasure.
+    #[prost(message, optional, tag = "1")]
+    pub open: ::core::option::Option<Open>,
+    /// With the terminal record, the replicas' word.
+    #[prost(message, optional, tag = "2")]
+    pub anchor: ::core::option::Option<Anchor>,
+    #[prost(message, optional, tag = "3")]
+    pub terminal: ::core::option::Option<Terminal>,
+    /// The parties' word.
+    #[prost(message, optional, tag = "4")]
+    pub finishes: ::core::option::Option<Finishes>,
+}
+/// The finishes of a quorum, which differ in index and signature only.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Finishes {
+    #[prost(uint32, tag = "1")]
+    pub round: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub transcript: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub outcome: ::prost::alloc::vec::Vec<u8>,
+    /// Whose they are: a bitmap over the roster.
+    #[prost(bytes = "vec", tag = "4")]
+    pub parties: ::prost::alloc::vec::Vec<u8>,
+    /// 64 bytes each, ascending by index.
+    #[prost(bytes = "vec", tag = "5")]
+    pub signatures: ::prost::alloc::vec::Vec<u8>,
+}
+/// Everything that was signed in a session, and how it ended, without payloads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CeremonyReceipt {
+    #[prost(message, optional, tag = "1")]
+    pub anchor: ::core::option::Option<Anchor>,
+    #[prost(message, optional, tag = "2")]
+    pub open: ::core::option::Option<Open>,
+    /// Ascending by index.
+    #[prost(message, repeated, tag = "3")]
+    pub joins: ::prost::alloc::vec::Vec<Join>,
+    /// The closed rounds from 1 on, and the round that was open when the session ended.
+    #[prost(message, repeated, tag = "4")]
+    pub rounds: ::prost::alloc::vec::Vec<ReceiptRound>,
+    #[prost(message, optional, tag = "5")]
+    pub terminal: ::core::option::Option<Terminal>,
+    #[prost(message, repeated, tag = "6")]
+    pub culprits: ::prost::alloc::vec::Vec<Culprit>,
+    #[prost(message, repeated, tag = "7")]
+    pub left: ::prost::alloc::vec::Vec<Leaver>,
+    #[prost(message, repeated, tag = "8")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    #[prost(message, repeated, tag = "9")]
+    pub leaves: ::prost::alloc::vec::Vec<Tx>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReceiptRound {
+    /// Ascending by index; sessions, rounds and transcripts follow from the place.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<ReceiptEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReceiptEntry {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "receipt_entry::Content", tags = "3, 4")]
+    pub content: ::core::option::Option<receipt_entry::Content>,
+}
+/// Nested message and enum types in `ReceiptEntry`.
+pub mod receipt_entry {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Content {
+        #[prost(message, tag = "3")]
+        Post(super::PostContent),
+        /// Of a finish.
+        #[prost(bytes, tag = "4")]
+        Outcome(::prost::alloc::vec::Vec<u8>),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostContent {
+    /// Both absent where there is no broadcast.
+    #[prost(bytes = "vec", tag = "1")]
+    pub bcast_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub bcast_len: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub p2p_root: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "4")]
+    pub p2p_bytes: u32,
+}
+/// A party signed two different entries for one slot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EquivocationReceipt {
+    #[prost(message, optional, tag = "1")]
+    pub open: ::core::option::Option<Open>,
+    #[prost(message, optional, tag = "2")]
+    pub evidence: ::core::option::Option<Evidence>,
+}
+/// A party's slot was empty when its round closed, or when the session ended in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AbsenceReceipt {
+    #[prost(message, optional, tag = "1")]
+    pub anchor: ::core::option::Option<Anchor>,
+    #[prost(message, optional, tag = "2")]
+    pub open: ::core::option::Option<Open>,
+    #[prost(uint32, tag = "3")]
+    pub round: u32,
+    #[prost(uint32, tag = "4")]
+    pub index: u32,
+    #[prost(message, optional, tag = "5")]
+    pub slot: ::core::option::Option<SlotProof>,
+}
+/// Two histories of one session, each certified by a quorum of replicas: more than tolerated are malicious.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForkReceipt {
+    /// Up to here, without it, the two transcripts are compared.
+    #[prost(uint32, tag = "1")]
+    pub round: u32,
+    #[prost(message, optional, tag = "2")]
+    pub first: ::core::option::Option<ForkSide>,
+    #[prost(message, optional, tag = "3")]
+    pub second: ::core::option::Option<ForkSide>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForkSide {
+    #[prost(message, optional, tag = "1")]
+    pub anchor: ::core::option::Option<Anchor>,
+    /// Absent where the round is the session's open one.
+    #[prost(message, optional, tag = "2")]
+    pub proof: ::core::option::Option<RoundProof>,
+    /// Root of the round, with the proof.
+    #[prost(bytes = "vec", tag = "3")]
+    pub round_root: ::prost::alloc::vec::Vec<u8>,
+}

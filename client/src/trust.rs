@@ -1,0 +1,257 @@
+//! What a client trusts: the validators that a genesis names, and a header as soon as more than two thirds of them have
+//! signed it.
+
+use std::{path::Path, sync::Arc};
+
+use tendermint::{
+    Hash as TendermintHash, PublicKey, block::signed_header::SignedHeader, chain, validator, vote,
+};
+use tendermint_light_client_verifier::{
+    errors::VerificationError,
+    operations::{ProdCommitValidator, ProdVotingPowerCalculator, VotingPowerCalculator},
+    predicates::{ProdPredicates, VerificationPredicates},
+};
+use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
+use white_city_wire::{Hash, Network, seal::BlockTime};
+
+use crate::genesis::{self, GenesisError};
+
+/// Largest signed header that is read, bytes: one of 256 validators has some 30 000.
+pub const SIGNED_HEADER_BYTES_MAX: usize = 1 << 18;
+
+/// A network and its validators, which are the same for ever. Nothing else is trusted.
+#[derive(Clone)]
+pub struct Trust(Arc<Inner>);
+
+struct Inner {
+    network: Network,
+    chain_id: chain::Id,
+    validators: validator::Set,
+    validators_hash: TendermintHash,
+}
+
+/// A header that more than two thirds of the network's validators have signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedHeader {
+    signed: SignedHeader,
+    hash: Hash,
+    data_hash: Hash,
+    time: BlockTime,
+}
+
+/// Why a header isn't one of the network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadHeader {
+    /// Not the bytes of a signed header.
+    #[error("not a signed header: {0}")]
+    Malformed(String),
+    /// A header of another chain.
+    #[error("a header of the chain {0}")]
+    Chain(String),
+    /// A validator set that isn't that of the genesis.
+    #[error("its {field} isn't that of the genesis' validators")]
+    Validators {
+        /// Which field.
+        field: &'static str,
+    },
+    /// A header before the first one, or without what every header has.
+    #[error("its {field} is {got}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        got: String,
+    },
+    /// A commit that is for something else, or that too few have signed.
+    #[error("its commit doesn't verify: {0}")]
+    Commit(String),
+}
+
+impl Trust {
+    /// Trusts a genesis file that the party got from somebody it trusts.
+    ///
+    /// # Errors
+    /// [`GenesisError`] says what is wrong with it; validators of unequal or odd power are refused.
+    pub fn genesis(path: impl AsRef<Path>) -> Result<Self, GenesisError> {
+        Self::new(genesis::from_file(path.as_ref())?)
+    }
+
+    /// Trusts a genesis.
+    ///
+    /// # Errors
+    /// As [`Trust::genesis`].
+    pub fn genesis_json(json: &[u8]) -> Result<Self, GenesisError> {
+        Self::new(genesis::from_json(json)?)
+    }
+
+    /// Trusts the network that a genesis describes.
+    ///
+    /// # Errors
+    /// [`GenesisError::Field`] for a validator's key or a chain's name that no engine takes.
+    pub fn new(network: Network) -> Result<Self, GenesisError> {
+        let bad = |field, got: String, expected| GenesisError::Field {
+            field,
+            got,
+            expected,
+        };
+        let chain_id = chain::Id::try_from(network.chain_id.as_str())
+            .map_err(|_| bad("chain_id", network.chain_id.clone(), "a chain's name"))?;
+        let infos = network.validators.iter().map(|validator| {
+            let key = PublicKey::from_raw_ed25519(&validator.key);
+            let key = key.ok_or_else(|| {
+                bad(
+                    "validators.pub_key",
+                    hex::encode(validator.key),
+                    "an Ed25519 key",
+                )
+            })?;
+            let power = vote::Power::try_from(validator.power);
+            let power = power
+                .map_err(|_| bad("validators.power", validator.power.to_string(), "a power"))?;
+            Ok(validator::Info::new(key, power))
+        });
+        let validators = validator::Set::without_proposer(infos.collect::<Result<_, _>>()?);
+        Ok(Self(Arc::new(Inner {
+            validators_hash: validators.hash(),
+            validators,
+            chain_id,
+            network,
+        })))
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.0.network
+    }
+
+    /// Checks a header and the signatures below it: the chain's name, the genesis' validators for this block and for the
+    /// next, the commit's place, and more than two thirds of the votes.
+    ///
+    /// # Errors
+    /// [`BadHeader`].
+    pub fn verify(&self, signed: SignedHeader) -> Result<VerifiedHeader, BadHeader> {
+        let header = &signed.header;
+        if header.chain_id != self.0.chain_id {
+            return Err(BadHeader::Chain(header.chain_id.to_string()));
+        }
+        let sets = [
+            ("validators_hash", header.validators_hash),
+            ("next_validators_hash", header.next_validators_hash),
+        ];
+        for (field, hash) in sets {
+            if hash != self.0.validators_hash {
+                return Err(BadHeader::Validators { field });
+            }
+        }
+        let height = header.height.value();
+        let initial = u64::try_from(self.0.network.initial_height).unwrap_or(1);
+        if height < initial || header.height != signed.commit.height {
+            return Err(BadHeader::Field {
+                field: "height",
+                got: height.to_string(),
+            });
+        }
+        self.check_commit(&signed)
+            .map_err(|error| BadHeader::Commit(reason(&error)))?;
+        let data_hash = header.data_hash.and_then(hash_of);
+        let data_hash = data_hash.ok_or_else(|| BadHeader::Field {
+            field: "data_hash",
+            got: "missing".into(),
+        })?;
+        let hash = hash_of(signed.commit.block_id.hash).ok_or_else(|| BadHeader::Field {
+            field: "hash",
+            got: "missing".into(),
+        })?;
+        Ok(VerifiedHeader {
+            hash,
+            data_hash,
+            time: time_of(header.time),
+            signed,
+        })
+    }
+
+    fn check_commit(&self, signed: &SignedHeader) -> Result<(), VerificationError> {
+        let validators = &self.0.validators;
+        ProdPredicates.header_matches_commit(&signed.header, signed.commit.block_id.hash)?;
+        ProdPredicates.valid_commit(signed, validators, &ProdCommitValidator)?;
+        ProdVotingPowerCalculator::default().check_signers_overlap(signed, validators)
+    }
+
+    /// Checks a header that [`VerifiedHeader::encode`] has encoded.
+    ///
+    /// # Errors
+    /// [`BadHeader`].
+    pub fn decode_header(&self, bytes: &[u8]) -> Result<VerifiedHeader, BadHeader> {
+        if bytes.len() > SIGNED_HEADER_BYTES_MAX {
+            let text = format!(
+                "{} bytes, at most {SIGNED_HEADER_BYTES_MAX} are read",
+                bytes.len()
+            );
+            return Err(BadHeader::Malformed(text));
+        }
+        let signed = <SignedHeader as Protobuf<RawSignedHeader>>::decode(bytes);
+        let signed = signed.map_err(|error| BadHeader::Malformed(error.to_string()))?;
+        self.verify(signed)
+    }
+}
+
+impl VerifiedHeader {
+    /// The block's height.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.signed.header.height.value()
+    }
+
+    /// The block's hash.
+    #[must_use]
+    pub const fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The root over the block's transactions, the seal first.
+    #[must_use]
+    pub const fn data_hash(&self) -> Hash {
+        self.data_hash
+    }
+
+    /// The header's time.
+    #[must_use]
+    pub const fn time(&self) -> BlockTime {
+        self.time
+    }
+
+    /// The header with the signatures below it, in CometBFT's protobuf.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        <SignedHeader as Protobuf<RawSignedHeader>>::encode_vec(self.signed.clone())
+    }
+}
+
+fn hash_of(hash: TendermintHash) -> Option<Hash> {
+    Hash::from_slice(hash.as_bytes())
+}
+
+fn time_of(time: tendermint::Time) -> BlockTime {
+    let time = tendermint_proto::google::protobuf::Timestamp::from(time);
+    BlockTime {
+        seconds: time.seconds,
+        nanos: u32::try_from(time.nanos).unwrap_or(0),
+    }
+}
+
+/// What went wrong, without the values, which are long.
+fn reason(error: &VerificationError) -> String {
+    use tendermint_light_client_verifier::errors::VerificationErrorDetail as Detail;
+    match &error.0 {
+        Detail::InvalidCommitValue(_) => "it is for another block".into(),
+        Detail::NoSignatureForCommit(_) => "nobody has signed it".into(),
+        Detail::MismatchPreCommitLength(_) => "it has another number of votes than validators".into(),
+        Detail::FaultySigner(_) => "a vote of somebody who isn't a validator".into(),
+        Detail::DuplicateValidator(_) => "two votes of one validator".into(),
+        Detail::InvalidSignature(_) => "a vote whose signature isn't its validator's".into(),
+        Detail::InsufficientSignersOverlap(_) => "no more than two thirds have signed it".into(),
+        _ => "it breaks a rule of the engine".into(),
+    }
+}
