@@ -8,13 +8,18 @@ use std::{
 use tokio::sync::watch;
 use white_city_wire::{
     IdentityKey, Network, SessionId, SignedTx, Spec,
+    board::OpenerLeaf,
     tx::{Action, Open},
 };
 
 use crate::{
-    Error, SessionView, Unproven,
-    read::{BoardStatus, RoundStatus, SessionLine, SessionRef},
-    replicas::{ReadError, Replicas, Tally, Wakeups, follow, gather},
+    Error, ReplicaLie, Trust, Unproven, Verified,
+    read::{
+        BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession, ReadSpec,
+        RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState, SessionSummary,
+        read_sessions,
+    },
+    replicas::{ReadError, Replicas, Tally, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
 };
@@ -29,7 +34,7 @@ const LIST_MAX: usize = 100_000;
 /// Builds a [`Client`].
 #[must_use]
 pub struct ClientBuilder {
-    network: Network,
+    trust: Trust,
     replicas: Vec<String>,
     signer: Option<Arc<dyn Signer>>,
     timeout: Duration,
@@ -59,10 +64,8 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Usage`] without replicas, or with an address that is none.
     pub fn build(self) -> Result<Client, Error> {
-        let faults = self.network.faults();
-        let replicas = Replicas::new(&self.replicas, self.timeout, faults)?;
+        let replicas = Replicas::new(&self.replicas, self.timeout, self.trust)?;
         Ok(Client(Arc::new(Inner {
-            network: self.network,
             replicas: Arc::new(replicas),
             signer: self.signer,
             follower: OnceLock::new(),
@@ -75,26 +78,16 @@ impl ClientBuilder {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    network: Network,
     replicas: Arc<Replicas>,
     signer: Option<Arc<dyn Signer>>,
     follower: OnceLock<watch::Receiver<crate::replicas::Seen>>,
 }
 
-/// A session as anybody can see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// What opened it, checked against its id; `None` once it is erased.
-    pub open: Option<Open>,
-    /// What a replica says about it.
-    pub view: Unproven<SessionView>,
-}
-
 impl Client {
-    /// Begins with the network that is trusted: it comes from a genesis that the party got from somebody it trusts.
-    pub const fn builder(network: Network) -> ClientBuilder {
+    /// Begins with what is trusted: a genesis that the party got from somebody it trusts.
+    pub const fn builder(trust: Trust) -> ClientBuilder {
         ClientBuilder {
-            network,
+            trust,
             replicas: Vec::new(),
             signer: None,
             timeout: TIMEOUT,
@@ -104,7 +97,39 @@ impl Client {
     /// The network.
     #[must_use]
     pub fn network(&self) -> &Network {
-        &self.0.network
+        self.trust().network()
+    }
+
+    /// What it trusts.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        self.0.replicas.trust()
+    }
+
+    /// Answers of replicas that can't be true, the oldest first; the newest 16 are kept.
+    #[must_use]
+    pub fn lies(&self) -> Vec<Arc<ReplicaLie>> {
+        self.0.replicas.lies()
+    }
+
+    /// The highest height that this client has verified.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.0.replicas.highest()
+    }
+
+    /// Asks the board, for an answer from a state of `min_height` or higher. A slow replica is hedged by another one; one
+    /// that is silent, behind or lying is left for another one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`] or [`Error::ReplicaLied`] when none gave an answer that verifies;
+    /// [`Error::Fork`].
+    pub async fn read<R: Read>(
+        &self,
+        read: &R,
+        min_height: u64,
+    ) -> Result<Verified<R::Value>, Error> {
+        self.0.replicas.read(read, min_height).await
     }
 
     pub(crate) fn replicas(&self) -> &Arc<Replicas> {
@@ -184,25 +209,14 @@ impl Client {
                     Err(other) => return Err(other),
                 }
             }
-            if self.is_past(open_by_ms).await {
+            let now = self.status().await;
+            if now.is_ok_and(|now| now.board_ms() > open_by_ms) {
                 return match self.open_of(id).await {
                     Ok(_) => Ok(()),
                     Err(_) => Err(Error::usage("board", "to take the session in time")),
                 };
             }
         }
-    }
-
-    /// Whether enough replicas say that the board's time is past this for one of them to be honest.
-    async fn is_past(&self, board_ms: u64) -> bool {
-        let (order, network) = (self.replicas().in_order(), self.network().id);
-        let asked = order.iter().map(|e| BoardStatus::read(e, &network));
-        let answers = gather(self.replicas().witnesses, asked).await;
-        let past = answers
-            .iter()
-            .flatten()
-            .filter(|status| status.board_ms() > board_ms);
-        past.count() >= self.replicas().witnesses
     }
 
     /// This party's handle on a session.
@@ -221,69 +235,101 @@ impl Client {
         Observer::new(self.clone(), id, None).await
     }
 
-    /// A session as it stands, by id or number, erased or not.
+    /// What opened a session.
     ///
     /// # Errors
-    /// [`Error::UnknownSession`]; [`Error::Unreachable`].
-    pub async fn show(&self, session: SessionRef) -> Result<Report, Error> {
-        let mut tally = Tally::default();
-        for endpoint in self.replicas().in_order() {
-            match SessionView::read(&endpoint, session).await {
-                Ok(view) => {
-                    let open = match self.open_of(view.unproven_value().id).await {
-                        Ok(open) => Some(open),
-                        Err(Error::Erased | Error::UnknownSession(_)) => None,
-                        Err(error) => return Err(error),
-                    };
-                    return Ok(Report { open, view });
-                }
-                Err(error) => self.replicas().note(&mut tally, &endpoint, error)?,
-            }
-        }
-        Err(unknown_session(tally.into_error(), session))
+    /// [`Error::UnknownSession`], which is never proven; [`Error::Erased`]; as [`Client::read`].
+    pub async fn open_of(&self, id: SessionId) -> Result<Open, Error> {
+        let open = self.read(&ReadSpec(id), 0).await;
+        open.map(Verified::into_value).map_err(|error| match error {
+            Error::Refused { code: 51, .. } => Error::Erased,
+            other => unknown_session(other, id.into()),
+        })
     }
 
-    /// Which slots of a round are filled.
+    /// What is left of a session for ever, by id or number: its leaf and how it ended. After its erasure, too.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a round to come; [`Error::UnknownSession`]; [`Error::Unreachable`].
-    pub async fn round(
-        &self,
-        session: SessionRef,
-        round: u32,
-    ) -> Result<Unproven<RoundStatus>, Error> {
-        let mut tally = Tally::default();
-        for endpoint in self.replicas().in_order() {
-            match RoundStatus::read(&endpoint, session, round).await {
-                Ok(status) => return Ok(status),
-                Err(error) => self.replicas().note(&mut tally, &endpoint, error)?,
-            }
-        }
-        Err(unknown_session(tally.into_error(), session))
+    /// [`Error::UnknownSession`], which is never proven; as [`Client::read`].
+    pub async fn summary(&self, session: SessionRef) -> Result<Verified<SessionSummary>, Error> {
+        let summary = self.read(&ReadLeaf(session), 0).await;
+        summary.map_err(|error| unknown_session(error, session))
     }
 
-    /// The sessions in the order of their numbers: all, or those with this party in their roster.
+    /// How a session stands. Whoever wants to know its members, and that they are right, follows it: [`Client::observe`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`], which is never proven; [`Error::Erased`]; as [`Client::read`].
+    pub async fn state(&self, id: SessionId) -> Result<Verified<SessionState>, Error> {
+        let open = self.open_of(id).await?;
+        let spec = &open.spec;
+        self.read(&ReadSession { id, spec }, 0).await
+    }
+
+    /// Which slots of a round are filled; all entries of a closed round are in it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a round to come; [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
+    pub async fn round(&self, id: SessionId, round: u32) -> Result<Verified<RoundStatus>, Error> {
+        let open = self.open_of(id).await?;
+        let spec = &open.spec;
+        self.read(&ReadRound { id, spec, round }, 0).await
+    }
+
+    /// What speaks against parties of a session, and what those who left said.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
+    pub async fn evidence(&self, id: SessionId) -> Result<Verified<SessionEvidence>, Error> {
+        let open = self.open_of(id).await?;
+        let spec = &open.spec;
+        self.read(&ReadEvidence { id, spec }, 0).await
+    }
+
+    /// Who may open sessions, and what they use, in the order of their numbers.
+    ///
+    /// # Errors
+    /// As [`Client::read`].
+    pub async fn openers(&self) -> Result<Vec<OpenerLeaf>, Error> {
+        let mut openers = Vec::new();
+        loop {
+            let from = u32::try_from(openers.len()).unwrap_or(u32::MAX);
+            let page = self.read(&ReadOpeners { from }, 0).await?;
+            if page.is_empty() || openers.len() >= LIST_MAX {
+                return Ok(openers);
+            }
+            openers.extend(page.into_value());
+        }
+    }
+
+    /// The sessions in the order of their numbers: all, or those with this party in their roster, as one replica says. That
+    /// such a list is complete can't be proven; what it names can be read with proof.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
-    pub async fn sessions(&self, party: Option<&IdentityKey>) -> Result<Vec<SessionLine>, Error> {
+    pub async fn sessions(
+        &self,
+        party: Option<&IdentityKey>,
+    ) -> Result<Unproven<Vec<SessionLine>>, Error> {
         let mut tally = Tally::default();
         for endpoint in self.replicas().in_order() {
             let mut lines = Vec::new();
             let mut from = 0;
             let error = loop {
-                match SessionLine::read_page(&endpoint, party, from).await {
+                match read_sessions(&endpoint, party, from).await {
                     Ok(page) => {
                         let (page, next) = page.into_unproven_value();
                         let last = page.is_empty() || next <= from || lines.len() >= LIST_MAX;
                         lines.extend(page);
                         if last {
-                            return Ok(lines);
+                            return Ok(Unproven::new(lines, endpoint.name().to_owned()));
                         }
                         from = next;
                     }
                     // The end of the list, where it is a page past the last one.
-                    Err(ReadError::Refused { code: 146, .. }) if from > 0 => return Ok(lines),
+                    Err(ReadError::Refused { code: 146, .. }) if from > 0 => {
+                        return Ok(Unproven::new(lines, endpoint.name().to_owned()));
+                    }
                     Err(error) => break error,
                 }
             };
@@ -292,29 +338,12 @@ impl Client {
         Err(tally.into_error())
     }
 
-    /// The board's own numbers, from the highest state that at least one honest replica has reached.
+    /// The board's own numbers and its time, from the highest state that any replica proves: all are asked.
     ///
     /// # Errors
-    /// [`Error::Unreachable`]; [`Error::ReplicaLied`] when they serve another network.
-    pub async fn status(&self) -> Result<Unproven<BoardStatus>, Error> {
-        let order = self.replicas().in_order();
-        let network = self.network().id;
-        let asked = order.iter().map(async |endpoint| {
-            let status = BoardStatus::read(endpoint, &network).await;
-            status.map_err(|error| (endpoint, error))
-        });
-        let mut tally = Tally::default();
-        let mut answers = Vec::new();
-        for answer in gather(self.replicas().witnesses, asked).await {
-            match answer {
-                Ok(status) => answers.push(status),
-                Err((endpoint, error)) => self.replicas().note(&mut tally, endpoint, error)?,
-            }
-        }
-        answers.sort_by_key(|status| std::cmp::Reverse(status.height()));
-        let honest = self.replicas().witnesses.min(answers.len());
-        let chosen = answers.into_iter().take(honest).next_back();
-        chosen.ok_or_else(|| tally.into_error())
+    /// As [`Client::read`].
+    pub async fn status(&self) -> Result<Verified<BoardStatus>, Error> {
+        self.0.replicas.freshest().await
     }
 }
 

@@ -1,9 +1,12 @@
 //! Everything that can go wrong between a party and the board.
 
+use std::sync::Arc;
+
 use white_city_wire::{
     Hash, IdentityKey, Refusal,
     board::{Cause, Culprit, Terminal},
     limits::NOBODY,
+    pb,
     tx::Leave,
 };
 
@@ -108,6 +111,58 @@ pub const fn cause_text(cause: Cause) -> &'static str {
     }
 }
 
+/// Two histories, both signed by the network's validators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// How they differ.
+    pub what: String,
+    /// The proof, which convinces anybody who has the genesis.
+    pub proof: pb::ForkReceipt,
+}
+
+impl Fork {
+    pub(crate) fn of_headers(height: u64, headers: pb::HeaderFork) -> Self {
+        Self {
+            what: format!("two blocks of height {height}"),
+            proof: pb::ForkReceipt {
+                fork: Some(pb::fork_receipt::Fork::Headers(headers)),
+            },
+        }
+    }
+
+    pub(crate) fn of_session(round: u32, session: pb::SessionFork) -> Self {
+        Self {
+            what: format!("two transcripts before round {round}"),
+            proof: pb::ForkReceipt {
+                fork: Some(pb::fork_receipt::Fork::Session(session)),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Fork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "fork: more than a third of the replicas have signed {}; keep the proof",
+            self.what
+        )
+    }
+}
+
+/// An answer that can't be true, as evidence for whoever runs the replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaLie {
+    /// Address of the replica.
+    pub replica: String,
+    /// What is wrong with the answer.
+    pub what: String,
+    /// The question, a protobuf `Query`.
+    pub question: Vec<u8>,
+    /// The answer, a protobuf `Answer`.
+    pub answer: Arc<[u8]>,
+}
+
 /// Why a client could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -155,14 +210,9 @@ pub enum Error {
         /// Digest of the stored entry, or its slot leaf while the round is open.
         existing: Hash,
     },
-    /// Two histories were shown, or one that contradicts what this party signed.
-    #[error("fork: {what} (round {round})")]
-    Fork {
-        /// The round in which they differ.
-        round: u32,
-        /// How they differ.
-        what: &'static str,
-    },
+    /// The validators have signed two histories: more replicas than tolerated are malicious. This party stops.
+    #[error("{0}")]
+    Fork(Box<Fork>),
     /// The slot of this party is in use, and this process has no memory of what was signed for it. It doesn't write.
     #[error(
         "this party's slot of round {round} is filled, and this process doesn't know with what: it can't go on writing"

@@ -225,8 +225,8 @@ pub(crate) mod tests {
         })
     }
 
-    pub(crate) fn four_validators() -> Network {
-        parse(&example(4)).unwrap()
+    pub(crate) fn network(validators: u8) -> Network {
+        parse(&example(validators)).unwrap()
     }
 
     fn parse(genesis: &Value) -> Result<Network, GenesisError> {

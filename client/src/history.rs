@@ -9,8 +9,9 @@ mod check;
 pub(crate) mod tests;
 
 use white_city_wire::{
-    Bitmap, Entry as WireEntry, Hash, NetworkId, SessionId, SignedEntry, Spec,
-    board::{slots_root, transcript_next, transcript_start},
+    Bitmap, Entry as WireEntry, Hash, NetworkId, SessionId, Signature, SignedEntry, Spec,
+    board::{SessionLeaf, slots_root, transcript_after},
+    proof::RoundProof,
     tx::Join,
 };
 
@@ -59,9 +60,15 @@ pub enum Contradiction {
     /// A round past the last one.
     #[error("the round is past the spec's last")]
     PastLastRound,
-    /// A transcript that isn't the one that the reader computed.
-    #[error("another transcript than the one that follows from the rounds")]
+    /// Entries that aren't those of the session's round.
+    #[error("the entries aren't those of the round: one was left out, put in or changed")]
     Transcript,
+    /// The session has such a round, but after another past than the reader's.
+    #[error("the round follows another history than the one that was read before")]
+    Fork {
+        /// The round's root.
+        root: Hash,
+    },
 }
 
 /// A round that has closed, as its signatures prove it.
@@ -69,10 +76,14 @@ pub enum Contradiction {
 pub struct ClosedRound {
     /// Digests of its slots in the order of the roster.
     pub digests: Vec<Option<Hash>>,
-    /// Its entries, without payloads; none in round 0.
+    /// Its joins, in round 0.
+    pub joins: Vec<(Join, Signature)>,
+    /// Its entries, without payloads, in the other rounds.
     pub entries: Vec<SignedEntry>,
     /// Who went on.
     pub members: Bitmap,
+    /// The root over its slots.
+    pub root: Hash,
     /// The transcript with it.
     pub transcript: Hash,
 }
@@ -83,7 +94,6 @@ pub struct History {
     network: NetworkId,
     session: SessionId,
     spec: Spec,
-    joins: Vec<Option<Join>>,
     rounds: Vec<ClosedRound>,
     everybody: Bitmap,
 }
@@ -96,7 +106,6 @@ impl History {
         Self {
             network,
             session,
-            joins: vec![None; usize::from(parties)],
             rounds: Vec::new(),
             everybody: Bitmap::full(parties),
             spec,
@@ -147,102 +156,141 @@ impl History {
     /// What a party brought when it joined; `None` as long as joining hasn't closed, too.
     #[must_use]
     pub fn join(&self, index: u16) -> Option<&Join> {
-        self.joins.get(usize::from(index))?.as_ref()
+        let joins = &self.rounds.first()?.joins;
+        let at = joins.binary_search_by_key(&index, |(join, _)| join.index);
+        Some(&joins.get(at.ok()?)?.0)
     }
 
-    /// Forgets the rounds from `open_round` on.
-    pub(crate) fn cut(&mut self, open_round: u32) {
-        self.rounds
-            .truncate(usize::try_from(open_round).unwrap_or(usize::MAX));
-        if open_round == 0 {
-            self.joins.fill(None);
-        }
+    /// The way from a round, the one that follows included, to the transcript of a session with this leaf.
+    ///
+    /// `None` unless the leaf is of this history.
+    #[must_use]
+    pub fn proof_of(&self, round: u32, leaf: &SessionLeaf) -> Option<RoundProof> {
+        let before = match round.checked_sub(1) {
+            None => Hash(self.session.0),
+            Some(earlier) => self.round(earlier)?.transcript,
+        };
+        let first = usize::try_from(round).ok()?.checked_add(1)?;
+        let end = usize::try_from(leaf.open_round).ok()?;
+        let later = self.rounds.get(first..end)?;
+        let proof = RoundProof {
+            before,
+            later_roots: later.iter().map(|round| round.root).collect(),
+        };
+        proof
+            .is_of(leaf, round, &self.round(round)?.root)
+            .then_some(proof)
     }
 
-    /// Takes in the joins when joining has closed. Their signatures have been checked by whoever read them.
+    /// Checks the joins of a session in which joining has closed. Their signatures have been checked by whoever read them.
     ///
     /// # Errors
-    /// [`Contradiction`]; nothing has changed then.
-    pub(crate) fn close_joining(&mut self, joins: Vec<Join>) -> Result<(), Contradiction> {
+    /// [`Contradiction`].
+    pub fn check_joining(
+        &self,
+        joins: &[(Join, Signature)],
+        proof: &RoundProof,
+        leaf: &SessionLeaf,
+    ) -> Result<ClosedRound, Contradiction> {
         if !self.rounds.is_empty() {
             return Err(Contradiction::PastLastRound);
         }
-        let mut by_index = vec![None; usize::from(self.spec.parties())];
-        for join in joins {
-            let index = join.index;
-            match by_index.get_mut(usize::from(index)) {
-                Some(slot @ None) => *slot = Some(join),
-                _ => {
-                    return Err(Contradiction::Place {
-                        index,
-                        what: "a second join",
-                    });
-                }
+        let mut digests = vec![None; usize::from(self.spec.parties())];
+        for (join, _) in joins {
+            if let Some(slot) = digests.get_mut(usize::from(join.index)) {
+                *slot = Some(join.digest());
             }
         }
-        let digests: Vec<Option<Hash>> = by_index
-            .iter()
-            .map(|join| join.as_ref().map(Join::digest))
-            .collect();
+        let root = slots_root(digests.iter().copied());
+        if !proof.is_of(leaf, 0, &root) {
+            return Err(Contradiction::Transcript);
+        }
         let members = filled(&digests);
         self.check_quorum(&members)?;
-        self.joins = by_index;
-        let transcript = transcript_start(&self.session, &slots_root(digests.iter().copied()));
-        self.rounds.push(ClosedRound {
+        Ok(ClosedRound {
             digests,
+            joins: joins.to_vec(),
             entries: Vec::new(),
             members,
-            transcript,
-        });
-        Ok(())
+            root,
+            transcript: transcript_after(&Hash(self.session.0), 0, &root),
+        })
     }
 
-    /// Takes in the next round, which has closed and was won by posts. `reader` is whose p2p payloads came along.
+    /// Checks the next round, which has closed and was won by posts. `reader` is whose p2p payloads came along.
     ///
     /// # Errors
-    /// [`Contradiction`]; nothing has changed then.
-    pub fn close_round(
-        &mut self,
+    /// [`Contradiction`]; [`Contradiction::Fork`] when the session has such a round, but after another past than this one.
+    pub fn check_round(
+        &self,
         reader: Option<u16>,
         entries: &[Entry],
-    ) -> Result<(), Contradiction> {
+        proof: &RoundProof,
+        leaf: &SessionLeaf,
+    ) -> Result<ClosedRound, Contradiction> {
         let round = self.open_round();
         if round == 0 || round >= self.spec.max_rounds {
             return Err(Contradiction::PastLastRound);
         }
-        let digests = self.check_entries(reader, entries)?;
-        let posts = (0..self.spec.parties()).map(|index| {
-            let posted = |entry: &Entry| {
-                entry.signed.entry.slot().2 == index
-                    && matches!(entry.signed.entry, WireEntry::Post(_))
-            };
-            (index, entries.iter().any(posted))
-        });
-        let members: Bitmap = posts.collect();
-        self.check_quorum(&members)?;
+        let digests = self.digests(entries)?;
         let root = slots_root(digests.iter().copied());
-        let transcript = transcript_next(&self.transcript(), round, &root);
-        self.rounds.push(ClosedRound {
+        if !proof.is_of(leaf, round, &root) {
+            return Err(Contradiction::Transcript);
+        }
+        if proof.before != self.transcript() {
+            return Err(Contradiction::Fork { root });
+        }
+        self.check_entries(reader, entries)?;
+        let posts = entries
+            .iter()
+            .filter_map(|entry| match &entry.signed.entry {
+                WireEntry::Post(post) => Some(post.index),
+                WireEntry::Finish(_) => None,
+            });
+        let mut members = Bitmap::empty(self.spec.parties());
+        for index in posts {
+            members.insert(index);
+        }
+        self.check_quorum(&members)?;
+        Ok(ClosedRound {
             digests,
+            joins: Vec::new(),
             entries: entries.iter().map(|entry| entry.signed.clone()).collect(),
             members,
-            transcript,
-        });
-        Ok(())
+            root,
+            transcript: transcript_after(&self.transcript(), round, &root),
+        })
     }
 
-    /// Checks that the members themselves have finished the session with this outcome in the round that follows.
+    /// Takes in the round that was checked last.
+    pub(crate) fn push(&mut self, closed: ClosedRound) {
+        self.rounds.push(closed);
+    }
+
+    /// Checks the entries of the round that was open when the session ended; `outcome` if it finished, and then that the
+    /// members themselves have finished with it.
     ///
     /// # Errors
     /// [`Contradiction`].
-    pub fn check_finish(&self, outcome: &Hash, entries: &[Entry]) -> Result<(), Contradiction> {
+    pub fn check_last_round(
+        &self,
+        outcome: Option<&Hash>,
+        entries: &[Entry],
+        leaf: &SessionLeaf,
+    ) -> Result<(), Contradiction> {
+        let digests = self.digests(entries)?;
+        if slots_root(digests) != leaf.slots_root {
+            return Err(Contradiction::Transcript);
+        }
         self.check_entries(None, entries)?;
-        let finished = entries.iter().map(|entry| match &entry.signed.entry {
-            WireEntry::Finish(finish) => (finish.index, finish.outcome == *outcome),
-            WireEntry::Post(post) => (post.index, false),
+        let Some(outcome) = outcome else {
+            return Ok(());
+        };
+        let finished = entries.iter().filter(|entry| match &entry.signed.entry {
+            WireEntry::Finish(finish) => finish.outcome == *outcome,
+            WireEntry::Post(_) => false,
         });
-        let finished = finished.filter(|(_, agrees)| *agrees).count();
-        let got = u16::try_from(finished).unwrap_or(u16::MAX);
+        let got = u16::try_from(finished.count()).unwrap_or(u16::MAX);
         if got < self.spec.quorum {
             return Err(Contradiction::TooFew {
                 got,

@@ -5,9 +5,9 @@
 //!
 //! ```no_run
 //! # async fn party() -> Result<(), Box<dyn std::error::Error>> {
-//! use white_city_client::{Client, LocalKey, SessionId, genesis};
+//! use white_city_client::{Client, LocalKey, SessionId, Trust};
 //!
-//! let client = Client::builder(genesis::from_file("genesis.json".as_ref())?)
+//! let client = Client::builder(Trust::genesis("genesis.json")?)
 //!     .replicas(["http://127.0.0.1:26657", "http://127.0.0.1:26757"])
 //!     .signer(LocalKey::load("identity.key".as_ref())?)
 //!     .build()?;
@@ -21,15 +21,14 @@
 //! # }
 //! ```
 //!
-//! What a party may rely on, and what not yet:
+//! What a party may rely on:
 //!
-//! * Every join and every entry that it reads is checked under its author's own key, against the transcript that the
-//!   reader recomputed itself. A replica can't forge or change them, or carry them to another session.
-//! * Answers carry no proofs yet. What signatures can't show counts when `f + 1` replicas say the same (all configured
-//!   ones, if they are fewer): which entries a closed round has, what this party's slot of the open round holds, that a
-//!   party left, and how a session aborted. Configure at least `f + 1` replicas, better all: with fewer, those are trusted.
-//! * Anything else that only a replica vouches for (time, whom a round waits for, lists) comes from one replica, as
-//!   [`Unproven`] or for showing only.
+//! * It trusts the validators that the genesis names, more than two thirds of them together, and nobody else. Every answer
+//!   of a replica leads to a header that they have signed, or it isn't taken: [`Verified`]. One honest replica is enough.
+//! * Every join and every entry that it reads is also checked under its author's own key, against the transcript that the
+//!   reader computed itself: even all replicas together can't forge one.
+//! * It remembers what it has read. Two histories that the validators have signed are a [`Fork`], with a proof for anybody.
+//! * Only lists of sessions are [`Unproven`]: nobody can prove that nothing is missing in them.
 //! * A party decides once what fills a slot and sends the same bytes again. It keeps them in memory: a process that was
 //!   restarted doesn't write into a session that it had joined ([`Error::NoJournal`]). After a slot of its own turned out
 //!   empty or to hold something else, joins, posts and finishes fail with that same error.
@@ -56,12 +55,13 @@ mod spec_builder;
 pub mod trust;
 pub mod vault;
 
-pub use client::{Client, ClientBuilder, Report};
-pub use error::{AbortRecord, Error, Leaver, ReplicaFault, cause_text};
-pub use read::{SessionView, Unproven};
+pub use client::{Client, ClientBuilder};
+pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
+pub use read::{SessionState, Unproven, Verified};
 pub use session::{End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::{SEALING_BYTES, SpecBuilder};
+pub use trust::Trust;
 pub use white_city_wire::{
     self as wire, Bitmap, Hash, IdentityKey, Network, NetworkId, SessionId, Signature, Spec,
 };

@@ -1,39 +1,278 @@
-//! Reading the board: typed answers of one replica, checked as far as signatures go.
+//! Reading the board: what can be asked, and how an answer is checked before anybody sees its value.
+//!
+//! An answer leads from the value to a header that the network's validators have signed ([`white_city_wire::proof`]).
+//! [`check`] follows that way; each [`Read`] adds what its own kind of value needs. Whoever brings questions and answers
+//! to and fro in another way than [`crate::Client`] does uses these two.
 
-mod answers;
 mod inbox;
-mod view;
+mod list;
+mod round;
+mod session;
 
-pub(crate) use answers::{Lied, body, read_joins, read_leaves, read_open};
-pub use answers::{RoundStatus, SessionLine};
-#[cfg(test)]
-pub(crate) use answers::{check_join, check_open};
-pub use inbox::Entry;
-pub use view::SessionView;
-use white_city_wire::{Hash, SessionId, pb};
+use std::{ops::Deref, sync::Arc};
 
-use crate::replicas::{Endpoint, ReadError};
+pub use inbox::{Entry, InboxPage, ReadInbox};
+pub(crate) use list::read_sessions;
+pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};
+pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
+pub use session::{
+    ReadEvidence, ReadLeaf, ReadSession, ReadSpec, SessionEvidence, SessionState, SessionSummary,
+};
+use white_city_wire::{
+    Hash, SessionId,
+    pb::{self, answer::Body, query::Question},
+    proof::{RoundProof, SessionProof, StateProof},
+    read::decode_answer,
+};
 
-/// Something that a replica says without proof, and the state that it says it about.
+use crate::trust::{Trust, VerifiedHeader};
+
+/// What is wrong with an answer that can't be true.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Lie(pub String);
+
+impl Lie {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+/// Anything wrong with an answer.
+pub(crate) trait OrLie<T> {
+    /// As a lie, with the part that it is about.
+    fn or_lie(self, what: &str) -> Result<T, Lie>;
+}
+
+impl<T, E: std::fmt::Display> OrLie<T> for Result<T, E> {
+    fn or_lie(self, what: &str) -> Result<T, Lie> {
+        self.map_err(|error| Lie(format!("{what}: {error}")))
+    }
+}
+
+/// A question, and how its answer is checked.
+pub trait Read {
+    /// What the answer proves.
+    type Value;
+
+    /// What is asked.
+    fn question(&self) -> Question;
+
+    /// Checks what only this kind of answer has, and gives the value.
+    ///
+    /// # Errors
+    /// [`Lie`] says what can't be true.
+    fn check(&self, proven: &Proven<'_>) -> Result<Self::Value, Lie>;
+}
+
+/// An answer whose way from the header to the state has been checked, and to the session where there is one.
+pub struct Proven<'a> {
+    trust: &'a Trust,
+    state: StateProof,
+    session: Option<SessionProof>,
+    round: Option<RoundProof>,
+    body: &'a Body,
+}
+
+impl Proven<'_> {
+    fn board(&self) -> &white_city_wire::board::BoardRoot {
+        &self.state.board
+    }
+
+    /// The session, if it is the one that was asked about.
+    fn session(&self, asked: SessionRef) -> Result<&SessionProof, Lie> {
+        let proof = self.session.as_ref();
+        let proof = proof.ok_or_else(|| Lie::new("an answer without the session's proof"))?;
+        let is_asked = match asked {
+            SessionRef::Id(id) => proof.leaf.session == id,
+            SessionRef::Number(number) => u64::from(proof.number) == number,
+        };
+        if is_asked {
+            return Ok(proof);
+        }
+        Err(Lie::new("an answer about another session"))
+    }
+}
+
+/// The body of an answer, if it is of the kind that was asked for.
+macro_rules! body {
+    ($proven:expr, $kind:ident) => {
+        match $proven.body {
+            white_city_wire::pb::answer::Body::$kind(body) => Ok(body),
+            _ => Err($crate::read::Lie::new("an answer to another question")),
+        }
+    };
+}
+use body;
+
+/// Checks an answer against the header of the height that it names.
 ///
-/// The value is a hint: signatures inside of it may have been checked, but that it is all there is, or the newest, or how a
-/// session ended, only the replica vouches for. Taking it out says so in the code.
+/// # Errors
+/// [`Lie`] says what can't be true.
+pub fn check<R: Read + ?Sized>(
+    read: &R,
+    trust: &Trust,
+    answer: &[u8],
+    header: &Arc<VerifiedHeader>,
+) -> Result<Verified<R::Value>, Lie> {
+    let answer = decode_answer(answer).or_lie("answer")?;
+    if answer.height != header.height() {
+        return Err(Lie::new("an answer of another height than its header"));
+    }
+    let state = answer.state.as_ref();
+    let state = state.ok_or_else(|| Lie::new("an answer without the state's proof"))?;
+    let state =
+        StateProof::from_pb(state, trust.network().params_hash).or_lie("the state's proof")?;
+    if state.data_hash() != header.data_hash() {
+        return Err(Lie::new(
+            "the state isn't the one that the header's block seals",
+        ));
+    }
+    let session = answer.session.as_ref().map(SessionProof::try_from);
+    let session = session.transpose().or_lie("the session's proof")?;
+    if session
+        .as_ref()
+        .is_some_and(|proof| !proof.is_of(&state.board))
+    {
+        return Err(Lie::new("the state has no such session"));
+    }
+    let round = answer.round.as_ref().map(RoundProof::try_from);
+    let body = answer.body.as_ref();
+    let proven = Proven {
+        trust,
+        state,
+        session,
+        round: round.transpose().or_lie("the round's proof")?,
+        body: body.ok_or_else(|| Lie::new("an answer without a body"))?,
+    };
+    let value = read.check(&proven)?;
+    Ok(Verified {
+        value,
+        proof: Arc::new(Proof {
+            header: Arc::clone(header),
+            state: proven.state,
+            session: proven.session,
+        }),
+        said: None,
+    })
+}
+
+/// A value that the network's validators have certified, and the state that it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T> {
+    value: T,
+    proof: Arc<Proof>,
+    said: Option<Said>,
+}
+
+/// Who gave an answer, and what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    replica: String,
+    exchange: Option<Exchange>,
+}
+
+/// A question and its answer as they travelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    pub(crate) question: Vec<u8>,
+    pub(crate) answer: Arc<[u8]>,
+}
+
+/// What certifies a value.
+#[derive(Debug, PartialEq, Eq)]
+struct Proof {
+    header: Arc<VerifiedHeader>,
+    state: StateProof,
+    session: Option<SessionProof>,
+}
+
+impl<T> Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Verified<T> {
+    /// The value.
+    #[must_use]
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// Another value that follows from this one.
+    #[must_use]
+    pub fn map<U>(self, follows: impl FnOnce(T) -> U) -> Verified<U> {
+        Verified {
+            value: follows(self.value),
+            proof: self.proof,
+            said: self.said,
+        }
+    }
+
+    /// The height of the state.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.proof.header.height()
+    }
+
+    /// The board time of the state, milliseconds.
+    #[must_use]
+    pub fn board_ms(&self) -> u64 {
+        self.proof.state.board_ms(&self.proof.header.time())
+    }
+
+    /// The header that certifies the state.
+    #[must_use]
+    pub fn header(&self) -> &Arc<VerifiedHeader> {
+        &self.proof.header
+    }
+
+    /// The replica that gave the answer; empty where it came another way.
+    #[must_use]
+    pub fn replica(&self) -> &str {
+        self.said.as_ref().map_or("", |said| &said.replica)
+    }
+
+    /// What certifies the session that the value is about, for a receipt.
+    #[must_use]
+    pub fn anchor(&self) -> Option<pb::Anchor> {
+        Some(pb::Anchor {
+            signed_header: self.proof.header.encode(),
+            state: Some((&self.proof.state).into()),
+            session: Some(self.proof.session.as_ref()?.into()),
+        })
+    }
+
+    pub(crate) fn said_by(mut self, replica: &str, exchange: Exchange) -> Self {
+        self.said = Some(Said {
+            replica: replica.to_owned(),
+            exchange: Some(exchange),
+        });
+        self
+    }
+
+    /// What travelled, which is kept until it is taken.
+    pub(crate) fn take_exchange(&mut self) -> Option<Exchange> {
+        self.said.as_mut()?.exchange.take()
+    }
+}
+
+/// Something that a replica says without proof.
+///
+/// The value is a hint: that it is all there is, or the newest, only the replica vouches for. Taking it out says so in the
+/// code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unproven<T> {
     value: T,
     replica: String,
-    height: u64,
-    board_ms: u64,
 }
 
 impl<T> Unproven<T> {
-    fn new(value: T, endpoint: &Endpoint, answer: &pb::Answer) -> Self {
-        Self {
-            value,
-            replica: endpoint.name().to_owned(),
-            height: answer.height,
-            board_ms: answer.board_ms,
-        }
+    pub(crate) const fn new(value: T, replica: String) -> Self {
+        Self { value, replica }
     }
 
     /// The value, which nobody has proven.
@@ -53,18 +292,6 @@ impl<T> Unproven<T> {
     pub fn replica(&self) -> &str {
         &self.replica
     }
-
-    /// The height of the state that it is about, as the replica says.
-    #[must_use]
-    pub const fn height(&self) -> u64 {
-        self.height
-    }
-
-    /// The board time of that state, milliseconds, as the replica says.
-    #[must_use]
-    pub const fn board_ms(&self) -> u64 {
-        self.board_ms
-    }
 }
 
 /// Which session is meant.
@@ -72,7 +299,7 @@ impl<T> Unproven<T> {
 pub enum SessionRef {
     /// By its id.
     Id(SessionId),
-    /// By its number, which only a replica vouches for.
+    /// By its number.
     Number(u64),
 }
 
@@ -101,23 +328,8 @@ impl std::fmt::Display for SessionRef {
     }
 }
 
-/// Numbers and sizes of the board itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardStatus {
-    /// How many sessions were opened.
-    pub sessions: u64,
-    /// Time that the board was down, milliseconds.
-    pub paused_ms: u64,
-    /// The state's root.
-    pub root: Hash,
-}
-
 /// Takes 32-byte values apart.
-fn hashes(what: &str, bytes: &[u8]) -> Result<Vec<Hash>, ReadError> {
+fn hashes(what: &str, bytes: &[u8]) -> Result<Vec<Hash>, Lie> {
     white_city_wire::read::split_hashes(bytes)
-        .ok_or_else(|| ReadError::Lied(format!("{what}: not a multiple of 32 bytes")))
-}
-
-fn hash(what: &str, bytes: &[u8]) -> Result<Hash, ReadError> {
-    Hash::from_slice(bytes).ok_or_else(|| ReadError::Lied(format!("{what}: not 32 bytes")))
+        .ok_or_else(|| Lie(format!("{what}: not a multiple of 32 bytes")))
 }

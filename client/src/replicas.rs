@@ -1,25 +1,31 @@
 //! The replicas that a client talks to: whom to ask next, and sending one transaction to all.
 
 mod follow;
+mod reading;
 mod rpc;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 pub(crate) use follow::{Seen, Wake, Wakeups, follow};
 use futures::{StreamExt, stream::FuturesUnordered};
+use reading::Known;
 pub(crate) use rpc::{Endpoint, Submitted};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
 
-use crate::error::{Error, ReplicaFault};
+use crate::{
+    error::{Error, ReplicaFault},
+    read::Lie,
+    trust::Trust,
+};
 
 /// How long slower replicas are waited for when one has answered.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
@@ -31,6 +37,9 @@ pub(crate) struct Replicas {
     preferred: AtomicUsize,
     /// How many of them have to say something before at least one honest replica has: `f + 1`, or all.
     pub(crate) witnesses: usize,
+    known: Known,
+    /// The highest height that was verified.
+    highest: AtomicU64,
 }
 
 struct Replica {
@@ -45,13 +54,19 @@ pub(crate) enum ReadError {
     /// No usable answer.
     Unreachable(String),
     /// An answer that can't be true.
-    Lied(String),
+    Lied(Lie),
     /// A refusal: a hint.
     Refused { code: u32, text: String },
     /// A true answer, but an old one.
     Behind,
     /// Not the replica's fault: asking another one changes nothing.
     Final(Error),
+}
+
+impl From<Lie> for ReadError {
+    fn from(lie: Lie) -> Self {
+        Self::Lied(lie)
+    }
 }
 
 /// What several replicas said, as long as none of them gave an answer.
@@ -75,7 +90,7 @@ pub(crate) struct Replies {
 impl Replicas {
     /// # Errors
     /// [`Error::Usage`] without a replica, or with an address that is none.
-    pub(crate) fn new(urls: &[String], timeout: Duration, faults: u16) -> Result<Self, Error> {
+    pub(crate) fn new(urls: &[String], timeout: Duration, trust: Trust) -> Result<Self, Error> {
         let mut all: Vec<Replica> = Vec::new();
         for url in urls {
             let endpoint = Arc::new(Endpoint::new(url, timeout)?);
@@ -91,12 +106,12 @@ impl Replicas {
         if all.is_empty() {
             return Err(Error::usage("replicas", "the address of at least one"));
         }
-        let wanted = usize::from(faults).saturating_add(1);
+        let wanted = usize::from(trust.network().faults()).saturating_add(1);
         if all.len() < wanted {
             tracing::warn!(
                 configured = all.len(),
                 wanted,
-                "too few replicas for one of them to be honest for sure: all of them are trusted"
+                "too few replicas for one of them to be honest for sure: they can delay this client for ever"
             );
         }
         let witnesses = wanted.min(all.len());
@@ -104,6 +119,8 @@ impl Replicas {
             all,
             preferred: AtomicUsize::new(0),
             witnesses,
+            known: Known::new(trust),
+            highest: AtomicU64::new(0),
         })
     }
 
@@ -119,14 +136,6 @@ impl Replicas {
             .collect()
     }
 
-    /// Puts those that lied last, whatever order the others are in.
-    pub(crate) fn liars_last(&self, order: &mut [Arc<Endpoint>]) {
-        order.sort_by_key(|endpoint| {
-            let replica = self.position(endpoint).and_then(|at| self.all.get(at));
-            replica.is_some_and(|replica| replica.lied.load(Ordering::Relaxed))
-        });
-    }
-
     /// Whether each of them gave an answer that can't be true.
     pub(crate) const fn all_lied(&self, tally: &Tally) -> bool {
         tally.lies >= self.all.len()
@@ -137,6 +146,17 @@ impl Replicas {
         if let Some(position) = self.position(endpoint) {
             self.preferred.store(position, Ordering::Relaxed);
         }
+    }
+
+    /// The one with this address.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Endpoint>> {
+        let replica = self.all.iter().find(|r| r.endpoint.name() == name);
+        replica.map(|replica| Arc::clone(&replica.endpoint))
+    }
+
+    /// Whether as many faults were noted as there are replicas.
+    pub(crate) const fn all_failed(&self, tally: &Tally) -> bool {
+        tally.faults.len() >= self.all.len()
     }
 
     fn position(&self, endpoint: &Endpoint) -> Option<usize> {
@@ -169,10 +189,10 @@ impl Replicas {
                 tally.refused = Some(Error::from_code(code, text, replica));
             }
             ReadError::Lied(what) => {
-                tracing::warn!(%replica, %what, "a replica gave an answer that can't be true");
                 if let Some(liar) = self.position(endpoint).and_then(|at| self.all.get(at)) {
                     liar.lied.store(true, Ordering::Relaxed);
                 }
+                let what = what.to_string();
                 tally.faults.push(fault(what.clone()));
                 tally.lies = tally.lies.saturating_add(1);
                 tally.lied = Some(Error::ReplicaLied { replica, what });
@@ -236,12 +256,6 @@ impl Tally {
             .or(self.lied)
             .unwrap_or(Error::Unreachable(self.faults))
     }
-
-    /// Why nobody gave an answer.
-    pub(crate) fn reasons(&self) -> String {
-        let reasons: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        reasons.join("; ")
-    }
 }
 
 impl Replies {
@@ -284,7 +298,12 @@ mod tests {
 
     fn replicas(faults: u16) -> Replicas {
         let urls = ["http://a:1", "http://b:1", "http://c:1", "http://d:1"].map(String::from);
-        Replicas::new(&urls, Duration::from_secs(1), faults).unwrap()
+        Replicas::new(&urls, Duration::from_secs(1), trust(faults)).unwrap()
+    }
+
+    fn trust(faults: u16) -> Trust {
+        let validators = u8::try_from(3 * faults + 1).unwrap();
+        Trust::new(crate::genesis::tests::network(validators)).unwrap()
     }
 
     fn names(replicas: &Replicas) -> Vec<String> {
@@ -306,7 +325,7 @@ mod tests {
         );
         let mut tally = Tally::default();
         replicas
-            .note(&mut tally, &all[3], ReadError::Lied("no".into()))
+            .note(&mut tally, &all[3], ReadError::Lied(Lie::new("no")))
             .unwrap();
         assert_eq!(
             names(&replicas),
@@ -317,7 +336,7 @@ mod tests {
             Error::ReplicaLied { replica, .. } if replica == "http://d:1"
         ));
         for liar in &all {
-            let lied = ReadError::Lied("no".into());
+            let lied = ReadError::Lied(Lie::new("no"));
             replicas.note(&mut Tally::default(), liar, lied).unwrap();
         }
         assert_eq!(names(&replicas).len(), 4);
@@ -326,7 +345,7 @@ mod tests {
     #[test]
     fn a_replica_named_twice_is_one_witness() {
         let urls = ["http://a:1", "http://u:p@a:1/", "http://b:1"].map(String::from);
-        let replicas = Replicas::new(&urls, Duration::from_secs(1), 5).unwrap();
+        let replicas = Replicas::new(&urls, Duration::from_secs(1), trust(5)).unwrap();
         assert_eq!(names(&replicas), ["http://a:1", "http://b:1"]);
         assert_eq!(replicas.witnesses, 2);
     }
@@ -352,7 +371,7 @@ mod tests {
         let silence = ReadError::Unreachable("down".into());
         replicas.note(&mut tally, first, silence).unwrap();
         assert!(!replicas.all_lied(&tally));
-        let lied = ReadError::Lied("no".into());
+        let lied = ReadError::Lied(Lie::new("no"));
         replicas.note(&mut tally, first, lied).unwrap();
         assert!(!replicas.all_lied(&tally), "others are left");
         tally.lies = 4;

@@ -3,8 +3,6 @@
 mod inbox;
 mod observer;
 mod slot;
-#[cfg(test)]
-mod tests;
 mod write;
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
@@ -21,10 +19,10 @@ use crate::{Error, client::Client, signer::Signer};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
-/// It signs one entry for each slot and keeps the bytes, so joining or waiting again sends the same ones until `f + 1`
-/// replicas (all configured ones, if they are fewer) show them or the round has closed with them. A post or a finish needs
-/// that all rounds before closed with what this party signed; once one didn't ([`Error::SlotTaken`], [`Error::Fork`],
-/// [`Error::NoJournal`], [`Error::Late`]), joins, posts and finishes fail with that same error.
+/// It signs one entry for each slot and keeps the bytes, so joining or waiting again sends the same ones until the board
+/// shows them or the round has closed with them. A post or a finish needs that all rounds before closed with what this party
+/// signed; once one didn't ([`Error::SlotTaken`], [`Error::NoJournal`], [`Error::Late`]), or two histories were seen
+/// ([`Error::Fork`]), joins, posts and finishes fail with that same error.
 /// What it remembers is in memory only: a new process can't go on where this one stopped, and says so.
 /// Everything of [`Observer`] is there, too.
 pub struct Session {
@@ -47,7 +45,7 @@ struct Filling {
     action: Action,
     /// The signed bytes; `None` while the signer is asked.
     tx: Option<Arc<Vec<u8>>>,
-    /// Enough replicas show it.
+    /// The board shows it.
     is_shown: bool,
     /// The round has closed with it.
     is_checked: bool,
@@ -114,10 +112,10 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Aborted`] or [`Error::Finished`] when the session ended in that round or before; [`Error::Late`] when it closed
-    /// without this party's entry; [`Error::Fork`] or [`Error::NoJournal`] when with another one.
+    /// without this party's entry; [`Error::SlotTaken`] or [`Error::NoJournal`] when with another one; [`Error::Fork`].
     pub async fn wait_round_closed(&mut self, round: u32) -> Result<(), Error> {
         loop {
-            self.observer.sync().await?;
+            self.sync().await?;
             if self.observer.history().open_round() > round {
                 return self.check_own_slot(round);
             }
@@ -135,9 +133,13 @@ impl Session {
     /// Looks at the board again.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], or what the replicas' answers contradict.
+    /// As [`Observer::sync`]. After [`Error::Fork`] this party doesn't write any more.
     pub async fn sync(&mut self) -> Result<(), Error> {
-        self.observer.sync().await
+        let synced = self.observer.sync().await;
+        if let Err(fork @ Error::Fork(_)) = &synced {
+            self.fail(fork.clone());
+        }
+        synced
     }
 
     /// Waits until the session has ended.
@@ -145,7 +147,22 @@ impl Session {
     /// # Errors
     /// As [`Session::sync`]. An abort is no error here: it is an [`End`].
     pub async fn wait_end(&mut self) -> Result<End, Error> {
-        self.observer.wait_end().await
+        loop {
+            self.sync().await?;
+            if let Some(end) = self.observer.end().cloned() {
+                return Ok(self.as_seen_by_me(end));
+            }
+            self.observer.wait_news().await;
+        }
+    }
+
+    /// An abort that follows this party's own finish proves nothing.
+    fn as_seen_by_me(&self, end: End) -> End {
+        let finished = |own: &Filling| matches!(own.action, Action::Finish(_));
+        match end {
+            End::Aborted(record) if self.signed.values().any(finished) => End::Unknown(record),
+            end => end,
+        }
     }
 
     /// Whether the closed round holds what this party signed for it. If it doesn't, this party doesn't write any more.
@@ -162,10 +179,6 @@ impl Session {
                 (own.is_shown, own.is_checked) = (true, true);
                 return Ok(());
             }
-            (Some(_), Some(_)) if round > 0 => Error::Fork {
-                round,
-                what: "this party's slot holds another entry than the one it signed",
-            },
             (Some(existing), Some(_)) => Error::SlotTaken { round, existing },
             (Some(_), None) => Error::NoJournal { round },
             (None, _) => Error::Late {

@@ -109,7 +109,7 @@ impl Trust {
             let power = vote::Power::try_from(validator.power);
             let power = power
                 .map_err(|_| bad("validators.power", validator.power.to_string(), "a power"))?;
-            Ok(validator::Info::new(key, power))
+            Ok::<_, GenesisError>(validator::Info::new(key, power))
         });
         let validators = validator::Set::without_proposer(infos.collect::<Result<_, _>>()?);
         Ok(Self(Arc::new(Inner {
@@ -247,7 +247,9 @@ fn reason(error: &VerificationError) -> String {
     match &error.0 {
         Detail::InvalidCommitValue(_) => "it is for another block".into(),
         Detail::NoSignatureForCommit(_) => "nobody has signed it".into(),
-        Detail::MismatchPreCommitLength(_) => "it has another number of votes than validators".into(),
+        Detail::MismatchPreCommitLength(_) => {
+            "it has another number of votes than validators".into()
+        }
         Detail::FaultySigner(_) => "a vote of somebody who isn't a validator".into(),
         Detail::DuplicateValidator(_) => "two votes of one validator".into(),
         Detail::InvalidSignature(_) => "a vote whose signature isn't its validator's".into(),

@@ -3,7 +3,6 @@
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
     Hash, SessionId, Signer,
-    read::SessionRef,
     wire::{
         SignedTx,
         board::Offence,
@@ -62,8 +61,8 @@ async fn evidence(
     id: SessionId,
 ) -> white_city_client::wire::board::Culprit {
     loop {
-        let report = client.show(SessionRef::Id(id)).await.unwrap();
-        if let Some(culprit) = report.view.unproven_value().culprits.first() {
+        let state = client.state(id).await.unwrap();
+        if let Some(culprit) = state.culprits.first() {
             return culprit.clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
-    genesis, wire::hash::sha256,
+    Trust, wire::hash::sha256,
 };
 use white_city_testnet::{Error as TestnetError, Options, Testnet, default_params};
 
@@ -64,8 +64,8 @@ pub async fn world(setup: Setup) -> Option<World> {
 
 impl World {
     pub fn client(&self, key: &Key) -> Client {
-        let network = genesis::from_file(&self.net.dir().join("genesis.json")).unwrap();
-        Client::builder(network)
+        let trust = Trust::genesis(self.net.dir().join("genesis.json")).unwrap();
+        Client::builder(trust)
             .replicas(self.net.rpc_urls().iter().cloned())
             .signer(key.local())
             .build()

@@ -57,7 +57,7 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
             if rng.chance(25) {
                 drop(disk);
                 (disk, _) = replica(Some(&path), &Config::default());
-                let tip = disk.committed().unwrap().tip;
+                let tip = disk.committed().unwrap().tip.clone();
                 assert_eq!((tip.seal.root, tip.time), (observed.root, context.time));
                 assert_eq!(tip.height, u64::try_from(height).unwrap());
                 reopened += 1;
@@ -118,7 +118,7 @@ fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_ch
         root: Hash([1; 32]),
         ..seal
     };
-    let before = chain.replica.committed().unwrap().tip;
+    let before = chain.replica.committed().unwrap().tip.clone();
     let bad = [
         vec![],
         good[1..].to_vec(),

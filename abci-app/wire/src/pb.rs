@@ -883,10 +883,34 @@ pub struct AbsenceReceipt {
     #[prost(message, optional, tag = "5")]
     pub slot: ::core::option::Option<SlotProof>,
 }
-/// Two histories of one session, each certified by a quorum of replicas: more than tolerated are malicious.
+/// Two histories, each certified by a quorum of replicas: more than tolerated are malicious.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForkReceipt {
-    /// Up to here, without it, the two transcripts are compared.
+    #[prost(oneof = "fork_receipt::Fork", tags = "1, 2")]
+    pub fork: ::core::option::Option<fork_receipt::Fork>,
+}
+/// Nested message and enum types in `ForkReceipt`.
+pub mod fork_receipt {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Fork {
+        #[prost(message, tag = "1")]
+        Session(super::SessionFork),
+        #[prost(message, tag = "2")]
+        Headers(super::HeaderFork),
+    }
+}
+/// Two different blocks of one height, as CometBFT's tendermint.types.SignedHeader.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeaderFork {
+    #[prost(bytes = "vec", tag = "1")]
+    pub first: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub second: ::prost::alloc::vec::Vec<u8>,
+}
+/// Two transcripts of one session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionFork {
+    /// The transcripts before this round differ.
     #[prost(uint32, tag = "1")]
     pub round: u32,
     #[prost(message, optional, tag = "2")]

@@ -27,10 +27,15 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
     /// File that says where genesis and replicas are, as white-city-testnet writes it [env: WHITE_CITY_NETWORK]
-    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["genesis", "replica"])]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "replica")]
     pub network: Option<PathBuf>,
-    /// Genesis of the network, from somebody whom you trust
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Genesis of the network, from somebody whom you trust: the validators that it names are all that is trusted
+    #[arg(
+        long = "trust",
+        visible_alias = "genesis",
+        global = true,
+        value_name = "GENESIS"
+    )]
     pub genesis: Option<PathBuf>,
     /// Address of a replica; as many as you know
     #[arg(long, global = true, value_name = "URL")]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use white_city_client::{Client, ClientBuilder, LocalKey, files::read_public, genesis};
+use white_city_client::{Client, ClientBuilder, LocalKey, Trust, files::read_public};
 
 use crate::{args::NetworkArgs, failure::Failure};
 
@@ -39,13 +39,17 @@ pub fn signing(args: &NetworkArgs, identity: &Path) -> Result<Client, Failure> {
 fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
     let variable = || std::env::var_os(VARIABLE).map(PathBuf::from);
     let (genesis, replicas) = match (&args.network, &args.genesis) {
-        (Some(file), _) => read(file)?,
+        // What is trusted doesn't have to come from where the addresses come from.
+        (Some(file), genesis) => {
+            let (named, replicas) = read(file)?;
+            (genesis.clone().unwrap_or(named), replicas)
+        }
         (None, Some(genesis)) => (genesis.clone(), args.replica.clone()),
         (None, None) => match variable() {
             Some(file) if args.replica.is_empty() => read(&file)?,
             _ => {
                 return Err(Failure::usage(
-                    "which network? expected --network FILE, or --genesis FILE and --replica URL, or WHITE_CITY_NETWORK",
+                    "which network? expected --network FILE, or --trust GENESIS and --replica URL, or WHITE_CITY_NETWORK",
                 ));
             }
         },
@@ -55,7 +59,7 @@ fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
             "no replica: expected --replica URL, at least one",
         ));
     }
-    Ok(Client::builder(genesis::from_file(&genesis)?).replicas(replicas))
+    Ok(Client::builder(Trust::genesis(&genesis)?).replicas(replicas))
 }
 
 fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {

@@ -71,7 +71,7 @@ fn check_live(session: &Session) -> Result<(), Failure> {
         Some(End::Finished { outcome }) => Err(Failure::aborted(format!(
             "the session has finished already, with the outcome {outcome}"
         ))),
-        Some(End::Aborted(record)) => Err(Failure::aborted(format!(
+        Some(End::Aborted(record) | End::Unknown(record)) => Err(Failure::aborted(format!(
             "the session has aborted already: {record}"
         ))),
     }
@@ -119,6 +119,7 @@ async fn list(
     output: &Output,
 ) -> Result<(), Failure> {
     let sessions = client.sessions(party).await?;
+    let sessions = sessions.unproven_value();
     let lines: Vec<_> = sessions
         .iter()
         .map(|line| {
@@ -165,7 +166,7 @@ async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Fa
             output.result(&value, &format!("finished with the outcome {outcome}"));
             Ok(())
         }
-        End::Aborted(record) => {
+        End::Aborted(record) | End::Unknown(record) => {
             let session = SessionRef::Id(id);
             Err(Failure::aborted(format!(
                 "session {session} aborted: {record}"

@@ -1,7 +1,5 @@
 //! What is checked of each entry before it becomes history.
 
-use std::collections::BTreeSet;
-
 use white_city_wire::{
     Entry as WireEntry, Hash, PostHeader,
     entry::{bcast_hash, p2p_leaf},
@@ -12,32 +10,39 @@ use super::{Contradiction, History};
 use crate::read::Entry;
 
 impl History {
-    /// Checks the entries of the round that follows, and gives the digests of all its slots.
-    pub(super) fn check_entries(
-        &self,
-        reader: Option<u16>,
-        entries: &[Entry],
-    ) -> Result<Vec<Option<Hash>>, Contradiction> {
+    /// The digests of all slots of a round with these entries, which nobody has checked.
+    pub(super) fn digests(&self, entries: &[Entry]) -> Result<Vec<Option<Hash>>, Contradiction> {
         let mut digests = vec![None; usize::from(self.spec.parties())];
-        let mut seen = BTreeSet::new();
         for entry in entries {
-            let index = self.check_signed(entry)?;
-            if !seen.insert(index) {
-                let what = "a second entry for one slot";
-                return Err(Contradiction::Place { index, what });
-            }
-            if let WireEntry::Post(post) = &entry.signed.entry {
-                self.check_payloads(reader, post, entry)?;
-            }
-            if let Some(digest) = digests.get_mut(usize::from(index)) {
-                *digest = Some(entry.signed.entry.digest());
+            let (_, _, index) = entry.signed.entry.slot();
+            match digests.get_mut(usize::from(index)) {
+                Some(slot @ None) => *slot = Some(entry.signed.entry.digest()),
+                _ => {
+                    let what = "a second entry for one slot, or one past the roster";
+                    return Err(Contradiction::Place { index, what });
+                }
             }
         }
         Ok(digests)
     }
 
+    /// Checks each entry of the round that follows.
+    pub(super) fn check_entries(
+        &self,
+        reader: Option<u16>,
+        entries: &[Entry],
+    ) -> Result<(), Contradiction> {
+        for entry in entries {
+            self.check_signed(entry)?;
+            if let WireEntry::Post(post) = &entry.signed.entry {
+                self.check_payloads(reader, post, entry)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Place, membership, transcript, and then the signature under the key that the roster has at that index.
-    fn check_signed(&self, entry: &Entry) -> Result<u16, Contradiction> {
+    fn check_signed(&self, entry: &Entry) -> Result<(), Contradiction> {
         let signed = &entry.signed;
         let (session, round, index) = signed.entry.slot();
         let place = |what| Err(Contradiction::Place { index, what });
@@ -60,7 +65,7 @@ impl History {
         if !signed.is_signed_by(key, &self.network) {
             return Err(Contradiction::Signature { index });
         }
-        Ok(index)
+        Ok(())
     }
 
     fn check_payloads(

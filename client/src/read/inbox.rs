@@ -1,24 +1,18 @@
-//! One closed round as one reader sees it.
+//! One round as one reader sees it, and how the session stands.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
 use white_city_wire::{
     Hash, SessionId, SignedEntry, Spec,
     limits::{ENTRY_BYTES, NOBODY},
-    pb,
+    pb::{self, query::Question},
+    proof::RoundProof,
     read::split_hashes,
-    tx::entry_from_pb,
+    tx::{Join, entry_from_pb},
 };
 
-use super::{Lied, SessionRef, body};
-use crate::replicas::{Endpoint, ReadError};
+use super::{Lie, OrLie, Proven, Read, SessionRef, SessionState, body, session::check_join};
 
-/// How long one replica may take for all pages of a round.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// An entry as it came, with what its reader may read of it. Nothing of it has been checked yet:
-/// [`History::close_round`](crate::history::History::close_round) does.
+/// An entry as it came, with what its reader may read of it. That it is in the round's slot isn't checked yet:
+/// [`History::check_round`](crate::history::History::check_round) does that for all entries at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The author's header and signature.
@@ -31,87 +25,134 @@ pub struct Entry {
     pub p2p_path: Vec<Hash>,
 }
 
-impl Entry {
-    /// Reads all pages of a round, at most as many bytes as the spec has room for.
-    pub(crate) async fn read_round(
-        endpoint: &Endpoint,
-        session: SessionId,
-        round: u32,
-        reader: Option<u16>,
-        spec: &Spec,
-    ) -> Result<Vec<Self>, ReadError> {
-        let pages = Self::read_pages(endpoint, session, round, reader, spec);
-        timeout(ROUND_TIMEOUT, pages)
-            .await
-            .map_err(|_| ReadError::Unreachable("it takes too long to give a round".into()))?
+/// A part of a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxPage {
+    /// How the session stands; on the first page only.
+    pub now: Option<SessionState>,
+    /// From the round to the transcript; `None` while it is the open one.
+    pub proof: Option<RoundProof>,
+    /// Joins, under their authors' signatures: the entries of round 0.
+    pub joins: Vec<(Join, white_city_wire::Signature)>,
+    /// Entries as they came.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; `None` after the last one.
+    pub next_index: Option<u16>,
+}
+
+/// Asks for one round: all of it once it has closed or the session has ended, and how the session stands.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadInbox<'a> {
+    /// The session.
+    pub id: SessionId,
+    /// Its spec, checked against the id.
+    pub spec: &'a Spec,
+    /// The round.
+    pub round: u32,
+    /// Whose sealed payloads are wanted, if anybody's.
+    pub reader: Option<u16>,
+    /// The page begins with this index.
+    pub from_index: u16,
+}
+
+impl Read for ReadInbox<'_> {
+    type Value = InboxPage;
+
+    fn question(&self) -> Question {
+        Question::Inbox(pb::InboxQuery {
+            session: SessionRef::Id(self.id).to_pb(),
+            round: self.round,
+            reader: self.reader.unwrap_or(NOBODY).into(),
+            from_index: self.from_index.into(),
+        })
     }
 
-    async fn read_pages(
-        endpoint: &Endpoint,
-        session: SessionId,
-        round: u32,
-        reader: Option<u16>,
-        spec: &Spec,
-    ) -> Result<Vec<Self>, ReadError> {
-        let parties = spec.parties();
-        let mut entries = Vec::new();
-        let (mut from_index, mut bytes): (u32, u64) = (0, 0);
-        while from_index < u32::from(parties) {
-            let question = pb::query::Question::Inbox(pb::InboxQuery {
-                session: SessionRef::Id(session).to_pb(),
-                round,
-                reader: reader.unwrap_or(NOBODY).into(),
-                from_index,
-            });
-            let answer = endpoint.ask(question).await?;
-            let page = body!(answer, Inbox)?;
-            if page.round != round {
-                return Err(ReadError::Lied("an inbox of another round".into()));
-            }
-            if page.next_index <= from_index || page.items.len() > usize::from(parties) {
-                return Err(ReadError::Lied("pages of an inbox that don't end".into()));
-            }
-            for item in &page.items {
-                let Some(entry) = Self::from_pb(item)? else {
-                    continue;
-                };
-                let (_, _, index) = entry.signed.entry.slot();
-                if !(from_index..page.next_index).contains(&index.into()) {
-                    return Err(ReadError::Lied("an entry on another page".into()));
-                }
-                bytes = bytes.saturating_add(entry.bytes());
-                if bytes > spec.max_bytes {
-                    return Err(ReadError::Lied("more bytes than the spec allows".into()));
-                }
-                entries.push(entry);
-            }
-            from_index = page.next_index;
+    fn check(&self, proven: &Proven<'_>) -> Result<InboxPage, Lie> {
+        let proof = proven.session(self.id.into())?;
+        let answer = body!(proven, Inbox)?;
+        if answer.round != self.round {
+            return Err(Lie::new("an inbox of another round"));
         }
-        Ok(entries)
+        let now = answer.now.as_ref();
+        let now = now.map(|now| SessionState::check(now, proof, self.spec));
+        let now = now.transpose()?;
+        if self.from_index == 0 && now.is_none() {
+            return Err(Lie::new(
+                "the first page doesn't say how the session stands",
+            ));
+        }
+        let next_index = self.next_index(answer.next_index)?;
+        let end = next_index.unwrap_or(self.spec.parties());
+        let mut page = InboxPage {
+            now,
+            proof: proven.round.clone(),
+            joins: Vec::new(),
+            entries: Vec::new(),
+            next_index,
+        };
+        let mut last = None;
+        for item in &answer.items {
+            let index = self.take(item, &mut page, proven)?;
+            if !(self.from_index..end).contains(&index) || last.is_some_and(|last| last >= index) {
+                return Err(Lie::new("entries outside of their page, or out of order"));
+            }
+            last = Some(index);
+        }
+        Ok(page)
+    }
+}
+
+impl ReadInbox<'_> {
+    fn next_index(&self, next: u32) -> Result<Option<u16>, Lie> {
+        let parties = self.spec.parties();
+        let next = u16::try_from(next).unwrap_or(u16::MAX);
+        if next <= self.from_index || next > parties {
+            return Err(Lie::new("pages of an inbox that don't end"));
+        }
+        Ok((next < parties).then_some(next))
     }
 
+    /// Puts an item on the page and gives its index.
+    fn take(
+        &self,
+        item: &pb::InboxItem,
+        page: &mut InboxPage,
+        proven: &Proven<'_>,
+    ) -> Result<u16, Lie> {
+        use pb::inbox_item::Entry as Item;
+        match (&item.entry, self.round) {
+            (Some(Item::Join(join)), 0) => {
+                let (join, signature) = check_join(join, self.id, self.spec, proven.trust)?;
+                let index = join.index;
+                page.joins.push((join, signature));
+                Ok(index)
+            }
+            (Some(Item::Signed(signed)), 1..) => {
+                let entry = Entry::from_pb(item, signed)?;
+                let (_, _, index) = entry.signed.entry.slot();
+                page.entries.push(entry);
+                Ok(index)
+            }
+            _ => Err(Lie::new("an item that isn't an entry of the round")),
+        }
+    }
+}
+
+impl Entry {
     /// What it counts at least, bytes.
-    fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let payload = self.broadcast.len().saturating_add(self.ciphertext.len());
         ENTRY_BYTES.saturating_add(u64::try_from(payload).unwrap_or(u64::MAX))
     }
 
-    /// `None` for an empty slot.
-    pub(crate) fn from_pb(item: &pb::InboxItem) -> Result<Option<Self>, ReadError> {
-        let signed = match &item.entry {
-            None => return Ok(None),
-            Some(pb::inbox_item::Entry::Signed(signed)) => signed,
-            Some(pb::inbox_item::Entry::Join(_)) => {
-                return Err(ReadError::Lied("a join in a running round".into()));
-            }
-        };
+    fn from_pb(item: &pb::InboxItem, signed: &pb::SignedEntry) -> Result<Self, Lie> {
         let p2p_path = split_hashes(&item.p2p_path)
-            .ok_or_else(|| ReadError::Lied("p2p path: not a multiple of 32 bytes".into()))?;
-        Ok(Some(Self {
-            signed: entry_from_pb(Some(signed)).or_lied("inbox")?,
+            .ok_or_else(|| Lie::new("p2p path: not a multiple of 32 bytes"))?;
+        Ok(Self {
+            signed: entry_from_pb(Some(signed)).or_lie("inbox")?,
             broadcast: item.broadcast.clone(),
             ciphertext: item.ciphertext.clone(),
             p2p_path,
-        }))
+        })
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tendermint::block::signed_header::SignedHeader;
 use white_city_wire::{Refusal, pb, read};
 
 use super::ReadError;
-use crate::error::Error;
+use crate::{error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -62,6 +63,11 @@ struct QueryResponse {
 }
 
 #[derive(Deserialize)]
+struct CommitResult {
+    signed_header: SignedHeader,
+}
+
+#[derive(Deserialize)]
 struct SubmitResult {
     #[serde(default)]
     code: u32,
@@ -112,7 +118,7 @@ impl Endpoint {
     }
 
     /// Asks the board.
-    pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<pb::Answer, ReadError> {
+    pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<Vec<u8>, ReadError> {
         let data = hex::encode(read::encode_query(question));
         let params =
             json!({ "path": read::QUERY_PATH, "data": data, "height": "0", "prove": false });
@@ -127,10 +133,16 @@ impl Endpoint {
                 text: shown(&response.log.unwrap_or_default()),
             });
         }
-        let value = STANDARD
+        STANDARD
             .decode(response.value.unwrap_or_default())
-            .map_err(|_| ReadError::Lied("an answer that isn't base64".into()))?;
-        read::decode_answer(&value).map_err(|refusal| ReadError::Lied(refusal.to_string()))
+            .map_err(|_| Lie::new("an answer that isn't base64").into())
+    }
+
+    /// Asks for the header of a height, with the signatures below it.
+    pub(crate) async fn commit(&self, height: u64) -> Result<SignedHeader, ReadError> {
+        let params = json!({ "height": height.to_string() });
+        let commit = self.call::<CommitResult>("commit", params).await;
+        Ok(commit.map_err(ReadError::Unreachable)?.signed_header)
     }
 
     /// Sends a transaction.

@@ -1,24 +1,25 @@
 //! Following one session: reading what is new, checking it, and noticing its end.
 
-mod agreement;
+mod ending;
+mod reading;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
-use white_city_wire::{Hash, IdentityKey, Spec, board::Status, tx::Open};
+use white_city_wire::{Hash, IdentityKey, Spec, board::Status, pb, tx::Open};
 
 use crate::{
-    AbortRecord, Error, SessionId,
+    AbortRecord, Error, SessionId, Verified,
     client::Client,
     history::History,
-    read::{Entry, Lied, SessionRef, SessionView, Unproven, read_joins, read_open},
-    replicas::{Endpoint, ReadError, Tally, Wake, Wakeups, gather},
+    read::{Entry, SessionState},
+    replicas::{Wake, Wakeups},
 };
 
 /// Rounds whose payloads are kept: a party that is in time never needs an older one.
 const ROUNDS_KEPT: usize = 4;
-/// All replicas are asked at least this often.
-const ASK_ALL: Duration = Duration::from_secs(5);
+/// How often all replicas are asked, at most and at least.
+const ASK_ALL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +31,12 @@ pub enum End {
     },
     /// It ended without an outcome.
     Aborted(Box<AbortRecord>),
+    /// The replicas certify that it ended without an outcome, but this party had finished before. An abort needs no quorum of
+    /// parties, so if more replicas than tolerated are malicious, others may have seen the session finished.
+    Unknown(Box<AbortRecord>),
 }
 
-/// Where a session stands, for showing it. Times are the board's, and unproven.
+/// Where a session stands, for showing it. Times are the board's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// What it is doing.
@@ -64,15 +68,20 @@ pub struct Observer {
     open: Open,
     reader: Option<u16>,
     history: History,
-    view: Option<Unproven<SessionView>>,
+    now: Option<Verified<SessionState>>,
+    /// What certified the history that was read last, should another one show up.
+    anchor: Option<pb::Anchor>,
     kept: BTreeMap<u32, Vec<Entry>>,
     /// The end, once it has been confirmed.
     end: Option<End>,
     progress: watch::Sender<Option<Progress>>,
     wakeups: Wakeups,
     wake: Wake,
-    /// When all replicas were asked last.
+    /// When the session was read last, and when all replicas were asked last.
+    read_at: Instant,
     asked_all: Option<Instant>,
+    /// The lowest height whose state is new enough.
+    floor: u64,
     is_silent: bool,
 }
 
@@ -92,12 +101,15 @@ impl Observer {
             reader: me.and_then(|key| open.spec.index_of(key)),
             history: History::new(network, id, open.spec.clone()),
             open,
-            view: None,
+            now: None,
+            anchor: None,
             kept: BTreeMap::new(),
             end: None,
             progress: watch::Sender::new(None),
             wake: Wake::Timer,
+            read_at: Instant::now(),
             asked_all: None,
+            floor: 0,
             is_silent: false,
         };
         observer.sync().await?;
@@ -128,24 +140,25 @@ impl Observer {
         &self.history
     }
 
-    /// What a replica said last about the session.
+    /// How the session stood when it was read last.
     #[must_use]
-    pub const fn view(&self) -> Option<&Unproven<SessionView>> {
-        self.view.as_ref()
+    pub const fn now(&self) -> Option<&Verified<SessionState>> {
+        self.now.as_ref()
     }
 
     /// The highest state that was read.
     #[must_use]
     pub fn height(&self) -> u64 {
-        self.view.as_ref().map_or(0, Unproven::height)
+        self.now.as_ref().map_or(0, Verified::height)
     }
 
-    /// Whom the open round waits for, as far as the replica that was asked last knows.
+    /// Whom the open round waits for.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<u16> {
-        self.view
+        let members = self.history.members();
+        self.now
             .as_ref()
-            .map_or_else(Vec::new, |view| view.unproven_value().waiting_for())
+            .map_or_else(Vec::new, |now| now.waiting_for(members))
     }
 
     /// Where the session stands, with each change; `None` until it has been read.
@@ -164,7 +177,7 @@ impl Observer {
     pub(super) fn ended(&self) -> Option<Error> {
         Some(match self.end.clone()? {
             End::Finished { outcome } => Error::Finished { outcome },
-            End::Aborted(record) => Error::Aborted(record),
+            End::Aborted(record) | End::Unknown(record) => Error::Aborted(record),
         })
     }
 
@@ -200,218 +213,42 @@ impl Observer {
         }
     }
 
-    /// Reads and checks what is new. After silence, and now and then, all replicas are asked and the one that is furthest
-    /// goes first, since the one that was followed may be behind or hold things back.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`] when nobody answers at the beginning (later it is tried again), [`Error::ReplicaLied`] when
-    /// all replicas gave answers that can't be true, [`Error::Erased`].
-    pub async fn sync(&mut self) -> Result<(), Error> {
-        if self.end.is_some() {
-            return Ok(());
-        }
-        let replicas = Arc::clone(self.client.replicas());
-        let is_due = self.asked_all.is_none_or(|at| at.elapsed() > ASK_ALL);
-        let order = if is_due || self.wake == Wake::Timer {
-            self.asked_all = Some(Instant::now());
-            self.wake = Wake::Block;
-            self.furthest_first().await
-        } else {
-            replicas.in_order()
+    /// Whether all replicas have to be asked how far the board is: at first, after silence, and each quarter of the time
+    /// that is left to the open round. A single one could show an old state for ever.
+    fn is_stale(&self) -> bool {
+        let Some(asked) = self.asked_all else {
+            return true;
         };
-        let mut tally = Tally::default();
-        for endpoint in order {
-            match self.sync_from(&endpoint).await {
-                Ok(()) => {
-                    replicas.prefer(&endpoint);
-                    self.is_silent = false;
-                    return Ok(());
-                }
-                Err(error) => replicas.note(&mut tally, &endpoint, error)?,
-            }
-        }
-        if self.view.is_none() || replicas.all_lied(&tally) {
-            return Err(tally.into_error());
-        }
-        if !self.is_silent {
-            self.is_silent = true;
-            tracing::warn!(reasons = %tally.reasons(), "no replica has anything newer; trying again");
-        }
-        Ok(())
-    }
-
-    /// The replicas, those that claim the most progress first. A round that isn't there can't be claimed for long: its
-    /// entries are signed.
-    async fn furthest_first(&self) -> Vec<Arc<Endpoint>> {
-        let order = self.client.replicas().in_order();
-        let asked = order.iter().map(async |endpoint| {
-            let view = SessionView::read(endpoint, SessionRef::Id(self.id)).await?;
-            let view = view.into_unproven_value();
-            // Not by filled slots: nobody signs that they are.
-            let progress = (view.open_round, !view.status.is_live());
-            Ok::<_, ReadError>((progress, Arc::clone(endpoint)))
+        let left = self.now.as_ref().map(|now| {
+            let ms = match now.leaf.deadline_ms {
+                0 => u64::MAX,
+                deadline => deadline.saturating_sub(now.board_ms()),
+            };
+            Duration::from_millis(ms).saturating_sub(self.read_at.elapsed())
         });
-        let answers = gather(self.client.replicas().witnesses, asked).await;
-        let mut answers: Vec<_> = answers.into_iter().flatten().collect();
-        answers.sort_by_key(|(progress, _)| std::cmp::Reverse(*progress));
-        let mut furthest: Vec<_> = answers.into_iter().map(|(_, endpoint)| endpoint).collect();
-        let silent = order
-            .into_iter()
-            .filter(|e| furthest.iter().all(|other| other.name() != e.name()));
-        let silent: Vec<_> = silent.collect();
-        furthest.extend(silent);
-        self.client.replicas().liars_last(&mut furthest);
-        furthest
+        let quarter = left.unwrap_or(ASK_ALL.1) / 4;
+        self.wake == Wake::Timer || asked.elapsed() > quarter.clamp(ASK_ALL.0, ASK_ALL.1)
     }
 
-    async fn sync_from(&mut self, endpoint: &Endpoint) -> Result<(), ReadError> {
-        let view = SessionView::read(endpoint, SessionRef::Id(self.id)).await?;
-        let seen = view.unproven_value();
-        if seen.status == Status::Erased {
-            self.confirm(seen).await?;
-            return Err(ReadError::Final(Error::Erased));
-        }
-        if seen.slots.len() != self.spec().roster.len() {
-            return Err(ReadError::Lied("slots of another roster".into()));
-        }
-        if seen.open_round < self.history.open_round() {
-            return Err(ReadError::Behind);
-        }
-        if self.history.open_round() < seen.open_round {
-            self.read_rounds(endpoint, seen).await?;
-        }
-        if seen.transcript != self.history.transcript() {
-            return Err(ReadError::Lied(
-                "another transcript than the one that follows from the rounds".into(),
-            ));
-        }
-        if !seen.filled().is_subset(self.history.members()) {
-            return Err(ReadError::Lied(
-                "a slot of somebody who is out is filled".into(),
-            ));
-        }
-        if let Some(terminal) = &seen.terminal {
-            self.end = Some(self.read_end(endpoint, seen, terminal).await?);
-        }
-        self.announce(&view);
-        self.view = Some(view);
-        Ok(())
-    }
-
-    /// Reads the rounds up to the open one into a copy, and takes over as many as enough replicas state the same transcript for.
-    async fn read_rounds(
-        &mut self,
-        endpoint: &Endpoint,
-        seen: &SessionView,
-    ) -> Result<(), ReadError> {
-        let (mut history, mut kept) = (self.history.clone(), self.kept.clone());
-        while history.open_round() < seen.open_round {
-            let next = self.read_next_round(endpoint, &mut history, &mut kept);
-            next.await?;
-        }
-        if seen.transcript != history.transcript() {
-            return Err(ReadError::Lied(
-                "another transcript than the one that follows from the rounds".into(),
-            ));
-        }
-        let confirmed = self.confirmed_round(&history).await;
-        if confirmed > self.history.open_round() {
-            history.cut(confirmed);
-            kept.retain(|round, _| *round < confirmed);
-            (self.history, self.kept) = (history, kept);
-        }
-        if self.history.open_round() < seen.open_round {
-            // They are probably about to get there.
-            self.wakeups.hurry();
-            let reason = "too few other replicas confirm the rounds that it states";
-            return Err(ReadError::Unreachable(reason.into()));
-        }
-        Ok(())
-    }
-
-    /// Up to which open round enough replicas have what `history` has. A later transcript stands for all before it.
-    async fn confirmed_round(&self, history: &History) -> u32 {
-        let witnesses = self.client.replicas().witnesses;
-        let order = self.client.replicas().in_order();
-        let asked = order
-            .iter()
-            .map(|e| SessionView::read(e, SessionRef::Id(self.id)));
-        let mut agreeing: Vec<u32> = Vec::new();
-        for view in gather(witnesses, asked).await.into_iter().flatten() {
-            let view = view.into_unproven_value();
-            if history.transcript_before(view.open_round) == Some(view.transcript) {
-                agreeing.push(view.open_round);
-            }
-        }
-        agreeing.sort_by_key(|round| std::cmp::Reverse(*round));
-        let last = witnesses.checked_sub(1).and_then(|at| agreeing.get(at));
-        last.copied().unwrap_or(0)
-    }
-
-    async fn read_next_round(
-        &self,
-        endpoint: &Endpoint,
-        history: &mut History,
-        kept: &mut BTreeMap<u32, Vec<Entry>>,
-    ) -> Result<(), ReadError> {
-        let round = history.open_round();
-        let spec = self.spec();
-        if round == 0 {
-            let network = self.client.network().id;
-            let joins = read_joins(endpoint, self.id, spec, &network).await?;
-            return history.close_joining(joins).or_lied("joins");
-        }
-        let entries = Entry::read_round(endpoint, self.id, round, self.reader, spec).await?;
-        history
-            .close_round(self.reader, &entries)
-            .or_lied("round")?;
-        kept.insert(round, entries);
-        while kept.len() > ROUNDS_KEPT {
-            kept.pop_first();
-        }
-        Ok(())
-    }
-
-    fn announce(&self, view: &Unproven<SessionView>) {
-        let seen = view.unproven_value();
-        let now = Progress {
-            status: seen.status,
-            round: seen.open_round,
-            filled: seen.filled().count(),
-            members: seen.members.count(),
-            waiting_for: seen.waiting_for(),
-            left: seen.leavers(),
-            deadline_ms: if seen.status.is_live() {
-                seen.deadline_ms
-            } else {
-                0
-            },
-            board_ms: view.board_ms(),
-            height: view.height(),
-            last_call: seen.call_blocks > 0,
+    fn announce(&self, now: &Verified<SessionState>) {
+        let members = self.history.members();
+        let live = now.leaf.status.is_live();
+        let progress = Progress {
+            status: now.leaf.status,
+            round: now.leaf.open_round,
+            filled: now.filled().count(),
+            members: members.count(),
+            waiting_for: now.waiting_for(members),
+            left: now.leavers(),
+            deadline_ms: if live { now.leaf.deadline_ms } else { 0 },
+            board_ms: now.board_ms(),
+            height: now.height(),
+            last_call: now.leaf.call_blocks > 0,
         };
         self.progress.send_if_modified(|before| {
-            let changed = before.as_ref() != Some(&now);
-            *before = Some(now);
+            let changed = before.as_ref() != Some(&progress);
+            *before = Some(progress);
             changed
         });
-    }
-}
-
-impl Client {
-    /// What opened a session, from the first replica whose answer the id and the opener's signature prove.
-    pub(crate) async fn open_of(&self, id: SessionId) -> Result<Open, Error> {
-        let mut tally = Tally::default();
-        for endpoint in self.replicas().in_order() {
-            match read_open(&endpoint, id, &self.network().id).await {
-                Ok(open) => return Ok(open),
-                Err(error) => self.replicas().note(&mut tally, &endpoint, error)?,
-            }
-        }
-        Err(match tally.into_error() {
-            Error::Refused { code: 32 | 146, .. } => Error::UnknownSession(id.to_string()),
-            Error::Refused { code: 51, .. } => Error::Erased,
-            other => other,
-        })
     }
 }

@@ -10,7 +10,7 @@ use white_city_wire::{
 };
 
 use super::{Filling, Session};
-use crate::{Error, SessionView};
+use crate::Error;
 
 /// First and longest pause before the same bytes are sent again.
 const RESEND: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
@@ -78,7 +78,7 @@ impl Session {
         Ok(tx)
     }
 
-    /// Sends what was signed for a slot until enough replicas show it.
+    /// Sends what was signed for a slot until the board shows it.
     pub(super) async fn send_slot(&mut self, round: u32) -> Result<(), Error> {
         let tx = self.signed_bytes(round).await?;
         let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
@@ -121,8 +121,8 @@ impl Session {
             let again = Instant::now() + pause;
             if let Some(refusal) = replies.refusal(self.client().replicas().witnesses) {
                 // What was refused may be on the board all the same, or the round may have closed.
-                self.observer.sync().await?;
-                if self.is_reached(goal).await? {
+                self.sync().await?;
+                if self.is_reached(goal)? {
                     return Ok(());
                 }
                 if sent >= HINTS_MAX || !is_about_state(&refusal) {
@@ -134,8 +134,8 @@ impl Session {
             }
             while Instant::now() < again {
                 let _ = tokio::time::timeout_at(again, self.observer.wait_news()).await;
-                self.observer.sync().await?;
-                if self.is_reached(goal).await? {
+                self.sync().await?;
+                if self.is_reached(goal)? {
                     return Ok(());
                 }
             }
@@ -143,42 +143,41 @@ impl Session {
         }
     }
 
-    /// Whether the goal is reached, as far as enough replicas say the same.
+    /// Whether the goal is reached, in the state that was read last.
     ///
     /// # Errors
     /// Why it can't be reached any more.
-    async fn is_reached(&mut self, goal: Goal) -> Result<bool, Error> {
+    fn is_reached(&mut self, goal: Goal) -> Result<bool, Error> {
         match goal {
-            Goal::Slot { round, digest } => self.is_slot_filled(round, &digest).await,
+            Goal::Slot { round, digest } => self.is_slot_filled(round, &digest),
             Goal::Left { digest } => {
                 if self.observer.end().is_some() {
                     return Ok(true);
                 }
-                let me = self.index;
-                let left = |view: &SessionView| view.left.contains(&(me, digest)).then_some(());
-                Ok(self.observer.agreed(left).await.is_some())
+                let left = (self.index, digest);
+                Ok(self
+                    .observer
+                    .now()
+                    .is_some_and(|now| now.left.contains(&left)))
             }
         }
     }
 
-    async fn is_slot_filled(&mut self, round: u32, digest: &Hash) -> Result<bool, Error> {
+    fn is_slot_filled(&mut self, round: u32, digest: &Hash) -> Result<bool, Error> {
         if self.observer.history().open_round() > round {
             return self.check_own_slot(round).map(|()| true);
         }
-        match self.agreed_slot(round).await {
+        match self.own_slot(round) {
             Some(leaf) if leaf == slot_leaf(Some(digest)) => Ok(true),
             Some(existing) => Err(self.fail(Error::SlotTaken { round, existing })),
             None => self.observer.ended().map_or(Ok(false), Err),
         }
     }
 
-    /// What this party's slot of the open round holds, when enough replicas say the same.
-    pub(super) async fn agreed_slot(&self, round: u32) -> Option<Hash> {
-        let me = self.index;
-        let leaf = |view: &SessionView| {
-            let leaf = view.slot(me);
-            (view.open_round == round && leaf != Hash::ZERO).then_some(leaf)
-        };
-        self.observer.agreed(leaf).await
+    /// What this party's slot of the open round holds, in the state that was read last.
+    pub(super) fn own_slot(&self, round: u32) -> Option<Hash> {
+        let now = self.observer.now()?;
+        let leaf = now.slot(self.index);
+        (now.leaf.open_round == round && leaf != Hash::ZERO).then_some(leaf)
     }
 }

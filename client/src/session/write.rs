@@ -11,10 +11,10 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, slot::Goal};
-use crate::{Error, SessionView, spec_builder::SEALING_BYTES};
+use crate::{Error, SessionState, spec_builder::SEALING_BYTES};
 
 impl Session {
-    /// Joins: consents to the spec and brings a fresh encryption key. Returns when enough replicas show it; called again, it
+    /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
     /// sends the same bytes.
     ///
     /// # Errors
@@ -26,15 +26,15 @@ impl Session {
         if self.signed.get(&0).is_some_and(|own| own.is_shown) {
             return Ok(());
         }
-        self.observer.sync().await?;
+        self.sync().await?;
         if self.observer.history().open_round() > 0 {
-            self.check_may_write(0).await?;
+            self.check_may_write(0)?;
             return self.check_own_slot(0);
         }
         if self.signed.contains_key(&0) {
             return self.send_slot(0).await;
         }
-        self.check_may_write(0).await?;
+        self.check_may_write(0)?;
         let mut random = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *random).map_err(|error| Error::Random(error.to_string()))?;
         let seed = SessionSeed::new(*random);
@@ -67,7 +67,7 @@ impl Session {
         broadcast: Vec<u8>,
         p2p: Vec<(u16, Zeroizing<Vec<u8>>)>,
     ) -> Result<u32, Error> {
-        let round = self.next_round().await?;
+        let round = self.next_round()?;
         let bytes = self.check_room(&broadcast, &p2p)?;
         let sealed = p2p
             .iter()
@@ -88,7 +88,7 @@ impl Session {
     /// # Errors
     /// As [`Session::post`].
     pub async fn finish(&mut self, outcome: Hash) -> Result<(), Error> {
-        let round = self.next_round().await?;
+        let round = self.next_round()?;
         self.check_share(ENTRY_BYTES)?;
         let finish = FinishHeader {
             session: self.id(),
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// The round that can be written into now.
-    async fn next_round(&mut self) -> Result<u32, Error> {
+    fn next_round(&mut self) -> Result<u32, Error> {
         self.check_not_failed()?;
         if let Some(ended) = self.observer.ended() {
             return Err(ended);
@@ -162,12 +162,12 @@ impl Session {
                 expected: format!("to wait until round {round} has closed: this party has written"),
             });
         }
-        self.check_may_write(round).await?;
+        self.check_may_write(round)?;
         self.check_own_slots_before(round)?;
         Ok(round)
     }
 
-    async fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
+    fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
         if self.left {
             return Err(Error::Left);
         }
@@ -177,15 +177,11 @@ impl Session {
         if !self.observer.history().members().contains(self.index) {
             return Err(Error::Out { round });
         }
-        let me = self.index;
-        let left = |view: &SessionView| view.leavers().contains(&me).then_some(());
-        if self.observer.is_hinted(left) && self.observer.agreed(left).await.is_some() {
+        let has_left = |now: &SessionState| now.leavers().contains(&self.index);
+        if self.observer.now().is_some_and(|now| has_left(now)) {
             return Err(Error::Left);
         }
-        let filled = |view: &SessionView| {
-            (view.open_round == round && view.slot(me) != Hash::ZERO).then_some(())
-        };
-        if self.observer.is_hinted(filled) && self.agreed_slot(round).await.is_some() {
+        if self.own_slot(round).is_some() {
             return Err(self.fail(Error::NoJournal { round }));
         }
         if round > 0 && self.secret.is_none() {

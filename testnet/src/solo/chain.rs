@@ -249,15 +249,22 @@ impl Chain {
         let header = self.header(&tip, height, time, &txs)?;
         let hash = header.hash();
         self.decide(height, time, hash, proposer, &txs)?;
-        let finalized_hash = self.finish(height, time, hash, &txs)?;
+        let finalized_hash = self.finalize(height, time, hash, &txs)?;
         let signed_header = self.sign(header, hash, time)?;
+        // Whoever reads the state that this block leaves asks for the header that certifies it.
+        let block = Block {
+            signed_header: signed_header.clone(),
+            txs: txs.clone(),
+        };
+        lock(&self.blocks).insert(height, block);
+        self.replica.commit();
+        self.check_halted()?;
         tip.last_commit_hash = commit_hash(&signed_header.commit);
         tip.changed = tip.app_hash != finalized_hash;
         tip.app_hash = finalized_hash;
         (tip.height, tip.time, tip.id) = (height, time, Some(block_id(hash)));
         drop(tip);
         self.recheck(&txs);
-        lock(&self.blocks).insert(height, Block { signed_header, txs });
         self.heights.send_replace(height);
         Ok(())
     }
@@ -287,7 +294,7 @@ impl Chain {
         Ok(())
     }
 
-    fn finish(
+    fn finalize(
         &self,
         height: u64,
         time: Time,
@@ -302,8 +309,6 @@ impl Chain {
             proposer_address: Bytes::copy_from_slice(self.address().as_bytes()),
             ..Default::default()
         });
-        self.check_halted()?;
-        self.replica.commit();
         self.check_halted()?;
         Ok(finalized.app_hash.to_vec())
     }

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use white_city_client::{
-    Client, Observer, SessionView, Spec, cause_text,
+    Client, Error, Observer, SessionId, SessionState, Spec, Verified, cause_text,
     read::SessionRef,
-    wire::{board::Terminal, tx::Open},
+    wire::{
+        board::{SessionLeaf, Status, Terminal},
+        tx::Open,
+    },
 };
 
 use crate::{
@@ -26,34 +29,53 @@ pub fn consent(session: &Observer, output: &Output) {
 
 /// Shows a session.
 pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Result<(), Failure> {
-    let report = client.show(session).await?;
-    let view = report.view.unproven_value();
-    let mut value = json!({
-        "session": view.id,
-        "number": view.number,
-        "status": status_text(view.status),
-        "round": view.open_round,
-        "members": view.members.iter().collect::<Vec<_>>(),
-        "filled": view.filled().iter().collect::<Vec<_>>(),
-        "waiting_for": view.waiting_for(),
-        "left": view.leavers(),
-        "culprits": view.culprits.iter().map(|culprit| culprit.index).collect::<Vec<_>>(),
-        "transcript": view.transcript,
-        "deadline_ms": view.deadline_ms,
-        "board_ms": report.view.board_ms(),
-        "height": report.view.height(),
-        "replica": report.view.replica(),
+    let summary = client.summary(session).await?;
+    if summary.leaf.status == Status::Erased {
+        let value = json!({
+            "session": summary.leaf.session,
+            "number": summary.number,
+            "status": status_text(summary.leaf.status),
+            "round": summary.leaf.open_round,
+            "transcript": summary.leaf.transcript,
+            "board_ms": summary.board_ms(),
+            "height": summary.height(),
+            "replica": summary.replica(),
+            "end": summary.terminal.as_ref().map_or(Value::Null, terminal_json),
+        });
+        let mut lines = head(summary.leaf.session, summary.number, &summary.leaf);
+        lines.extend(summary.terminal.iter().flat_map(end_text));
+        output.result(&value, &lines.join("\n"));
+        return Ok(());
+    }
+    // The members follow from all rounds before.
+    let observer = client.observe(summary.leaf.session).await?;
+    let Some(now) = observer.now() else {
+        return Err(Failure::from(Error::Erased));
+    };
+    let members = observer.history().members();
+    let value = json!({
+        "session": observer.id(),
+        "number": now.number,
+        "status": status_text(now.leaf.status),
+        "round": now.leaf.open_round,
+        "members": members.iter().collect::<Vec<_>>(),
+        "filled": now.filled().iter().collect::<Vec<_>>(),
+        "waiting_for": now.waiting_for(members),
+        "left": now.leavers(),
+        "culprits": now.culprits.iter().map(|culprit| culprit.index).collect::<Vec<_>>(),
+        "transcript": now.leaf.transcript,
+        "deadline_ms": now.leaf.deadline_ms,
+        "board_ms": now.board_ms(),
+        "height": now.height(),
+        "replica": now.replica(),
+        "spec": spec_json(observer.open()),
+        "end": now.terminal.as_ref().map_or(Value::Null, terminal_json),
     });
-    if let Some(fields) = value.as_object_mut() {
-        let spec = report.open.as_ref().map_or(Value::Null, spec_json);
-        fields.insert("spec".into(), spec);
-        let end = view.terminal.as_ref().map_or(Value::Null, terminal_json);
-        fields.insert("end".into(), end);
-    }
-    let mut text = view_text(view, report.view.board_ms());
-    if let Some(open) = &report.open {
-        text = format!("{text}\n{}", spec_text(open));
-    }
+    let text = format!(
+        "{}\n{}",
+        state_text(&observer, now),
+        spec_text(observer.open())
+    );
     output.result(&value, &text);
     Ok(())
 }
@@ -70,47 +92,49 @@ fn terminal_json(terminal: &Terminal) -> Value {
     })
 }
 
-fn view_text(view: &SessionView, board_ms: u64) -> String {
-    let mut lines = vec![
-        format!("session    {} (number {})", view.id, view.number),
-        format!(
-            "status     {}, round {}",
-            status_text(view.status),
-            view.open_round
-        ),
-        format!(
-            "filled     {} of {}",
-            view.filled().count(),
-            view.members.count()
-        ),
-    ];
+fn head(id: SessionId, number: u32, leaf: &SessionLeaf) -> Vec<String> {
+    let status = status_text(leaf.status);
+    vec![
+        format!("session    {id} (number {number})"),
+        format!("status     {status}, round {}", leaf.open_round),
+    ]
+}
+
+fn state_text(observer: &Observer, now: &Verified<SessionState>) -> String {
+    let members = observer.history().members();
+    let mut lines = head(observer.id(), now.number, &now.leaf);
+    lines.push(format!(
+        "filled     {} of {}",
+        now.filled().count(),
+        members.count()
+    ));
     let mut indices = |what: &str, some: &[u16]| {
         if !some.is_empty() {
             lines.push(format!("{what:<10} {}", parties(some)));
         }
     };
-    indices("waits for", &view.waiting_for());
-    indices("left", &view.leavers());
-    let culprits: Vec<u16> = view.culprits.iter().map(|culprit| culprit.index).collect();
+    indices("waits for", &now.waiting_for(members));
+    indices("left", &now.leavers());
+    let culprits: Vec<u16> = now.culprits.iter().map(|culprit| culprit.index).collect();
     indices("culprits", &culprits);
-    if view.status.is_live() && view.deadline_ms > 0 {
-        let left = view.deadline_ms.saturating_sub(board_ms) / 1_000;
+    if now.leaf.status.is_live() && now.leaf.deadline_ms > 0 {
+        let left = now.leaf.deadline_ms.saturating_sub(now.board_ms()) / 1_000;
         lines.push(format!("time left  {}", seconds_text(left)));
     }
-    if let Some(end) = &view.terminal {
-        let by = end
-            .by()
-            .map_or(String::new(), |by| format!(", by party {by}"));
-        lines.push(format!(
-            "end        {} at height {}{by}",
-            cause_text(end.cause),
-            end.height
-        ));
-        if end.cause.number() == 0 {
-            lines.push(format!("outcome    {}", end.outcome));
-        }
-    }
+    lines.extend(now.terminal.iter().flat_map(end_text));
     lines.join("\n")
+}
+
+fn end_text(end: &Terminal) -> Vec<String> {
+    let by = end
+        .by()
+        .map_or(String::new(), |by| format!(", by party {by}"));
+    let cause = cause_text(end.cause);
+    let mut lines = vec![format!("end        {cause} at height {}{by}", end.height)];
+    if end.cause.number() == 0 {
+        lines.push(format!("outcome    {}", end.outcome));
+    }
+    lines
 }
 
 fn spec_json(open: &Open) -> Value {

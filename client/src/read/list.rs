@@ -1,0 +1,134 @@
+//! The board as a whole: its numbers, its openers, and lists of sessions.
+
+use white_city_wire::{
+    Hash, IdentityKey, SessionId,
+    board::{OpenerLeaf, Status},
+    pb::{self, answer::Body, query::Question},
+    proof::is_opener_of,
+    read::decode_answer,
+};
+
+use super::{Lie, OrLie, Proven, Read, Unproven, body, hashes};
+use crate::replicas::{Endpoint, ReadError};
+
+/// Numbers of the board itself. Its parameters are those of the genesis, or nothing of it would verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardStatus {
+    /// How many sessions were opened.
+    pub sessions: u64,
+    /// How many openers there are.
+    pub openers: u64,
+    /// Time that the board was down, milliseconds.
+    pub paused_ms: u64,
+    /// The state's root.
+    pub root: Hash,
+}
+
+/// Asks for the board's numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadStatus;
+
+impl Read for ReadStatus {
+    type Value = BoardStatus;
+
+    fn question(&self) -> Question {
+        Question::Params(pb::ParamsQuery {})
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<BoardStatus, Lie> {
+        let network = proven.trust.network();
+        if body!(proven, Params)?.network_id != network.id.0 {
+            return Err(Lie::new("it says that it serves another network"));
+        }
+        let board = proven.board();
+        Ok(BoardStatus {
+            sessions: board.sessions,
+            openers: board.openers,
+            paused_ms: board.paused_ms,
+            root: board.hash(),
+        })
+    }
+}
+
+/// Asks for openers in the order of their numbers, a page of them.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadOpeners {
+    /// The first number.
+    pub from: u32,
+}
+
+impl Read for ReadOpeners {
+    type Value = Vec<OpenerLeaf>;
+
+    fn question(&self) -> Question {
+        Question::Openers(pb::OpenersQuery { from: self.from })
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<Vec<OpenerLeaf>, Lie> {
+        let answer = body!(proven, Openers)?;
+        let board = proven.board();
+        if answer.openers.is_empty() && u64::from(self.from) < board.openers {
+            return Err(Lie::new("openers: there are more"));
+        }
+        let openers = (self.from..).zip(&answer.openers);
+        let openers = openers.map(|(number, opener)| {
+            let path = hashes("path", &opener.path)?;
+            let key = <&[u8; 32]>::try_from(opener.key.as_slice()).or_lie("opener")?;
+            let opener = OpenerLeaf {
+                key: IdentityKey::from_bytes(key).or_lie("opener")?,
+                max_live: opener.max_live,
+                max_bytes: opener.max_bytes,
+                live: opener.live,
+                live_bytes: opener.live_bytes,
+            };
+            if !is_opener_of(&opener, number, &path, board) {
+                return Err(Lie::new("the state has no such opener"));
+            }
+            Ok(opener)
+        });
+        openers.collect()
+    }
+}
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionLine {
+    /// Its number.
+    pub number: u64,
+    /// Its id.
+    pub id: SessionId,
+    /// What it is doing.
+    pub status: Status,
+    /// Name of its protocol; empty once erased.
+    pub protocol: String,
+}
+
+/// One page of a list of sessions, and the number at which the next one begins. Nobody can prove a list by party to be
+/// complete, so nothing of it is proven.
+pub(crate) async fn read_sessions(
+    endpoint: &Endpoint,
+    party: Option<&IdentityKey>,
+    from_number: u64,
+) -> Result<Unproven<(Vec<SessionLine>, u64)>, ReadError> {
+    let question = Question::Sessions(pb::SessionsQuery {
+        party: party.map_or_else(Vec::new, |party| party.as_bytes().to_vec()),
+        from_number,
+    });
+    let answer = endpoint.ask(question).await?;
+    let answer = decode_answer(&answer).or_lie("answer")?;
+    let Some(Body::Sessions(page)) = &answer.body else {
+        return Err(Lie::new("an answer to another question").into());
+    };
+    let lines = page.sessions.iter().map(|line| {
+        Ok(SessionLine {
+            number: line.number,
+            id: SessionId::from_slice(&line.id).ok_or_else(|| Lie::new("id: not 32 bytes"))?,
+            status: Status::from_number(line.status)
+                .ok_or_else(|| Lie::new("sessions: unknown status"))?,
+            protocol: line.protocol.chars().filter(|c| !c.is_control()).collect(),
+        })
+    });
+    let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
+    let page = (lines, page.next_number);
+    Ok(Unproven::new(page, endpoint.name().to_owned()))
+}

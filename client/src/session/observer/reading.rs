@@ -1,0 +1,294 @@
+//! Reading what is new: rounds that have closed, one by one, and how the session stands.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use white_city_wire::{
+    board::{SessionLeaf, Status},
+    pb,
+};
+
+use super::{Observer, ROUNDS_KEPT};
+use crate::{
+    Error, Verified,
+    error::Fork,
+    history::{ClosedRound, Contradiction},
+    read::{Entry, InboxPage, Lie, OrLie, ReadInbox},
+    replicas::{Endpoint, ReadError, Tally, Wake},
+};
+
+/// A page that was taken in.
+enum Taken {
+    /// A round; there may be another one.
+    Round,
+    /// How the session stands.
+    Now,
+}
+
+impl Observer {
+    /// Reads and checks what is new.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when nobody answers at the beginning (later it is tried again); [`Error::ReplicaLied`] when all
+    /// replicas gave answers that can't be true; [`Error::Fork`]; [`Error::Erased`].
+    pub async fn sync(&mut self) -> Result<(), Error> {
+        if self.end.is_some() {
+            return Ok(());
+        }
+        if self.is_stale() {
+            self.asked_all = Some(Instant::now());
+            self.wake = Wake::Block;
+            match self.client.replicas().freshest().await {
+                Ok(status) => self.floor = self.floor.max(status.height()),
+                Err(fork @ Error::Fork(_)) => return Err(fork),
+                // Whoever is asked next says why.
+                Err(_) => {}
+            }
+        }
+        let mut tally = Tally::default();
+        loop {
+            match self.step(&mut tally).await {
+                Ok(Taken::Round) => {}
+                Ok(Taken::Now) => {
+                    self.is_silent = false;
+                    return Ok(());
+                }
+                Err(error) => return self.give_up(error, &tally),
+            }
+        }
+    }
+
+    /// Whether it is an error that nothing new was read.
+    fn give_up(&mut self, error: Error, tally: &Tally) -> Result<(), Error> {
+        let waits = match &error {
+            Error::Unreachable(_) | Error::Refused { .. } => true,
+            Error::ReplicaLied { .. } => !self.client.replicas().all_lied(tally),
+            _ => false,
+        };
+        if self.now.is_none() || !waits {
+            return Err(error);
+        }
+        if !self.is_silent {
+            self.is_silent = true;
+            tracing::warn!(%error, "no replica has anything newer; trying again");
+        }
+        Ok(())
+    }
+
+    /// Takes in the next page that verifies, from one replica after the other.
+    async fn step(&mut self, tally: &mut Tally) -> Result<Taken, Error> {
+        let replicas = Arc::clone(self.client.replicas());
+        let open = self.open.clone();
+        loop {
+            let read = self.next_page(&open.spec, self.history.open_round(), self.reader, 0);
+            let mut page = replicas.read_noting(&read, self.floor, tally).await?;
+            let endpoint = replicas.named(page.replica());
+            let Some(endpoint) = endpoint else {
+                return Err(Error::Unreachable(Vec::new()));
+            };
+            let exchange = page.take_exchange();
+            match self.take(&endpoint, page).await {
+                Ok(taken) => {
+                    replicas.prefer(&endpoint);
+                    return Ok(taken);
+                }
+                Err(error) => {
+                    if let (ReadError::Lied(lie), Some(exchange)) = (&error, exchange) {
+                        replicas.remember(endpoint.name(), lie, exchange);
+                    }
+                    replicas.note(tally, &endpoint, error)?;
+                    if replicas.all_failed(tally) {
+                        return Err(std::mem::take(tally).into_error());
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) const fn next_page<'a>(
+        &self,
+        spec: &'a white_city_wire::Spec,
+        round: u32,
+        reader: Option<u16>,
+        from_index: u16,
+    ) -> ReadInbox<'a> {
+        ReadInbox {
+            id: self.id,
+            spec,
+            round,
+            reader,
+            from_index,
+        }
+    }
+
+    async fn take(
+        &mut self,
+        endpoint: &Endpoint,
+        page: Verified<InboxPage>,
+    ) -> Result<Taken, ReadError> {
+        let Some(now) = page.now.clone() else {
+            return Err(Lie::new("it doesn't say how the session stands").into());
+        };
+        let leaf = now.leaf.clone();
+        self.check_past(&leaf, &page)?;
+        let now = page.clone().map(|_| now);
+        if leaf.status == Status::Erased {
+            return Err(ReadError::Final(Error::Erased));
+        }
+        if leaf.open_round == self.history.open_round() {
+            self.take_now(endpoint, now, page).await?;
+            return Ok(Taken::Now);
+        }
+        let round = self.history.open_round();
+        let closed = self.check_round(endpoint, page, &leaf).await?;
+        let (closed, entries) = closed;
+        self.history.push(closed);
+        self.anchor = now.anchor();
+        self.floor = self.floor.max(now.height());
+        if round > 0 {
+            self.kept.insert(round, entries);
+        }
+        while self.kept.len() > ROUNDS_KEPT {
+            self.kept.pop_first();
+        }
+        Ok(Taken::Round)
+    }
+
+    /// Whether the state goes on from what was read before: if it doesn't, the validators have signed two histories.
+    fn check_past(&self, leaf: &SessionLeaf, page: &Verified<InboxPage>) -> Result<(), ReadError> {
+        let open = self.history.open_round();
+        if leaf.open_round > open {
+            return Ok(());
+        }
+        let expected = match leaf.open_round {
+            0 => white_city_wire::Hash(self.id.0),
+            round if round == open => self.history.transcript(),
+            round => self
+                .history
+                .transcript_before(round)
+                .unwrap_or(leaf.transcript),
+        };
+        if leaf.transcript != expected {
+            let side = pb::ForkSide {
+                anchor: page.anchor(),
+                proof: None,
+                round_root: Vec::new(),
+            };
+            return Err(self.fork(leaf.open_round, side));
+        }
+        if leaf.open_round < open {
+            return Err(ReadError::Behind);
+        }
+        Ok(())
+    }
+
+    /// Two transcripts before this round: the other side's, and the one that was read before.
+    fn fork(&self, round: u32, other: pb::ForkSide) -> ReadError {
+        let ours = self.anchor.clone().map(|anchor| self.side(round, anchor));
+        let fork = pb::SessionFork {
+            round,
+            first: ours,
+            second: Some(other),
+        };
+        ReadError::Final(Error::Fork(Box::new(Fork::of_session(round, fork))))
+    }
+
+    fn side(&self, round: u32, anchor: pb::Anchor) -> pb::ForkSide {
+        let proof = anchor.session.as_ref().and_then(|session| {
+            let leaf = SessionLeaf::try_from(session.leaf.as_ref()?).ok()?;
+            self.history.proof_of(round, &leaf)
+        });
+        let root = self.history.round(round).map(|closed| closed.root);
+        pb::ForkSide {
+            anchor: Some(anchor),
+            round_root: match (&proof, root) {
+                (Some(_), Some(root)) => root.0.to_vec(),
+                _ => Vec::new(),
+            },
+            proof: proof.as_ref().map(Into::into),
+        }
+    }
+
+    async fn check_round(
+        &self,
+        endpoint: &Endpoint,
+        page: Verified<InboxPage>,
+        leaf: &SessionLeaf,
+    ) -> Result<(ClosedRound, Vec<Entry>), ReadError> {
+        let proof = page
+            .proof
+            .clone()
+            .ok_or_else(|| Lie::new("a closed round without its proof"))?;
+        let anchor = page.anchor();
+        let round = self.history.open_round();
+        let all = self.all_pages(endpoint, page.into_value(), round, self.reader);
+        let all = all.await?;
+        let checked = match round {
+            0 => self.history.check_joining(&all.joins, &proof, leaf),
+            _ => self
+                .history
+                .check_round(self.reader, &all.entries, &proof, leaf),
+        };
+        if let Err(Contradiction::Fork { root }) = &checked {
+            let side = pb::ForkSide {
+                anchor,
+                proof: Some((&proof).into()),
+                round_root: root.0.to_vec(),
+            };
+            return Err(self.fork(round, side));
+        }
+        Ok((checked.or_lie("round")?, all.entries))
+    }
+
+    /// Reads the other pages of a round, at most as many bytes as the spec has room for.
+    pub(super) async fn all_pages(
+        &self,
+        endpoint: &Endpoint,
+        first: InboxPage,
+        round: u32,
+        reader: Option<u16>,
+    ) -> Result<InboxPage, ReadError> {
+        let spec = self.spec();
+        let mut all = first;
+        while let Some(from_index) = all.next_index {
+            let read = self.next_page(spec, round, reader, from_index);
+            let page = self.client.replicas().read_from(endpoint, &read, 0).await?;
+            let page = page.into_value();
+            all.joins.extend(page.joins);
+            all.entries.extend(page.entries);
+            all.next_index = page.next_index;
+            let bytes = all.entries.iter().map(Entry::bytes);
+            if bytes.fold(0, u64::saturating_add) > spec.max_bytes {
+                return Err(Lie::new("more bytes than the spec allows").into());
+            }
+        }
+        Ok(all)
+    }
+
+    async fn take_now(
+        &mut self,
+        endpoint: &Endpoint,
+        now: Verified<crate::SessionState>,
+        page: Verified<InboxPage>,
+    ) -> Result<(), ReadError> {
+        if !now.filled().is_subset(self.history.members()) {
+            return Err(Lie::new("a slot of somebody who is out is filled").into());
+        }
+        if let Some(terminal) = now.terminal.clone() {
+            let all = self.all_pages(
+                endpoint,
+                page.into_value(),
+                now.leaf.open_round,
+                self.reader,
+            );
+            let all = all.await?;
+            self.end = Some(self.check_end(endpoint, &now, &terminal, &all).await?);
+        }
+        self.announce(&now);
+        self.floor = self.floor.max(now.height());
+        self.read_at = Instant::now();
+        self.anchor = now.anchor();
+        self.now = Some(now);
+        Ok(())
+    }
+}
