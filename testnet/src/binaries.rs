@@ -183,6 +183,14 @@ impl TargetDir {
         for package in packages {
             command.args(["--package", package]);
         }
+        // Under `cargo test` these name the package that is tested. A build script that looks at them would have its
+        // crate, and all that is above it, built again each time.
+        for (name, _) in std::env::vars_os() {
+            let named = name.to_string_lossy();
+            if named.starts_with("CARGO_MANIFEST_") || named.starts_with("CARGO_PKG_") {
+                command.env_remove(&name);
+            }
+        }
         tracing::info!("building this workspace's programs");
         let failed = |reason: String| Error::Program {
             program: "cargo build".into(),

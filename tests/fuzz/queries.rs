@@ -5,6 +5,7 @@ use white_city_wire::{
     Hash, Refusal,
     bitmap::Bitmap,
     pb::{self, query::Question, session_ref::Ref},
+    proof::{RoundProof, SessionProof, StateProof},
     read::{QUERY_BYTES_MAX, decode_answer, decode_query, encode_query, join_hashes, split_hashes},
     seal::Seal,
 };
@@ -60,7 +61,6 @@ pub fn questions(ids: &[Hash]) -> Vec<Vec<u8>> {
             }));
             questions.push(Question::Transcript(pb::TranscriptQuery {
                 session: session.clone(),
-                from_round: round,
             }));
             for (reader, from_index) in [(0, 0), (2, 1), (65_535, u32::MAX)] {
                 let session = session.clone();
@@ -127,11 +127,42 @@ fn an_answer_is_understood_or_refused_and_its_parts_too() {
         slots: vec![1; 96],
         ..Default::default()
     };
+    let hash = || vec![9; 32];
+    let leaf = pb::SessionLeaf {
+        id: hash(),
+        status: 4,
+        open_round: 2,
+        transcript: hash(),
+        slots_root: hash(),
+        callers: hash(),
+        dispute: hash(),
+        terminal: hash(),
+        evidence: hash(),
+        left: hash(),
+        ..Default::default()
+    };
     let answer = pb::Answer {
         version: 1,
         height: 5,
-        board_ms: 6,
-        body: Some(pb::answer::Body::Session(session)),
+        state: Some(pb::StateProof {
+            sessions: 3,
+            sessions_root: vec![1; 32],
+            openers: 1,
+            openers_root: vec![2; 32],
+            parent_hash: vec![3; 32],
+            data_path: vec![4; 64],
+            ..Default::default()
+        }),
+        session: Some(pb::SessionProof {
+            number: 2,
+            leaf: Some(leaf),
+            path: vec![5; 64],
+        }),
+        round: Some(pb::RoundProof {
+            before: vec![6; 32],
+            later_roots: vec![7; 32],
+        }),
+        body: Some(pb::answer::Body::SessionNow(session)),
     };
     let empty = pb::Answer {
         version: 1,
@@ -144,7 +175,8 @@ fn an_answer_is_understood_or_refused_and_its_parts_too() {
             let Ok(answer) = decode_answer(input) else {
                 return false;
             };
-            if let Some(pb::answer::Body::Session(session)) = &answer.body {
+            follow(&answer);
+            if let Some(pb::answer::Body::SessionNow(session)) = &answer.body {
                 for culprit in &session.culprits {
                     if let Ok(read) = white_city_wire::board::Culprit::try_from(culprit) {
                         assert_eq!(&pb::Culprit::from(&read), culprit);
@@ -162,6 +194,25 @@ fn an_answer_is_understood_or_refused_and_its_parts_too() {
             true
         },
     );
+}
+
+/// Follows an answer's proofs as far as they lead.
+fn follow(answer: &pb::Answer) {
+    let state = answer.state.as_ref();
+    let state = state.and_then(|state| StateProof::from_pb(state, Hash::ZERO).ok());
+    if let Some(state) = &state {
+        state.data_hash();
+        assert_eq!(answer.state, Some(state.into()));
+    }
+    let Some(Ok(session)) = answer.session.as_ref().map(SessionProof::try_from) else {
+        return;
+    };
+    assert_eq!(answer.session, Some((&session).into()));
+    state.is_some_and(|state| session.is_of(&state.board));
+    if let Some(Ok(round)) = answer.round.as_ref().map(RoundProof::try_from) {
+        round.is_of(&session.leaf, session.leaf.open_round, &Hash::ZERO);
+        assert_eq!(answer.round, Some((&round).into()));
+    }
 }
 
 #[test]

@@ -1,0 +1,214 @@
+//! Promise 10: a fork can't go on unnoticed. Here all replicas are malicious: two boards with the same genesis and the same
+//! validator's key show two histories to two groups of parties.
+
+mod world;
+
+use std::time::Duration;
+
+use white_city_client::{End, Error, Session, wire::pb};
+use world::{Forked, Setup, key};
+
+/// The longest that anything in these tests may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs one thing for each of several sessions at the same time.
+async fn each<T>(sessions: &mut [Session], what: impl AsyncFn(&mut Session) -> T) -> Vec<T> {
+    futures::future::join_all(sessions.iter_mut().map(|session| what(session))).await
+}
+
+async fn joined(forked: &Forked, group_a: &mut [Session], group_b: &mut [Session]) {
+    for party in &forked.corrupt {
+        let join = forked.join(*party).await;
+        forked.a.submit(&join).await;
+        forked.b.submit(&join).await;
+    }
+    let (joined_a, joined_b, ()) = tokio::join!(
+        each(group_a, ready),
+        each(group_b, ready),
+        forked.relay_until_open(1),
+    );
+    for ready in joined_a.into_iter().chain(joined_b) {
+        ready.unwrap();
+    }
+}
+
+async fn ready(session: &mut Session) -> Result<(), Error> {
+    session.join().await?;
+    session.wait_ready().await
+}
+
+/// Round 1, after which the histories differ: the last corrupt party has posted one thing here and another thing there.
+async fn fork_in_round_1(forked: &Forked, group_a: &mut [Session], group_b: &mut [Session]) {
+    for (at, party) in forked.corrupt.iter().enumerate() {
+        let last = at + 1 == forked.corrupt.len();
+        for board in [&forked.a, &forked.b] {
+            let word = if last { board.name } else { "the same" };
+            let transcript = board.transcript(forked.id).await;
+            let post = forked.post(*party, 1, transcript, word).await;
+            board.submit(&post).await;
+        }
+    }
+    let post = async |session: &mut Session| session.post(b"honest".to_vec(), vec![]).await;
+    let (a, b, ()) = tokio::join!(
+        each(group_a, post),
+        each(group_b, post),
+        forked.relay_until_open(2),
+    );
+    for posted in a.into_iter().chain(b) {
+        assert_eq!(posted.unwrap(), 1);
+    }
+    let liar = u16::from(*forked.corrupt.last().unwrap());
+    for (group, word) in [(group_a, "a"), (group_b, "b")] {
+        for session in group {
+            let inbox = session.inbox(1).await.unwrap();
+            assert_eq!(inbox.broadcasts[&liar], word.as_bytes(), "the fork is real");
+        }
+    }
+}
+
+/// Round 2 on both boards: the corrupt parties sign in both, and everything is carried to and fro.
+async fn round_2(
+    forked: &Forked,
+    group_a: &mut [Session],
+    group_b: &mut [Session],
+) -> [Vec<Result<(), Error>>; 2] {
+    for party in &forked.corrupt {
+        for board in [&forked.a, &forked.b] {
+            let transcript = board.transcript(forked.id).await;
+            let post = forked.post(*party, 2, transcript, "after the fork").await;
+            board.submit(&post).await;
+        }
+    }
+    let act = async |session: &mut Session| -> Result<(), Error> {
+        session.post(b"after the fork".to_vec(), vec![]).await?;
+        // Only what is in an inbox is acted on.
+        session.inbox(2).await.map(|_| ())
+    };
+    let (a, b, ()) = tokio::join!(
+        each(group_a, act),
+        each(group_b, act),
+        forked.relay_until_over_or_open(3)
+    );
+    [a, b]
+}
+
+fn passed(results: &[Result<(), Error>]) -> usize {
+    results.iter().filter(|result| result.is_ok()).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_history_passes_when_the_honest_parties_are_split_evenly() {
+    // 2m = 10 > n + t = 8: each history gets four entries of five that it needs.
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    assert!(forked.spec.is_fork_safe());
+    let (mut a, mut b) = (
+        forked.a.sessions(&[0, 1]).await,
+        forked.b.sessions(&[2, 3]).await,
+    );
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    let [in_a, in_b] = tokio::time::timeout(PATIENCE, round_2(&forked, &mut a, &mut b))
+        .await
+        .unwrap();
+    assert_eq!((passed(&in_a), passed(&in_b)), (0, 0));
+    for result in in_a.iter().chain(&in_b) {
+        assert!(matches!(result, Err(Error::Aborted(_))), "{result:?}");
+    }
+    forked.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_most_one_history_passes_when_it_has_the_quorum() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let (mut a, mut b) = (
+        forked.a.sessions(&[0, 1, 2]).await,
+        forked.b.sessions(&[3]).await,
+    );
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    let [in_a, in_b] = tokio::time::timeout(PATIENCE, round_2(&forked, &mut a, &mut b))
+        .await
+        .unwrap();
+    assert_eq!((passed(&in_a), passed(&in_b)), (3, 0));
+    forked.stop().await;
+}
+
+/// Why the bound is what it is: a spec that isn't fork-safe ends twice, and says so beforehand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spec_that_is_not_fork_safe_can_have_two_outcomes() {
+    // 2m = 6 = n + t.
+    let setup = Setup {
+        n: 4,
+        quorum: 3,
+        corrupt: vec![2, 3],
+    };
+    let forked = Forked::start(&setup).await;
+    assert!(!forked.spec.is_fork_safe());
+    let (mut a, mut b) = (forked.a.sessions(&[0]).await, forked.b.sessions(&[1]).await);
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    for party in &forked.corrupt {
+        for board in [&forked.a, &forked.b] {
+            let transcript = board.transcript(forked.id).await;
+            let finish = forked.finish(*party, 2, transcript).await;
+            board.submit(&finish).await;
+        }
+    }
+    let finish = async |session: &mut Session| {
+        session.finish(session.history().transcript()).await?;
+        session.wait_end().await
+    };
+    let (mut a, mut b) = tokio::join!(each(&mut a, finish), each(&mut b, finish));
+    let (a, b) = (a.remove(0).unwrap(), b.remove(0).unwrap());
+    assert!(matches!(
+        (&a, &b),
+        (End::Finished { .. }, End::Finished { .. })
+    ));
+    assert_ne!(a, b);
+    forked.stop().await;
+}
+
+/// A party that is shown the one history and then the other stops, signs nothing for the other, and can prove it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_that_sees_both_histories_stops_with_a_proof() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let (mut a, mut b) = (
+        forked.a.sessions(&[1]).await,
+        forked.b.sessions(&[2, 3]).await,
+    );
+    // It follows the first board as long as that one answers.
+    a.push(forked.session_of_both(0).await);
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    let mut both = a.pop().unwrap();
+    forked.a.stop().await;
+    let stopped = tokio::time::timeout(PATIENCE, both.inbox(2)).await.unwrap();
+    let stopped = stopped.unwrap_err();
+    let Error::Fork(fork) = &stopped else {
+        panic!("{stopped}");
+    };
+    assert!(matches!(
+        fork.proof.fork,
+        Some(pb::fork_receipt::Fork::Session(_) | pb::fork_receipt::Fork::Headers(_))
+    ));
+    let refused = both.post(b"for the other history".to_vec(), vec![]).await;
+    assert_eq!(refused.unwrap_err(), stopped, "it never writes again");
+    assert!(!forked.b.filled(forked.id).await.contains(0));
+    assert_ne!(key(0), key(1));
+    forked.b.stop().await;
+}
