@@ -123,7 +123,7 @@ pub struct Fork {
 impl Fork {
     pub(crate) fn of_headers(height: u64, headers: pb::HeaderFork) -> Self {
         Self {
-            what: format!("two blocks of height {height}"),
+            what: format!("two blocks at height {height} that aren't of one chain"),
             proof: pb::ForkReceipt {
                 fork: Some(pb::fork_receipt::Fork::Headers(headers)),
             },

@@ -210,6 +210,22 @@ impl VerifiedHeader {
         self.hash
     }
 
+    /// Whether the other header's block is this one, or may be of one chain with it as far as the two tell: the one that
+    /// follows names the one before it.
+    #[must_use]
+    pub fn is_of_one_chain_with(&self, other: &Self) -> bool {
+        let names = |after: &Self, before: &Self| {
+            let parent = after.signed.header.last_block_id;
+            parent.and_then(|id| hash_of(id.hash)) == Some(before.hash)
+        };
+        match (self.height(), other.height()) {
+            (one, two) if one == two => self.hash == other.hash,
+            (one, two) if one.checked_add(1) == Some(two) => names(other, self),
+            (one, two) if two.checked_add(1) == Some(one) => names(self, other),
+            _ => true,
+        }
+    }
+
     /// The root over the block's transactions, the seal first.
     #[must_use]
     pub const fn data_hash(&self) -> Hash {

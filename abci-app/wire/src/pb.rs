@@ -899,7 +899,8 @@ pub mod fork_receipt {
         Headers(super::HeaderFork),
     }
 }
-/// Two different blocks of one height, as CometBFT's tendermint.types.SignedHeader.
+/// Two different blocks of one height, or two blocks in a row of which the later one names another one before it; each as
+/// CometBFT's tendermint.types.SignedHeader.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HeaderFork {
     #[prost(bytes = "vec", tag = "1")]

@@ -50,15 +50,19 @@ impl Known {
     /// Keeps a header.
     ///
     /// # Errors
-    /// The other header that the validators have signed for the same height.
+    /// Another header that the validators have signed, of this height or the one before or after, on another chain.
     fn keep(&self, header: VerifiedHeader) -> Result<Arc<VerifiedHeader>, Arc<VerifiedHeader>> {
         let mut headers = lock(&self.headers);
-        if let Some(other) = headers.get(&header.height()) {
-            // The same block may have been signed by others: the first header is as good.
-            if other.hash() == header.hash() {
-                return Ok(Arc::clone(other));
+        let height = header.height();
+        let near = headers.range(height.saturating_sub(1)..=height.saturating_add(1));
+        for (_, other) in near {
+            if !header.is_of_one_chain_with(other) {
+                return Err(Arc::clone(other));
             }
-            return Err(Arc::clone(other));
+        }
+        // The same block may have been signed by others: the first header is as good.
+        if let Some(same) = headers.get(&height) {
+            return Ok(Arc::clone(same));
         }
         let header = Arc::new(header);
         headers.insert(header.height(), Arc::clone(&header));
