@@ -263,7 +263,7 @@ impl History {
     }
 
     /// Takes in the round that was checked last.
-    pub(crate) fn push(&mut self, closed: ClosedRound) {
+    pub fn push(&mut self, closed: ClosedRound) {
         self.rounds.push(closed);
     }
 

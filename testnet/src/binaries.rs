@@ -132,7 +132,7 @@ impl TargetDir {
             .skip(1)
             .find(|dir| dir.join("CACHEDIR.TAG").is_file())?;
         let inside = exe.parent()?.strip_prefix(root).ok()?;
-        let profile_dir = if inside.ends_with("deps") {
+        let profile_dir = if inside.ends_with("deps") || inside.ends_with("examples") {
             inside.parent()?
         } else {
             inside

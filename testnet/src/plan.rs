@@ -15,7 +15,7 @@ use crate::socket::SocketDir;
 use crate::supervisor::Plan;
 
 /// The programs of a network.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Programs {
     pub(crate) guard: PathBuf,
     pub(crate) node: PathBuf,

@@ -417,27 +417,21 @@ impl Testnet {
 }
 
 async fn programs(options: &Options) -> Result<Programs, Error> {
-    let cometbft = options.engine == Engine::Cometbft;
+    if options.engine == Engine::Solo {
+        // It starts no process.
+        return Ok(Programs::default());
+    }
     let needs = [Need::Replica];
-    let replica = cometbft
-        && options.application == Application::Replica
-        && options.replica_program.is_none();
+    let replica = options.application == Application::Replica && options.replica_program.is_none();
     let binaries = Binaries::find(if replica { &needs } else { &[] }).await?;
     let guard = binaries.guard()?;
-    let (node, replica) = match (options.engine, options.application) {
-        (Engine::Solo, _) => (PathBuf::new(), None),
-        (Engine::Cometbft, Application::Replica) => (
-            crate::cometbft::binary(&guard).await?,
-            Some(match &options.replica_program {
-                Some(program) => program.clone(),
-                None => binaries.replica()?,
-            }),
-        ),
-        (Engine::Cometbft, Application::Kvstore) => (crate::cometbft::binary(&guard).await?, None),
-    };
     Ok(Programs {
+        node: crate::cometbft::binary(&guard).await?,
+        replica: match (options.application, &options.replica_program) {
+            (Application::Kvstore, _) => None,
+            (Application::Replica, Some(program)) => Some(program.clone()),
+            (Application::Replica, None) => Some(binaries.replica()?),
+        },
         guard,
-        node,
-        replica,
     })
 }
