@@ -146,15 +146,13 @@ impl Trust {
             }
         }
         let height = header.height.value();
-        let initial = u64::try_from(self.0.network.initial_height).unwrap_or(1);
-        if height < initial || header.height != signed.commit.height {
+        if height < self.0.network.initial_height || header.height != signed.commit.height {
             return Err(BadHeader::Field {
                 field: "height",
                 got: height.to_string(),
             });
         }
-        self.check_commit(&signed)
-            .map_err(|error| BadHeader::Commit(reason(&error)))?;
+        self.check_commit(&signed).map_err(BadHeader::Commit)?;
         let data_hash = header.data_hash.and_then(hash_of);
         let data_hash = data_hash.ok_or_else(|| BadHeader::Field {
             field: "data_hash",
@@ -172,11 +170,15 @@ impl Trust {
         })
     }
 
-    fn check_commit(&self, signed: &SignedHeader) -> Result<(), VerificationError> {
+    fn check_commit(&self, signed: &SignedHeader) -> Result<(), String> {
         let validators = &self.0.validators;
-        ProdPredicates.header_matches_commit(&signed.header, signed.commit.block_id.hash)?;
-        ProdPredicates.valid_commit(signed, validators, &ProdCommitValidator)?;
-        ProdVotingPowerCalculator::default().check_signers_overlap(signed, validators)
+        let checks = [
+            ProdPredicates.header_matches_commit(&signed.header, signed.commit.block_id.hash),
+            ProdPredicates.valid_commit(signed, validators, &ProdCommitValidator),
+            ProdVotingPowerCalculator::default().check_signers_overlap(signed, validators),
+        ];
+        let failed = checks.into_iter().find_map(Result::err);
+        failed.map_or(Ok(()), |error| Err(reason(&error)))
     }
 
     /// Checks a header that [`VerifiedHeader::encode`] has encoded.
