@@ -72,6 +72,14 @@ pub struct UpArgs {
     /// What runs behind CometBFT: replica, or kvstore to try the launcher by itself.
     #[arg(long, default_value = "replica", hide = true)]
     pub application: Application,
+    /// A program to run instead of white-city-replica, with the same arguments, for tests of
+    /// hostile replicas.
+    #[arg(long, value_name = "PROGRAM")]
+    pub replica_program: Option<PathBuf>,
+    /// A replica whose node asks a remote signer at DIR/run/signK.sock instead of its key file,
+    /// and waits for it; may be given several times.
+    #[arg(long, value_name = "K")]
+    pub remote_signer: Vec<usize>,
 }
 
 /// The directory of a running network.

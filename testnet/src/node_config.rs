@@ -12,6 +12,8 @@ pub(crate) struct NodeConfig {
     pub(crate) moniker: String,
     /// Address of the application, or the name of one that is built into CometBFT.
     pub(crate) proxy_app: String,
+    /// Where it listens for a remote signer; empty: it signs with its key file.
+    pub(crate) signer: String,
     pub(crate) rpc_port: u16,
     pub(crate) p2p_port: u16,
     /// `id@host:port`, separated by commas.
@@ -30,6 +32,7 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
     let values = [
         ("", "moniker", quoted(&config.moniker)),
         ("", "proxy_app", quoted(&config.proxy_app)),
+        ("", "priv_validator_laddr", quoted(&config.signer)),
         (
             "rpc",
             "laddr",
@@ -100,6 +103,7 @@ mod tests {
         NodeConfig {
             moniker: "replica2".into(),
             proxy_app: "unix:///a \"b\"/app.sock".into(),
+            signer: "unix:///signer.sock".into(),
             rpc_port: 20_000,
             p2p_port: 20_001,
             persistent_peers: "aa@127.0.0.1:1,bb@127.0.0.1:2".into(),
@@ -115,6 +119,10 @@ mod tests {
         assert_eq!(
             parsed["proxy_app"].as_str(),
             Some("unix:///a \"b\"/app.sock")
+        );
+        assert_eq!(
+            parsed["priv_validator_laddr"].as_str(),
+            Some("unix:///signer.sock")
         );
         assert_eq!(
             parsed["rpc"]["laddr"].as_str(),

@@ -71,8 +71,13 @@ pub struct Options {
     pub engine: Engine,
     /// What runs behind CometBFT.
     pub application: Application,
-    /// The replica's program; `None` finds it. Only for tests with a program of their own.
+    /// The replica's program; `None` finds it. Only for tests with a program of their own, which
+    /// takes the same arguments.
     pub replica_program: Option<PathBuf>,
+    /// Replicas whose node asks a remote signer for every signature, and never its key file: it
+    /// listens at [`Testnet::signer_socket`](crate::Testnet::signer_socket) and doesn't start
+    /// before a signer has dialled. Only for tests with a signer of their own.
+    pub remote_signers: Vec<usize>,
 }
 
 impl Options {
@@ -89,6 +94,7 @@ impl Options {
             engine: Engine::Cometbft,
             application: Application::Replica,
             replica_program: None,
+            remote_signers: Vec::new(),
         }
     }
 
@@ -99,6 +105,12 @@ impl Options {
                 what: "replicas",
                 got: self.replicas.to_string(),
                 expected: format!("1 to {most}"),
+            });
+        }
+        if let Some(none) = self.remote_signers.iter().find(|k| **k >= self.replicas) {
+            return Err(Error::NoReplica {
+                index: *none,
+                count: self.replicas,
             });
         }
         self.chain_id

@@ -27,11 +27,17 @@ fn socket(sockets: &SocketDir, index: usize) -> PathBuf {
     sockets.path(&format!("app{index}.sock"))
 }
 
+/// Where a node listens for its remote signer.
+pub(crate) fn signer_socket(sockets: &SocketDir, index: usize) -> PathBuf {
+    sockets.path(&format!("sign{index}.sock"))
+}
+
 /// Writes every replica's configuration for the ports and sockets of this start.
 pub(crate) fn write_configs(
     homes: &Homes,
     ports: &Ports,
     sockets: &SocketDir,
+    remote_signers: &[usize],
 ) -> Result<(), Error> {
     let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", ports.p2p(k));
     for index in 0..homes.record.replicas {
@@ -47,6 +53,11 @@ pub(crate) fn write_configs(
             proxy_app: match homes.record.application {
                 Application::Replica => address.clone(),
                 Application::Kvstore => "persistent_kvstore".into(),
+            },
+            signer: if remote_signers.contains(&index) {
+                format!("unix://{}", signer_socket(sockets, index).display())
+            } else {
+                String::new()
             },
             rpc_port: ports.rpc(index),
             p2p_port: ports.p2p(index),
@@ -106,6 +117,7 @@ pub(crate) fn plan(
         index,
         home,
         app,
+        signer: signer_socket(sockets, index),
         node,
         network: Arc::clone(network),
     }

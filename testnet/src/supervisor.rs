@@ -30,6 +30,9 @@ pub(crate) struct Plan {
     pub(crate) home: PathBuf,
     /// The application with its socket; `None` where it is built into the node.
     pub(crate) app: Option<(Program, PathBuf)>,
+    /// Where the node listens if it has a remote signer: a node that was killed leaves the socket
+    /// behind and could not bind it again.
+    pub(crate) signer: PathBuf,
     pub(crate) node: Program,
     pub(crate) network: Arc<NetworkFile>,
 }
@@ -229,6 +232,7 @@ impl Supervisor {
     /// Starts the application, waits until it accepts connections, and starts the node.
     async fn start(&mut self) -> Result<(), Error> {
         self.retry = None;
+        crate::files::remove(&self.plan.signer)?;
         let mut app = match &self.plan.app {
             None => None,
             Some((program, socket)) => {

@@ -90,7 +90,7 @@ impl Testnet {
         let handles = match homes.record.engine {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
-                plan::write_configs(&homes, &ports, &sockets)?;
+                plan::write_configs(&homes, &ports, &sockets, &options.remote_signers)?;
                 let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
                 (0..count).map(plan).collect()
             }
@@ -239,6 +239,13 @@ impl Testnet {
     /// Path of the launcher's control socket.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.sockets.path("control.sock")
+    }
+
+    /// The socket at which a replica's node listens for its remote signer, if
+    /// [`Options::remote_signers`] names it.
+    #[must_use]
+    pub fn signer_socket(&self, index: usize) -> PathBuf {
+        plan::signer_socket(&self.sockets, index)
     }
 
     /// A replica's home, with `app.log` and `node.log`.

@@ -24,6 +24,8 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
         tmpfs: args.tmpfs,
         engine: args.engine,
         application: args.application,
+        replica_program: args.replica_program,
+        remote_signers: args.remote_signer,
         ..Options::new(args.dir)
     };
     let exists = options.dir.join("testnet.json").exists();
