@@ -12,6 +12,7 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
+use tendermint_abci::Application;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -31,21 +32,26 @@ const EXIT_HALTED: u8 = 3;
 /// Start it before its node. It ends cleanly on SIGTERM and SIGINT (exit code 0). It exits with 2 when its
 /// configuration, socket or store can't be used, and with 3 when it can't go on: a refused genesis, a committed block
 /// that is invalid here, a store that fails.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(version)]
-struct Args {
+pub struct Args {
     /// Folder with replica.toml.
     #[arg(long, value_name = "DIR")]
-    home: PathBuf,
+    pub home: PathBuf,
     /// Checks the configuration and exits.
     #[arg(long)]
-    check: bool,
+    pub check: bool,
 }
 
 /// Runs a replica until it is told to stop, or can't go on; gives the exit code.
 #[must_use]
 pub fn run_program() -> ExitCode {
-    let args = Args::parse();
+    run(&Args::parse(), |replica| replica)
+}
+
+/// Runs what `wrap` makes of the replica, which is the replica itself but for tests of hostile ones.
+#[must_use]
+pub fn run<A: Application + Sync>(args: &Args, wrap: impl FnOnce(Replica) -> A) -> ExitCode {
     let config = match Config::load(&args.home) {
         Ok(config) => config,
         Err(error) => return fail(&error.to_string()),
@@ -54,7 +60,7 @@ pub fn run_program() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     start_log(&config);
-    serve(&config).unwrap_or_else(|error| fail(&error))
+    serve(&config, wrap).unwrap_or_else(|error| fail(&error))
 }
 
 fn fail(error: &str) -> ExitCode {
@@ -73,18 +79,22 @@ fn start_log(config: &Config) {
     }
 }
 
-fn serve(config: &Config) -> Result<ExitCode, String> {
+fn serve<A: Application + Sync>(
+    config: &Config,
+    wrap: impl FnOnce(Replica) -> A,
+) -> Result<ExitCode, String> {
     let (sender, stops) = mpsc::channel();
     let halt = Halt::new(sender);
     watch_signals(halt.clone()).map_err(|error| format!("signals: {error}"))?;
     let store = Store::open(&config.store)
         .map_err(|error| format!("{}: {error}", config.store.display()))?;
     let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
+    let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;
     let server =
         Server::bind(&listen).map_err(|error| format!("listen {}: {error}", config.listen))?;
     tracing::info!(listen = config.listen, "waiting for CometBFT");
-    thread::spawn(move || server.serve(&replica, &halt));
+    thread::spawn(move || server.serve(&application, &halt));
     let code = wait(&stops);
     if let Listen::Unix(socket) = listen {
         // The next start would replace it, too.
