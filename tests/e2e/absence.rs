@@ -10,6 +10,7 @@ use crate::world::{PATIENCE, Setup, finish, join, keys, round, world};
 const QUICK: Setup = Setup {
     heartbeat_ms: Some(300),
     replica_program: None,
+    remote_signers: Vec::new(),
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ async fn an_application_that_dies_at_any_step_of_a_block_comes_back_to_the_same_
     let setup = Setup {
         heartbeat_ms: Some(300),
         replica_program: Some(tokio::task::spawn_blocking(faulty_replica).await.unwrap()),
+        ..Setup::default()
     };
     let Some(world) = world(setup).await else {
         return;

@@ -28,10 +28,19 @@ pub struct World {
 pub struct Setup {
     pub heartbeat_ms: Option<u32>,
     pub replica_program: Option<std::path::PathBuf>,
+    /// Replicas that a signer of the test's signs for.
+    pub remote_signers: Vec<usize>,
 }
 
 /// Starts four replicas; `None`, loudly, where CometBFT can't be had.
 pub async fn world(setup: Setup) -> Option<World> {
+    let world = unstarted(setup).await?;
+    world.net.start_all().await.unwrap();
+    Some(world)
+}
+
+/// The same before its start.
+pub async fn unstarted(setup: Setup) -> Option<World> {
     let turn = ONE_AT_A_TIME.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
@@ -42,6 +51,7 @@ pub async fn world(setup: Setup) -> Option<World> {
     }
     options.params = Some(params);
     options.replica_program = setup.replica_program;
+    options.remote_signers = setup.remote_signers;
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(TestnetError::Tooling(why)) => {
@@ -54,7 +64,6 @@ pub async fn world(setup: Setup) -> Option<World> {
         }
         Err(error) => panic!("{error}"),
     };
-    net.start_all().await.unwrap();
     Some(World {
         net,
         _dir: dir,

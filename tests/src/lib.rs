@@ -3,8 +3,10 @@
 //! - [`network`], [`party`], [`board`]: small networks, signing parties, and a board that runs blocks.
 //! - [`scene`]: one session on one board, for tests of single rules.
 //! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
+//! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
 //! - [`invariants`]: what has to hold after every block, one property a file.
 
+pub mod adversary;
 pub mod board;
 pub mod invariants;
 pub mod network;

@@ -26,9 +26,14 @@ const OURS: [(&str, &[&str]); 8] = [
         "white-city-testnet",
         &["white-city-replica", "white-city-wire"],
     ),
+    // Its hostile replica is a real one that lies.
     (
         "white-city-tests",
-        &["white-city-state-machine", "white-city-wire"],
+        &[
+            "white-city-replica",
+            "white-city-state-machine",
+            "white-city-wire",
+        ],
     ),
 ];
 

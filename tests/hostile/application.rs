@@ -1,0 +1,147 @@
+//! A replica whose application lies.
+
+use std::fs;
+
+use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
+use white_city_tests::adversary::{Lie, Tally};
+
+use crate::{
+    HOSTILE, a_session_finishes, program, until,
+    world::{Setup, World, keys, world},
+};
+
+/// Most sessions that a lie may take until it has had an occasion.
+const SESSIONS_MAX: usize = 20;
+
+async fn liars_world() -> Option<World> {
+    world(Setup {
+        heartbeat_ms: Some(300),
+        replica_program: Some(program()),
+        ..Setup::default()
+    })
+    .await
+}
+
+/// Tells the hostile replica how to lie; `None`: to be honest.
+fn order(world: &World, lie: Option<Lie>) {
+    let file = world.net.home(HOSTILE).join("app/hostile");
+    fs::write(file, lie.map_or("", Lie::name)).unwrap();
+}
+
+/// How often it has lied like that.
+fn lies(world: &World, lie: Lie) -> u64 {
+    let counts = Tally::read(&world.net.home(HOSTILE).join("app/lies"));
+    counts.get(lie.name()).copied().unwrap_or(0)
+}
+
+/// How many proposals an honest replica has rejected.
+fn rejected(world: &World) -> usize {
+    let log = fs::read_to_string(world.net.home(1).join("app.log")).unwrap();
+    log.matches("proposal rejected").count()
+}
+
+/// Sends something that is no transaction to the hostile replica.
+async fn send_nonsense(world: &World) {
+    let rpc = HttpClient::builder(world.net.rpc_urls()[HOSTILE].parse().unwrap())
+        .compat_mode(CompatMode::V0_38)
+        .build()
+        .unwrap();
+    // Whatever comes of it: the tally tells.
+    let _ = rpc.broadcast_tx_sync(b"no transaction".to_vec()).await;
+}
+
+/// Whether every proposal with this lie is invalid.
+const fn is_invalid(lie: Lie) -> bool {
+    matches!(
+        lie,
+        Lie::Garbage
+            | Lie::SealedGarbage
+            | Lie::WrongRoot
+            | Lie::WrongParent
+            | Lie::NoSeal
+            | Lie::SealLast
+            | Lie::TwoSeals
+    )
+}
+
+/// Lets sessions run until the hostile replica has had an occasion to lie.
+async fn sessions_finish_beside(world: &World, lie: Lie) {
+    let keys = keys(3);
+    order(world, Some(lie));
+    for _ in 0..SESSIONS_MAX {
+        if lie == Lie::TakeAll {
+            send_nonsense(world).await;
+        }
+        a_session_finishes(world, &keys).await;
+        if lies(world, lie) > 0 {
+            return;
+        }
+    }
+    panic!("{}: no occasion in {SESSIONS_MAX} sessions", lie.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_right_beside_a_replica_that_lies_in_any_way() {
+    let Some(world) = liars_world().await else {
+        return;
+    };
+    for lie in Lie::ALL.into_iter().filter(|lie| !lie.stops_its_node()) {
+        let began = std::time::Instant::now();
+        let before = rejected(&world);
+        sessions_finish_beside(&world, lie).await;
+        order(&world, None);
+        world.agree().await;
+        let rejected = rejected(&world) - before;
+        println!(
+            "{:<15} {} lies, {rejected} proposals rejected, {:?}",
+            lie.name(),
+            lies(&world, lie),
+            began.elapsed()
+        );
+        assert!(rejected > 0 || !is_invalid(lie), "{}", lie.name());
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_that_its_own_node_notices_is_a_crash_and_no_more() {
+    let Some(world) = liars_world().await else {
+        return;
+    };
+    for lie in Lie::ALL.into_iter().filter(|lie| lie.stops_its_node()) {
+        sessions_finish_beside(&world, lie).await;
+        let others = 1..world.net.replicas();
+        let stood = world.net.height(HOSTILE).await.unwrap();
+        for other in others {
+            world
+                .net
+                .wait_height(other, stood + 10, crate::world::PATIENCE)
+                .await
+                .unwrap();
+        }
+        let stands = world.net.height(HOSTILE).await;
+        println!("{}: stood at {stood}, now {stands:?}", lie.name());
+        assert!(
+            stands.is_ok_and(|height| height <= stood + 1),
+            "{}",
+            lie.name()
+        );
+        // It comes back like one that crashed; its disk can't be believed where its node was lied to.
+        order(&world, None);
+        world.net.kill(HOSTILE).await.unwrap();
+        if lie == Lie::WrongAppHash {
+            world.net.wipe(HOSTILE).await.unwrap();
+        }
+        world.net.start(HOSTILE).await.unwrap();
+        until("the replica to come back", async || {
+            world
+                .net
+                .height(HOSTILE)
+                .await
+                .is_ok_and(|height| height > stood + 10)
+        })
+        .await;
+        world.agree().await;
+    }
+    world.stop().await;
+}

@@ -1,0 +1,47 @@
+//! One of four replicas on real CometBFT is hostile, and the chain goes on: sessions end right for every party.
+//!
+//! As with `e2e`, `WHITE_CITY_REQUIRE_COMETBFT=1` makes these tests fail where CometBFT can't be had.
+
+mod application;
+mod clock;
+#[path = "../e2e/world.rs"]
+mod world;
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::task::JoinSet;
+use white_city_client::End;
+
+use crate::world::{Key, PATIENCE, World, party};
+
+/// The hostile replica.
+const HOSTILE: usize = 0;
+
+/// The program of all hostile parts.
+fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_white-city-hostile").into()
+}
+
+/// Three parties run a session of two rounds to its end, which is the same for all.
+async fn a_session_finishes(world: &World, keys: &[Key]) {
+    let id = world.open(keys, |spec| spec).await;
+    let mut running = JoinSet::new();
+    for key in keys {
+        running.spawn(party(world.session(key, id).await, 2));
+    }
+    let ends = tokio::time::timeout(PATIENCE, running.join_all()).await;
+    let ends: Vec<End> = ends.unwrap().into_iter().map(Result::unwrap).collect();
+    assert!(matches!(ends[0], End::Finished { .. }), "{:?}", ends[0]);
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}
+
+/// Waits until `condition` holds; `what` says what was waited for in vain.
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let came = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(came.is_ok(), "{what}: not within {PATIENCE:?}");
+}

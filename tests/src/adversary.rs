@@ -1,0 +1,10 @@
+//! What the program `white-city-hostile` can do to a running network: the names that its command line, its files and
+//! the tests share.
+
+mod clock;
+mod lie;
+mod tally;
+
+pub use clock::Clock;
+pub use lie::Lie;
+pub use tally::Tally;

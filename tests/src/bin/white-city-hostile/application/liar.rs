@@ -1,0 +1,209 @@
+//! Every call of the node, and what the liar makes of it.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use prost::bytes::Bytes;
+use tendermint_abci::Application;
+use tendermint_proto::v0_38::abci::{
+    RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
+    ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
+    ResponseQuery, response_process_proposal::ProposalStatus,
+};
+use white_city_replica::Replica;
+use white_city_tests::adversary::{Lie, Tally};
+use white_city_wire::Refusal;
+
+use super::{
+    answers::{self, Answers},
+    orders::Orders,
+    proposals,
+};
+
+/// How long a call takes that is slow.
+const SLOW: Duration = Duration::from_millis(500);
+/// How often a stalled call looks whether it may go on.
+const STALL_STEP: Duration = Duration::from_millis(20);
+
+/// An honest replica, with somebody in front of it who isn't.
+#[derive(Clone)]
+pub struct Liar {
+    honest: Replica,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    orders: Orders,
+    tally: Tally,
+    answers: Answers,
+    /// Its last dishonest proposal, which it votes for itself.
+    own: Mutex<Vec<Bytes>>,
+}
+
+impl Liar {
+    /// One that takes its orders from a home.
+    pub fn new(honest: Replica, home: &Path) -> Self {
+        Self {
+            honest,
+            shared: Arc::new(Shared {
+                orders: Orders::new(home),
+                tally: Tally::open(home.join("lies")),
+                answers: Answers::new(),
+                own: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The lie for this call, after having wasted the time that it wastes.
+    fn lie(&self) -> Option<Lie> {
+        let lie = self.shared.orders.now();
+        match lie {
+            Some(Lie::Slow) => {
+                self.lied(Lie::Slow);
+                thread::sleep(SLOW);
+            }
+            Some(Lie::Stall) => {
+                self.lied(Lie::Stall);
+                while self.shared.orders.now() == Some(Lie::Stall) {
+                    thread::sleep(STALL_STEP);
+                }
+            }
+            _ => {}
+        }
+        lie
+    }
+
+    fn lied(&self, lie: Lie) {
+        self.shared.tally.count(lie.name());
+    }
+
+    fn own(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        let own = self.shared.own.lock();
+        own.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_own(&self, block: &[Bytes]) -> bool {
+        !block.is_empty() && *self.own() == block
+    }
+}
+
+impl Application for Liar {
+    fn info(&self, request: RequestInfo) -> ResponseInfo {
+        self.honest.info(request)
+    }
+
+    fn init_chain(&self, request: RequestInitChain) -> ResponseInitChain {
+        self.honest.init_chain(request)
+    }
+
+    fn query(&self, request: RequestQuery) -> ResponseQuery {
+        match self.lie() {
+            Some(lie @ Lie::RandomAnswers) => {
+                self.lied(lie);
+                self.shared.answers.random()
+            }
+            Some(lie @ Lie::NoAnswers) => {
+                self.lied(lie);
+                answers::refused()
+            }
+            Some(lie @ Lie::OldAnswers) => {
+                let present = self.honest.query(request.clone());
+                let (answer, old) = self.shared.answers.old(&request, present);
+                if old {
+                    self.lied(lie);
+                }
+                answer
+            }
+            _ => self.honest.query(request),
+        }
+    }
+
+    fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
+        match self.lie() {
+            Some(lie @ Lie::TakeAll) => {
+                // What is good is taken as always: only the answer is another one.
+                if Application::check_tx(&self.honest, request).code != 0 {
+                    self.lied(lie);
+                }
+                ResponseCheckTx::default()
+            }
+            Some(lie @ Lie::TakeNone) => {
+                self.lied(lie);
+                refuse()
+            }
+            Some(lie @ Lie::Censor) if proposals::is_censored(&request.tx) => {
+                self.lied(lie);
+                refuse()
+            }
+            _ => Application::check_tx(&self.honest, request),
+        }
+    }
+
+    fn prepare_proposal(&self, mut request: RequestPrepareProposal) -> ResponsePrepareProposal {
+        let lie = self.lie();
+        if lie == Some(Lie::Censor) && proposals::censor(&mut request) > 0 {
+            self.lied(Lie::Censor);
+        }
+        let max_bytes = request.max_tx_bytes;
+        let mut proposal = self.honest.prepare_proposal(request);
+        if let Some(lie) = lie
+            && proposals::distort(lie, &mut proposal.txs, max_bytes)
+        {
+            self.lied(lie);
+            self.own().clone_from(&proposal.txs);
+        }
+        proposal
+    }
+
+    fn process_proposal(&self, request: RequestProcessProposal) -> ResponseProcessProposal {
+        let status = match self.lie() {
+            Some(lie @ Lie::AcceptAll) => {
+                self.lied(lie);
+                ProposalStatus::Accept
+            }
+            Some(lie @ Lie::RejectAll) => {
+                self.lied(lie);
+                ProposalStatus::Reject
+            }
+            _ if self.is_own(&request.txs) => ProposalStatus::Accept,
+            _ => return self.honest.process_proposal(request),
+        };
+        ResponseProcessProposal {
+            status: status.into(),
+        }
+    }
+
+    fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
+        let lie = self.lie();
+        let mut response = self.honest.finalize_block(request);
+        if let Some(lie @ Lie::WrongAppHash) = lie {
+            self.lied(lie);
+            let wrong = response
+                .app_hash
+                .iter()
+                .map(|byte| !byte)
+                .collect::<Vec<_>>();
+            response.app_hash = wrong.into();
+        }
+        response
+    }
+
+    fn commit(&self) -> ResponseCommit {
+        self.honest.commit()
+    }
+}
+
+fn refuse() -> ResponseCheckTx {
+    let refusal = Refusal::NotReady;
+    ResponseCheckTx {
+        code: refusal.code(),
+        log: refusal.to_string(),
+        codespace: "white-city".into(),
+        ..ResponseCheckTx::default()
+    }
+}
