@@ -12,6 +12,7 @@ use white_city_state_machine::{BlockContext, Preview, State};
 use white_city_wire::proof::StateProof;
 
 use crate::{
+    budget::Budget,
     config::Config,
     fault::FaultFile,
     halt::Halt,
@@ -73,6 +74,7 @@ struct Shared {
     committed: RwLock<Option<Arc<Committed>>>,
     consensus: Mutex<consensus::Consensus>,
     pending: Mutex<Pending>,
+    budget: Mutex<Budget>,
     verified: VerifiedCache,
     halt: Halt,
     fault: FaultFile,
@@ -105,6 +107,7 @@ impl Replica {
                     config.pending_per_identity,
                     config.pending_total,
                 )),
+                budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
@@ -134,6 +137,13 @@ impl Replica {
             .committed
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(committed));
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.shared
+            .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

@@ -26,6 +26,8 @@ pub struct Config {
     pub pending_per_identity: u32,
     /// Most pending transactions of all identities; below CometBFT's `mempool.size`.
     pub pending_total: u32,
+    /// How many roster keys a second may be checked for strangers who open sessions; an opening counts 16 more.
+    pub open_keys_per_second: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
     pub verified_cache_bytes: u64,
     /// A file that names the step of a block at which the process dies: `fault` in the home, in builds with the feature
@@ -53,6 +55,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             pending_per_identity: 64,
             pending_total: 20_000,
+            open_keys_per_second: 500,
             verified_cache_bytes: 256 << 20,
             fault_file: None,
         }

@@ -5,11 +5,13 @@
 
 pub mod abci;
 pub mod app;
+mod budget;
 pub mod config;
 pub mod execution;
 pub mod fault;
 pub mod genesis;
 pub mod halt;
+mod known_keys;
 mod packing;
 mod pending;
 pub mod program;

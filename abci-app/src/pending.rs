@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use white_city_wire::{
-    Hash, Refusal, SessionId, SignedEntry, SignedTx, VerifiedTx, entry::Entry, keys::Signature,
-    tx::Action,
+    Hash, IdentityKey, Refusal, SessionId, SignedEntry, SignedTx, VerifiedTx, entry::Entry,
+    keys::Signature, tx::Action,
 };
 
 /// What at most one transaction can be pending for.
@@ -92,7 +92,7 @@ impl Pending {
             return Err(Refusal::SlotPending { existing });
         }
         let counted = Counted::of(&place);
-        self.check_room(&counted, tx)?;
+        self.check_room(&counted, tx.signer())?;
         if counted != Counted::Evidence {
             *self.identities.entry(*tx.signer().as_bytes()).or_default() += 1;
         }
@@ -108,11 +108,21 @@ impl Pending {
         Ok(())
     }
 
+    /// Whether an opening that isn't held yet could be taken.
+    pub fn check_opening(&self, id: &SessionId, opener: &IdentityKey) -> Result<(), Refusal> {
+        if let Some(held) = self.held.get(&Place::Open(Hash(id.0))) {
+            return Err(Refusal::SlotPending {
+                existing: held.digest,
+            });
+        }
+        self.check_room(&Counted::Open, opener)
+    }
+
     /// Openings have a small part of the whole for themselves, so that they can't crowd out entries. Evidence isn't counted
     /// against the one that it convicts: there is one piece at most for each session and party.
-    fn check_room(&self, counted: &Counted, tx: &VerifiedTx) -> Result<(), Refusal> {
+    fn check_room(&self, counted: &Counted, signer: &IdentityKey) -> Result<(), Refusal> {
         let total = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        let own = self.identities.get(tx.signer().as_bytes()).copied();
+        let own = self.identities.get(signer.as_bytes()).copied();
         let own = (own.unwrap_or(0), self.per_identity);
         let opens = (self.opens, (self.total / OPENS_PART).max(1));
         let limits: &[(u32, u32)] = match counted {

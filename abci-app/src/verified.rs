@@ -2,17 +2,25 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use white_city_state_machine::Block;
-use white_city_wire::{Hash, NetworkId, Refusal, SignedTx, VerifiedTx, hash::sha256};
+use white_city_wire::{
+    Hash, NetworkId, Refusal, VerifiedTx,
+    hash::sha256,
+    tx::{Action, UncheckedTx},
+};
+
+use crate::known_keys::KnownKeys;
 
 /// Verified transactions, in two generations: when the young one is full it becomes the old one, and what was old
 /// is forgotten.
 pub struct VerifiedCache {
     limit_bytes: u64,
     generations: Mutex<Generations>,
+    /// Of rosters.
+    keys: Mutex<KnownKeys>,
 }
 
 #[derive(Default)]
@@ -28,6 +36,7 @@ impl VerifiedCache {
         Self {
             limit_bytes,
             generations: Mutex::default(),
+            keys: Mutex::default(),
         }
     }
 
@@ -39,15 +48,38 @@ impl VerifiedCache {
         network: &NetworkId,
         bytes: &[u8],
     ) -> Result<Arc<VerifiedTx>, Refusal> {
+        self.verify_admitted(block, network, bytes, |_| Ok(()))
+    }
+
+    /// The same; but what isn't remembered has to be admitted before anything is checked that costs more than decoding.
+    pub fn verify_admitted(
+        &self,
+        block: &Block,
+        network: &NetworkId,
+        bytes: &[u8],
+        admit: impl FnOnce(&UncheckedTx) -> Result<(), Refusal>,
+    ) -> Result<Arc<VerifiedTx>, Refusal> {
         let hash = sha256(bytes);
         if let Some(known) = self.get(&hash) {
             return Ok(known);
         }
-        let tx = SignedTx::decode(bytes)?;
+        let tx = UncheckedTx::decode(bytes)?;
+        admit(&tx)?;
+        let tx = tx.check_keys(|key| self.keys().contains(key))?;
         let (signer, parties) = block.signer(tx.unverified_action())?;
         let verified = Arc::new(tx.verify(&signer, parties, network)?);
+        if let Action::Open(open) = verified.action() {
+            let mut keys = self.keys();
+            for key in &open.spec.roster {
+                keys.insert(*key.as_bytes());
+            }
+        }
         self.insert(hash, Arc::clone(&verified));
         Ok(verified)
+    }
+
+    fn keys(&self) -> MutexGuard<'_, KnownKeys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, hash: &Hash) -> Option<Arc<VerifiedTx>> {

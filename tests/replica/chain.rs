@@ -55,7 +55,12 @@ pub fn replica(store: Option<&Path>, config: &Config) -> (Replica, Receiver<Stop
 
 impl Chain {
     pub fn new(config: &Config) -> Self {
-        let network = white_city_tests::network::network(1, params(&[]));
+        Self::with_openers(config, &[])
+    }
+
+    /// A chain whose genesis lists openers, with their quotas.
+    pub fn with_openers(config: &Config, openers: &[(&Party, u32, u64)]) -> Self {
+        let network = white_city_tests::network::network(1, params(openers));
         let (replica, stops) = replica(None, config);
         replica.init(Network::clone(&network)).unwrap();
         Self {

@@ -1,8 +1,13 @@
 //! What a replica takes into its mempool.
 
+use prost::Message as _;
 use white_city_replica::Config;
 use white_city_tests::party::Party;
-use white_city_wire::{Refusal, SignedTx, tx::Action};
+use white_city_wire::{
+    Hash, Refusal, Signature, SignedTx, pb,
+    signing::{Purpose, signed_bytes},
+    tx::{Action, UncheckedTx},
+};
 
 use crate::chain::Chain;
 
@@ -71,6 +76,87 @@ fn a_second_entry_for_a_slot_pending_or_stored_becomes_evidence_in_the_next_prop
         // Once is enough.
         assert_eq!(chain.propose(&[], 1 << 20).len(), 1);
     }
+}
+
+/// The transaction with another key, which is none, for the last of its roster, and signed by `opener` if there is one.
+fn with_a_bad_key(chain: &Chain, tx: &[u8], opener: Option<&Party>) -> Vec<u8> {
+    let mut tx = pb::Tx::decode(tx).unwrap();
+    let Some(pb::tx::Body::Open(open)) = &mut tx.body else {
+        panic!("an opening")
+    };
+    let roster = &mut open.spec.as_mut().unwrap().roster;
+    // y = 1: the point of order 1, which anybody can sign for.
+    *roster.last_mut().unwrap() = [[1].as_slice(), &[0; 31]].concat();
+    if let Some(opener) = opener {
+        let unchecked = UncheckedTx::decode(&tx.encode_to_vec()).unwrap();
+        let network = &chain.network.id;
+        let id = unchecked.opening().unwrap().session_id(network);
+        let message = signed_bytes(Purpose::Open, network, &Hash(id.0));
+        let Some(pb::tx::Body::Open(open)) = &mut tx.body else {
+            panic!("an opening")
+        };
+        open.signature = opener.sign(&message).0.to_vec();
+    }
+    tx.encode_to_vec()
+}
+
+#[test]
+fn the_keys_of_a_roster_are_looked_at_last() {
+    let mut chain = Chain::new(&config(2, 30));
+    let alice = Party::several(3);
+    let code = |chain: &Chain, tx: &[u8]| chain.replica.check_tx(tx).unwrap_err().code();
+    let tx = chain.open(&alice, 1).1;
+    // Nobody pays for keys of what nobody has signed,
+    assert_eq!(code(&chain, &with_a_bad_key(&chain, &tx, None)), 34);
+    let signed = with_a_bad_key(&chain, &tx, Some(&alice[0]));
+    assert_eq!(code(&chain, &signed), 35);
+    // of an identity with its fill of pending ones,
+    for nonce in 2..=3 {
+        chain
+            .replica
+            .check_tx(&chain.open(&alice, nonce).1)
+            .unwrap();
+    }
+    assert_eq!(code(&chain, &signed), 128);
+    // of what is there already in another form,
+    let again = SignedTx::decode(&chain.open(&alice, 2).1).unwrap();
+    let again = SignedTx::new(again.unverified_action().clone(), Signature([1; 64])).unwrap();
+    assert_eq!(code(&chain, &again.encode()), 129);
+    // or of an opener whose quota is used up.
+    let opens: Vec<Vec<u8>> = (2..=4).map(|nonce| chain.open(&alice, nonce).1).collect();
+    chain.block(&opens);
+    assert_eq!(code(&chain, &signed), 99);
+}
+
+#[test]
+fn strangers_openings_are_bounded_in_all_and_the_genesis_openers_are_not_concerned() {
+    let everybody = Party::several(9);
+    let (listed, strangers) = everybody.split_at(3);
+    let config = Config {
+        open_keys_per_second: 100,
+        ..Config::default()
+    };
+    let mut chain = Chain::with_openers(&config, &[(&listed[0], 100, 500_000)]);
+    // 16 seconds' worth are 1 600 keys; each of these costs 3 and 16.
+    for nonce in 0..84 {
+        let opener = if nonce < 60 { 0 } else { 3 };
+        let open = chain.open(&strangers[opener..opener + 3], nonce).1;
+        chain.replica.check_tx(&open).unwrap();
+    }
+    let open = chain.open(&strangers[3..6], 100).1;
+    let refused = Err(Refusal::OpeningsBusy {
+        needed: 19,
+        left: 4,
+    });
+    assert_eq!(chain.replica.check_tx(&open), refused);
+    chain.replica.check_tx(&chain.open(listed, 1).1).unwrap();
+    // Each block brings five keys; what is pending is asked about again, and costs nothing again.
+    for _ in 0..4 {
+        let pending = chain.open(&strangers[..3], 0).1;
+        chain.replica.check_tx(&pending).unwrap();
+        chain.block(&[]);
+    }
+    chain.replica.check_tx(&open).unwrap();
 }
 
 #[test]

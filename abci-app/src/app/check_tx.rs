@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use white_city_wire::{Refusal, VerifiedTx, tx::entry_from_pb};
+use white_city_state_machine::Block;
+use white_city_wire::{
+    Hash, Refusal, VerifiedTx,
+    tx::{UncheckedTx, entry_from_pb},
+};
 
 use super::{Committed, Replica};
 use crate::pending::signed_entry;
@@ -16,7 +20,9 @@ impl Replica {
         let committed = self.committed().ok_or(Refusal::NotReady)?;
         let block = committed.peek();
         let network = &committed.state.network().id;
-        let tx = self.shared.verified.verify(&block, network, bytes)?;
+        let admit = |tx: &UncheckedTx| self.admit(&committed, &block, tx);
+        let verified = &self.shared.verified;
+        let tx = verified.verify_admitted(&block, network, bytes, admit)?;
         if let Err(refusal) = block.check(&tx) {
             if matches!(refusal, Refusal::SlotTaken { .. }) {
                 self.note_second_entry(&committed, &tx);
@@ -25,6 +31,28 @@ impl Replica {
             return Err(refusal);
         }
         self.pending().take(&tx, committed.tip.height)
+    }
+
+    /// Whether an opening deserves that its roster's keys are checked, a thousand of which take 50 ms: everything that costs
+    /// less is asked first, and what strangers cost in all is bounded. Whatever else it is is admitted.
+    fn admit(&self, committed: &Committed, block: &Block, tx: &UncheckedTx) -> Result<(), Refusal> {
+        let Some(open) = tx.opening() else {
+            return Ok(());
+        };
+        let network = committed.state.network();
+        block.check_opening(open)?;
+        let id = open.session_id(&network.id);
+        self.pending().check_opening(&id, &open.opener)?;
+        if !tx.is_signed_by_opener(&network.id) {
+            return Err(Refusal::BadSignature {
+                key: Hash(*open.opener.as_bytes()),
+            });
+        }
+        if network.opener_keys.contains(&open.opener) {
+            return Ok(());
+        }
+        let now_ms = committed.tip.time.millis();
+        self.budget().spend(open.spec.parties(), now_ms)
     }
 
     /// A second entry for a filled slot is evidence, which this replica will propose.

@@ -193,6 +193,14 @@ impl Block {
         self.change(tx).map(|_| ())
     }
 
+    /// Says whether an opening would be applied now, were its signature and its roster's keys good.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that [`Block::apply`] would give.
+    pub fn check_opening(&self, open: &Open) -> Result<(), Refusal> {
+        self.check_open(open).map(|_| ())
+    }
+
     /// Applies a transaction; gives the number of its session.
     ///
     /// # Errors

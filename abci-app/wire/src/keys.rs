@@ -22,9 +22,10 @@ pub enum BadKey {
     Torsion,
 }
 
-/// An Ed25519 identity key: canonical, not weak, without torsion. Parsed once, compared by its bytes.
-#[derive(Clone, Copy)]
-pub struct IdentityKey(VerifyingKey);
+/// An Ed25519 identity key: canonical, not weak, without torsion. It is kept as its 32 bytes, so that a roster weighs in
+/// memory what its session has reserved for it; a verification parses it again, at a tenth of its own cost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdentityKey([u8; 32]);
 
 impl IdentityKey {
     /// Checks and parses a key.
@@ -32,11 +33,22 @@ impl IdentityKey {
     /// # Errors
     /// [`BadKey`] says which of the checks failed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadKey> {
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| BadKey::NotAPoint)?;
-        let point = CompressedEdwardsY(bytes)
+        let key = Self::from_unchecked(bytes)?;
+        key.check()?;
+        Ok(key)
+    }
+
+    /// 32 bytes of which [`IdentityKey::check`] hasn't said yet that they are a key.
+    pub(crate) fn from_unchecked(bytes: &[u8]) -> Result<Self, BadKey> {
+        bytes.try_into().map(Self).map_err(|_| BadKey::NotAPoint)
+    }
+
+    /// The checks that cost as much as a signature's.
+    pub(crate) fn check(&self) -> Result<(), BadKey> {
+        let point = CompressedEdwardsY(self.0)
             .decompress()
             .ok_or(BadKey::NotAPoint)?;
-        if point.compress().0 != bytes {
+        if point.compress().0 != self.0 {
             return Err(BadKey::NotCanonical);
         }
         if point.is_small_order() {
@@ -45,41 +57,24 @@ impl IdentityKey {
         if !point.is_torsion_free() {
             return Err(BadKey::Torsion);
         }
-        VerifyingKey::from_bytes(&bytes)
-            .map(Self)
-            .map_err(|_| BadKey::NotAPoint)
+        Ok(())
     }
 
     /// The 32 bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Whether `signature` over `message` is this key's, by the strict rule that every replica applies.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.0.verify_strict(message, &signature).is_ok()
+        VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
 }
 
-impl PartialEq for IdentityKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-impl Eq for IdentityKey {}
-impl PartialOrd for IdentityKey {
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for IdentityKey {
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.as_bytes().cmp(other.as_bytes())
-    }
-}
 impl fmt::Display for IdentityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes()

@@ -235,6 +235,14 @@ pub enum Refusal {
     /// This replica isn't ready yet.
     #[error("this replica has no state yet")]
     NotReady,
+    /// This replica has checked as many openings of strangers as it does at a time.
+    #[error("checking this opening costs {needed} keys, {left} are left for strangers at present")]
+    OpeningsBusy {
+        /// What it costs: its roster's keys, and 16.
+        needed: u32,
+        /// What is left.
+        left: u32,
+    },
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -296,6 +304,7 @@ impl Refusal {
             Self::TooManyPending { .. } => 128,
             Self::SlotPending { .. } => 129,
             Self::NotReady => 130,
+            Self::OpeningsBusy { .. } => 131,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
@@ -312,6 +321,6 @@ impl Refusal {
     /// Whether the same bytes may be taken later: this replica is behind, busy or not ready.
     #[must_use]
     pub const fn is_transient(code: u32) -> bool {
-        matches!(code, 32 | 67 | 68 | 99..=101 | 128 | 130 | 147)
+        matches!(code, 32 | 67 | 68 | 99..=101 | 128 | 130 | 131 | 147)
     }
 }

@@ -148,6 +148,11 @@ pub struct SignedTx {
     bytes: u32,
 }
 
+/// A decoded transaction whose roster, if it opens a session, may hold anything for keys: to check a thousand of them costs
+/// far more than everything else about a transaction. What is cheaper can be asked first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncheckedTx(SignedTx);
+
 /// A transaction whose signature is the named key's, for the named network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedTx {
@@ -194,6 +199,59 @@ impl VerifiedTx {
     }
 }
 
+impl UncheckedTx {
+    /// Decodes a transaction, but for the keys of a roster.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the first group. Sizes are checked before anything is decoded.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
+        let (action, signature) = codec::decode(bytes)?;
+        Ok(Self(SignedTx {
+            action,
+            signature,
+            bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// What it opens, if that is what it does. The opener's key is good; the roster's are only 32 bytes each, and different.
+    #[must_use]
+    pub const fn opening(&self) -> Option<&Open> {
+        match &self.0.action {
+            Action::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    /// Whether an opening is signed by its opener, for `network`; true of everything else.
+    #[must_use]
+    pub fn is_signed_by_opener(&self, network: &NetworkId) -> bool {
+        self.opening().is_none_or(|open| {
+            let digest = Hash(open.session_id(network).0);
+            let message = signed_bytes(Purpose::Open, network, &digest);
+            open.opener.verify(&message, &self.0.signature)
+        })
+    }
+
+    /// Checks the keys of a roster, but for those that `is_known` to be good.
+    ///
+    /// # Errors
+    /// [`Refusal::Key`].
+    pub fn check_keys(
+        self,
+        mut is_known: impl FnMut(&[u8; 32]) -> bool,
+    ) -> Result<SignedTx, Refusal> {
+        if let Some(open) = self.opening() {
+            codec::check_roster(&open.spec, |key| {
+                if is_known(key.as_bytes()) {
+                    return Ok(());
+                }
+                key.check()
+            })?;
+        }
+        Ok(self.0)
+    }
+}
+
 impl SignedTx {
     /// Puts a transaction together.
     ///
@@ -209,12 +267,7 @@ impl SignedTx {
     /// # Errors
     /// A [`Refusal`] of the first group. Sizes are checked before anything is decoded.
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
-        let (action, signature) = codec::decode(bytes)?;
-        Ok(Self {
-            action,
-            signature,
-            bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-        })
+        UncheckedTx::decode(bytes)?.check_keys(|_| false)
     }
 
     /// The one encoding.

@@ -1,10 +1,14 @@
 //! Between transactions and their protobuf: every field has one form, and everything else is refused.
 
-use alloc::{string::ToString, vec::Vec};
+mod opening;
 
+use alloc::vec::Vec;
+
+pub(super) use opening::check_roster;
+pub use opening::{open_from_pb, open_to_pb};
 use prost::Message;
 
-use super::{Action, Join, Leave, Open, Post};
+use super::{Action, Join, Leave, Post};
 use crate::{
     entry::{Entry, FinishHeader, PostHeader, SignedEntry, bcast_hash},
     hash::{Hash, SessionId},
@@ -13,10 +17,10 @@ use crate::{
     pb,
     refusal::Refusal,
     seal::Seal,
-    spec::{Spec, to_usize},
+    spec::to_usize,
 };
 
-/// Decodes a transaction; its size is checked before anything is decoded.
+/// Decodes a transaction, but for the checks of a roster's keys; its size is checked before anything is decoded.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Action, Signature), Refusal> {
     if bytes.len() > to_usize(TX_BYTES_MAX) {
         return Err(Refusal::TooLarge {
@@ -56,7 +60,7 @@ fn from_body(body: pb::tx::Body) -> Result<(Action, Signature), Refusal> {
     use pb::tx::Body;
     Ok(match body {
         Body::Open(open) => {
-            let (open, signature) = open_from_pb(open)?;
+            let (open, signature) = opening::unchecked(open)?;
             (Action::Open(open), signature)
         }
         Body::Join(join) => {
@@ -211,90 +215,6 @@ fn post_from_pb(post: pb::Post) -> Result<(Action, Signature), Refusal> {
         }),
         post_signature,
     ))
-}
-
-/// Reads what opened a session.
-///
-/// # Errors
-/// [`Refusal::Field`], [`Refusal::Key`] or [`Refusal::TooLarge`] name the field.
-pub fn open_from_pb(open: pb::Open) -> Result<(Open, Signature), Refusal> {
-    let spec = spec_from_pb(open.spec.ok_or(Refusal::Malformed("no spec"))?)?;
-    Ok((
-        Open {
-            spec,
-            opener: identity("opener", &open.opener)?,
-            nonce: hash("nonce", &open.nonce)?.0,
-            open_by_ms: open.open_by_ms,
-        },
-        signature(&open.signature)?,
-    ))
-}
-
-/// Writes what opened a session.
-#[must_use]
-pub fn open_to_pb(open: &Open, signature: &Signature) -> pb::Open {
-    let spec = &open.spec;
-    pb::Open {
-        spec: Some(pb::Spec {
-            protocol: spec.protocol.to_string(),
-            version: spec.version,
-            roster: spec
-                .roster
-                .iter()
-                .map(|key| key.as_bytes().to_vec())
-                .collect(),
-            quorum: spec.quorum.into(),
-            corrupt: spec.corrupt.into(),
-            max_rounds: spec.max_rounds,
-            join_ms: spec.join_ms,
-            round_ms: spec.round_ms,
-            reveal_ms: spec.reveal_ms,
-            retention_ms: spec.retention_ms,
-            max_bcast: spec.max_bcast,
-            max_p2p: spec.max_p2p,
-            max_bytes: spec.max_bytes,
-            input: spec.input.clone(),
-            prev_session: spec.prev_session.0.to_vec(),
-        }),
-        opener: open.opener.as_bytes().to_vec(),
-        nonce: open.nonce.to_vec(),
-        open_by_ms: open.open_by_ms,
-        signature: signature.0.to_vec(),
-    }
-}
-
-fn spec_from_pb(spec: pb::Spec) -> Result<Spec, Refusal> {
-    // Before parsing keys, each of which costs a point decompression.
-    if spec.roster.len() > usize::from(ROSTER_PARTIES_MAX) {
-        return Err(Refusal::Field {
-            field: "roster",
-            expected: "1 to 1024 parties",
-        });
-    }
-    let roster = spec
-        .roster
-        .iter()
-        .map(|key| identity("roster", key))
-        .collect::<Result<_, _>>()?;
-    let spec = Spec {
-        protocol: spec.protocol,
-        version: spec.version,
-        roster,
-        quorum: u16_field("quorum", spec.quorum)?,
-        corrupt: u16_field("corrupt", spec.corrupt)?,
-        max_rounds: spec.max_rounds,
-        join_ms: spec.join_ms,
-        round_ms: spec.round_ms,
-        reveal_ms: spec.reveal_ms,
-        retention_ms: spec.retention_ms,
-        max_bcast: spec.max_bcast,
-        max_p2p: spec.max_p2p,
-        max_bytes: spec.max_bytes,
-        input: spec.input,
-        prev_session: session(&spec.prev_session)?,
-    };
-    spec.check()?;
-    Ok(spec)
 }
 
 /// Reads a join.
