@@ -2,9 +2,11 @@
 //! the tests share.
 
 mod clock;
+mod flood;
 mod lie;
 mod tally;
 
 pub use clock::Clock;
+pub use flood::Flood;
 pub use lie::Lie;
 pub use tally::Tally;

@@ -2,6 +2,7 @@
 
 mod application;
 mod signer;
+mod spam;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -40,6 +41,11 @@ enum Command {
     /// home's config/priv_validator_key.json whatever it is asked to sign, without a memory of what it signed before.
     /// The file `votes` in the home counts the votes that it gave another time than its node's.
     Signer(signer::Args),
+    /// Load against the replicas' RPC endpoints, at full speed.
+    ///
+    /// It ends after --seconds, or on Ctrl-C, and says how many transactions of each kind it sent, and what came back: a
+    /// refusal's number, 0 for taken, or why there was no answer.
+    Spam(spam::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Signer(args) => signer::run(&args),
+        Command::Spam(args) => spam::run(&args),
     }
 }
 

@@ -1,0 +1,240 @@
+//! How fast sessions are beside an attacker who sends as much as it can.
+//!
+//! `cargo bench -p white-city-tests --bench pace` runs sessions of four parties on four replicas, in turn undisturbed and
+//! beside one attacker, for each kind of flood; it prints the medians, their ratio, and the replicas' peak memory.
+
+#[path = "../e2e/world.rs"]
+mod world;
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use clap::Parser;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use white_city_tests::adversary::Flood;
+
+use crate::world::{Key, PATIENCE, Setup, World, finish, join, keys, party, round, world};
+
+/// Sessions beside an attacker.
+#[derive(Parser)]
+struct Args {
+    /// Which floods; may be given several times. Each by itself, and then all at once, unless given.
+    #[arg(long, value_enum)]
+    kind: Vec<Flood>,
+    /// How many pairs of sessions, one undisturbed and one beside the attacker, for each flood.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Rounds of a session.
+    #[arg(long, default_value_t = 30)]
+    rounds: u32,
+    /// How many transactions the attacker has under way at once.
+    #[arg(long, default_value_t = 1)]
+    connections: u16,
+    /// A replica that the attacker sends to, from 0; may be given several times. All of them unless given.
+    #[arg(long, value_name = "K")]
+    replica: Vec<usize>,
+    /// A replica's program to measure instead of this workspace's.
+    #[arg(long)]
+    replica_program: Option<PathBuf>,
+    /// One JSON object a flood instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let args = Args::parse();
+    let setup = Setup {
+        replica_program: args.replica_program.clone(),
+        ..Setup::default()
+    };
+    let Some(world) = world(setup).await else {
+        return;
+    };
+    let floods: Vec<Vec<Flood>> = if args.kind.is_empty() {
+        let each = Flood::ALL.into_iter().map(|kind| vec![kind]);
+        each.chain([Flood::ALL.to_vec()]).collect()
+    } else {
+        args.kind.iter().map(|kind| vec![*kind]).collect()
+    };
+    warm_up(&world).await;
+    for flood in floods {
+        let report = measure(&world, &args, &flood).await;
+        println!(
+            "{}",
+            if args.json {
+                report.to_string()
+            } else {
+                text(&report)
+            }
+        );
+    }
+    world.agree().await;
+    world.stop().await;
+}
+
+/// One session that isn't measured.
+async fn warm_up(world: &World) {
+    let keys = keys(4);
+    let id = world.open(&keys, |spec| spec).await;
+    let mut running = JoinSet::new();
+    for key in &keys {
+        running.spawn(party(world.session(key, id).await, 3));
+    }
+    for end in running.join_all().await {
+        end.unwrap();
+    }
+}
+
+/// Pairs of sessions, one undisturbed and one beside the flood.
+async fn measure(world: &World, args: &Args, flood: &[Flood]) -> Value {
+    let keys = keys(4);
+    let (mut quiet, mut attacked, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..args.pairs {
+        quiet.push(session(world, &keys, args, None).await.0);
+        let (pace, report) = session(world, &keys, args, Some(flood)).await;
+        attacked.push(pace);
+        sent.push(report);
+    }
+    let (quiet, attacked) = (median(quiet), median(attacked));
+    let peaks: Vec<u64> = (0..world.net.replicas())
+        .map(|k| peak_kb(world, k))
+        .collect();
+    let name = match flood {
+        [one] => one.name(),
+        _ => "all",
+    };
+    json!({
+        "flood": name,
+        "rounds_a_second": { "undisturbed": quiet, "attacked": attacked },
+        "ratio": attacked / quiet,
+        "peak_kb": peaks,
+        "sent": sent.last(),
+    })
+}
+
+/// Rounds a second of one session, beside a flood of it if there is one; and what the attacker says.
+async fn session(
+    world: &World,
+    keys: &[Key],
+    args: &Args,
+    flood: Option<&[Flood]>,
+) -> (f64, Value) {
+    let id = world
+        .open(keys, |spec| spec.max_rounds(args.rounds + 1))
+        .await;
+    let mut sessions = Vec::new();
+    for key in keys {
+        sessions.push(world.session(key, id).await);
+    }
+    let mut joining = JoinSet::new();
+    for mut session in sessions {
+        joining.spawn(async move {
+            join(&mut session).await.unwrap();
+            session
+        });
+    }
+    let sessions = joining.join_all().await;
+    let attacker = flood.map(|flood| Attacker::start(world, args, flood, &id.to_string()));
+    let began = Instant::now();
+    let mut running = JoinSet::new();
+    for mut session in sessions {
+        let rounds = args.rounds;
+        running.spawn(async move {
+            for number in 1..=rounds {
+                round(&mut session, number).await.unwrap();
+            }
+            session
+        });
+    }
+    let sessions = tokio::time::timeout(PATIENCE, running.join_all()).await;
+    let pace = f64::from(args.rounds) / began.elapsed().as_secs_f64();
+    let report = attacker.map_or(Value::Null, Attacker::stop);
+    let mut ending = JoinSet::new();
+    for mut session in sessions.expect("the session stands still") {
+        ending.spawn(async move { finish(&mut session).await.unwrap() });
+    }
+    ending.join_all().await;
+    (pace, report)
+}
+
+/// The attacker's process.
+struct Attacker(std::process::Child);
+
+impl Attacker {
+    /// Returns when it has begun to send.
+    fn start(world: &World, args: &Args, flood: &[Flood], session: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_white-city-hostile"));
+        command
+            .args(["spam", "--json", "--session", session])
+            // It ends with the session; or by itself, should this program be ended before.
+            .arg(format!("--seconds={}", PATIENCE.as_secs()))
+            .arg("--network")
+            .arg(world.net.network_file())
+            .arg(format!("--connections={}", args.connections))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for kind in flood {
+            command.args(["--kind", kind.name()]);
+        }
+        for replica in &args.replica {
+            command.arg(format!("--replica={replica}"));
+        }
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let errors = child.stderr.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(errors), &mut line).unwrap();
+        assert_eq!(line.trim(), "sending");
+        Self(child)
+    }
+
+    /// Ends it as Ctrl-C would, and gives its report.
+    fn stop(self) -> Value {
+        let pid = self.0.id().to_string();
+        let interrupted = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(interrupted.unwrap().success());
+        let output = self.0.wait_with_output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// The most memory that a replica's application has ever used, KB.
+fn peak_kb(world: &World, replica: usize) -> u64 {
+    let pid = world.net.snapshot(replica).unwrap().app_pid;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let words = line.and_then(|rest| rest.split_whitespace().next());
+    words.and_then(|kb| kb.parse().ok()).unwrap_or(0)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn text(report: &Value) -> String {
+    let paces = &report["rounds_a_second"];
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let peak = report["peak_kb"].as_array().into_iter().flatten();
+    let peak = peak.filter_map(Value::as_u64).max().unwrap_or(0);
+    let sent = report["sent"]["sent"].as_object().into_iter().flatten();
+    let sent: Vec<String> = sent
+        .map(|(kind, answers)| format!("{kind} {answers}"))
+        .collect();
+    format!(
+        "{:<15} {:>6.1} rounds a second undisturbed, {:>6.1} attacked: {:.2}; peak {} MB; {}",
+        report["flood"].as_str().unwrap_or_default(),
+        number(&paces["undisturbed"]),
+        number(&paces["attacked"]),
+        number(&report["ratio"]),
+        peak / 1_024,
+        sent.join("; "),
+    )
+}
