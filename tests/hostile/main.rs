@@ -11,7 +11,7 @@ mod world;
 use std::{path::PathBuf, time::Duration};
 
 use tokio::task::JoinSet;
-use white_city_client::End;
+use white_city_client::{End, SessionId};
 
 use crate::world::{Key, PATIENCE, World, party};
 
@@ -26,6 +26,11 @@ fn program() -> PathBuf {
 /// Three parties run a session of two rounds to its end, which is the same for all.
 async fn a_session_finishes(world: &World, keys: &[Key]) {
     let id = world.open(keys, |spec| spec).await;
+    the_session_finishes(world, keys, id).await;
+}
+
+/// The same of a session that is open already.
+async fn the_session_finishes(world: &World, keys: &[Key], id: SessionId) {
     let mut running = JoinSet::new();
     for key in keys {
         running.spawn(party(world.session(key, id).await, 2));
