@@ -6,7 +6,7 @@ mod world;
 use std::time::Duration;
 
 use white_city_client::{End, Error, Session, wire::pb};
-use world::{Forked, Setup, key};
+use world::{Forked, Setup, Switch};
 
 /// The longest that anything in these tests may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -191,12 +191,13 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
         forked.a.sessions(&[1]).await,
         forked.b.sessions(&[2, 3]).await,
     );
-    // It follows the first board as long as that one answers.
-    a.push(forked.session_of_both(0).await);
+    // Whoever stands between it and the boards shows it the first one, and then the other.
+    let switch = Switch::start(&forked.a).await;
+    a.push(forked.session_through(&switch, 0).await);
     joined(&forked, &mut a, &mut b).await;
     fork_in_round_1(&forked, &mut a, &mut b).await;
     let mut both = a.pop().unwrap();
-    forked.a.stop().await;
+    switch.turn_to(&forked.b);
     let stopped = tokio::time::timeout(PATIENCE, both.inbox(2)).await.unwrap();
     let stopped = stopped.unwrap_err();
     let Error::Fork(fork) = &stopped else {
@@ -209,6 +210,31 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
     let refused = both.post(b"for the other history".to_vec(), vec![]).await;
     assert_eq!(refused.unwrap_err(), stopped, "it never writes again");
     assert!(!forked.b.filled(forked.id).await.contains(0));
-    assert_ne!(key(0), key(1));
-    forked.b.stop().await;
+    forked.stop().await;
+}
+
+/// Two replicas that show different histories give themselves away to whoever asks both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_knows_both_boards_finds_out_at_once() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let client = forked.client_of_both(0);
+    let found = async {
+        loop {
+            if let Err(Error::Fork(fork)) = client.status().await {
+                return fork;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let fork = tokio::time::timeout(PATIENCE, found).await.unwrap();
+    assert!(matches!(
+        fork.proof.fork,
+        Some(pb::fork_receipt::Fork::Headers(_))
+    ));
+    forked.stop().await;
 }

@@ -1,10 +1,17 @@
 //! Two boards of one genesis and one validator's key, and an adversary that carries transactions between them.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 use white_city_client::{
     Bitmap, Client, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, Spec,
     SpecBuilder, Trust,
@@ -21,7 +28,7 @@ use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
 const LOOK: Duration = Duration::from_millis(20);
 
 /// An identity that is the same in every run.
-pub fn key(party: u8) -> IdentityKey {
+fn key(party: u8) -> IdentityKey {
     local(party).identity()
 }
 
@@ -41,7 +48,7 @@ pub struct Board {
     pub name: &'static str,
     trust: Trust,
     url: String,
-    solo: std::sync::Mutex<Option<Solo>>,
+    solo: Mutex<Option<Solo>>,
     id: SessionId,
     /// How far its blocks were read, and what of them the other board hasn't taken yet.
     read: tokio::sync::Mutex<(u64, Vec<Vec<u8>>)>,
@@ -88,7 +95,7 @@ impl Forked {
             name,
             trust: trust.clone(),
             url: solo.rpc_url(),
-            solo: std::sync::Mutex::new(Some(solo)),
+            solo: Mutex::new(Some(solo)),
             id,
             read: tokio::sync::Mutex::default(),
         };
@@ -104,9 +111,14 @@ impl Forked {
         forked
     }
 
-    /// A session of a party that knows both boards, and asks the first one first.
-    pub async fn session_of_both(&self, party: u8) -> Session {
-        let client = client(&self.a.trust, &[&self.a.url, &self.b.url], party);
+    /// A client that knows both boards.
+    pub fn client_of_both(&self, party: u8) -> Client {
+        client(&self.a.trust, &[&self.a.url, &self.b.url], party)
+    }
+
+    /// A session of a party that sees what is behind the switch.
+    pub async fn session_through(&self, switch: &Switch, party: u8) -> Session {
+        let client = client(&self.a.trust, &[&switch.url], party);
         client.session(self.id).await.unwrap()
     }
 
@@ -197,6 +209,48 @@ impl Forked {
     }
 }
 
+/// Stands between a party and the boards, and shows it one of them.
+pub struct Switch {
+    url: String,
+    target: Arc<Mutex<(u64, String)>>,
+}
+
+impl Switch {
+    pub async fn start(board: &Board) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let target = Arc::new(Mutex::new((0, board.address())));
+        let shared = Arc::clone(&target);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (turn, address) = shared.lock().unwrap().clone();
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(address).await else {
+                        return;
+                    };
+                    let turned = async {
+                        while shared.lock().unwrap().0 == turn {
+                            tokio::time::sleep(LOOK).await;
+                        }
+                    };
+                    // A connection to the board that isn't shown any more ends.
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        () = turned => {}
+                    }
+                });
+            }
+        });
+        Self { url, target }
+    }
+
+    pub fn turn_to(&self, board: &Board) {
+        let mut target = self.target.lock().unwrap();
+        *target = (target.0 + 1, board.address());
+    }
+}
+
 fn client(trust: &Trust, urls: &[&str], party: u8) -> Client {
     Client::builder(trust.clone())
         .replicas(urls.iter().copied())
@@ -224,6 +278,10 @@ impl Board {
     pub async fn filled(&self, id: SessionId) -> Bitmap {
         let state = client(&self.trust, &[&self.url], 0).state(id).await;
         state.unwrap().filled()
+    }
+
+    fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
     }
 
     async fn has_open(&self, round: u32) -> bool {
