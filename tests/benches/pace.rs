@@ -1,5 +1,8 @@
 //! How fast sessions are beside an attacker who sends as much as it can.
 //!
+//! Attacker, replicas and parties share this machine's cores. What that alone costs is measured in the same run: beside a
+//! process that sends nothing and keeps one core busy.
+//!
 //! `cargo bench -p white-city-tests --bench pace` runs sessions of four parties on four replicas, in turn undisturbed and
 //! beside one attacker, for each kind of flood; it prints the medians, their ratio, and the replicas' peak memory.
 
@@ -8,7 +11,7 @@ mod world;
 
 use std::{
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Instant,
 };
 
@@ -65,7 +68,7 @@ async fn main() {
         args.kind.iter().map(|kind| vec![*kind]).collect()
     };
     warm_up(&world).await;
-    for flood in floods {
+    for flood in [vec![]].into_iter().chain(floods) {
         let report = measure(&world, &args, &flood).await;
         println!(
             "{}",
@@ -108,6 +111,7 @@ async fn measure(world: &World, args: &Args, flood: &[Flood]) -> Value {
         .map(|k| peak_kb(world, k))
         .collect();
     let name = match flood {
+        [] => "one busy core",
         [one] => one.name(),
         _ => "all",
     };
@@ -165,12 +169,23 @@ async fn session(
     (pace, report)
 }
 
-/// The attacker's process.
-struct Attacker(std::process::Child);
+/// The attacker's process, or one that only keeps a core busy.
+struct Attacker {
+    process: Child,
+    sends: bool,
+}
 
 impl Attacker {
     /// Returns when it has begun to send.
     fn start(world: &World, args: &Args, flood: &[Flood], session: &str) -> Self {
+        if flood.is_empty() {
+            let mut command = Command::new("sh");
+            let process = command.args(["-c", "while :; do :; done"]).spawn().unwrap();
+            return Self {
+                process,
+                sends: false,
+            };
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_white-city-hostile"));
         command
             .args(["spam", "--json", "--session", session])
@@ -192,15 +207,23 @@ impl Attacker {
         let errors = child.stderr.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(errors), &mut line).unwrap();
         assert_eq!(line.trim(), "sending");
-        Self(child)
+        Self {
+            process: child,
+            sends: true,
+        }
     }
 
     /// Ends it as Ctrl-C would, and gives its report.
-    fn stop(self) -> Value {
-        let pid = self.0.id().to_string();
+    fn stop(mut self) -> Value {
+        if !self.sends {
+            self.process.kill().unwrap();
+            self.process.wait().unwrap();
+            return Value::Null;
+        }
+        let pid = self.process.id().to_string();
         let interrupted = Command::new("kill").args(["-INT", &pid]).status();
         assert!(interrupted.unwrap().success());
-        let output = self.0.wait_with_output().unwrap();
+        let output = self.process.wait_with_output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap()
     }
 }
