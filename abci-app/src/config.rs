@@ -55,7 +55,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             pending_per_identity: 64,
             pending_total: 20_000,
-            open_keys_per_second: 500,
+            open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             fault_file: None,
         }
