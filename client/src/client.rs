@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::watch;
 use white_city_wire::{
-    IdentityKey, Network, SessionId, SignedTx, Spec,
+    IdentityKey, Network, SessionId, Signature, SignedTx, Spec,
     board::OpenerLeaf,
     tx::{Action, Open},
 };
@@ -15,10 +15,11 @@ use white_city_wire::{
 use crate::{
     Error, ReplicaLie, Trust, Unproven, Verified,
     read::{
-        BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession, ReadSpec,
-        RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState, SessionSummary,
-        read_sessions,
+        BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession,
+        ReadSignedSpec, RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState,
+        SessionSummary, read_sessions,
     },
+    receipt::{BadReceipt, Receipt},
     replicas::{ReadError, Replicas, Tally, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
@@ -240,7 +241,12 @@ impl Client {
     /// # Errors
     /// [`Error::UnknownSession`], which is never proven; [`Error::Erased`]; as [`Client::read`].
     pub async fn open_of(&self, id: SessionId) -> Result<Open, Error> {
-        let open = self.read(&ReadSpec(id), 0).await;
+        Ok(self.signed_open_of(id).await?.0)
+    }
+
+    /// As [`Client::open_of`], with the opener's signature.
+    pub(crate) async fn signed_open_of(&self, id: SessionId) -> Result<(Open, Signature), Error> {
+        let open = self.read(&ReadSignedSpec(id), 0).await;
         open.map(Verified::into_value).map_err(|error| match error {
             Error::Refused { code: 51, .. } => Error::Erased,
             other => unknown_session(other, id.into()),
@@ -284,6 +290,19 @@ impl Client {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
         self.read(&ReadEvidence { id, spec }, 0).await
+    }
+
+    /// A receipt under the newest header, also after the session's erasure.
+    ///
+    /// # Errors
+    /// [`Error::Receipt`] when the session has gone on since the receipt was made, so that a new one has to be made; as
+    /// [`Client::read`].
+    pub async fn renew(&self, receipt: Receipt) -> Result<Receipt, Error> {
+        let session = receipt.anchored_session().map_err(Error::Receipt)?;
+        let anchor = self.summary(session.into()).await?.anchor();
+        let anchor = anchor.ok_or(Error::Receipt(BadReceipt::NoAnchor))?;
+        let renewed = receipt.renewed(anchor, self.trust());
+        renewed.map_err(Error::Receipt)
     }
 
     /// Who may open sessions, and what they use, in the order of their numbers.

@@ -10,7 +10,11 @@ use white_city_wire::{
     tx::Leave,
 };
 
-use crate::signer::SignError;
+use crate::{
+    receipt::{BadReceipt, Receipt},
+    signer::SignError,
+    trust::Trust,
+};
 
 /// Why one replica gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +125,12 @@ pub struct Fork {
 }
 
 impl Fork {
+    /// The proof as a file that convinces anybody who has the genesis.
+    #[must_use]
+    pub fn receipt(&self, trust: &Trust) -> Receipt {
+        Receipt::new(trust, pb::receipt::Body::Fork(self.proof.clone()))
+    }
+
     pub(crate) fn of_headers(height: u64, headers: pb::HeaderFork) -> Self {
         Self {
             what: format!("two blocks at height {height} that aren't of one chain"),
@@ -301,6 +311,9 @@ pub enum Error {
     /// The signer gave no signature.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// What was asked for can't be proven, or a receipt doesn't verify.
+    #[error("no receipt: {0}")]
+    Receipt(BadReceipt),
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(String),

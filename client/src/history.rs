@@ -195,16 +195,31 @@ impl History {
         if !self.rounds.is_empty() {
             return Err(Contradiction::PastLastRound);
         }
+        let digests = self.join_digests(joins);
+        if !proof.is_of(leaf, 0, &slots_root(digests.iter().copied())) {
+            return Err(Contradiction::Transcript);
+        }
+        self.closed_joining(joins, digests)
+    }
+
+    /// The digests of all slots of round 0.
+    pub(crate) fn join_digests(&self, joins: &[(Join, Signature)]) -> Vec<Option<Hash>> {
         let mut digests = vec![None; usize::from(self.spec.parties())];
         for (join, _) in joins {
             if let Some(slot) = digests.get_mut(usize::from(join.index)) {
                 *slot = Some(join.digest());
             }
         }
+        digests
+    }
+
+    /// Round 0 with these joins, if they are enough to close it.
+    pub(crate) fn closed_joining(
+        &self,
+        joins: &[(Join, Signature)],
+        digests: Vec<Option<Hash>>,
+    ) -> Result<ClosedRound, Contradiction> {
         let root = slots_root(digests.iter().copied());
-        if !proof.is_of(leaf, 0, &root) {
-            return Err(Contradiction::Transcript);
-        }
         let members = filled(&digests);
         self.check_quorum(&members)?;
         Ok(ClosedRound {
@@ -232,7 +247,7 @@ impl History {
         if round == 0 || round >= self.spec.max_rounds {
             return Err(Contradiction::PastLastRound);
         }
-        let digests = self.digests(entries)?;
+        let digests = self.digests(entries.iter().map(|entry| &entry.signed))?;
         let root = slots_root(digests.iter().copied());
         if !proof.is_of(leaf, round, &root) {
             return Err(Contradiction::Transcript);
@@ -241,12 +256,37 @@ impl History {
             return Err(Contradiction::Fork { root });
         }
         self.check_entries(reader, entries)?;
-        let posts = entries
-            .iter()
-            .filter_map(|entry| match &entry.signed.entry {
-                WireEntry::Post(post) => Some(post.index),
-                WireEntry::Finish(_) => None,
-            });
+        let entries = entries.iter().map(|entry| entry.signed.clone());
+        self.closed_by_posts(entries.collect(), digests)
+    }
+
+    /// Checks the next round without its payloads: every entry, and that posts win it.
+    pub(crate) fn check_signed_round(
+        &self,
+        entries: Vec<SignedEntry>,
+    ) -> Result<ClosedRound, Contradiction> {
+        let round = self.open_round();
+        if round == 0 || round >= self.spec.max_rounds {
+            return Err(Contradiction::PastLastRound);
+        }
+        let digests = self.digests(&entries)?;
+        for entry in &entries {
+            self.check_signed(entry)?;
+        }
+        self.closed_by_posts(entries, digests)
+    }
+
+    /// The next round with these entries, if posts win it.
+    fn closed_by_posts(
+        &self,
+        entries: Vec<SignedEntry>,
+        digests: Vec<Option<Hash>>,
+    ) -> Result<ClosedRound, Contradiction> {
+        let (round, root) = (self.open_round(), slots_root(digests.iter().copied()));
+        let posts = entries.iter().filter_map(|signed| match &signed.entry {
+            WireEntry::Post(post) => Some(post.index),
+            WireEntry::Finish(_) => None,
+        });
         let mut members = Bitmap::empty(self.spec.parties());
         for index in posts {
             members.insert(index);
@@ -255,7 +295,7 @@ impl History {
         Ok(ClosedRound {
             digests,
             joins: Vec::new(),
-            entries: entries.iter().map(|entry| entry.signed.clone()).collect(),
+            entries,
             members,
             root,
             transcript: transcript_after(&self.transcript(), round, &root),
@@ -278,24 +318,37 @@ impl History {
         entries: &[Entry],
         leaf: &SessionLeaf,
     ) -> Result<(), Contradiction> {
-        let digests = self.digests(entries)?;
-        if slots_root(digests) != leaf.slots_root {
+        let signed: Vec<SignedEntry> = entries.iter().map(|entry| entry.signed.clone()).collect();
+        self.check_signed_last_round(outcome, &signed, leaf)?;
+        self.check_all_payloads(None, entries)
+    }
+
+    /// As [`History::check_last_round`], without payloads.
+    pub(crate) fn check_signed_last_round(
+        &self,
+        outcome: Option<&Hash>,
+        entries: &[SignedEntry],
+        leaf: &SessionLeaf,
+    ) -> Result<(), Contradiction> {
+        if slots_root(self.digests(entries)?) != leaf.slots_root {
             return Err(Contradiction::Transcript);
         }
-        self.check_entries(None, entries)?;
+        for entry in entries {
+            self.check_signed(entry)?;
+        }
         let Some(outcome) = outcome else {
             return Ok(());
         };
-        let finished = entries.iter().filter(|entry| match &entry.signed.entry {
+        let finished = entries.iter().filter(|signed| match &signed.entry {
             WireEntry::Finish(finish) => finish.outcome == *outcome,
             WireEntry::Post(_) => false,
         });
-        let got = u16::try_from(finished.count()).unwrap_or(u16::MAX);
-        if got < self.spec.quorum {
-            return Err(Contradiction::TooFew {
-                got,
-                needed: self.spec.quorum,
-            });
+        let (got, needed) = (
+            u16::try_from(finished.count()).unwrap_or(u16::MAX),
+            self.spec.quorum,
+        );
+        if got < needed {
+            return Err(Contradiction::TooFew { got, needed });
         }
         Ok(())
     }
@@ -309,7 +362,7 @@ impl History {
     }
 }
 
-fn filled(digests: &[Option<Hash>]) -> Bitmap {
+pub(crate) fn filled(digests: &[Option<Hash>]) -> Bitmap {
     (0_u16..)
         .zip(digests)
         .map(|(index, digest)| (index, digest.is_some()))

@@ -28,6 +28,7 @@
 //! * Every join and every entry that it reads is also checked under its author's own key, against the transcript that the
 //!   reader computed itself: even all replicas together can't forge one.
 //! * It remembers what it has read. Two histories that the validators have signed are a [`Fork`], with a proof for anybody.
+//! * What it has read it can prove to others, offline and for ever: [`receipt`].
 //! * Only lists of sessions are [`Unproven`]: nobody can prove that nothing is missing in them.
 //! * A party decides once what fills a slot and sends the same bytes again. It keeps them in memory: a process that was
 //!   restarted doesn't write into a session that it had joined ([`Error::NoJournal`]). After a slot of its own turned out
@@ -48,6 +49,7 @@ pub mod files;
 pub mod genesis;
 pub mod history;
 pub mod read;
+pub mod receipt;
 mod replicas;
 mod session;
 pub mod signer;
@@ -58,6 +60,7 @@ pub mod vault;
 pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use read::{SessionState, Unproven, Verified};
+pub use receipt::Receipt;
 pub use session::{End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::{SEALING_BYTES, SpecBuilder};

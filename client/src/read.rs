@@ -15,6 +15,9 @@ pub use inbox::{Entry, InboxPage, ReadInbox};
 pub(crate) use list::read_sessions;
 pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
+pub(crate) use session::{
+    Parties, ReadSignedSpec, check_culprits, check_join, check_left, check_open, culprits, left,
+};
 pub use session::{
     ReadEvidence, ReadLeaf, ReadSession, ReadSpec, SessionEvidence, SessionState, SessionSummary,
 };

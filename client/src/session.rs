@@ -2,6 +2,7 @@
 
 mod inbox;
 mod observer;
+mod receipt;
 mod slot;
 mod write;
 

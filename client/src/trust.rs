@@ -152,7 +152,7 @@ impl Trust {
                 got: height.to_string(),
             });
         }
-        self.check_commit(&signed).map_err(BadHeader::Commit)?;
+        self.check_commit(&signed)?;
         let data_hash = header.data_hash.and_then(hash_of);
         let data_hash = data_hash.ok_or_else(|| BadHeader::Field {
             field: "data_hash",
@@ -170,15 +170,18 @@ impl Trust {
         })
     }
 
-    fn check_commit(&self, signed: &SignedHeader) -> Result<(), String> {
+    fn check_commit(&self, signed: &SignedHeader) -> Result<(), BadHeader> {
+        let bad = |error: VerificationError| BadHeader::Commit(reason(&error));
         let validators = &self.0.validators;
-        let checks = [
-            ProdPredicates.header_matches_commit(&signed.header, signed.commit.block_id.hash),
-            ProdPredicates.valid_commit(signed, validators, &ProdCommitValidator),
-            ProdVotingPowerCalculator::default().check_signers_overlap(signed, validators),
-        ];
-        let failed = checks.into_iter().find_map(Result::err);
-        failed.map_or(Ok(()), |error| Err(reason(&error)))
+        ProdPredicates
+            .header_matches_commit(&signed.header, signed.commit.block_id.hash)
+            .map_err(bad)?;
+        ProdPredicates
+            .valid_commit(signed, validators, &ProdCommitValidator)
+            .map_err(bad)?;
+        ProdVotingPowerCalculator::default()
+            .check_signers_overlap(signed, validators)
+            .map_err(bad)
     }
 
     /// Checks a header that [`VerifiedHeader::encode`] has encoded.

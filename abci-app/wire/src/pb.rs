@@ -816,10 +816,13 @@ pub struct CeremonyReceipt {
     pub terminal: ::core::option::Option<Terminal>,
     #[prost(message, repeated, tag = "6")]
     pub culprits: ::prost::alloc::vec::Vec<Culprit>,
+    /// In the order of leaving.
     #[prost(message, repeated, tag = "7")]
     pub left: ::prost::alloc::vec::Vec<Leaver>,
+    /// For each culprit that wrote two entries for one slot, in the order of the culprits.
     #[prost(message, repeated, tag = "8")]
     pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// The declines and aborts of those who left, in the order of leaving.
     #[prost(message, repeated, tag = "9")]
     pub leaves: ::prost::alloc::vec::Vec<Tx>,
 }

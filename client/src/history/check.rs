@@ -1,7 +1,7 @@
 //! What is checked of each entry before it becomes history.
 
 use white_city_wire::{
-    Entry as WireEntry, Hash, PostHeader,
+    Entry as WireEntry, Hash, PostHeader, SignedEntry,
     entry::{bcast_hash, p2p_leaf},
     tree::{slot_root, slot_root_from_path},
 };
@@ -11,12 +11,15 @@ use crate::read::Entry;
 
 impl History {
     /// The digests of all slots of a round with these entries, which nobody has checked.
-    pub(super) fn digests(&self, entries: &[Entry]) -> Result<Vec<Option<Hash>>, Contradiction> {
+    pub(crate) fn digests<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a SignedEntry>,
+    ) -> Result<Vec<Option<Hash>>, Contradiction> {
         let mut digests = vec![None; usize::from(self.spec.parties())];
-        for entry in entries {
-            let (_, _, index) = entry.signed.entry.slot();
+        for signed in entries {
+            let (_, _, index) = signed.entry.slot();
             match digests.get_mut(usize::from(index)) {
-                Some(slot @ None) => *slot = Some(entry.signed.entry.digest()),
+                Some(slot @ None) => *slot = Some(signed.entry.digest()),
                 _ => {
                     let what = "a second entry for one slot, or one past the roster";
                     return Err(Contradiction::Place { index, what });
@@ -33,7 +36,18 @@ impl History {
         entries: &[Entry],
     ) -> Result<(), Contradiction> {
         for entry in entries {
-            self.check_signed(entry)?;
+            self.check_signed(&entry.signed)?;
+        }
+        self.check_all_payloads(reader, entries)
+    }
+
+    /// Checks that the payloads which came along are what was signed.
+    pub(super) fn check_all_payloads(
+        &self,
+        reader: Option<u16>,
+        entries: &[Entry],
+    ) -> Result<(), Contradiction> {
+        for entry in entries {
             if let WireEntry::Post(post) = &entry.signed.entry {
                 self.check_payloads(reader, post, entry)?;
             }
@@ -42,8 +56,7 @@ impl History {
     }
 
     /// Place, membership, transcript, and then the signature under the key that the roster has at that index.
-    fn check_signed(&self, entry: &Entry) -> Result<(), Contradiction> {
-        let signed = &entry.signed;
+    pub(super) fn check_signed(&self, signed: &SignedEntry) -> Result<(), Contradiction> {
         let (session, round, index) = signed.entry.slot();
         let place = |what| Err(Contradiction::Place { index, what });
         if session != self.session {

@@ -4,6 +4,7 @@ use white_city_wire::{
     Hash, SessionId, Spec,
     board::{slot_leaf, transcript_after},
     pb::{self, query::Question},
+    proof::RoundProof,
     tree::slot_root,
     tx::Join,
 };
@@ -32,6 +33,8 @@ pub struct RoundStatus {
     pub round: u32,
     /// Whether it has closed.
     pub closed: bool,
+    /// From the round to the transcript, once it has closed.
+    pub proof: Option<RoundProof>,
     /// Leaves of its slots in the order of the roster, zeros where empty.
     pub slots: Vec<Hash>,
 }
@@ -82,6 +85,7 @@ impl Read for ReadRound<'_> {
         Ok(RoundStatus {
             round: self.round,
             closed: proven.round.is_some(),
+            proof: proven.round.clone(),
             slots,
         })
     }

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use white_city_wire::{
-    Bitmap, Hash, Refusal, SessionId, Signature, SignedEntry, SignedTx, Spec,
+    Bitmap, Hash, NetworkId, Refusal, SessionId, Signature, SignedEntry, SignedTx, Spec,
     board::{Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash},
     pb::{self, query::Question},
     proof::SessionProof,
@@ -27,27 +27,45 @@ impl Read for ReadSpec {
     }
 
     fn check(&self, proven: &Proven<'_>) -> Result<Open, Lie> {
-        proven.session(self.0.into())?;
-        let answer = body!(proven, Spec)?;
-        check_open(
-            answer.open.clone().unwrap_or_default(),
-            self.0,
-            proven.trust,
-        )
+        Ok(ReadSignedSpec(self.0).check(proven)?.0)
     }
 }
 
-/// Checks what opened a session: that the id is made of it, and the opener's signature.
-fn check_open(open: pb::Open, id: SessionId, trust: &Trust) -> Result<Open, Lie> {
+/// As [`ReadSpec`], with the opener's signature.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadSignedSpec(pub(crate) SessionId);
+
+impl Read for ReadSignedSpec {
+    type Value = (Open, Signature);
+
+    fn question(&self) -> Question {
+        ReadSpec(self.0).question()
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<(Open, Signature), Lie> {
+        proven.session(self.0.into())?;
+        let answer = body!(proven, Spec)?;
+        let open = answer.open.clone().unwrap_or_default();
+        let (open, id, signature) = check_open(open, proven.trust)?;
+        if id != self.0 {
+            return Err(Lie::new("the spec isn't this session's"));
+        }
+        Ok((open, signature))
+    }
+}
+
+/// Checks the signature over what opened a session, and gives the id that is made of it.
+pub(crate) fn check_open(
+    open: pb::Open,
+    trust: &Trust,
+) -> Result<(Open, SessionId, Signature), Lie> {
     let network = trust.network().id;
     let (open, signature) = open_from_pb(open).or_lie("spec")?;
-    if open.session_id(&network) != id {
-        return Err(Lie::new("the spec isn't this session's"));
-    }
     let tx = SignedTx::new(Action::Open(open.clone()), signature).or_lie("spec")?;
     tx.verify(&open.opener, open.spec.parties(), &network)
         .or_lie("the opener's signature")?;
-    Ok(open)
+    let id = open.session_id(&network);
+    Ok((open, id, signature))
 }
 
 /// A session's number, leaf and terminal record: all that is left after erasure.
@@ -205,12 +223,12 @@ impl SessionState {
     }
 }
 
-fn culprits(culprits: &[pb::Culprit]) -> Result<Vec<Culprit>, Lie> {
+pub(crate) fn culprits(culprits: &[pb::Culprit]) -> Result<Vec<Culprit>, Lie> {
     let culprits = culprits.iter().map(Culprit::try_from);
     culprits.collect::<Result<_, _>>().or_lie("culprits")
 }
 
-fn left(left: &[pb::Leaver]) -> Result<Vec<(u16, Hash)>, Lie> {
+pub(crate) fn left(left: &[pb::Leaver]) -> Result<Vec<(u16, Hash)>, Lie> {
     let bad = || Lie::new("left: not an index and 32 bytes");
     let left = left.iter().map(|leaver| {
         let index = u16::try_from(leaver.index).map_err(|_| bad())?;
@@ -219,14 +237,14 @@ fn left(left: &[pb::Leaver]) -> Result<Vec<(u16, Hash)>, Lie> {
     left.collect()
 }
 
-fn check_culprits(culprits: &[Culprit], leaf: &SessionLeaf) -> Result<(), Lie> {
+pub(crate) fn check_culprits(culprits: &[Culprit], leaf: &SessionLeaf) -> Result<(), Lie> {
     if evidence_hash(culprits) != leaf.evidence {
         return Err(Lie::new("the culprits aren't the session's"));
     }
     Ok(())
 }
 
-fn check_left(left: &[(u16, Hash)], leaf: &SessionLeaf) -> Result<(), Lie> {
+pub(crate) fn check_left(left: &[(u16, Hash)], leaf: &SessionLeaf) -> Result<(), Lie> {
     if left_hash(left) != leaf.left {
         return Err(Lie::new("those who left aren't the session's"));
     }
@@ -263,7 +281,7 @@ pub struct SessionEvidence {
     /// Against whom there is signed evidence, ascending by index; with the two signed entries where it is an equivocation.
     pub culprits: Vec<(Culprit, Option<[SignedEntry; 2]>)>,
     /// Who left by name, in the order of leaving, with what each has signed.
-    pub left: Vec<(u16, Leave)>,
+    pub left: Vec<(u16, Leave, Signature)>,
 }
 
 /// Asks for the evidence that is on the board.
@@ -291,16 +309,21 @@ impl Read for ReadEvidence<'_> {
         check_culprits(&culprits, leaf)?;
         let left = left(&answer.left)?;
         check_left(&left, leaf)?;
+        let parties = Parties {
+            id: self.id,
+            spec: self.spec,
+            network: &proven.trust.network().id,
+        };
         let culprits = culprits.into_iter().map(|culprit| {
             let pair = match culprit.offence {
-                Offence::Equivocation => Some(self.pair(&culprit, &answer.evidence, proven)?),
+                Offence::Equivocation => Some(parties.pair(&culprit, &answer.evidence)?),
                 Offence::BadPayload | Offence::FalseComplaint => None,
             };
             Ok((culprit, pair))
         });
         let left = left
             .into_iter()
-            .map(|(index, digest)| self.word(index, &digest, &answer.leaves, proven));
+            .map(|(index, digest)| parties.word(index, &digest, &answer.leaves));
         Ok(SessionEvidence {
             culprits: culprits.collect::<Result<_, Lie>>()?,
             left: left.collect::<Result<_, Lie>>()?,
@@ -308,13 +331,20 @@ impl Read for ReadEvidence<'_> {
     }
 }
 
-impl ReadEvidence<'_> {
+/// A session's parties, for checking what they have signed.
+#[derive(Clone, Copy)]
+pub(crate) struct Parties<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) spec: &'a Spec,
+    pub(crate) network: &'a NetworkId,
+}
+
+impl Parties<'_> {
     /// The two signed entries that convict a culprit.
-    fn pair(
-        &self,
+    pub(crate) fn pair(
+        self,
         culprit: &Culprit,
         evidence: &[pb::Evidence],
-        proven: &Proven<'_>,
     ) -> Result<[SignedEntry; 2], Lie> {
         let key = self.spec.key(culprit.index).or_lie("evidence")?;
         for pair in evidence {
@@ -324,8 +354,7 @@ impl ReadEvidence<'_> {
             let slot = (self.id, culprit.round, culprit.index);
             let is_it = digests == (culprit.a, culprit.b)
                 && [&first, &second].iter().all(|entry| {
-                    entry.entry.slot() == slot
-                        && entry.is_signed_by(key, &proven.trust.network().id)
+                    entry.entry.slot() == slot && entry.is_signed_by(key, self.network)
                 });
             if is_it {
                 return Ok([first, second]);
@@ -338,42 +367,40 @@ impl ReadEvidence<'_> {
     }
 
     /// What somebody who left has signed.
-    fn word(
-        &self,
+    pub(crate) fn word(
+        self,
         index: u16,
         digest: &Hash,
         leaves: &[pb::Tx],
-        proven: &Proven<'_>,
-    ) -> Result<(u16, Leave), Lie> {
-        let network = proven.trust.network().id;
+    ) -> Result<(u16, Leave, Signature), Lie> {
         let word = leaves
             .iter()
-            .find_map(|tx| check_leave(tx, self.id, self.spec, &network, (index, digest)));
-        word.map(|leave| (index, leave))
+            .find_map(|tx| self.check_leave(tx, (index, digest)));
+        word.map(|(leave, signature)| (index, leave, signature))
             .ok_or_else(|| Lie(format!("what party {index} said when it left is missing")))
     }
-}
 
-fn check_leave(
-    tx: &pb::Tx,
-    id: SessionId,
-    spec: &Spec,
-    network: &white_city_wire::NetworkId,
-    (author, digest): (u16, &Hash),
-) -> Option<Leave> {
-    let tx = SignedTx::decode(&tx.encode_to_vec()).ok()?;
-    let Action::Leave {
-        session,
-        index,
-        leave,
-    } = tx.unverified_action().clone()
-    else {
-        return None;
-    };
-    tx.verify(spec.key(index).ok()?, spec.parties(), network)
-        .ok()?;
-    let is_it = session == id && index == author && leave.digest(&id, index) == *digest;
-    is_it.then_some(leave)
+    fn check_leave(
+        self,
+        tx: &pb::Tx,
+        (author, digest): (u16, &Hash),
+    ) -> Option<(Leave, Signature)> {
+        let tx = SignedTx::decode(&tx.encode_to_vec()).ok()?;
+        let Action::Leave {
+            session,
+            index,
+            leave,
+        } = tx.unverified_action().clone()
+        else {
+            return None;
+        };
+        if (session, index) != (self.id, author) || leave.digest(&session, index) != *digest {
+            return None;
+        }
+        let key = self.spec.key(index).ok()?;
+        let verified = tx.verify(key, self.spec.parties(), self.network).ok()?;
+        Some((leave, *verified.signature()))
+    }
 }
 
 /// Checks a join under its author's key.

@@ -2,11 +2,17 @@
 
 mod ending;
 mod reading;
+mod receipts;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
-use white_city_wire::{Hash, IdentityKey, Spec, board::Status, pb, tx::Open};
+use white_city_wire::{
+    Hash, IdentityKey, Signature, SignedEntry, Spec,
+    board::Status,
+    pb,
+    tx::{Join, Open},
+};
 
 use crate::{
     AbortRecord, Error, SessionId, Verified,
@@ -66,12 +72,17 @@ pub struct Observer {
     client: Client,
     id: SessionId,
     open: Open,
+    /// The opener's.
+    open_signature: Signature,
     reader: Option<u16>,
     history: History,
     now: Option<Verified<SessionState>>,
     /// What certified the history that was read last, should another one show up.
     anchor: Option<pb::Anchor>,
     kept: BTreeMap<u32, Vec<Entry>>,
+    /// What the round held that was open when the session ended: joins in round 0, entries in the others.
+    last_joins: Vec<(Join, Signature)>,
+    last_entries: Vec<SignedEntry>,
     /// The end, once it has been confirmed.
     end: Option<End>,
     progress: watch::Sender<Option<Progress>>,
@@ -92,7 +103,7 @@ impl Observer {
         id: SessionId,
         me: Option<&IdentityKey>,
     ) -> Result<Self, Error> {
-        let open = client.open_of(id).await?;
+        let (open, open_signature) = client.signed_open_of(id).await?;
         let network = client.network().id;
         let mut observer = Self {
             wakeups: client.wakeups(),
@@ -101,6 +112,9 @@ impl Observer {
             reader: me.and_then(|key| open.spec.index_of(key)),
             history: History::new(network, id, open.spec.clone()),
             open,
+            open_signature,
+            last_joins: Vec::new(),
+            last_entries: Vec::new(),
             now: None,
             anchor: None,
             kept: BTreeMap::new(),

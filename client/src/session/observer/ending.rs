@@ -58,7 +58,7 @@ impl Observer {
         let evidence = replicas.read_from(endpoint, &read, now.height()).await?;
         let left = evidence.into_value().left.into_iter();
         Ok(left
-            .map(|(index, word)| Leaver {
+            .map(|(index, word, _)| Leaver {
                 index,
                 word: Some(word),
             })

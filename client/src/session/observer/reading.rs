@@ -283,6 +283,8 @@ impl Observer {
             );
             let all = all.await?;
             self.end = Some(self.check_end(endpoint, &now, &terminal, &all).await?);
+            self.last_joins = all.joins;
+            self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
         }
         self.announce(&now);
         self.floor = self.floor.max(now.height());

@@ -1,0 +1,105 @@
+//! What every receipt begins with: the session in a certified state, its spec, and the place of one slot.
+
+use white_city_wire::{
+    Hash, SessionId, Spec,
+    board::SessionLeaf,
+    pb,
+    proof::{RoundProof, SessionProof, StateProof},
+    read::split_hashes,
+    tree::slot_root_from_path,
+    tx::Open,
+};
+
+use super::{BadReceipt, Certified, error::OrBad};
+use crate::{
+    read::check_open,
+    trust::{Trust, VerifiedHeader},
+};
+
+/// A session as a quorum of replicas has certified it.
+pub(super) struct Anchored {
+    pub(super) leaf: SessionLeaf,
+    pub(super) certified: Certified,
+}
+
+/// Follows an anchor from the validators' signatures to the session.
+pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchored, BadReceipt> {
+    let anchor = anchor.ok_or(BadReceipt::Missing("certified state"))?;
+    let header = check_header(&anchor.signed_header, trust)?;
+    let state = anchor.state.as_ref();
+    let state = state.ok_or(BadReceipt::Missing("way from the header to the state"))?;
+    let state = StateProof::from_pb(state, trust.network().params_hash).or_bad("state")?;
+    if state.data_hash() != header.data_hash() {
+        return Err(BadReceipt::State);
+    }
+    let session = anchor.session.as_ref();
+    let session = session.ok_or(BadReceipt::Missing("way from the state to the session"))?;
+    let session = SessionProof::try_from(session).or_bad("session")?;
+    if !session.is_of(&state.board) {
+        return Err(BadReceipt::Session);
+    }
+    Ok(Anchored {
+        leaf: session.leaf,
+        certified: Certified {
+            height: header.height(),
+            time: header.time(),
+            board_ms: Some(state.board_ms(&header.time())),
+        },
+    })
+}
+
+/// A header with the signatures of more than two thirds of the validators, in its one encoding.
+pub(super) fn check_header(bytes: &[u8], trust: &Trust) -> Result<VerifiedHeader, BadReceipt> {
+    let header = trust.decode_header(bytes)?;
+    if header.encode() != bytes {
+        return Err(BadReceipt::Encoding("the header"));
+    }
+    Ok(header)
+}
+
+/// A spec under its opener's signature, and the session that they make.
+pub(super) fn open(
+    open: Option<&pb::Open>,
+    trust: &Trust,
+) -> Result<(Open, SessionId), BadReceipt> {
+    let open = open.ok_or(BadReceipt::Missing("spec"))?;
+    let (open, id, _) = check_open(open.clone(), trust).or_bad("spec")?;
+    Ok((open, id))
+}
+
+/// The session that was opened, as it was certified.
+pub(super) fn of_session(
+    anchor: Option<&pb::Anchor>,
+    opened: Option<&pb::Open>,
+    trust: &Trust,
+) -> Result<(Anchored, Open), BadReceipt> {
+    let anchored = check(anchor, trust)?;
+    let (open, id) = open(opened, trust)?;
+    if anchored.leaf.session != id {
+        return Err(BadReceipt::OtherSession("the spec"));
+    }
+    Ok((anchored, open))
+}
+
+/// Checks that a slot of a round, closed or open, has this leaf, and gives the transcript before the round.
+pub(super) fn check_slot(
+    slot: Option<&pb::SlotProof>,
+    (round, index): (u32, u16),
+    slot_leaf: Hash,
+    leaf: &SessionLeaf,
+    spec: &Spec,
+) -> Result<Hash, BadReceipt> {
+    let slot = slot.ok_or(BadReceipt::Missing("way from the slot to the session"))?;
+    let path = split_hashes(&slot.path).ok_or(BadReceipt::Slot(round))?;
+    // How long the path is follows from the spec, so neither padding nor an inner node passes for a slot.
+    let root = slot_root_from_path(slot_leaf, index, spec.parties(), &path)
+        .ok_or(BadReceipt::Slot(round))?;
+    let before = match &slot.round {
+        None => (leaf.open_round == round && leaf.slots_root == root).then_some(leaf.transcript),
+        Some(proof) => {
+            let proof = RoundProof::try_from(proof).or_bad("round")?;
+            proof.is_of(leaf, round, &root).then_some(proof.before)
+        }
+    };
+    before.ok_or(BadReceipt::Slot(round))
+}

@@ -1,0 +1,71 @@
+//! What speaks against a party: two entries for one slot, or a slot that stayed empty.
+
+use white_city_wire::{Hash, pb, tx::entry_from_pb};
+
+use super::{BadReceipt, Claim, Place, Proven, anchor, error::OrBad};
+use crate::trust::Trust;
+
+/// The party's own signatures convict it: no replica is believed.
+pub(super) fn verify_equivocation(
+    receipt: &pb::EquivocationReceipt,
+    trust: &Trust,
+) -> Result<Proven, BadReceipt> {
+    let (open, id) = anchor::open(receipt.open.as_ref(), trust)?;
+    let evidence = receipt.evidence.as_ref();
+    let evidence = evidence.ok_or(BadReceipt::Missing("evidence"))?;
+    let first = entry_from_pb(evidence.first.as_ref()).or_bad("first entry")?;
+    let second = entry_from_pb(evidence.second.as_ref()).or_bad("second entry")?;
+    let (session, round, index) = first.entry.slot();
+    if session != id {
+        return Err(BadReceipt::OtherSession("the evidence"));
+    }
+    if second.entry.slot() != first.entry.slot() {
+        return Err(BadReceipt::NoEquivocation("they are for different slots"));
+    }
+    let digests = [first.entry.digest(), second.entry.digest()];
+    if digests[0] >= digests[1] {
+        return Err(BadReceipt::NoEquivocation(
+            "they are the same, or in the wrong order",
+        ));
+    }
+    let place = Place::new((round, index), &open.spec)?;
+    for entry in [&first, &second] {
+        if !entry.is_signed_by(&place.key, &trust.network().id) {
+            return Err(BadReceipt::Signature(index));
+        }
+    }
+    Ok(Proven {
+        session: Some(id),
+        open: Some(open),
+        certified: Vec::new(),
+        claim: Claim::Equivocation { place, digests },
+    })
+}
+
+pub(super) fn verify_absence(
+    receipt: &pb::AbsenceReceipt,
+    trust: &Trust,
+) -> Result<Proven, BadReceipt> {
+    let (anchored, open) =
+        anchor::of_session(receipt.anchor.as_ref(), receipt.open.as_ref(), trust)?;
+    let (leaf, round) = (&anchored.leaf, receipt.round);
+    let index = u16::try_from(receipt.index);
+    let index = index.map_err(|_| BadReceipt::NotInRoster(receipt.index))?;
+    let place = Place::new((round, index), &open.spec)?;
+    let slot = receipt.slot.as_ref();
+    anchor::check_slot(slot, (round, index), Hash::ZERO, leaf, &open.spec)?;
+    if leaf.open_round == round && leaf.status.is_live() {
+        return Err(BadReceipt::Live(
+            "the round is open: an empty slot proves nothing",
+        ));
+    }
+    Ok(Proven {
+        session: Some(leaf.session),
+        certified: vec![anchored.certified],
+        claim: Claim::Absence {
+            ended: leaf.open_round == round,
+            place,
+        },
+        open: Some(open),
+    })
+}

@@ -1,0 +1,319 @@
+//! What a receipt proves, and whose signatures that rests on.
+
+use std::fmt;
+
+use tendermint::Time;
+use white_city_wire::{
+    Bitmap, Hash, IdentityKey, SessionId, Spec,
+    board::{Status, Terminal},
+    seal::BlockTime,
+    tx::Open,
+};
+
+use super::BadReceipt;
+use crate::error::cause_text;
+
+/// A block that more than two thirds of the genesis' validators have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certified {
+    /// Its height.
+    pub height: u64,
+    /// Its header's time, which the validators' clocks make.
+    pub time: BlockTime,
+    /// Its board time, milliseconds; `None` where the receipt has the header only.
+    pub board_ms: Option<u64>,
+}
+
+/// A slot, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The round; 0 is joining.
+    pub round: u32,
+    /// The party's index.
+    pub index: u16,
+    /// The party's key.
+    pub key: IdentityKey,
+}
+
+impl Place {
+    pub(super) fn new((round, index): (u32, u16), spec: &Spec) -> Result<Self, BadReceipt> {
+        let key = spec.key(index);
+        let key = *key.map_err(|_| BadReceipt::NotInRoster(index.into()))?;
+        Ok(Self { round, index, key })
+    }
+}
+
+/// What is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// A party's join or entry is on the board, so it was in time.
+    Submission {
+        /// In which slot.
+        place: Place,
+        /// Digest of the join or entry.
+        digest: Hash,
+        /// Whether the round has closed with it.
+        closed: bool,
+    },
+    /// How a session ended. At least one of the two is there.
+    End {
+        /// The record that the replicas certify.
+        terminal: Option<Terminal>,
+        /// The outcome that a quorum of the parties has signed, and who they are.
+        finished: Option<(Hash, Bitmap)>,
+    },
+    /// Everything that was signed in a session, and how it ended.
+    Ceremony {
+        /// How many have joined.
+        joins: u16,
+        /// The round that was open at the end; 0 is joining.
+        rounds: u32,
+        /// How many entries there are, each under its author's signature.
+        entries: u64,
+        /// Against whom there is evidence.
+        culprits: Vec<u16>,
+        /// Who left by name, in the order of leaving.
+        left: Vec<u16>,
+        /// How it ended.
+        terminal: Box<Terminal>,
+    },
+    /// A party has signed two different entries for one slot.
+    Equivocation {
+        /// Which slot.
+        place: Place,
+        /// The two entries' digests.
+        digests: [Hash; 2],
+    },
+    /// A slot was empty when its round closed, or when the session ended in it.
+    Absence {
+        /// Which slot.
+        place: Place,
+        /// Whether the session ended in this round.
+        ended: bool,
+    },
+    /// The validators have signed two histories.
+    Fork(ForkClaim),
+}
+
+/// Two histories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForkClaim {
+    /// Two blocks of one height.
+    Headers {
+        /// The height.
+        height: u64,
+        /// Their hashes.
+        hashes: [Hash; 2],
+    },
+    /// Two pasts of one session.
+    Session {
+        /// The round before which they differ.
+        round: u32,
+        /// Their transcripts.
+        transcripts: [Hash; 2],
+    },
+}
+
+/// What a receipt proves. [`Display`](fmt::Display) says it in words, several lines of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The session; `None` for two blocks of one height.
+    pub session: Option<SessionId>,
+    /// What opened it, under the opener's signature, where the receipt has it.
+    pub open: Option<Open>,
+    /// The blocks that certify it; none where only the parties' own signatures count.
+    pub certified: Vec<Certified>,
+    /// What is proven.
+    pub claim: Claim,
+}
+
+impl fmt::Display for Certified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Time::from_unix_timestamp(self.time.seconds, self.time.nanos);
+        let time = time.map_or_else(|_| "unknown".into(), |time| time.to_rfc3339());
+        write!(f, "height {}, header time {time}", self.height)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "party {} ({}) in ", self.index, self.key)?;
+        match self.round {
+            0 => write!(f, "round 0 (joining)"),
+            round => write!(f, "round {round}"),
+        }
+    }
+}
+
+impl fmt::Display for Proven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "proven: {}", self.claim)?;
+        if let Some(session) = &self.session {
+            writeln!(f, "session: {session}")?;
+        }
+        if let Some(open) = &self.open {
+            let spec = &open.spec;
+            writeln!(
+                f,
+                "protocol: {} version {}, {} parties, quorum {}, up to {} corrupt{}",
+                spec.protocol,
+                spec.version,
+                spec.parties(),
+                spec.quorum,
+                spec.corrupt,
+                if spec.is_fork_safe() {
+                    ""
+                } else {
+                    ", not fork-safe"
+                },
+            )?;
+        }
+        for certified in &self.certified {
+            writeln!(f, "certified at: {certified}")?;
+        }
+        write!(f, "rests on: {}", self.rests_on())
+    }
+}
+
+impl Proven {
+    /// Whose signatures this rests on, in words.
+    #[must_use]
+    pub fn rests_on(&self) -> String {
+        let replicas = "more than two thirds of the validators of the genesis signed";
+        let parties = match &self.claim {
+            Claim::Submission { .. } => Some("the party's own signature"),
+            Claim::End { finished, .. } => finished
+                .is_some()
+                .then_some("the parties' own signatures, a quorum of the roster"),
+            Claim::Ceremony { .. } => {
+                Some("the parties' own signatures under every join and every entry")
+            }
+            Claim::Equivocation { .. } => Some("the party's own two signatures"),
+            Claim::Absence { .. } | Claim::Fork(_) => None,
+        };
+        match (parties, self.certified.is_empty()) {
+            (Some(parties), true) => format!("{parties}; no replica has to be believed"),
+            (Some(parties), false) => format!("{replicas}; {parties}"),
+            (None, _) => replicas.into(),
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Submission {
+                place,
+                digest,
+                closed,
+            } => {
+                let what = if place.round == 0 { "join" } else { "entry" };
+                write!(
+                    f,
+                    "the {what} {digest} fills the slot of {place}: it was in time, and on the board no later than at the height below"
+                )?;
+                match closed {
+                    true => write!(f, "; the round has closed with it"),
+                    false => Ok(()),
+                }
+            }
+            Self::End { terminal, finished } => write_end(f, terminal.as_ref(), finished.as_ref()),
+            Self::Ceremony {
+                joins,
+                rounds,
+                entries,
+                culprits,
+                left,
+                terminal,
+            } => {
+                write!(
+                    f,
+                    "the whole ceremony, every signature and every round: {joins} joins, {entries} entries, "
+                )?;
+                match rounds {
+                    0 => write!(f, "ended while joining; ")?,
+                    round => write!(f, "ended in round {round}; ")?,
+                }
+                write_end(f, Some(terminal), None)?;
+                write_parties(f, "left by name", left)?;
+                write_parties(f, "culprits", culprits)
+            }
+            Self::Equivocation { place, digests } => write!(
+                f,
+                "two different entries were signed by {place}: {} and {}; an honest party signs one",
+                digests[0], digests[1]
+            ),
+            Self::Absence { place, ended } => {
+                let when = if *ended {
+                    "the session ended in it"
+                } else {
+                    "the round closed"
+                };
+                write!(
+                    f,
+                    "the slot of {place} was empty when {when} (whether the party was still awaited isn't part of this)"
+                )
+            }
+            Self::Fork(ForkClaim::Headers { height, hashes }) => write!(
+                f,
+                "a fork: the validators have signed two blocks of height {height}, {} and {}; more of them than tolerated are malicious",
+                hashes[0], hashes[1]
+            ),
+            Self::Fork(ForkClaim::Session { round, transcripts }) => write!(
+                f,
+                "a fork: the validators have signed two histories of one session, which differ before round {round}: {} and {}; \
+                 more of them than tolerated are malicious",
+                transcripts[0], transcripts[1]
+            ),
+        }
+    }
+}
+
+fn write_end(
+    f: &mut fmt::Formatter<'_>,
+    terminal: Option<&Terminal>,
+    finished: Option<&(Hash, Bitmap)>,
+) -> fmt::Result {
+    match terminal {
+        Some(terminal) if terminal.status == Status::Finished => write!(
+            f,
+            "the session finished at height {} with the outcome {}",
+            terminal.height, terminal.outcome
+        )?,
+        Some(terminal) => {
+            let cause = cause_text(terminal.cause);
+            write!(
+                f,
+                "the session aborted at height {}: {cause}",
+                terminal.height
+            )?;
+            if let Some(by) = terminal.by() {
+                write!(f, ", caused by party {by}")?;
+            }
+            let empty = terminal.members.iter();
+            let empty: Vec<u16> = empty.filter(|i| !terminal.filled.contains(*i)).collect();
+            write_parties(f, "members with empty slots", &empty)?;
+        }
+        None => {}
+    }
+    if let Some((outcome, parties)) = finished {
+        if terminal.is_some() {
+            write!(f, "; ")?;
+        }
+        write!(
+            f,
+            "{} parties have signed the outcome {outcome}",
+            parties.count()
+        )?;
+    }
+    Ok(())
+}
+
+fn write_parties(f: &mut fmt::Formatter<'_>, what: &str, parties: &[u16]) -> fmt::Result {
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let parties: Vec<String> = parties.iter().map(u16::to_string).collect();
+    write!(f, "; {what}: {}", parties.join(", "))
+}
