@@ -123,6 +123,18 @@ pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_folder(path)
 }
 
+/// Writes a new file that anybody may read, as far as the umask lets them. What is there already is never overwritten.
+///
+/// # Errors
+/// [`FileError::Exists`] when something has this name, or [`FileError::Io`].
+pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    refuse_existing(path)?;
+    let written = OpenOptions::new().write(true).create_new(true).open(path);
+    written
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(FileError::io(path))
+}
+
 /// Gives a file its final name, unless that is taken. It never has neither name.
 ///
 /// # Errors

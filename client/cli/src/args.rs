@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, SignArgs, UnlockArgs};
-pub use session::{OpenArgs, Preset, SessionCommand};
+pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 
 /// Parties compute together over a bulletin board that no single server controls.
 #[derive(Debug, Parser)]
@@ -19,6 +19,9 @@ pub struct Cli {
     /// Print one JSON object a line, the last of which is the result
     #[arg(long, global = true)]
     pub json: bool,
+    /// Where a proof is written if the replicas turn out to have signed two histories [default: the working directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub fork_dir: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -50,6 +53,11 @@ pub enum Command {
     /// Open, join, follow and leave sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Say what a receipt proves, with nothing but the genesis (--trust): no replica is asked
+    Verify {
+        /// The receipt
+        file: PathBuf,
+    },
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),

@@ -1,7 +1,7 @@
 //! Failures, and what the program exits with.
 
 use white_city_client::{
-    Error, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
+    Error, Fork, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
 };
 
 /// Why the program failed.
@@ -11,13 +11,17 @@ pub struct Failure {
     pub code: u8,
     /// For people.
     pub text: String,
+    /// The proof, if it is that the replicas have signed two histories.
+    pub fork: Option<Box<Fork>>,
 }
 
 impl Failure {
-    fn new(code: u8, text: impl Into<String>) -> Self {
+    /// With this exit code.
+    pub fn new(code: u8, text: impl Into<String>) -> Self {
         Self {
             code,
             text: text.into(),
+            fork: None,
         }
     }
 
@@ -50,6 +54,10 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let text = error.to_string();
+        let fork = match &error {
+            Error::Fork(fork) => Some(fork.clone()),
+            _ => None,
+        };
         let code = match error {
             // The round has closed, or this party is out.
             Error::Refused { code: 53 | 66, .. } => 6,
@@ -65,7 +73,7 @@ impl From<Error> for Failure {
             Error::Payload { .. } => 8,
             _ => 1,
         };
-        Self { code, text }
+        Self { code, text, fork }
     }
 }
 

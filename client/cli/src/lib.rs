@@ -21,6 +21,7 @@ mod network;
 mod output;
 mod presets;
 mod progress;
+mod receipt;
 mod session;
 
 use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
@@ -81,17 +82,25 @@ fn log_to_stderr() {
 async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
     tokio::select! {
         result = dispatch(cli, output) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure {
-            code: INTERRUPTED,
-            text: "interrupted; what was sent stays on the board".into(),
-        }),
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(
+            INTERRUPTED,
+            "interrupted; what was sent stays on the board",
+        )),
     }
 }
 
 async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
-    match cli.command {
+    let result = match cli.command {
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, &cli.network, output).await,
+        Command::Verify { file } => receipt::verify(&file, &cli.network, output),
         Command::Eddsa(command) => eddsa::run(command, &cli.network, output).await,
+    };
+    if let Err(Failure {
+        fork: Some(fork), ..
+    }) = &result
+    {
+        receipt::keep_fork(fork, cli.fork_dir.as_deref(), &cli.network, output)?;
     }
+    result
 }

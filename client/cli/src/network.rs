@@ -36,30 +36,37 @@ pub fn signing(args: &NetworkArgs, identity: &Path) -> Result<Client, Failure> {
     Ok(builder(args)?.signer(key).build()?)
 }
 
+/// What is trusted, where no replica is needed.
+pub fn trust(args: &NetworkArgs) -> Result<Trust, Failure> {
+    Ok(Trust::genesis(genesis_and_replicas(args)?.0)?)
+}
+
 fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
-    let variable = || std::env::var_os(VARIABLE).map(PathBuf::from);
-    let (genesis, replicas) = match (&args.network, &args.genesis) {
-        // What is trusted doesn't have to come from where the addresses come from.
-        (Some(file), genesis) => {
-            let (named, replicas) = read(file)?;
-            (genesis.clone().unwrap_or(named), replicas)
-        }
-        (None, Some(genesis)) => (genesis.clone(), args.replica.clone()),
-        (None, None) => match variable() {
-            Some(file) if args.replica.is_empty() => read(&file)?,
-            _ => {
-                return Err(Failure::usage(
-                    "which network? expected --network FILE, or --trust GENESIS and --replica URL, or WHITE_CITY_NETWORK",
-                ));
-            }
-        },
-    };
+    let (genesis, replicas) = genesis_and_replicas(args)?;
     if replicas.is_empty() {
         return Err(Failure::usage(
             "no replica: expected --replica URL, at least one",
         ));
     }
     Ok(Client::builder(Trust::genesis(&genesis)?).replicas(replicas))
+}
+
+fn genesis_and_replicas(args: &NetworkArgs) -> Result<(PathBuf, Vec<String>), Failure> {
+    let variable = || std::env::var_os(VARIABLE).map(PathBuf::from);
+    match (&args.network, &args.genesis) {
+        // What is trusted doesn't have to come from where the addresses come from.
+        (Some(file), genesis) => {
+            let (named, replicas) = read(file)?;
+            Ok((genesis.clone().unwrap_or(named), replicas))
+        }
+        (None, Some(genesis)) => Ok((genesis.clone(), args.replica.clone())),
+        (None, None) => match variable() {
+            Some(file) if args.replica.is_empty() => read(&file),
+            _ => Err(Failure::usage(
+                "which network? expected --network FILE, or --trust GENESIS and --replica URL, or WHITE_CITY_NETWORK",
+            )),
+        },
+    }
 }
 
 fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {

@@ -10,6 +10,7 @@ use crate::{
     output::Output,
     presets,
     progress::{self, status_text},
+    receipt,
 };
 
 mod show;
@@ -59,6 +60,12 @@ pub async fn run(
             check_left(&session)?;
             left(&session.id(), "left", output);
             Ok(())
+        }
+        SessionCommand::Receipt(receipt) => {
+            receipt::write(&network::reader(args)?, &receipt, output).await
+        }
+        SessionCommand::Evidence { session, out } => {
+            receipt::write_evidence(&network::reader(args)?, session, &out, output).await
         }
         SessionCommand::Watch { session } => watch(&network::reader(args)?, session, output).await,
     }

@@ -49,6 +49,17 @@ pub enum SessionCommand {
         #[arg(value_parser = session_id)]
         session: SessionId,
     },
+    /// Write a file that proves something about a session to anyone, offline: see `white-city verify`
+    Receipt(ReceiptArgs),
+    /// Write what speaks against parties of a session, each as a file that proves it
+    Evidence {
+        /// Id
+        #[arg(value_parser = session_id)]
+        session: SessionId,
+        /// Folder for the files, which is made if it isn't there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Leave a session after joining it
     Abort {
         /// Id
@@ -61,6 +72,40 @@ pub enum SessionCommand {
         #[arg(long, default_value_t = 0)]
         cause: u16,
     },
+}
+
+/// What a receipt is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReceiptKind {
+    /// Everything that was signed, and how the session ended
+    Ceremony,
+    /// How the session ended, certified by the replicas and, where it finished, by the parties
+    End,
+    /// That a party's join or entry is on the board (--round, --party)
+    Submission,
+    /// That a party's slot stayed empty (--round, --party)
+    Absence,
+    /// That a party signed two entries for one slot (--party)
+    Equivocation,
+}
+
+#[derive(Debug, Args)]
+pub struct ReceiptArgs {
+    /// Id
+    #[arg(value_parser = session_id)]
+    pub session: SessionId,
+    /// New file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What it is about
+    #[arg(long, value_enum, default_value = "ceremony")]
+    pub kind: ReceiptKind,
+    /// The round; 0 is joining
+    #[arg(long, value_name = "R", required_if_eq_any([("kind", "submission"), ("kind", "absence")]))]
+    pub round: Option<u32>,
+    /// The party's index
+    #[arg(long, value_name = "I", required_if_eq_any([("kind", "submission"), ("kind", "absence"), ("kind", "equivocation")]))]
+    pub party: Option<u16>,
 }
 
 /// A protocol that this program runs.
