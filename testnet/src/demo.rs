@@ -46,6 +46,10 @@ pub struct Outcome {
     pub engine: Engine,
     /// How many replicas ran.
     pub replicas: usize,
+    /// The ceremony receipt of the signing session; gone with the directory unless that is kept.
+    pub receipt: PathBuf,
+    /// What the receipt proves, in words, as `white-city verify` says it offline.
+    pub proven: String,
     /// From the first step to the last.
     pub seconds: f64,
 }
@@ -64,6 +68,8 @@ impl Outcome {
             "threshold": options.threshold,
             // An outcome exists only if it is.
             "verified": true,
+            "receipt": options.keep.then(|| self.receipt.display().to_string()),
+            "proven": self.proven,
             "seconds": (self.seconds * 1000.0).round() / 1000.0,
         })
     }
@@ -113,14 +119,15 @@ pub async fn run(
     };
     let (engine, replicas) = (testnet.engine(), testnet.replicas());
     testnet.stop().await?;
-    let (public_key, signature) = result?;
-    let seconds = start.elapsed().as_secs_f64();
+    let played = result?;
     Ok(Outcome {
-        public_key,
-        signature,
+        public_key: played.public_key,
+        signature: played.signature,
         engine,
         replicas,
-        seconds,
+        receipt: played.receipt,
+        proven: played.proven,
+        seconds: start.elapsed().as_secs_f64(),
     })
 }
 
@@ -163,10 +170,19 @@ async fn network(
     }
 }
 
+/// What the parties made.
+struct Played {
+    public_key: String,
+    signature: String,
+    receipt: PathBuf,
+    proven: String,
+}
+
 struct Stage<'a> {
     guard: PathBuf,
     cli: PathBuf,
     network: PathBuf,
+    genesis: PathBuf,
     dir: PathBuf,
     passphrase: PathBuf,
     start: Instant,
@@ -191,6 +207,7 @@ impl<'a> Stage<'a> {
             guard: binaries.guard()?,
             cli: binaries.cli()?,
             network: testnet.network_file().to_owned(),
+            genesis: testnet.dir().join("genesis.json"),
             dir: dir.to_owned(),
             passphrase,
             start,
@@ -214,8 +231,8 @@ impl<'a> Stage<'a> {
         ));
     }
 
-    /// From identities to a checked signature: the public key and the signature.
-    async fn play(&mut self, options: &DemoOptions) -> Result<(String, String), Error> {
+    /// From identities to a checked signature, and a receipt of how it came about.
+    async fn play(&mut self, options: &DemoOptions) -> Result<Played, Error> {
         let keys = self.identities(options.parties).await?;
         self.step(&format!("{} identities made", keys.len()));
         let threshold = options.threshold.to_string();
@@ -245,7 +262,35 @@ impl<'a> Stage<'a> {
         self.step(&format!("{} of them signed: {signature}", signers.len()));
         verify(&public_key, options.message.as_bytes(), &signature)?;
         self.step("the signature is valid (checked by another library)");
-        Ok((public_key, signature))
+        let (receipt, proven) = self.receipt(&session).await?;
+        Ok(Played {
+            public_key,
+            signature,
+            receipt,
+            proven,
+        })
+    }
+
+    /// Writes the ceremony receipt of a session, and has it checked by a process that knows the genesis and no replica.
+    async fn receipt(&mut self, session: &str) -> Result<(PathBuf, String), Error> {
+        let file = self.dir.join("ceremony.receipt");
+        let path = file.display().to_string();
+        let written = self
+            .cli("receipt", &["session", "receipt", session, "--out", &path])
+            .await?;
+        let bytes = written.get("bytes").and_then(Value::as_u64).unwrap_or(0);
+        self.step(&format!("ceremony receipt of {bytes} bytes in {path}"));
+        let args = ["--trust".into(), self.genesis.clone().into_os_string()];
+        let args = args
+            .into_iter()
+            .chain(["verify".into(), file.clone().into()]);
+        let result = finish("verify", self.offline("verify", args.collect())).await?;
+        let proven = text("verify", &result, "text")?;
+        self.step("the receipt verifies offline, from the genesis alone:");
+        for line in proven.lines() {
+            (self.tell)(&format!("              {line}"));
+        }
+        Ok((file, proven))
     }
 
     fn identity(&self, index: usize) -> PathBuf {
@@ -321,12 +366,14 @@ impl<'a> Stage<'a> {
     }
 
     fn program(&self, name: &str, args: Vec<std::ffi::OsString>) -> Program {
+        let network = ["--network".into(), self.network.clone().into()];
+        self.offline(name, network.into_iter().chain(args).collect())
+    }
+
+    /// A command that isn't told where any replica is.
+    fn offline(&self, name: &str, args: Vec<std::ffi::OsString>) -> Program {
         let file = name.replace(' ', "-");
-        let mut all = vec![
-            "--json".into(),
-            "--network".into(),
-            self.network.clone().into(),
-        ];
+        let mut all = vec!["--json".into()];
         all.extend(args);
         Program {
             guard: self.guard.clone(),

@@ -11,7 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from reference_lib import cases, ed25519, hpke, state_cases, tx_cases
+from reference_lib import cases, ed25519, hpke, receipts, state_cases, tx_cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 FILES = {
@@ -70,10 +70,13 @@ def main():
             bad.append(path.name)
     known = {f"{name}.json" for name in FILES}
     bad += [path.name for path in HERE.glob("*.json") if path.name not in known]
+    stored, bad_receipts = receipts.check(HERE / "receipts")
+    for reason in bad_receipts:
+        print(f"not what the reference computes: {reason}", file=sys.stderr)
     for name in bad:
         print(f"differs from the reference: {name}", file=sys.stderr)
-    print(f"{len(FILES)} files, {total} cases, {'checked' if check else 'written'}")
-    return 1 if bad else 0
+    print(f"{len(FILES)} files, {total} cases, {'checked' if check else 'written'}; {stored} receipts checked")
+    return 1 if bad or bad_receipts else 0
 
 
 if __name__ == "__main__":

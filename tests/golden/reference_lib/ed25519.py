@@ -98,3 +98,13 @@ def acceptable(data):
     if point is None or equal(multiply(8, point), IDENTITY):
         return False
     return equal(multiply(L, point), IDENTITY)
+
+
+def verify(key, message, signature):
+    """Whether a signature is a key's."""
+    point, nonce = decode(key), decode(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if point is None or nonce is None or scalar >= L or len(signature) != 64:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    return equal(multiply(scalar, BASE), add(nonce, multiply(challenge, point)))
