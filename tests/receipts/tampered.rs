@@ -881,17 +881,17 @@ fn a_fork_is_two_certified_histories_that_differ() {
         (
             "one header",
             |r, _| headers(r).second = headers(r).first.clone(),
-            "the two headers are one",
+            "may be of one chain",
         ),
         (
-            "two heights",
+            "two heights that aren't in a row",
             |r, _| {
                 let second = sign_header(&headers(r).second, |header| {
-                    header.height = header.height.increment()
+                    header.height = header.height.increment().increment()
                 });
                 headers(r).second = second;
             },
-            "two heights",
+            "may be of one chain",
         ),
         (
             "an unsigned header",

@@ -88,8 +88,8 @@ fn claim_json(claim: &Claim) -> Value {
         Claim::Absence { place, ended } => json!({
             "round": place.round, "party": place.index, "key": place.key.to_string(), "ended": ended,
         }),
-        Claim::Fork(ForkClaim::Headers { height, hashes }) => {
-            json!({ "height": height, "hashes": hashes })
+        Claim::Fork(ForkClaim::Headers { heights, hashes }) => {
+            json!({ "heights": heights, "hashes": hashes })
         }
         Claim::Fork(ForkClaim::Session { round, transcripts }) => {
             json!({ "round": round, "transcripts": transcripts })

@@ -99,10 +99,10 @@ pub enum Claim {
 /// Two histories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForkClaim {
-    /// Two blocks of one height.
+    /// Two blocks of one height, or two in a row of which the later one names another one before it.
     Headers {
-        /// The height.
-        height: u64,
+        /// Their heights.
+        heights: [u64; 2],
         /// Their hashes.
         hashes: [Hash; 2],
     },
@@ -118,7 +118,7 @@ pub enum ForkClaim {
 /// What a receipt proves. [`Display`](fmt::Display) says it in words, several lines of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
-    /// The session; `None` for two blocks of one height.
+    /// The session; `None` for two blocks.
     pub session: Option<SessionId>,
     /// What opened it, under the opener's signature, where the receipt has it.
     pub open: Option<Open>,
@@ -255,10 +255,11 @@ impl fmt::Display for Claim {
                     "the slot of {place} was empty when {when} (whether the party was still awaited isn't part of this)"
                 )
             }
-            Self::Fork(ForkClaim::Headers { height, hashes }) => write!(
+            Self::Fork(ForkClaim::Headers { heights, hashes }) => write!(
                 f,
-                "a fork: the validators have signed two blocks of height {height}, {} and {}; more of them than tolerated are malicious",
-                hashes[0], hashes[1]
+                "a fork: the validators have signed two blocks that aren't of one chain, {} of height {} and {} of height {}; \
+                 more of them than tolerated are malicious",
+                hashes[0], heights[0], hashes[1], heights[1]
             ),
             Self::Fork(ForkClaim::Session { round, transcripts }) => write!(
                 f,
