@@ -354,7 +354,7 @@ impl Client {
             };
             self.replicas().note(&mut tally, &endpoint, error)?;
         }
-        Err(tally.into_error())
+        Err(tally.error())
     }
 
     /// The board's own numbers and its time, from the highest state that any replica proves: all are asked.

@@ -15,6 +15,7 @@ use white_city_wire::{
     tx::Join,
 };
 
+use self::check::check_broadcast;
 use crate::read::Entry;
 
 /// Why a round can't be the session's.
@@ -195,7 +196,7 @@ impl History {
         if !self.rounds.is_empty() {
             return Err(Contradiction::PastLastRound);
         }
-        let digests = self.join_digests(joins);
+        let digests = self.join_digests(joins)?;
         if !proof.is_of(leaf, 0, &slots_root(digests.iter().copied())) {
             return Err(Contradiction::Transcript);
         }
@@ -203,14 +204,11 @@ impl History {
     }
 
     /// The digests of all slots of round 0.
-    pub(crate) fn join_digests(&self, joins: &[(Join, Signature)]) -> Vec<Option<Hash>> {
-        let mut digests = vec![None; usize::from(self.spec.parties())];
-        for (join, _) in joins {
-            if let Some(slot) = digests.get_mut(usize::from(join.index)) {
-                *slot = Some(join.digest());
-            }
-        }
-        digests
+    pub(crate) fn join_digests(
+        &self,
+        joins: &[(Join, Signature)],
+    ) -> Result<Vec<Option<Hash>>, Contradiction> {
+        self.digests(joins.iter().map(|(join, _)| (join.index, join.digest())))
     }
 
     /// Round 0 with these joins, if they are enough to close it.
@@ -247,7 +245,7 @@ impl History {
         if round == 0 || round >= self.spec.max_rounds {
             return Err(Contradiction::PastLastRound);
         }
-        let digests = self.digests(entries.iter().map(|entry| &entry.signed))?;
+        let digests = self.digests(slots_of(entries.iter().map(|entry| &entry.signed)))?;
         let root = slots_root(digests.iter().copied());
         if !proof.is_of(leaf, round, &root) {
             return Err(Contradiction::Transcript);
@@ -255,7 +253,10 @@ impl History {
         if proof.before != self.transcript() {
             return Err(Contradiction::Fork { root });
         }
-        self.check_entries(reader, entries)?;
+        self.check_entries(entries)?;
+        for entry in entries {
+            self.check_payload(reader, entry)?;
+        }
         let entries = entries.iter().map(|entry| entry.signed.clone());
         self.closed_by_posts(entries.collect(), digests)
     }
@@ -269,7 +270,7 @@ impl History {
         if round == 0 || round >= self.spec.max_rounds {
             return Err(Contradiction::PastLastRound);
         }
-        let digests = self.digests(&entries)?;
+        let digests = self.digests(slots_of(&entries))?;
         for entry in &entries {
             self.check_signed(entry)?;
         }
@@ -307,8 +308,8 @@ impl History {
         self.rounds.push(closed);
     }
 
-    /// Checks the entries of the round that was open when the session ended; `outcome` if it finished, and then that the
-    /// members themselves have finished with it.
+    /// Checks the entries of the round that was open when the session ended, but for p2p payloads, which nobody opens any
+    /// more; `outcome` if it finished, and then that the members themselves have finished with it.
     ///
     /// # Errors
     /// [`Contradiction`].
@@ -320,7 +321,7 @@ impl History {
     ) -> Result<(), Contradiction> {
         let signed: Vec<SignedEntry> = entries.iter().map(|entry| entry.signed.clone()).collect();
         self.check_signed_last_round(outcome, &signed, leaf)?;
-        self.check_all_payloads(None, entries)
+        entries.iter().try_for_each(check_broadcast)
     }
 
     /// As [`History::check_last_round`], without payloads.
@@ -330,7 +331,7 @@ impl History {
         entries: &[SignedEntry],
         leaf: &SessionLeaf,
     ) -> Result<(), Contradiction> {
-        if slots_root(self.digests(entries)?) != leaf.slots_root {
+        if slots_root(self.digests(slots_of(entries))?) != leaf.slots_root {
             return Err(Contradiction::Transcript);
         }
         for entry in entries {
@@ -360,6 +361,16 @@ impl History {
         }
         Ok(())
     }
+}
+
+/// Which slots the entries say they fill, and with what.
+pub(crate) fn slots_of<'a>(
+    entries: impl IntoIterator<Item = &'a SignedEntry>,
+) -> impl Iterator<Item = (u16, Hash)> {
+    entries.into_iter().map(|signed| {
+        let (_, _, index) = signed.entry.slot();
+        (index, signed.entry.digest())
+    })
 }
 
 pub(crate) fn filled(digests: &[Option<Hash>]) -> Bitmap {

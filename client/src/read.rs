@@ -7,7 +7,7 @@
 mod inbox;
 mod list;
 mod round;
-mod session;
+pub(crate) mod session;
 
 use std::{ops::Deref, sync::Arc};
 

@@ -251,10 +251,10 @@ pub(crate) async fn gather<T, E>(
 
 impl Tally {
     /// The error that says most: a refusal, then a lie, then that nobody answered.
-    pub(crate) fn into_error(self) -> Error {
-        self.refused
-            .or(self.lied)
-            .unwrap_or(Error::Unreachable(self.faults))
+    pub(crate) fn error(&self) -> Error {
+        let told = self.refused.as_ref().or(self.lied.as_ref());
+        let told = told.cloned();
+        told.unwrap_or_else(|| Error::Unreachable(self.faults.clone()))
     }
 }
 
@@ -332,7 +332,7 @@ mod tests {
             ["http://c:1", "http://a:1", "http://b:1", "http://d:1"]
         );
         assert!(matches!(
-            tally.into_error(),
+            tally.error(),
             Error::ReplicaLied { replica, .. } if replica == "http://d:1"
         ));
         for liar in &all {
@@ -381,10 +381,7 @@ mod tests {
             text: "erased".into(),
         };
         replicas.note(&mut tally, first, refused).unwrap();
-        assert!(matches!(
-            tally.into_error(),
-            Error::Refused { code: 51, .. }
-        ));
+        assert!(matches!(tally.error(), Error::Refused { code: 51, .. }));
         let fatal = ReadError::Final(Error::Erased);
         assert_eq!(
             replicas.note(&mut Tally::default(), first, fatal),

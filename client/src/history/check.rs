@@ -11,46 +11,30 @@ use crate::read::Entry;
 
 impl History {
     /// The digests of all slots of a round with these entries, which nobody has checked.
-    pub(crate) fn digests<'a>(
+    pub(crate) fn digests(
         &self,
-        entries: impl IntoIterator<Item = &'a SignedEntry>,
+        entries: impl Iterator<Item = (u16, Hash)>,
     ) -> Result<Vec<Option<Hash>>, Contradiction> {
         let mut digests = vec![None; usize::from(self.spec.parties())];
-        for signed in entries {
-            let (_, _, index) = signed.entry.slot();
+        let mut last = None;
+        for (index, digest) in entries {
             match digests.get_mut(usize::from(index)) {
-                Some(slot @ None) => *slot = Some(signed.entry.digest()),
+                Some(slot) if last < Some(index) => *slot = Some(digest),
                 _ => {
-                    let what = "a second entry for one slot, or one past the roster";
+                    let what = "past the roster, or not after the entry before it";
                     return Err(Contradiction::Place { index, what });
                 }
             }
+            last = Some(index);
         }
         Ok(digests)
     }
 
-    /// Checks each entry of the round that follows.
-    pub(super) fn check_entries(
-        &self,
-        reader: Option<u16>,
-        entries: &[Entry],
-    ) -> Result<(), Contradiction> {
+    /// Checks each entry of the round that follows, and its broadcast.
+    pub(super) fn check_entries(&self, entries: &[Entry]) -> Result<(), Contradiction> {
         for entry in entries {
             self.check_signed(&entry.signed)?;
-        }
-        self.check_all_payloads(reader, entries)
-    }
-
-    /// Checks that the payloads which came along are what was signed.
-    pub(super) fn check_all_payloads(
-        &self,
-        reader: Option<u16>,
-        entries: &[Entry],
-    ) -> Result<(), Contradiction> {
-        for entry in entries {
-            if let WireEntry::Post(post) = &entry.signed.entry {
-                self.check_payloads(reader, post, entry)?;
-            }
+            check_broadcast(entry)?;
         }
         Ok(())
     }
@@ -81,37 +65,57 @@ impl History {
         Ok(())
     }
 
-    fn check_payloads(
+    /// Checks what came for the reader.
+    pub(super) fn check_payload(
         &self,
         reader: Option<u16>,
-        post: &PostHeader,
         entry: &Entry,
     ) -> Result<(), Contradiction> {
-        let index = post.index;
-        let wrong = |what| Err(Contradiction::Payload { index, what });
-        let length = u32::try_from(entry.broadcast.len()).unwrap_or(u32::MAX);
-        if post.bcast_len != length || post.bcast_hash != bcast_hash(&entry.broadcast) {
-            return wrong("broadcast");
+        let (_, _, index) = entry.signed.entry.slot();
+        let is_empty = entry.p2p_path.is_empty() && entry.ciphertext.is_empty();
+        let is_it = match (&entry.signed.entry, reader) {
+            (WireEntry::Post(post), Some(reader)) => {
+                let is_own = reader == index;
+                (!is_own || entry.ciphertext.is_empty()) && self.is_sealed_in(post, reader, entry)
+            }
+            // Nobody has asked for it, or a finish has none.
+            (WireEntry::Post(_), None) | (WireEntry::Finish(_), _) => is_empty,
+        };
+        if is_it {
+            return Ok(());
         }
-        let Some(reader) = reader else { return Ok(()) };
-        if reader == index && !entry.ciphertext.is_empty() {
-            return wrong("p2p payload");
-        }
+        let what = "p2p payload";
+        Err(Contradiction::Payload { index, what })
+    }
+
+    /// Whether the post has this payload, or none, for the reader.
+    fn is_sealed_in(&self, post: &PostHeader, reader: u16, entry: &Entry) -> bool {
         let parties = self.spec.parties();
         let root = if entry.p2p_path.is_empty() && entry.ciphertext.is_empty() {
             // Nothing for anybody: the root itself proves it.
             Some(slot_root(vec![Hash::ZERO; usize::from(parties)]))
         } else {
-            slot_root_from_path(
-                p2p_leaf(&entry.ciphertext),
-                reader,
-                parties,
-                &entry.p2p_path,
-            )
+            let leaf = p2p_leaf(&entry.ciphertext);
+            slot_root_from_path(leaf, reader, parties, &entry.p2p_path)
         };
-        if root != Some(post.p2p_root) {
-            return wrong("p2p payload");
-        }
-        Ok(())
+        root == Some(post.p2p_root)
     }
+}
+
+/// Checks that the broadcast is the one that was signed; a finish has none.
+pub(super) fn check_broadcast(entry: &Entry) -> Result<(), Contradiction> {
+    let broadcast = &entry.broadcast;
+    let is_it = match &entry.signed.entry {
+        WireEntry::Post(post) => {
+            u32::try_from(broadcast.len()) == Ok(post.bcast_len)
+                && post.bcast_hash == bcast_hash(broadcast)
+        }
+        WireEntry::Finish(_) => broadcast.is_empty(),
+    };
+    if is_it {
+        return Ok(());
+    }
+    let (_, _, index) = entry.signed.entry.slot();
+    let what = "broadcast";
+    Err(Contradiction::Payload { index, what })
 }

@@ -1,6 +1,7 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{
     IdentityKey, Signature, SignedTx,
+    board::{Status, transcript_next, transcript_start},
     entry::FinishHeader,
     pb,
     tree::SlotTree,
@@ -9,8 +10,8 @@ use white_city_wire::{
 
 use super::*;
 use crate::{
-    SpecBuilder,
-    read::{check_join, check_open},
+    SpecBuilder, Trust,
+    read::session::{check_join, check_open},
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId([42; 32]);
@@ -21,6 +22,12 @@ pub(crate) struct Bench {
     keys: Vec<SigningKey>,
     pub(crate) open: Open,
     pub(crate) id: SessionId,
+}
+
+/// Trust in a network with this id.
+pub(crate) fn trust(id: NetworkId) -> Trust {
+    let network = crate::genesis::tests::network(4);
+    Trust::new(white_city_wire::Network { id, ..network }).unwrap()
 }
 
 fn identity(key: &SigningKey) -> IdentityKey {
@@ -68,16 +75,87 @@ impl Bench {
         join_to_pb(&join, &self.sign(index, &Action::Join(join.clone())))
     }
 
-    fn join(&self, index: u16) -> Join {
-        check_join(&self.join_pb(index), self.id, &self.open.spec, &NETWORK).unwrap()
+    fn join(&self, index: u16) -> (Join, Signature) {
+        let join = self.join_pb(index);
+        check_join(&join, self.id, &self.open.spec, &trust(NETWORK)).unwrap()
+    }
+
+    /// The leaf of the session, running, with this past and these slots.
+    pub(crate) fn leaf(&self, open_round: u32, transcript: Hash, slots_root: Hash) -> SessionLeaf {
+        SessionLeaf {
+            session: self.id,
+            status: Status::Running,
+            open_round,
+            transcript,
+            slots_root,
+            deadline_ms: 0,
+            call_blocks: 0,
+            callers: [0; 32],
+            dispute: Hash::ZERO,
+            terminal: Hash::ZERO,
+            evidence: Hash::ZERO,
+            left: Hash::ZERO,
+        }
+    }
+
+    /// Proof and leaf of a board whose next closed round has these slots, whatever they hold: of validators who sign anything.
+    fn board_with(&self, history: &History, slots: &[Option<Hash>]) -> (RoundProof, SessionLeaf) {
+        let (round, before) = (history.open_round(), history.transcript());
+        let root = slots_root(slots.iter().copied());
+        let transcript = transcript_after(&before, round, &root);
+        let proof = RoundProof {
+            before,
+            later_roots: Vec::new(),
+        };
+        (proof, self.leaf(round + 1, transcript, Hash::ZERO))
+    }
+
+    /// Takes in joins, from a board that has them.
+    fn close_joining(
+        &self,
+        history: &mut History,
+        joins: &[(Join, Signature)],
+    ) -> Result<(), Contradiction> {
+        let mut slots = vec![None; 4];
+        for (join, _) in joins {
+            slots[usize::from(join.index)] = Some(join.digest());
+        }
+        let (proof, leaf) = self.board_with(history, &slots);
+        let closed = history.check_joining(joins, &proof, &leaf)?;
+        history.push(closed);
+        Ok(())
+    }
+
+    /// Takes in a round, from a board that has these entries.
+    fn close_round(
+        &self,
+        history: &mut History,
+        reader: Option<u16>,
+        entries: &[Entry],
+    ) -> Result<(), Contradiction> {
+        let (proof, leaf) = self.board_with(history, &slots(entries));
+        let closed = history.check_round(reader, entries, &proof, &leaf)?;
+        history.push(closed);
+        Ok(())
+    }
+
+    /// Checks the last round, from a board that has these entries.
+    fn check_last(
+        &self,
+        history: &History,
+        outcome: Option<&Hash>,
+        entries: &[Entry],
+    ) -> Result<(), Contradiction> {
+        let root = slots_root(slots(entries));
+        let leaf = self.leaf(history.open_round(), history.transcript(), root);
+        history.check_last_round(outcome, entries, &leaf)
     }
 
     /// A history in which everybody has joined.
     pub(crate) fn joined(&self) -> History {
         let mut history = History::new(NETWORK, self.id, self.open.spec.clone());
-        history
-            .close_joining((0..4).map(|index| self.join(index)).collect())
-            .unwrap();
+        let joins: Vec<_> = (0..4).map(|index| self.join(index)).collect();
+        self.close_joining(&mut history, &joins).unwrap();
         history
     }
 
@@ -108,21 +186,11 @@ impl Bench {
     }
 
     fn post(&self, history: &History, index: u16, reader: u16) -> Entry {
-        Entry::from_pb(&self.item(history, index, reader))
-            .unwrap()
-            .unwrap()
-    }
-
-    pub(crate) fn items(
-        &self,
-        history: &History,
-        indices: &[u16],
-        reader: u16,
-    ) -> Vec<pb::InboxItem> {
-        indices
-            .iter()
-            .map(|index| self.item(history, *index, reader))
-            .collect()
+        let item = self.item(history, index, reader);
+        let Some(pb::inbox_item::Entry::Signed(signed)) = &item.entry else {
+            panic!("a post");
+        };
+        Entry::from_pb(&item, signed).unwrap()
     }
 
     fn finish(&self, history: &History, index: u16, outcome: Hash) -> Entry {
@@ -153,6 +221,18 @@ impl Bench {
     }
 }
 
+/// The slots of a board that has these entries.
+fn slots(entries: &[Entry]) -> Vec<Option<Hash>> {
+    let mut slots = vec![None; 4];
+    for entry in entries {
+        let (_, _, index) = entry.signed.entry.slot();
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            *slot = Some(entry.signed.entry.digest());
+        }
+    }
+    slots
+}
+
 fn header(entry: &mut Entry) -> &mut white_city_wire::PostHeader {
     match &mut entry.signed.entry {
         WireEntry::Post(header) => header,
@@ -164,7 +244,7 @@ fn header(entry: &mut Entry) -> &mut white_city_wire::PostHeader {
 fn what_the_parties_signed_becomes_history_with_the_boards_transcript() {
     let bench = Bench::new();
     let mut history = bench.joined();
-    let joins = (0..4).map(|index| Some(bench.join(index).digest()));
+    let joins = (0..4).map(|index| Some(bench.join(index).0.digest()));
     assert_eq!(
         history.transcript(),
         transcript_start(&bench.id, &slots_root(joins))
@@ -176,7 +256,7 @@ fn what_the_parties_signed_becomes_history_with_the_boards_transcript() {
             .iter()
             .map(|entry| Some(entry.signed.entry.digest()));
         let expected = transcript_next(&before, round, &slots_root(digests));
-        history.close_round(Some(2), &entries).unwrap();
+        bench.close_round(&mut history, Some(2), &entries).unwrap();
         assert_eq!(history.transcript(), expected);
         assert_eq!(history.transcript_before(round), Some(before));
         assert_eq!(history.members(), &Bitmap::full(4));
@@ -187,14 +267,13 @@ fn what_the_parties_signed_becomes_history_with_the_boards_transcript() {
 fn a_reader_without_a_part_checks_everything_but_p2p_payloads() {
     let bench = Bench::new();
     let (mut party, mut other) = (bench.joined(), bench.joined());
-    party
-        .close_round(Some(2), &bench.posts(&party, &[0, 1, 2, 3], 2))
-        .unwrap();
+    let entries = bench.posts(&party, &[0, 1, 2, 3], 2);
+    bench.close_round(&mut party, Some(2), &entries).unwrap();
     let mut entries = bench.posts(&other, &[0, 1, 2, 3], 2);
     for entry in &mut entries {
         (entry.ciphertext, entry.p2p_path) = (Vec::new(), Vec::new());
     }
-    other.close_round(None, &entries).unwrap();
+    bench.close_round(&mut other, None, &entries).unwrap();
     assert_eq!(other.transcript(), party.transcript());
 }
 
@@ -241,7 +320,10 @@ fn a_round_with_anything_changed_in_one_entry_is_refused_and_changes_nothing() {
     for (what, tamper) in TAMPERED {
         let mut entries = bench.posts(&history, &[0, 1, 2], 3);
         tamper(&mut entries[1]);
-        assert!(history.close_round(Some(3), &entries).is_err(), "{what}");
+        assert!(
+            bench.close_round(&mut history, Some(3), &entries).is_err(),
+            "{what}"
+        );
         assert_eq!(
             (history.open_round(), history.transcript()),
             (1, before),
@@ -249,7 +331,10 @@ fn a_round_with_anything_changed_in_one_entry_is_refused_and_changes_nothing() {
         );
     }
     let untampered = bench.posts(&history, &[0, 1, 2], 3);
-    assert_eq!(history.close_round(Some(3), &untampered), Ok(()));
+    assert_eq!(
+        bench.close_round(&mut history, Some(3), &untampered),
+        Ok(())
+    );
 }
 
 #[test]
@@ -266,12 +351,12 @@ fn an_entry_signed_by_somebody_else_or_for_another_network_is_refused() {
     assert_eq!(bench.sign(1, &post), good, "the same bytes are signed");
     entries[1].signed.signature = bench.sign(0, &post);
     let refused = Err(Contradiction::Signature { index: 1 });
-    assert_eq!(history.close_round(Some(3), &entries), refused);
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), refused);
     let bytes = bytes_to_sign(&post, &NetworkId([43; 32])).unwrap();
     entries[1].signed.signature = Signature(bench.keys[1].sign(&bytes).to_bytes());
-    assert_eq!(history.close_round(Some(3), &entries), refused);
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), refused);
     entries[1].signed.signature = good;
-    assert_eq!(history.close_round(Some(3), &entries), Ok(()));
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), Ok(()));
 }
 
 #[test]
@@ -280,14 +365,17 @@ fn a_replica_can_neither_hide_so_many_entries_that_the_quorum_is_missing_nor_sho
     let mut history = bench.joined();
     let entries = bench.posts(&history, &[0, 2], 1);
     let refused = Contradiction::TooFew { got: 2, needed: 3 };
-    assert_eq!(history.close_round(Some(1), &entries), Err(refused));
+    assert_eq!(
+        bench.close_round(&mut history, Some(1), &entries),
+        Err(refused)
+    );
     let entries = bench.posts(&history, &[0, 2, 2, 3], 1);
     assert!(matches!(
-        history.close_round(Some(1), &entries),
+        bench.close_round(&mut history, Some(1), &entries),
         Err(Contradiction::Place { index: 2, .. })
     ));
     assert_eq!(
-        history.close_round(Some(1), &[]),
+        bench.close_round(&mut history, Some(1), &[]),
         Err(Contradiction::TooFew { got: 0, needed: 3 })
     );
 }
@@ -296,15 +384,14 @@ fn a_replica_can_neither_hide_so_many_entries_that_the_quorum_is_missing_nor_sho
 fn hiding_one_entry_gives_another_transcript_so_nothing_after_it_verifies() {
     let bench = Bench::new();
     let (mut all, mut hidden) = (bench.joined(), bench.joined());
-    all.close_round(Some(0), &bench.posts(&all, &[0, 1, 2, 3], 0))
-        .unwrap();
-    hidden
-        .close_round(Some(0), &bench.posts(&hidden, &[0, 1, 2], 0))
-        .unwrap();
+    let entries = bench.posts(&all, &[0, 1, 2, 3], 0);
+    bench.close_round(&mut all, Some(0), &entries).unwrap();
+    let entries = bench.posts(&hidden, &[0, 1, 2], 0);
+    bench.close_round(&mut hidden, Some(0), &entries).unwrap();
     assert_ne!(all.transcript(), hidden.transcript());
     let next = bench.posts(&all, &[0, 1, 2], 0);
     assert!(matches!(
-        hidden.close_round(Some(0), &next),
+        bench.close_round(&mut hidden, Some(0), &next),
         Err(Contradiction::Place {
             what: "another transcript",
             ..
@@ -313,16 +400,133 @@ fn hiding_one_entry_gives_another_transcript_so_nothing_after_it_verifies() {
 }
 
 #[test]
+fn what_the_board_has_closed_is_neither_less_nor_more_nor_after_another_past() {
+    let bench = Bench::new();
+    let history = bench.joined();
+    let entries = bench.posts(&history, &[0, 1, 2, 3], 0);
+    let (proof, leaf) = bench.board_with(&history, &slots(&entries));
+    let check = |entries: &[Entry], proof, leaf| history.check_round(Some(0), entries, proof, leaf);
+    assert!(check(&entries, &proof, &leaf).is_ok());
+    let refused = Err(Contradiction::Transcript);
+    assert_eq!(check(&entries[..3], &proof, &leaf), refused);
+    let (of_three, leaf_of_three) = bench.board_with(&history, &slots(&entries[..3]));
+    assert_eq!(check(&entries, &of_three, &leaf_of_three), refused);
+    let turned: Vec<_> = entries.iter().rev().cloned().collect();
+    assert!(matches!(
+        check(&turned, &proof, &leaf),
+        Err(Contradiction::Place { .. })
+    ));
+    // Validators who have signed another past, from which the same round leads on.
+    let before = Hash([9; 32]);
+    let root = slots_root(slots(&entries));
+    let other = bench.leaf(2, transcript_after(&before, 1, &root), Hash::ZERO);
+    let proof = RoundProof {
+        before,
+        later_roots: Vec::new(),
+    };
+    assert_eq!(
+        check(&entries, &proof, &other),
+        Err(Contradiction::Fork { root })
+    );
+    let of_later = bench.leaf(3, other.transcript, Hash::ZERO);
+    assert_eq!(check(&entries, &proof, &of_later), refused);
+}
+
+#[test]
+fn joins_are_those_that_the_board_has_closed_and_begin_with_the_sessions_id() {
+    let bench = Bench::new();
+    let history = History::new(NETWORK, bench.id, bench.open.spec.clone());
+    let joins: Vec<_> = (0..4).map(|index| bench.join(index)).collect();
+    let digests: Vec<_> = joins.iter().map(|(join, _)| Some(join.digest())).collect();
+    let (proof, leaf) = bench.board_with(&history, &digests);
+    assert!(history.check_joining(&joins, &proof, &leaf).is_ok());
+    let refused = Err(Contradiction::Transcript);
+    assert_eq!(history.check_joining(&joins[1..], &proof, &leaf), refused);
+    let before = Hash([9; 32]);
+    let root = slots_root(digests);
+    let other = bench.leaf(1, transcript_after(&before, 0, &root), Hash::ZERO);
+    let proof = RoundProof {
+        before,
+        later_roots: Vec::new(),
+    };
+    assert_eq!(history.check_joining(&joins, &proof, &other), refused);
+    let joined = bench.joined();
+    assert_eq!(
+        joined.check_joining(&joins, &proof, &other),
+        Err(Contradiction::PastLastRound)
+    );
+}
+
+#[test]
+fn nothing_comes_along_that_nobody_has_signed() {
+    let bench = Bench::new();
+    let mut history = bench.joined();
+    let mut entries = bench.posts(&history, &[0, 1, 2], 3);
+    // A reader without a part has asked for no payloads.
+    let refused = Err(Contradiction::Payload {
+        index: 0,
+        what: "p2p payload",
+    });
+    assert_eq!(bench.close_round(&mut history, None, &entries), refused);
+    entries = bench.posts(&history, &[0, 1, 2], 2);
+    entries[2].ciphertext = vec![0; 50];
+    let refused = Err(Contradiction::Payload {
+        index: 2,
+        what: "p2p payload",
+    });
+    assert_eq!(bench.close_round(&mut history, Some(2), &entries), refused);
+    entries = bench.posts(&history, &[0, 1, 2], 3);
+    entries.push(bench.finish(&history, 3, OUTCOME));
+    entries[3].ciphertext = vec![0; 50];
+    let refused = Err(Contradiction::Payload {
+        index: 3,
+        what: "p2p payload",
+    });
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), refused);
+    entries[3].ciphertext.clear();
+    entries[3].broadcast = vec![0];
+    let refused = Err(Contradiction::Payload {
+        index: 3,
+        what: "broadcast",
+    });
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), refused);
+    entries[3].broadcast.clear();
+    assert_eq!(bench.close_round(&mut history, Some(3), &entries), Ok(()));
+}
+
+#[test]
+fn the_last_rounds_entries_are_those_that_the_board_shows() {
+    let bench = Bench::new();
+    let history = bench.joined();
+    let entries = bench.posts(&history, &[0, 1], 3);
+    let root = slots_root(slots(&entries));
+    let leaf = bench.leaf(1, history.transcript(), root);
+    assert_eq!(history.check_last_round(None, &entries, &leaf), Ok(()));
+    let refused = Err(Contradiction::Transcript);
+    assert_eq!(
+        history.check_last_round(None, &entries[1..], &leaf),
+        refused
+    );
+    assert_eq!(history.check_last_round(None, &[], &leaf), refused);
+    let mut changed = entries.clone();
+    changed[0].broadcast[0] ^= 1;
+    let refused = Err(Contradiction::Payload {
+        index: 0,
+        what: "broadcast",
+    });
+    assert_eq!(history.check_last_round(None, &changed, &leaf), refused);
+}
+
+#[test]
 fn whoever_was_absent_does_not_come_back() {
     let bench = Bench::new();
     let mut history = bench.joined();
-    history
-        .close_round(Some(0), &bench.posts(&history, &[0, 1, 3], 0))
-        .unwrap();
+    let entries = bench.posts(&history, &[0, 1, 3], 0);
+    bench.close_round(&mut history, Some(0), &entries).unwrap();
     assert!(!history.members().contains(2));
     let back = bench.posts(&history, &[0, 1, 2, 3], 0);
     assert_eq!(
-        history.close_round(Some(0), &back),
+        bench.close_round(&mut history, Some(0), &back),
         Err(Contradiction::NotMember { index: 2 })
     );
 }
@@ -334,8 +538,8 @@ fn whoever_finished_while_the_others_posted_is_out_but_in_the_transcript() {
     let posts = bench.posts(&with, &[0, 1, 2], 0);
     let mut mixed = posts.clone();
     mixed.push(bench.finish(&with, 3, OUTCOME));
-    with.close_round(Some(0), &mixed).unwrap();
-    without.close_round(Some(0), &posts).unwrap();
+    bench.close_round(&mut with, Some(0), &mixed).unwrap();
+    bench.close_round(&mut without, Some(0), &posts).unwrap();
     assert_eq!(with.members(), without.members());
     assert_ne!(with.transcript(), without.transcript());
 }
@@ -352,21 +556,29 @@ fn an_outcome_needs_a_quorum_of_signed_finishes() {
     };
     let other = Hash([6; 32]);
     let good = finishes([OUTCOME; 3]);
-    assert_eq!(history.check_finish(&OUTCOME, &good), Ok(()));
-    assert!(history.check_finish(&other, &good).is_err());
-    assert!(history.check_finish(&OUTCOME, &good[..2]).is_err());
+    assert_eq!(bench.check_last(&history, Some(&OUTCOME), &good), Ok(()));
+    assert!(bench.check_last(&history, Some(&other), &good).is_err());
     assert!(
-        history
-            .check_finish(&OUTCOME, &finishes([OUTCOME, OUTCOME, other]))
+        bench
+            .check_last(&history, Some(&OUTCOME), &good[..2])
+            .is_err()
+    );
+    assert!(
+        bench
+            .check_last(
+                &history,
+                Some(&OUTCOME),
+                &finishes([OUTCOME, OUTCOME, other])
+            )
             .is_err()
     );
     let mut posted = good[..2].to_vec();
     posted.push(bench.post(&history, 2, 0));
-    assert!(history.check_finish(&OUTCOME, &posted).is_err());
+    assert!(bench.check_last(&history, Some(&OUTCOME), &posted).is_err());
     let mut forged = good.clone();
     forged[2].signed.signature.0[5] ^= 1;
     assert_eq!(
-        history.check_finish(&OUTCOME, &forged),
+        bench.check_last(&history, Some(&OUTCOME), &forged),
         Err(Contradiction::Signature { index: 2 })
     );
 }
@@ -377,18 +589,18 @@ fn no_posts_win_the_last_round() {
     let mut history = bench.joined();
     for _ in 1..4 {
         let entries = bench.posts(&history, &[0, 1, 2], 0);
-        history.close_round(Some(0), &entries).unwrap();
+        bench.close_round(&mut history, Some(0), &entries).unwrap();
     }
     let entries = bench.posts(&history, &[0, 1, 2], 0);
     assert_eq!(
-        history.close_round(Some(0), &entries),
+        bench.close_round(&mut history, Some(0), &entries),
         Err(Contradiction::PastLastRound)
     );
     let last: Vec<_> = (0..3)
         .map(|index| bench.finish(&history, index, OUTCOME))
         .collect();
     assert_eq!(
-        history.check_finish(&OUTCOME, &last),
+        bench.check_last(&history, Some(&OUTCOME), &last),
         Ok(()),
         "but it can be finished in"
     );
@@ -399,23 +611,21 @@ fn joining_closes_with_a_quorum_of_joins_each_once() {
     let bench = Bench::new();
     let close = |indices: &[u16]| {
         let mut history = History::new(NETWORK, bench.id, bench.open.spec.clone());
-        let joins = indices.iter().map(|index| bench.join(*index)).collect();
-        history
-            .close_joining(joins)
-            .map(|()| history.members().clone())
+        let joins: Vec<_> = indices.iter().map(|index| bench.join(*index)).collect();
+        let closed = bench.close_joining(&mut history, &joins);
+        closed.map(|()| history.members().clone())
     };
     assert_eq!(
         close(&[0, 1]),
         Err(Contradiction::TooFew { got: 2, needed: 3 })
     );
-    assert!(matches!(
-        close(&[0, 1, 1]),
-        Err(Contradiction::Place { index: 1, .. })
-    ));
+    for misplaced in [&[0, 1, 1][..], &[3, 0, 2]] {
+        assert!(matches!(close(misplaced), Err(Contradiction::Place { .. })));
+    }
     let expected: Bitmap = [(0, true), (1, false), (2, true), (3, true)]
         .into_iter()
         .collect();
-    assert_eq!(close(&[3, 0, 2]), Ok(expected));
+    assert_eq!(close(&[0, 2, 3]), Ok(expected));
 }
 
 /// A way to change a join.
@@ -435,7 +645,7 @@ const TAMPERED_JOINS: [TamperJoin; 7] = [
 #[test]
 fn a_join_with_anything_changed_is_refused() {
     let bench = Bench::new();
-    let check = |join: &pb::Join| check_join(join, bench.id, &bench.open.spec, &NETWORK);
+    let check = |join: &pb::Join| check_join(join, bench.id, &bench.open.spec, &trust(NETWORK));
     assert!(check(&bench.join_pb(1)).is_ok());
     for (what, tamper) in TAMPERED_JOINS {
         let mut join = bench.join_pb(1);
@@ -472,12 +682,17 @@ const TAMPERED_OPENS: [TamperOpen; 11] = [
 #[test]
 fn a_spec_with_anything_changed_is_not_the_sessions() {
     let bench = Bench::new();
-    assert!(check_open(bench.open_pb(), bench.id, &NETWORK).is_ok());
-    assert!(check_open(bench.open_pb(), bench.id, &NetworkId([43; 32])).is_err());
+    let is_of_the_session = |open, trust: &Trust| {
+        let checked = check_open(open, trust);
+        checked.is_ok_and(|(_, id, _)| id == bench.id)
+    };
+    assert!(is_of_the_session(bench.open_pb(), &trust(NETWORK)));
+    let elsewhere = trust(NetworkId([43; 32]));
+    assert!(!is_of_the_session(bench.open_pb(), &elsewhere));
     for (what, tamper) in TAMPERED_OPENS {
         let mut open = bench.open_pb();
         tamper(&mut open);
-        assert!(check_open(open, bench.id, &NETWORK).is_err(), "{what}");
+        assert!(!is_of_the_session(open, &trust(NETWORK)), "{what}");
     }
     let tx = SignedTx::new(Action::Open(bench.open.clone()), Signature([0; 64]));
     assert!(

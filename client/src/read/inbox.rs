@@ -145,7 +145,7 @@ impl Entry {
         ENTRY_BYTES.saturating_add(u64::try_from(payload).unwrap_or(u64::MAX))
     }
 
-    fn from_pb(item: &pb::InboxItem, signed: &pb::SignedEntry) -> Result<Self, Lie> {
+    pub(crate) fn from_pb(item: &pb::InboxItem, signed: &pb::SignedEntry) -> Result<Self, Lie> {
         let p2p_path = split_hashes(&item.p2p_path)
             .ok_or_else(|| Lie::new("p2p path: not a multiple of 32 bytes"))?;
         Ok(Self {

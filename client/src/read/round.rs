@@ -111,8 +111,8 @@ impl Read for ReadRoster<'_> {
 
     fn check(&self, proven: &Proven<'_>) -> Result<Vec<Join>, Lie> {
         let answer = body!(proven, Roster)?;
-        if answer.joins.len() > self.spec.roster.len() {
-            return Err(Lie::new("more joins than parties"));
+        if !answer.joins.is_sorted_by(|a, b| a.index < b.index) {
+            return Err(Lie::new("joins that are there twice, or out of order"));
         }
         let joins = answer.joins.iter();
         let joins: Vec<Join> = joins

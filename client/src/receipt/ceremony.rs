@@ -9,7 +9,7 @@ use white_city_wire::{
 
 use super::{BadReceipt, Claim, Proven, anchor, end, error::OrBad};
 use crate::{
-    history::{Contradiction, History, filled},
+    history::{Contradiction, History, filled, slots_of},
     read::{Parties, check_culprits, check_join, check_left, culprits, left},
     trust::Trust,
 };
@@ -84,6 +84,7 @@ impl Past<'_> {
         rounds: &[pb::ReceiptRound],
     ) -> Result<u64, BadReceipt> {
         let digests = self.history.join_digests(joins);
+        let digests = digests.map_err(bad_round(0))?;
         let Some((last, closed)) = rounds.split_last() else {
             // Joining was open when the session ended.
             if white_city_wire::board::slots_root(digests.iter().copied()) != self.leaf.slots_root {
@@ -110,7 +111,8 @@ impl Past<'_> {
         self.history
             .check_signed_last_round(outcome, &entries, self.leaf)
             .map_err(bad_round(number))?;
-        let digests = self.history.digests(&entries).map_err(bad_round(number))?;
+        let digests = self.history.digests(slots_of(&entries));
+        let digests = digests.map_err(bad_round(number))?;
         self.check_end(&digests)?;
         Ok(count)
     }

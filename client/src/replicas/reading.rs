@@ -123,7 +123,7 @@ impl Replicas {
                 }
                 else => {
                     let Some(next) = others.next() else {
-                        return Err(std::mem::take(tally).into_error());
+                        return Err(tally.error());
                     };
                     asked.push(self.ask_one(next, read, floor));
                     continue;
@@ -261,7 +261,7 @@ impl Replicas {
                 Err((endpoint, error)) => self.note(&mut tally, endpoint, error)?,
             }
         }
-        let highest = highest.ok_or_else(|| tally.into_error())?;
+        let highest = highest.ok_or_else(|| tally.error())?;
         if let Some(endpoint) = order.iter().find(|e| e.name() == highest.replica()) {
             self.prefer(endpoint);
         }

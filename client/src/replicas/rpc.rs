@@ -175,8 +175,12 @@ impl Endpoint {
         let status = response.status();
         let body = bounded_body(response).await?;
         // CometBFT answers a failed call with status 500 and a body that says why.
-        let answer: RpcAnswer<T> = serde_json::from_slice(&body)
-            .map_err(|error| format!("HTTP status {status} and no JSON-RPC answer: {error}"))?;
+        let answer: RpcAnswer<T> = serde_json::from_slice(&body).map_err(|error| {
+            // Some errors go on with where in this program they were made.
+            let text = error.to_string();
+            let why = shown(text.lines().next().unwrap_or_default());
+            format!("HTTP status {status} and no JSON-RPC answer: {why}")
+        })?;
         match (answer.result, answer.error) {
             (Some(result), None) => Ok(result),
             (_, Some(error)) => {

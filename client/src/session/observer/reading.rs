@@ -98,7 +98,7 @@ impl Observer {
                     }
                     replicas.note(tally, &endpoint, error)?;
                     if replicas.all_failed(tally) {
-                        return Err(std::mem::take(tally).into_error());
+                        return Err(tally.error());
                     }
                 }
             }
