@@ -5,6 +5,7 @@
 //! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
 //! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
 //! - [`invariants`]: what has to hold after every block, one property a file.
+//! - [`tampering`]: a replica that changes its answers, in many ways.
 
 pub mod adversary;
 pub mod board;
@@ -15,3 +16,4 @@ pub mod rng;
 pub mod scene;
 pub mod simulator;
 pub mod tamper;
+pub mod tampering;

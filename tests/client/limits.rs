@@ -1,0 +1,138 @@
+//! Replicas that are slow, endless, or behind.
+
+use std::time::Duration;
+
+use white_city_client::{
+    Client, Error,
+    read::{ReadStatus, SessionRef},
+};
+use white_city_tests::tampering::{Mutator, SLOW, named};
+
+use crate::world::{World, key, spec, until, world};
+
+fn of(name: &str) -> Mutator {
+    named(name).unwrap()
+}
+
+/// A client that would wait longer than any of these tests.
+fn patient(world: &World, urls: &[String]) -> Client {
+    let builder = Client::builder(world.trust()).replicas(urls.iter().cloned());
+    builder
+        .signer(key(0))
+        .timeout(Duration::from_secs(300))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_replica_is_slow_another_one_is_asked() {
+    let world = world().await;
+    let (slow, other) = (world.proxy().await, world.proxy().await);
+    slow.tamper(&[of("slow")], 100);
+    let client = patient(&world, &[slow.url(), other.url()]);
+    let hedged = client.read(&ReadStatus, 0);
+    let status = tokio::time::timeout(SLOW, hedged)
+        .await
+        .expect("before the slow one answers")
+        .unwrap();
+    assert_eq!(status.replica(), other.url());
+    assert!(slow.count(&of("slow")) > 0, "it was asked first");
+    // Alone it is slow, but right.
+    let alone = patient(&world, &[slow.url()])
+        .read(&ReadStatus, 0)
+        .await
+        .unwrap();
+    assert_eq!(alone.replica(), slow.url());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_answer_is_cut_at_the_limit() {
+    let world = world().await;
+    let endless = world.proxy().await;
+    endless.tamper(&[of("endless")], 100);
+    let cut = patient(&world, &[endless.url()]).read(&ReadStatus, 0).await;
+    let Err(Error::Unreachable(faults)) = cut else {
+        panic!("{cut:?}");
+    };
+    assert!(faults[0].reason.contains("more than"), "{faults:?}");
+    let status = patient(&world, &[endless.url(), world.url()])
+        .read(&ReadStatus, 0)
+        .await;
+    assert_eq!(status.unwrap().replica(), world.url());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_read_is_no_answer() {
+    let world = world().await;
+    let garbled = world.proxy().await;
+    for name in [
+        "json-truncated",
+        "json-garbage",
+        "json-empty",
+        "json-other-type",
+        "json-deep",
+        "withheld-error",
+        "withheld-closed",
+    ] {
+        garbled.tamper(&[of(name)], 100);
+        let alone = patient(&world, &[garbled.url()]).read(&ReadStatus, 0).await;
+        let is_none = matches!(alone, Err(Error::Unreachable(_) | Error::Refused { .. }));
+        assert!(is_none, "{name}: {alone:?}");
+        let status = patient(&world, &[garbled.url(), world.url()])
+            .read(&ReadStatus, 0)
+            .await;
+        assert_eq!(status.unwrap().replica(), world.url(), "{name}");
+        assert!(garbled.count(&of(name)) >= 2, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_shows_an_old_state_is_left_for_another_one() {
+    let world = world().await;
+    let id = world.open(spec(2)).await;
+    let old = world.proxy().await;
+    // It has something old to show.
+    let before = world
+        .client_of(&[old.url()], 0)
+        .summary(SessionRef::Id(id))
+        .await
+        .unwrap();
+    let read = white_city_client::read::ReadLeaf(id.into());
+    world
+        .client(1)
+        .session(id)
+        .await
+        .unwrap()
+        .join()
+        .await
+        .unwrap();
+    until("a later state", async || {
+        world.client(0).status().await.unwrap().height() > before.height()
+    })
+    .await;
+    let latest = world.client(0).status().await.unwrap().height();
+    old.tamper(&[of("replay-old")], 100);
+    let alone = patient(&world, &[old.url()]);
+    let shown = alone.read(&read, 0).await.unwrap();
+    assert!(shown.height() < latest, "an old state is true, too");
+    let refused = alone.read(&read, latest).await;
+    assert!(
+        matches!(&refused, Err(Error::Unreachable(faults)) if faults[0].reason.contains("old")),
+        "{refused:?}"
+    );
+    let both = patient(&world, &[old.url(), world.url()]);
+    let fresh = both.read(&read, latest).await.unwrap();
+    assert_eq!(fresh.replica(), world.url());
+    assert!(fresh.height() >= latest && old.count(&of("replay-old")) >= 3);
+    assert!(both.lies().is_empty(), "an old state is no lie");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn less_than_the_height_that_was_asked_for_is_never_taken() {
+    let world = world().await;
+    let client = world.client(0);
+    let now = client.status().await.unwrap().height();
+    let future = client.read(&ReadStatus, now + 1_000_000).await;
+    assert!(matches!(future, Err(Error::Unreachable(_))), "{future:?}");
+    assert!(client.read(&ReadStatus, now).await.unwrap().height() >= now);
+}

@@ -1,0 +1,213 @@
+//! A replica that changes its answers: every way of it, by name, and a proxy that does it to a running replica.
+//!
+//! A change is applied to what a client would take for the truth, so that each is refused by one of the client's checks,
+//! left for a newer answer, or waited for in vain; [`Sort`] says which.
+
+mod bodies;
+mod endings;
+mod headers;
+mod inbox;
+mod leaf;
+mod memory;
+mod openings;
+mod proofs;
+mod proxy;
+mod replays;
+mod texts;
+
+use tendermint::block::signed_header::SignedHeader;
+use white_city_wire::pb::{self, query::Question};
+
+pub use self::{
+    headers::{Council, rehash},
+    memory::{Exchange, Memory},
+    proxy::{Proxy, SLOW},
+};
+use crate::rng::Rng;
+
+/// What a client makes of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// It can't be true: the replica is named as a liar.
+    Lie,
+    /// It may have been true once: another replica is asked, and this one is named where the pieces don't fit.
+    Stale,
+    /// There is no answer, or none that can be called a lie for sure: another replica is asked.
+    Silence,
+}
+
+/// What of a replica's answers is changed, and how. A change says `None` where an answer gives no opportunity.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// An answer of the board.
+    Answer(fn(&mut pb::Answer, &Around<'_>, &mut Rng) -> Option<()>),
+    /// A header with the signatures below it.
+    Header(fn(&mut SignedHeader, &Memory, &mut Rng) -> Option<()>),
+    /// An answer's encoding.
+    Bytes(fn(&mut Vec<u8>, &mut Rng) -> Option<()>),
+    /// The JSON of a reply.
+    Text(fn(&mut Vec<u8>, &mut Rng) -> Option<()>),
+    /// Whether there is a reply at all.
+    Transport(Transport),
+}
+
+/// How a reply is withheld.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// An error of JSON-RPC.
+    Error,
+    /// The connection ends within the reply.
+    Close,
+    /// The reply never ends.
+    Endless,
+    /// The reply comes late, after clients have asked another replica, too.
+    Slow,
+    /// Transactions are taken and forgotten.
+    Swallow,
+    /// Transactions are refused for good.
+    Refuse,
+}
+
+/// What a change may use beside the answer itself.
+pub struct Around<'a> {
+    /// What was asked.
+    pub question: &'a Question,
+    /// What was answered before.
+    pub memory: &'a Memory,
+}
+
+/// One way to tamper.
+#[derive(Clone, Copy)]
+pub struct Mutator {
+    /// Its name, for the command line.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// What a client makes of it.
+    pub sort: Sort,
+    /// How it does it.
+    pub change: Change,
+}
+
+impl std::fmt::Debug for Mutator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+type AnswerChange = fn(&mut pb::Answer, &Around<'_>, &mut Rng) -> Option<()>;
+type HeaderChange = fn(&mut SignedHeader, &Memory, &mut Rng) -> Option<()>;
+/// Name, description, and how.
+type Row<T> = (&'static str, &'static str, T);
+
+/// Every way, in a fixed order.
+#[must_use]
+pub fn mutators() -> Vec<Mutator> {
+    let answers = [
+        proofs::CHANGES,
+        leaf::CHANGES,
+        inbox::CHANGES,
+        bodies::CHANGES,
+        endings::CHANGES,
+        openings::CHANGES,
+    ];
+    let answers = answers.into_iter().flatten().map(lie(Change::Answer));
+    let headers = headers::CHANGES.iter().map(lie(Change::Header));
+    let all = answers.chain(headers).chain(replays::all());
+    all.chain(texts::all()).collect()
+}
+
+fn lie<T: Copy>(change: impl Fn(T) -> Change) -> impl Fn(&Row<T>) -> Mutator {
+    move |(name, about, how)| Mutator {
+        name,
+        about,
+        sort: Sort::Lie,
+        change: change(*how),
+    }
+}
+
+/// The mutator of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<Mutator> {
+    mutators().into_iter().find(|mutator| mutator.name == name)
+}
+
+/// Changes one bit; `None` where there are no bytes.
+fn flip(bytes: &mut [u8], rng: &mut Rng) -> Option<()> {
+    let len = u64::try_from(bytes.len()).ok().filter(|len| *len > 0)?;
+    let at = usize::try_from(rng.below(len)).ok()?;
+    *bytes.get_mut(at)? ^= 1 << rng.below(8);
+    Some(())
+}
+
+/// A position in a list; `None` where it is empty.
+fn at<T>(list: &[T], rng: &mut Rng) -> Option<usize> {
+    let len = u64::try_from(list.len()).ok().filter(|len| *len > 0)?;
+    usize::try_from(rng.below(len)).ok()
+}
+
+/// One of a list.
+fn one<'a, T>(list: &'a mut [T], rng: &mut Rng) -> Option<&'a mut T> {
+    let at = at(list, rng)?;
+    list.get_mut(at)
+}
+
+/// Leaves one out.
+fn remove<T>(list: &mut Vec<T>, rng: &mut Rng) -> Option<()> {
+    let at = at(list, rng)?;
+    list.remove(at);
+    Some(())
+}
+
+/// Puts one of the list in twice.
+fn repeat<T: Clone>(list: &mut Vec<T>, rng: &mut Rng) -> Option<()> {
+    let at = at(list, rng)?;
+    list.insert(at, list.get(at)?.clone());
+    Some(())
+}
+
+/// Exchanges two neighbours.
+fn swap<T>(list: &mut [T], rng: &mut Rng) -> Option<()> {
+    let (_, but_one) = list.split_last()?;
+    let at = at(but_one, rng)?;
+    list.swap(at, at + 1);
+    Some(())
+}
+
+/// Cuts 32 bytes off the end.
+fn shorten(hashes: &mut Vec<u8>) -> Option<()> {
+    hashes.truncate(hashes.len().checked_sub(32)?);
+    Some(())
+}
+
+/// Adds 32 bytes.
+fn lengthen(hashes: &mut Vec<u8>, rng: &mut Rng) {
+    hashes.extend(rng.bytes32());
+}
+
+/// Exchanges two neighbouring values of 32 bytes.
+fn swap_hashes(hashes: &mut [u8], rng: &mut Rng) -> Option<()> {
+    let (hashes, _) = hashes.as_chunks_mut::<32>();
+    swap(hashes, rng)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_mutator_has_a_name_of_its_own_and_there_are_enough() {
+        let all = mutators();
+        let names: BTreeSet<&str> = all.iter().map(|mutator| mutator.name).collect();
+        assert_eq!(names.len(), all.len());
+        assert!(all.len() >= 100, "{}", all.len());
+        for mutator in &all {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit();
+            assert!(mutator.name.chars().all(plain), "{}", mutator.name);
+            assert!(!mutator.about.is_empty(), "{}", mutator.name);
+            assert_eq!(named(mutator.name).unwrap().about, mutator.about);
+        }
+    }
+}

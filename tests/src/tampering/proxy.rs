@@ -1,0 +1,190 @@
+//! A proxy in front of a replica's RPC, for which a client takes it for the replica itself.
+
+mod reply;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, WebSocketUpgrade, ws},
+    response::Response,
+    routing::{get, post},
+};
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Memory, Mutator};
+use crate::rng::Rng;
+
+/// How late a slow reply comes: later than a client hedges, earlier than it gives up.
+pub const SLOW: Duration = Duration::from_secs(3);
+/// Largest request that is passed on, bytes.
+const REQUEST_BYTES_MAX: usize = 2 << 20;
+
+/// A running proxy. It ends when it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+struct Shared {
+    /// Host and port of the replica.
+    target: String,
+    http: reqwest::Client,
+    plan: Mutex<Plan>,
+}
+
+/// What to do, and what was done.
+struct Plan {
+    mutators: Vec<Mutator>,
+    percent: u64,
+    rng: Rng,
+    memory: Memory,
+    counts: BTreeMap<&'static str, u64>,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Proxy {
+    /// Listens at `listen` in front of the replica at `target`, an address of HTTP. It is honest until it is told otherwise.
+    ///
+    /// # Errors
+    /// Text that says which address can't be used.
+    pub async fn start(target: &str, listen: SocketAddr, seed: u64) -> Result<Self, String> {
+        let host = target.trim_end_matches('/').strip_prefix("http://");
+        let host =
+            host.ok_or_else(|| format!("target: expected http://host:port, not {target:?}"))?;
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let shared = Arc::new(Shared {
+            target: host.to_owned(),
+            http: reqwest::Client::new(),
+            plan: Mutex::new(Plan {
+                mutators: Vec::new(),
+                percent: 100,
+                rng: Rng::new(seed),
+                memory: Memory::default(),
+                counts: BTreeMap::new(),
+                sent: Vec::new(),
+            }),
+        });
+        let router = Router::new()
+            .route("/", post(by_post))
+            .route("/websocket", get(by_websocket))
+            .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+            .with_state(Arc::clone(&shared));
+        let serving = tokio::spawn(async move {
+            // It only ends by being aborted.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self {
+            address,
+            shared,
+            serving,
+        })
+    }
+
+    /// Its address for clients.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Tampers with `percent` of all replies from now on, each time in one of these ways.
+    pub fn tamper(&self, mutators: &[Mutator], percent: u64) {
+        let mut plan = self.shared.plan();
+        plan.mutators = mutators.to_vec();
+        plan.percent = percent;
+    }
+
+    /// Passes everything on as it is.
+    pub fn be_honest(&self) {
+        self.tamper(&[], 0);
+    }
+
+    /// How often each mutator has really changed something, by name.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.plan().counts.clone()
+    }
+
+    /// How often this one has.
+    #[must_use]
+    pub fn count(&self, mutator: &Mutator) -> u64 {
+        self.counts().get(mutator.name).copied().unwrap_or(0)
+    }
+
+    /// The transactions that clients have sent here, whatever became of them.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        self.shared.plan().sent.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Shared {
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the replica says.
+    async fn forward(&self, request: Bytes) -> Result<Vec<u8>, reqwest::Error> {
+        let url = format!("http://{}/", self.target);
+        let json = (reqwest::header::CONTENT_TYPE, "application/json");
+        let sent = self.http.post(url).header(json.0, json.1).body(request);
+        Ok(sent.send().await?.bytes().await?.to_vec())
+    }
+}
+
+impl Plan {
+    /// One of the mutators, or none.
+    fn draw(&mut self) -> Option<Mutator> {
+        let chosen = self.rng.pick(&self.mutators).copied();
+        chosen.filter(|_| self.rng.chance(self.percent))
+    }
+
+    fn count(&mut self, mutator: &Mutator) {
+        *self.counts.entry(mutator.name).or_default() += 1;
+    }
+}
+
+async fn by_post(State(shared): State<Arc<Shared>>, request: Bytes) -> Response {
+    reply::reply(&shared, request).await
+}
+
+async fn by_websocket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |socket| follow(&shared.target, socket).await.unwrap_or(()))
+}
+
+/// Passes events on as they are: nothing that clients read from them is believed. `None` when either side is gone.
+async fn follow(target: &str, mut client: ws::WebSocket) -> Option<()> {
+    let stream = TcpStream::connect(target).await.ok()?;
+    let url = format!("ws://{target}/websocket");
+    let (mut replica, _) = tokio_tungstenite::client_async(url, stream).await.ok()?;
+    loop {
+        tokio::select! {
+            message = client.recv() => if let ws::Message::Text(text) = message?.ok()? {
+                replica.send(Message::text(text.as_str())).await.ok()?;
+            },
+            message = replica.next() => if let Message::Text(text) = message?.ok()? {
+                client.send(ws::Message::Text(text.as_str().into())).await.ok()?;
+            },
+        }
+    }
+}

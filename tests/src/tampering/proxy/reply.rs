@@ -1,0 +1,161 @@
+//! One request and its reply.
+
+use std::{convert::Infallible, io, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::stream;
+use prost::Message as _;
+use serde_json::{Value, json};
+use tendermint::block::signed_header::SignedHeader;
+use white_city_wire::{
+    pb,
+    read::{QUERY_PATH, decode_query},
+};
+
+use super::{SLOW, Shared};
+use crate::tampering::{Around, Change, Mutator, Transport};
+
+/// How much of an endless reply comes at once, bytes.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The number with which transactions are refused: no such session.
+const REFUSAL: u32 = 32;
+
+pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
+    let parsed: Value = serde_json::from_slice(&request).unwrap_or_default();
+    let method = parsed["method"].as_str().unwrap_or_default().to_owned();
+    let is_tx = method.starts_with("broadcast_tx");
+    let drawn = {
+        let mut plan = shared.plan();
+        if let Some(tx) = parsed["params"]["tx"].as_str().filter(|_| is_tx) {
+            plan.sent.extend(STANDARD.decode(tx));
+        }
+        plan.draw()
+    };
+    if let Some(mutator) = &drawn
+        && let Change::Transport(transport) = mutator.change
+        && is_tx == matches!(transport, Transport::Swallow | Transport::Refuse)
+    {
+        shared.plan().count(mutator);
+        if let Some(withheld) = withhold(transport, &parsed["id"]).await {
+            return withheld;
+        }
+    }
+    let reply = match shared.forward(request).await {
+        Ok(reply) => reply,
+        Err(error) => return json_of(error_of(&parsed["id"], &error.to_string())),
+    };
+    let reply = match method.as_str() {
+        "abci_query" if parsed["params"]["path"] == QUERY_PATH => {
+            answer(shared, drawn, &parsed, &reply)
+        }
+        "commit" => header(shared, drawn, &reply),
+        _ => None,
+    }
+    .unwrap_or(reply);
+    ([(CONTENT_TYPE, "application/json")], reply).into_response()
+}
+
+/// What comes instead of a reply; `None` if the reply itself comes after all.
+async fn withhold(transport: Transport, id: &Value) -> Option<Response> {
+    let submitted = |code: u32| json!({ "jsonrpc": "2.0", "id": id, "result": { "code": code, "log": "no session" } });
+    Some(match transport {
+        Transport::Error => json_of(error_of(id, "no")),
+        Transport::Swallow => json_of(submitted(0)),
+        Transport::Refuse => json_of(submitted(REFUSAL)),
+        Transport::Close => {
+            let parts = [
+                Ok(Bytes::from_static(b"{")),
+                Err(io::Error::other("no more")),
+            ];
+            Response::new(Body::from_stream(stream::iter(parts)))
+        }
+        Transport::Endless => {
+            let spaces = Bytes::from(vec![b' '; CHUNK_BYTES]);
+            let endless = stream::repeat(Ok::<_, Infallible>(spaces));
+            Response::new(Body::from_stream(endless))
+        }
+        Transport::Slow => {
+            tokio::time::sleep(SLOW).await;
+            return None;
+        }
+    })
+}
+
+fn error_of(id: &Value, text: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32_603, "message": "Internal error", "data": text } })
+}
+
+fn json_of(value: Value) -> Response {
+    axum::Json(value).into_response()
+}
+
+/// Tampers with an answer of the board; `None` where it stays as it is.
+fn answer(
+    shared: &Shared,
+    drawn: Option<Mutator>,
+    request: &Value,
+    reply: &[u8],
+) -> Option<Vec<u8>> {
+    let mut json: Value = serde_json::from_slice(reply).ok()?;
+    let value = &mut json["result"]["response"]["value"];
+    let honest = STANDARD.decode(value.as_str()?).ok()?;
+    let mut answer = pb::Answer::decode(&honest[..]).ok()?;
+    let question = hex::decode(request["params"]["data"].as_str()?).ok()?;
+    let question = decode_query(&question).ok()?;
+    let mut plan = shared.plan();
+    plan.memory.keep(&question, &answer);
+    let mutator = drawn?;
+    let mut rng = plan.rng.clone();
+    let around = Around {
+        question: &question,
+        memory: &plan.memory,
+    };
+    let mut text = None;
+    let mut bytes = honest.clone();
+    match mutator.change {
+        Change::Answer(change) => {
+            change(&mut answer, &around, &mut rng)?;
+            bytes = answer.encode_to_vec();
+        }
+        Change::Bytes(change) => change(&mut bytes, &mut rng)?,
+        Change::Text(change) => change(text.insert(reply.to_vec()), &mut rng)?,
+        Change::Header(_) | Change::Transport(_) => return None,
+    }
+    plan.rng = rng;
+    if bytes == honest && text.is_none() {
+        return None;
+    }
+    plan.count(&mutator);
+    *value = STANDARD.encode(bytes).into();
+    Some(text.unwrap_or_else(|| json.to_string().into_bytes()))
+}
+
+/// Tampers with a header; `None` where it stays as it is.
+fn header(shared: &Shared, drawn: Option<Mutator>, reply: &[u8]) -> Option<Vec<u8>> {
+    let mut json: Value = serde_json::from_slice(reply).ok()?;
+    let place = &mut json["result"]["signed_header"];
+    let honest: SignedHeader = serde_json::from_value(place.clone()).ok()?;
+    let mut plan = shared.plan();
+    plan.memory.keep_header(&honest);
+    let mutator = drawn?;
+    let mut rng = plan.rng.clone();
+    let mut text = None;
+    let mut header = honest.clone();
+    match mutator.change {
+        Change::Header(change) => change(&mut header, &plan.memory, &mut rng)?,
+        Change::Text(change) => change(text.insert(reply.to_vec()), &mut rng)?,
+        _ => return None,
+    }
+    plan.rng = rng;
+    if header == honest && text.is_none() {
+        return None;
+    }
+    plan.count(&mutator);
+    *place = serde_json::to_value(&header).ok()?;
+    Some(text.unwrap_or_else(|| json.to_string().into_bytes()))
+}
