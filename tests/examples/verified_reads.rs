@@ -13,7 +13,7 @@ use std::{hint::black_box, time::Duration, time::Instant};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
-use tendermint::block::signed_header::SignedHeader;
+use tendermint::block::{Header, signed_header::SignedHeader};
 use white_city_client::{
     Client, IdentityKey, LocalKey, SessionId, Signer, Spec, SpecBuilder, Trust,
     history::History,
@@ -22,13 +22,16 @@ use white_city_client::{
         ReadSpec, ReadStatus, ReadTranscript, Verified, check,
     },
     wire::{
-        EncryptionKey, Hash, SignedTx,
+        EncryptionKey, Hash, Network, SignedTx,
+        genesis::{Chain, Validator},
         payload::SessionSeed,
         read::{QUERY_PATH, decode_answer, encode_query},
+        seal::BlockTime,
         tx::{Action, Join, Post},
     },
 };
 use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
+use white_city_tests::tampering::Council;
 
 /// Bytes of each broadcast, and of each sealed payload.
 const PAYLOADS: (usize, usize) = (200, 80);
@@ -55,9 +58,49 @@ async fn main() {
         "read", "n", "bytes", "check us", "decode us", "signed", "check / floor"
     );
     println!("|---|---|---|---|---|---|---|");
+    let mut last = None;
     for n in sizes {
-        Bench::new(n).await.run(signature_us).await;
+        let bench = Bench::new(n).await;
+        bench.run(signature_us).await;
+        last = Some(bench.header().await);
     }
+    let Some(last) = last else { return };
+    println!("\nonce for each height and client: the header");
+    for validators in [4, 7, 16, 64] {
+        let (bytes, us) = header(&last, validators);
+        let least = f64::from(2 * u32::from(validators) / 3 + 1) * signature_us;
+        println!(
+            "{validators:>3} validators: {bytes:>6} bytes, {us:>6.0} us, {:.2} of its signatures alone",
+            us / least
+        );
+    }
+}
+
+/// Size of a header that all of `count` validators have signed, bytes, and what it costs to check, microseconds.
+fn header(header: &Header, count: u8) -> (usize, f64) {
+    let council = Council::new((1..=count).map(|k| [k; 32]));
+    let validators = council
+        .keys()
+        .into_iter()
+        .map(|key| Validator { key, power: 10 });
+    let chain = Chain {
+        genesis_time: BlockTime::default(),
+        chain_id: header.chain_id.to_string(),
+        initial_height: 1,
+        validators: validators.collect(),
+        block_max_bytes: -1,
+        evidence_max_bytes: 0,
+    };
+    let trust = Trust::new(Network::new(chain, default_params().unwrap()).unwrap()).unwrap();
+    let header = Header {
+        validators_hash: council.hash(),
+        next_validators_hash: council.hash(),
+        ..header.clone()
+    };
+    let signed = council.sign(header, count.into());
+    let bytes = trust.verify(signed.clone()).unwrap().encode().len();
+    let us = median_us(|| drop(black_box(trust.verify(signed.clone()).unwrap())));
+    (bytes, us)
 }
 
 /// The median of what `measured` takes, microseconds.
@@ -264,6 +307,13 @@ impl Bench {
             answer,
             std::sync::Arc::new(self.trust.verify(header).unwrap()),
         )
+    }
+
+    /// The newest header.
+    async fn header(&self) -> Header {
+        let commit = self.call("commit", json!({})).await;
+        let signed: SignedHeader = serde_json::from_value(commit["signed_header"].clone()).unwrap();
+        signed.header
     }
 
     /// A whole round as a party reads it: all pages, every signature, its own ciphertexts with their paths.
