@@ -104,8 +104,8 @@ fn a_question_is_understood_or_refused_with_a_code() {
 }
 
 /// Clients read these from replicas that may be malicious.
-#[test]
-fn an_answer_is_understood_or_refused_and_its_parts_too() {
+/// An answer with all of its parts.
+fn example() -> pb::Answer {
     let terminal = pb::Terminal {
         status: 4,
         n: 9,
@@ -141,7 +141,7 @@ fn an_answer_is_understood_or_refused_and_its_parts_too() {
         left: hash(),
         ..Default::default()
     };
-    let answer = pb::Answer {
+    pb::Answer {
         version: 1,
         height: 5,
         state: Some(pb::StateProof {
@@ -163,7 +163,12 @@ fn an_answer_is_understood_or_refused_and_its_parts_too() {
             later_roots: vec![7; 32],
         }),
         body: Some(pb::answer::Body::SessionNow(session)),
-    };
+    }
+}
+
+#[test]
+fn an_answer_is_understood_or_refused_and_its_parts_too() {
+    let answer = example();
     let empty = pb::Answer {
         version: 1,
         ..Default::default()
