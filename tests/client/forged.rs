@@ -399,6 +399,12 @@ fn a_header_needs_its_chain_its_validators_and_more_than_two_thirds_of_them() {
         };
         assert!(fits, "{what}: {refused}");
     }
+}
+
+#[test]
+fn a_header_is_of_its_commits_height_and_not_before_the_first() {
+    let forger = Forger::new();
+    let header = || forger.header(Hash([1; 32]));
     // The same validators have signed a later commit for this block.
     let later = forger
         .council
@@ -497,13 +503,9 @@ async fn whoever_follows_a_session_notices_an_end_that_can_not_be() {
             "an outcome of one party",
             observe(&|stated| {
                 stated.finish(&trust, &[1], outcome);
-                stated.end(
-                    Status::Finished,
-                    &Terminal {
-                        filled: bitmap(&[1]),
-                        ..finished.clone()
-                    },
-                );
+                let filled = bitmap(&[1]);
+                let finished = finished.clone();
+                stated.end(Status::Finished, &Terminal { filled, ..finished });
             })
             .await,
         ),

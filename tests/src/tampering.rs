@@ -4,9 +4,11 @@
 //! left for a newer answer, or waited for in vain; [`Sort`] says which.
 
 mod bodies;
+mod council;
 mod endings;
 mod headers;
 mod inbox;
+mod items;
 mod leaf;
 mod memory;
 mod openings;
@@ -19,7 +21,8 @@ use tendermint::block::signed_header::SignedHeader;
 use white_city_wire::pb::{self, query::Question};
 
 pub use self::{
-    headers::{Council, rehash},
+    council::Council,
+    headers::rehash,
     memory::{Exchange, Memory},
     proxy::{Proxy, SLOW},
 };

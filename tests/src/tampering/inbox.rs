@@ -1,105 +1,20 @@
 //! What a party reads of a round: entries, payloads, their order and their completeness.
 
-use white_city_wire::pb::{self, answer::Body, inbox_item::Entry, signed_entry::Header};
+use white_city_wire::pb::{self, answer::Body};
 
+use super::items::{
+    a_finish, a_join, a_post, has_broadcast, has_ciphertext, has_path, index, is_post, is_signed,
+    item, post, signature, signed,
+};
 use super::{
     AnswerChange, Row, at, flip, lengthen, one, remove, repeat, shorten, swap, swap_hashes,
 };
-use crate::rng::Rng;
 
 pub(super) fn inbox(answer: &mut pb::Answer) -> Option<&mut pb::InboxAnswer> {
     match answer.body.as_mut()? {
         Body::Inbox(inbox) => Some(inbox),
         _ => None,
     }
-}
-
-/// One of the items for which there is something to do.
-fn item<'a>(
-    answer: &'a mut pb::Answer,
-    rng: &mut Rng,
-    fits: impl Fn(&pb::InboxItem) -> bool,
-) -> Option<&'a mut pb::InboxItem> {
-    let items = inbox(answer)?.items.iter_mut();
-    let mut fitting: Vec<_> = items.filter(|item| fits(item)).collect();
-    let at = at(&fitting, rng)?;
-    Some(fitting.swap_remove(at))
-}
-
-fn signed(item: &mut pb::InboxItem) -> Option<&mut pb::SignedEntry> {
-    match item.entry.as_mut()? {
-        Entry::Signed(signed) => Some(signed),
-        Entry::Join(_) => None,
-    }
-}
-
-fn post(item: &mut pb::InboxItem) -> Option<&mut pb::PostHeader> {
-    match signed(item)?.header.as_mut()? {
-        Header::Post(post) => Some(post),
-        Header::Finish(_) => None,
-    }
-}
-
-fn finish(item: &mut pb::InboxItem) -> Option<&mut pb::FinishHeader> {
-    match signed(item)?.header.as_mut()? {
-        Header::Finish(finish) => Some(finish),
-        Header::Post(_) => None,
-    }
-}
-
-fn a_post<'a>(answer: &'a mut pb::Answer, rng: &mut Rng) -> Option<&'a mut pb::PostHeader> {
-    post(item(answer, rng, is_post)?)
-}
-
-fn a_finish<'a>(answer: &'a mut pb::Answer, rng: &mut Rng) -> Option<&'a mut pb::FinishHeader> {
-    finish(item(answer, rng, |item| {
-        post(&mut item.clone()).is_none() && is_signed(item)
-    })?)
-}
-
-fn a_join<'a>(answer: &'a mut pb::Answer, rng: &mut Rng) -> Option<&'a mut pb::Join> {
-    match item(answer, rng, |item| !is_signed(item))?.entry.as_mut()? {
-        Entry::Join(join) => Some(join),
-        Entry::Signed(_) => None,
-    }
-}
-
-fn is_signed(item: &pb::InboxItem) -> bool {
-    matches!(item.entry, Some(Entry::Signed(_)))
-}
-
-fn is_post(item: &pb::InboxItem) -> bool {
-    matches!(&item.entry, Some(Entry::Signed(signed)) if matches!(signed.header, Some(Header::Post(_))))
-}
-
-/// The index of whoever wrote it.
-fn index(item: &mut pb::InboxItem) -> Option<&mut u32> {
-    match item.entry.as_mut()? {
-        Entry::Join(join) => Some(&mut join.index),
-        Entry::Signed(signed) => match signed.header.as_mut()? {
-            Header::Post(post) => Some(&mut post.index),
-            Header::Finish(finish) => Some(&mut finish.index),
-        },
-    }
-}
-
-fn signature(item: &mut pb::InboxItem) -> Option<&mut Vec<u8>> {
-    match item.entry.as_mut()? {
-        Entry::Join(join) => Some(&mut join.signature),
-        Entry::Signed(signed) => Some(&mut signed.signature),
-    }
-}
-
-fn has_broadcast(item: &pb::InboxItem) -> bool {
-    !item.broadcast.is_empty()
-}
-
-fn has_ciphertext(item: &pb::InboxItem) -> bool {
-    !item.ciphertext.is_empty()
-}
-
-fn has_path(item: &pb::InboxItem) -> bool {
-    !item.p2p_path.is_empty()
 }
 
 pub(super) const CHANGES: &[Row<AnswerChange>] = &[
