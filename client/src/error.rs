@@ -240,6 +240,12 @@ pub enum Error {
     /// The session ended without an outcome.
     #[error("the session aborted: {0}")]
     Aborted(Box<AbortRecord>),
+    /// The replicas certify that the session ended without an outcome, but this party had finished before. An abort needs no
+    /// quorum of parties: if more replicas than tolerated are malicious, others may have seen the session finished.
+    #[error(
+        "unknown: the replicas say that the session aborted, after this party had finished: {0}"
+    )]
+    Unknown(Box<AbortRecord>),
     /// The session finished, so nothing more can be written.
     #[error("the session has finished with the outcome {outcome}")]
     Finished {

@@ -120,7 +120,7 @@ impl Session {
             if self.observer.history().open_round() > round {
                 return self.check_own_slot(round);
             }
-            if let Some(ended) = self.observer.ended() {
+            if let Some(ended) = self.ended() {
                 return Err(ended);
             }
             if self.signed.get(&round).is_some_and(|own| !own.is_shown) {
@@ -155,6 +155,15 @@ impl Session {
             }
             self.observer.wait_news().await;
         }
+    }
+
+    /// The end as an error of whoever wanted to go on.
+    fn ended(&self) -> Option<Error> {
+        Some(match self.as_seen_by_me(self.observer.end()?.clone()) {
+            End::Finished { outcome } => Error::Finished { outcome },
+            End::Aborted(record) => Error::Aborted(record),
+            End::Unknown(record) => Error::Unknown(record),
+        })
     }
 
     /// An abort that follows this party's own finish proves nothing.

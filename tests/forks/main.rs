@@ -143,6 +143,35 @@ async fn at_most_one_history_passes_when_it_has_the_quorum() {
     forked.stop().await;
 }
 
+/// Nobody signs an abort. Whoever has finished before doesn't believe that nobody else saw the session finished.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_after_ones_own_finish_is_unknown() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let (mut a, mut b) = (
+        forked.a.sessions(&[0, 1]).await,
+        forked.b.sessions(&[2, 3]).await,
+    );
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    let finish = async |session: &mut Session| {
+        session.finish(session.history().transcript()).await?;
+        session.wait_end().await
+    };
+    let (a, b) = tokio::join!(each(&mut a, finish), each(&mut b, finish));
+    for end in a.into_iter().chain(b) {
+        assert!(
+            matches!(end, Ok(End::Unknown(_)) | Err(Error::Unknown(_))),
+            "{end:?}"
+        );
+    }
+    forked.stop().await;
+}
+
 /// Why the bound is what it is: a spec that isn't fork-safe ends twice, and says so beforehand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spec_that_is_not_fork_safe_can_have_two_outcomes() {

@@ -67,7 +67,7 @@ impl From<Error> for Failure {
             | Error::Recipient { .. } => 2,
             Error::Unreachable(_) => 3,
             Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,
-            Error::Aborted(_) | Error::Left | Error::Erased => 5,
+            Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
             Error::Late { .. } | Error::Out { .. } | Error::NoJournal { .. } => 6,
             Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
             Error::Payload { .. } => 8,

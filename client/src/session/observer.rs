@@ -187,14 +187,6 @@ impl Observer {
         self.end.as_ref()
     }
 
-    /// The end as an error of whoever wanted to go on.
-    pub(super) fn ended(&self) -> Option<Error> {
-        Some(match self.end.clone()? {
-            End::Finished { outcome } => Error::Finished { outcome },
-            End::Aborted(record) | End::Unknown(record) => Error::Aborted(record),
-        })
-    }
-
     pub(super) const fn client(&self) -> &Client {
         &self.client
     }

@@ -170,7 +170,7 @@ impl Session {
         match self.own_slot(round) {
             Some(leaf) if leaf == slot_leaf(Some(digest)) => Ok(true),
             Some(existing) => Err(self.fail(Error::SlotTaken { round, existing })),
-            None => self.observer.ended().map_or(Ok(false), Err),
+            None => self.ended().map_or(Ok(false), Err),
         }
     }
 

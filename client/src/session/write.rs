@@ -86,7 +86,7 @@ impl Session {
     /// says whether the others agree. From here on an abort means *unknown*: others may have seen the session finished.
     ///
     /// # Errors
-    /// As [`Session::post`].
+    /// As [`Session::post`]; [`Error::Unknown`] instead of [`Error::Aborted`].
     pub async fn finish(&mut self, outcome: Hash) -> Result<(), Error> {
         let round = self.next_round()?;
         self.check_share(ENTRY_BYTES)?;
@@ -146,7 +146,7 @@ impl Session {
     /// The round that can be written into now.
     fn next_round(&mut self) -> Result<u32, Error> {
         self.check_not_failed()?;
-        if let Some(ended) = self.observer.ended() {
+        if let Some(ended) = self.ended() {
             return Err(ended);
         }
         let round = self.observer.history().open_round();
@@ -171,7 +171,7 @@ impl Session {
         if self.left {
             return Err(Error::Left);
         }
-        if let Some(ended) = self.observer.ended() {
+        if let Some(ended) = self.ended() {
             return Err(ended);
         }
         if !self.observer.history().members().contains(self.index) {

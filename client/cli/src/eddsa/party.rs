@@ -138,9 +138,7 @@ impl<'a> Party<'a> {
             End::Finished { outcome: agreed } => Err(Failure::verification(format!(
                 "the others finished with the outcome {agreed}, this party has {outcome}"
             ))),
-            End::Aborted(record) | End::Unknown(record) => Err(Failure::aborted(format!(
-                "unknown: the replicas say that the session aborted after this party had finished: {record}"
-            ))),
+            End::Aborted(record) | End::Unknown(record) => Err(Error::Unknown(record).into()),
         }
     }
 }
