@@ -8,4 +8,5 @@ mod crash;
 mod equivocation;
 mod outage;
 mod replicas;
+mod tampering;
 mod world;

@@ -73,9 +73,14 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
 
 impl World {
     pub fn client(&self, key: &Key) -> Client {
+        self.client_of(self.net.rpc_urls().iter().cloned(), key)
+    }
+
+    /// A client of these addresses.
+    pub fn client_of(&self, urls: impl IntoIterator<Item = String>, key: &Key) -> Client {
         let trust = Trust::genesis(self.net.dir().join("genesis.json")).unwrap();
         Client::builder(trust)
-            .replicas(self.net.rpc_urls().iter().cloned())
+            .replicas(urls)
             .signer(key.local())
             .build()
             .unwrap()
