@@ -56,6 +56,15 @@ fn spec(open: &mut Option<pb::Open>) -> &mut pb::Spec {
     open.as_mut().unwrap().spec.as_mut().unwrap()
 }
 
+/// What opens another session with the same spec, under the opener's signature.
+fn open_again(open: &mut Option<pb::Open>, trust: &Trust) {
+    let open = open.as_mut().unwrap();
+    open.nonce[0] ^= 1;
+    let (parsed, _) = white_city_client::wire::tx::open_from_pb(open.clone()).unwrap();
+    let id = white_city_client::Hash(parsed.session_id(&trust.network().id).0);
+    open.signature = sign(0, Purpose::Open, id, trust);
+}
+
 fn entry(ceremony: &mut pb::CeremonyReceipt, round: usize, at: usize) -> &mut pb::ReceiptEntry {
     &mut ceremony.rounds[round - 1].entries[at]
 }

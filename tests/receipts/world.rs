@@ -121,7 +121,7 @@ impl World {
 
     async fn open(&self, quorum: u16, retention: Duration) -> SessionId {
         let roster: Vec<IdentityKey> = (0..3).map(|index| local(index).identity()).collect();
-        let (joining, round) = (Duration::from_secs(30), Duration::from_millis(700));
+        let (joining, round) = (Duration::from_secs(30), Duration::from_secs(3));
         let spec = SpecBuilder::new("white-city/receipts", 1, roster)
             .quorum(quorum)
             .corrupt(0)
@@ -164,7 +164,7 @@ type Receipts = BTreeMap<&'static str, Vec<u8>>;
 
 /// Three join, one is absent from round 1 on, the two others finish in round 2, and one of them had signed two entries.
 async fn finished(world: &World) -> Receipts {
-    let id = world.open(2, Duration::from_secs(8)).await;
+    let id = world.open(2, Duration::from_secs(15)).await;
     let [mut a, mut b, mut c] = world.sessions(id).await;
     for session in [&mut a, &mut b, &mut c] {
         session.join().await.unwrap();
@@ -184,10 +184,11 @@ async fn finished(world: &World) -> Receipts {
     a.inbox(1).await.unwrap();
     b.inbox(1).await.unwrap();
     keep("submission", a.submission_receipt(1).await);
-    equivocate(world, &a).await;
     a.finish(Hash([5; 32])).await.unwrap();
     b.finish(Hash([5; 32])).await.unwrap();
     a.wait_end().await.unwrap();
+    // Evidence is taken after the end, too.
+    equivocate(world, &a).await;
     keep("ceremony", a.ceremony_receipt().await);
     keep("end", a.end_receipt().await);
     keep("submission of a join", a.submission_receipt(0).await);

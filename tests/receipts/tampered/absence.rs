@@ -12,12 +12,7 @@ const LIES: [Lie<pb::AbsenceReceipt>; 9] = [
     (
         "another spec of the same opener",
         |r, trust| {
-            let mut open = r.open.clone().unwrap();
-            open.nonce[0] ^= 1;
-            let (parsed, _) = white_city_client::wire::tx::open_from_pb(open.clone()).unwrap();
-            let id = parsed.session_id(&trust.network().id);
-            open.signature = sign(0, Purpose::Open, white_city_client::Hash(id.0), trust);
-            r.open = Some(open);
+            open_again(&mut r.open, trust);
         },
         "the spec is of another session",
     ),

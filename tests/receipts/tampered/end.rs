@@ -143,14 +143,21 @@ const LIES: [Lie<pb::EndReceipt>; 21] = [
     ),
 ];
 
-const ABORTED: [Lie<pb::EndReceipt>; 1] = [(
-    "an abort with an outcome",
-    |r, trust| {
-        r.terminal.as_mut().unwrap().outcome = vec![1; 32];
-        certify_end(r, trust);
-    },
-    "contradicts itself",
-)];
+const ABORTED: [Lie<pb::EndReceipt>; 2] = [
+    (
+        "an abort with an outcome",
+        |r, trust| {
+            r.terminal.as_mut().unwrap().outcome = vec![1; 32];
+            certify_end(r, trust);
+        },
+        "contradicts itself",
+    ),
+    (
+        "the spec of another session",
+        |r, trust| open_again(&mut r.open, trust),
+        "the spec is of another session",
+    ),
+];
 
 #[test]
 fn an_end_is_the_certified_record_and_a_quorum_of_one_outcome_and_one_past() {
