@@ -19,6 +19,10 @@ enum Place {
     Leave(SessionId, u16),
     /// Evidence against a party.
     Evidence(SessionId, u16),
+    /// A party's complaint.
+    Complaint(SessionId, u16),
+    /// A party's answer to a complaint: the accused's, as long as its session is in dispute.
+    Reveal(SessionId, u16),
 }
 
 /// What a transaction counts as.
@@ -33,7 +37,9 @@ impl Counted {
     const fn of(place: &Place) -> Self {
         match place {
             Place::Open(_) => Self::Open,
-            Place::Slot(..) | Place::Leave(..) => Self::Entry,
+            Place::Slot(..) | Place::Leave(..) | Place::Complaint(..) | Place::Reveal(..) => {
+                Self::Entry
+            }
             Place::Evidence(..) => Self::Evidence,
         }
     }
@@ -245,6 +251,11 @@ fn place(tx: &VerifiedTx) -> (Place, Hash) {
             let digest = white_city_wire::tree::node(&first.entry.digest(), &second.entry.digest());
             (Place::Evidence(session, index), digest)
         }
+        Action::Complain(complain) => {
+            let place = Place::Complaint(complain.post.session, complain.index);
+            (place, complain.digest())
+        }
+        Action::Reveal(reveal) => (Place::Reveal(reveal.session, reveal.index), reveal.digest()),
     }
 }
 

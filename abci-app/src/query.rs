@@ -264,6 +264,8 @@ impl Reader<'_> {
             left: now.left,
             evidence: self.committed.snapshot.evidence(session.number)?,
             leaves: self.committed.snapshot.leaves(session.number)?,
+            complain: stored_tx(self.committed.snapshot.complaint(session.number)?)?,
+            reveal: stored_tx(self.committed.snapshot.reveal(session.number)?)?,
         })
     }
 
@@ -353,6 +355,12 @@ fn session_now(session: &Session) -> pb::SessionAnswer {
         }),
         left: body.map_or_else(Vec::new, |body| crate::store::leavers(&body.left)),
     }
+}
+
+fn stored_tx(bytes: Option<Vec<u8>>) -> Result<Option<pb::Tx>, Refusal> {
+    let tx = bytes.map(|bytes| pb::Tx::decode(bytes.as_slice()));
+    tx.transpose()
+        .map_err(|_| StoreError::Damaged("a dispute").into())
 }
 
 fn round(session: &Session, round: u32) -> Result<pb::RoundAnswer, Refusal> {

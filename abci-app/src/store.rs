@@ -27,7 +27,7 @@ pub use records::{StoredEntry, leavers};
 use crate::genesis::StoredGenesis;
 
 /// Version of the layout. A file of another one is refused.
-const STORE_VERSION: u32 = 2;
+const STORE_VERSION: u32 = 3;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
@@ -42,6 +42,10 @@ const P2P: TableDefinition<(u32, u32, u16), &[u8]> = TableDefinition::new("p2p")
 const EVIDENCE: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("evidence");
 /// Session, index: the transaction with which the party left, until erasure.
 const LEAVES: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("leaves");
+/// Session, [`COMPLAINT`] or [`REVEAL`]: the transaction that brought it, until erasure.
+const DISPUTES: TableDefinition<(u32, u8), &[u8]> = TableDefinition::new("disputes");
+const COMPLAINT: u8 = 0;
+const REVEAL: u8 = 1;
 /// Identity, session: which sessions have it in their roster, until erasure.
 const PARTIES: TableDefinition<(&[u8; 32], u32), ()> = TableDefinition::new("parties");
 
@@ -138,6 +142,7 @@ impl Store {
             write.open_table(P2P)?;
             write.open_table(EVIDENCE)?;
             write.open_table(LEAVES)?;
+            write.open_table(DISPUTES)?;
             write.open_table(PARTIES)?;
         }
         write.commit()?;
@@ -244,6 +249,8 @@ fn put_tx(
                 .open_table(LEAVES)?
                 .insert(key, tx.encode().as_slice())?;
         }
+        Action::Complain(_) => put_dispute(write, (session, COMPLAINT), tx)?,
+        Action::Reveal(_) => put_dispute(write, (session, REVEAL), tx)?,
         Action::Evidence([first, second]) => {
             let (_, _, index) = first.entry.slot();
             let evidence = pb::Evidence {
@@ -256,6 +263,16 @@ fn put_tx(
                 .insert(key, evidence.encode_to_vec().as_slice())?;
         }
     }
+    Ok(())
+}
+
+fn put_dispute(
+    write: &WriteTransaction,
+    key: (u32, u8),
+    tx: &VerifiedTx,
+) -> Result<(), StoreError> {
+    let mut disputes = write.open_table(DISPUTES)?;
+    disputes.insert(key, tx.encode().as_slice())?;
     Ok(())
 }
 
@@ -286,6 +303,10 @@ fn erase(write: &WriteTransaction, number: u32) -> Result<(), StoreError> {
         .open_table(EVIDENCE)?
         .retain_in(indices.clone(), |_, _| false)?;
     write.open_table(LEAVES)?.retain_in(indices, |_, _| false)?;
+    let dispute = (number, COMPLAINT)..=(number, REVEAL);
+    write
+        .open_table(DISPUTES)?
+        .retain_in(dispute, |_, _| false)?;
     let open = write
         .open_table(OPENS)?
         .remove(number)?
@@ -446,6 +467,27 @@ impl Snapshot {
                 pb::Tx::decode(bytes.value()).map_err(|_| StoreError::Damaged("a leave"))
             })
             .collect()
+    }
+
+    /// The transaction that brought a session's complaint.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn complaint(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.dispute((session, COMPLAINT))
+    }
+
+    /// The transaction that brought the reveal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reveal(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.dispute((session, REVEAL))
+    }
+
+    fn dispute(&self, key: (u32, u8)) -> Result<Option<Vec<u8>>, StoreError> {
+        let disputes = self.read.open_table(DISPUTES)?;
+        Ok(disputes.get(key)?.map(|tx| tx.value().to_vec()))
     }
 
     /// Numbers of at most `most` sessions with `identity` in their roster, ascending from `from`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use white_city_tests::{
+    dispute::reveal_of,
     network::{network, params},
     party::Party,
     scene::{Scene, open, open_until, spec},
@@ -11,9 +12,9 @@ use white_city_wire::{Hash, hash::sha256, tx::Action};
 
 /// What the state machine answers with, by code. Codes 17 to 20 and 35 are found when bytes are decoded, 103 needs
 /// 2^32 sessions, 128 and up belong to replicas and queries.
-const REACHABLE: [u32; 27] = [
-    16, 32, 33, 34, 48, 50, 51, 52, 53, 54, 64, 65, 66, 67, 68, 80, 81, 82, 96, 97, 98, 99, 100,
-    101, 102, 112, 113,
+const REACHABLE: [u32; 33] = [
+    16, 32, 33, 34, 48, 50, 51, 52, 53, 54, 55, 64, 65, 66, 67, 68, 80, 81, 82, 96, 97, 98, 99,
+    100, 101, 102, 112, 113, 114, 115, 116, 117, 118,
 ];
 
 fn note(scene: &Scene, txs: Vec<white_city_wire::VerifiedTx>, seen: &mut BTreeSet<u32>) {
@@ -114,11 +115,31 @@ fn of_entries(seen: &mut BTreeSet<u32>) {
     note(&scene, vec![ended], seen);
 }
 
+fn of_disputes(seen: &mut BTreeSet<u32>) {
+    let mut scene = Scene::running(3, 2);
+    let post = scene.post_of(0, vec![], vec![(1, vec![7; 60])]);
+    let complaint = scene.complaint(1, &post);
+    let complain = scene.complain(&complaint);
+    let reveal = scene.reveal(&complaint, b"plaintext");
+    note(&scene, vec![complain.clone(), reveal], seen);
+    scene.accept(vec![post, scene.post(1), scene.post(2)]);
+    let mut unlike = complaint.clone();
+    unlike.post.bcast_len ^= 1;
+    note(&scene, vec![scene.complain(&unlike)], seen);
+    scene.accept(vec![complain]);
+    let mut by_another = reveal_of(&complaint, [1; 32], b"plaintext");
+    by_another.index = 2;
+    let by_another = scene.by(2, Action::Reveal(by_another));
+    let other = scene.reveal(&unlike, b"plaintext");
+    note(&scene, vec![scene.post(0), other, by_another], seen);
+}
+
 #[test]
 fn every_refusal_of_the_state_machine_is_reached() {
     let mut seen = BTreeSet::new();
     of_openings(&mut seen);
     of_entries(&mut seen);
+    of_disputes(&mut seen);
     let tight = |spec: &mut white_city_wire::Spec| spec.max_bytes = 600;
     let scene = Scene::open_with(network(1, params(&[])), 3, 2, tight).joined();
     note(&scene, vec![scene.finish(0, 1)], &mut seen);

@@ -3,6 +3,7 @@
 mod clock;
 mod closing;
 mod codes;
+mod dispute;
 mod entries;
 mod evidence;
 mod last_call;

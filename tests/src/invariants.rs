@@ -21,6 +21,7 @@ mod clock;
 mod closed_rounds;
 mod closing;
 mod culprits;
+mod disputes;
 mod erasure;
 mod history;
 mod honest_entries;
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(closed_rounds::ClosedRounds::default()),
         Box::new(closing::Closing),
         Box::new(culprits::Culprits::default()),
+        Box::new(disputes::Disputes),
         Box::new(erasure::Erasure::default()),
         Box::new(history::History),
         Box::new(honest_entries::HonestEntries),

@@ -2,6 +2,7 @@
 //!
 //! - [`network`], [`party`], [`board`]: small networks, signing parties, and a board that runs blocks.
 //! - [`scene`]: one session on one board, for tests of single rules.
+//! - [`dispute`]: sealed payloads, complaints about them, and reveals.
 //! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
 //! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
 //! - [`invariants`]: what has to hold after every block, one property a file.
@@ -9,6 +10,7 @@
 
 pub mod adversary;
 pub mod board;
+pub mod dispute;
 pub mod invariants;
 pub mod network;
 pub mod party;

@@ -341,7 +341,7 @@ impl Scene {
     pub fn slots(&self) -> String {
         let kind = |slot: &Slot| match slot {
             Slot::Empty => '.',
-            Slot::Join(_) => 'j',
+            Slot::Join { .. } => 'j',
             Slot::Post(_) => 'p',
             Slot::Finish { .. } => 'f',
         };

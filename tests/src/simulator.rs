@@ -1,5 +1,6 @@
 //! Many sessions on one board, honest and hostile parties, outages and full blocks. One seed decides everything.
 
+mod disputes;
 mod hostile;
 mod moves;
 
@@ -11,7 +12,7 @@ use std::{
 use white_city_state_machine::Session;
 use white_city_wire::{
     Entry, Hash, NetworkId, SessionId, SignedEntry, SignedTx, VerifiedTx,
-    tx::{Action, bytes_to_sign},
+    tx::{Action, Post, bytes_to_sign},
 };
 
 use crate::{
@@ -33,6 +34,8 @@ const PARTIES: usize = 9;
 pub type Signed = BTreeSet<([u8; 32], Hash)>;
 /// The entries that the party of each slot has really signed, by their digests.
 pub type Entries = BTreeMap<(SessionId, u32, u16), BTreeMap<Hash, SignedEntry>>;
+/// Keying material and plaintext of the payloads that were rightly sealed, by their leaves.
+pub type Sealed = BTreeMap<Hash, ([u8; 32], Vec<u8>)>;
 
 /// A block as the properties see it.
 #[derive(Clone)]
@@ -47,6 +50,10 @@ pub struct Observed {
     pub signed: Arc<Signed>,
     /// The entries that were ever signed.
     pub entries: Arc<Entries>,
+    /// The payloads that open.
+    pub sealed: Arc<Sealed>,
+    /// Keys of the honest parties.
+    pub honest: Arc<BTreeSet<[u8; 32]>>,
 }
 
 /// What a run has seen.
@@ -78,12 +85,18 @@ pub struct World {
     parties: Vec<Party>,
     signed: Arc<Signed>,
     entries: Arc<Entries>,
+    sealed: Arc<Sealed>,
+    honest: Arc<BTreeSet<[u8; 32]>>,
+    /// Every post that was ever signed, by its digest.
+    posts: BTreeMap<Hash, Post>,
     /// The one entry that an honest party signs for a slot, or the last one of a hostile party.
     journal: BTreeMap<(SessionId, u32, u16), Action>,
     /// Transactions of the past.
     past: Vec<Vec<u8>>,
     /// Sessions and parties that have acted in the present block.
     busy: BTreeSet<(SessionId, u16)>,
+    /// Sessions that a complaint of the present block may stop.
+    contested: BTreeSet<SessionId>,
 }
 
 impl World {
@@ -93,11 +106,16 @@ impl World {
         let mut rng = Rng::new(seed);
         let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
         let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
-        let mut params = params(&[(&parties[0], 3, 60_000)]);
+        let mut params = params(&[(&parties[0], 3, 45_000)]);
         params.max_board_bytes = 160_000;
         params.full_block = 3_000;
         params.anyone_may_open = !rng.chance(10);
+        let honest = parties.iter().take(HONEST).map(|p| *p.key().as_bytes());
         Self {
+            honest: Arc::new(honest.collect()),
+            sealed: Arc::default(),
+            posts: BTreeMap::new(),
+            contested: BTreeSet::new(),
             rng,
             board: Board::new(network(k, params)),
             parties,
@@ -112,6 +130,7 @@ impl World {
     /// Makes the next block.
     pub fn block(&mut self) -> Observed {
         self.busy.clear();
+        self.contested.clear();
         let step_ms = match self.rng.below(20) {
             3..=5 => self.step_to_a_deadline().unwrap_or(100),
             0 => self.rng.between(0, 2),
@@ -139,6 +158,8 @@ impl World {
             must_be_taken,
             signed: Arc::clone(&self.signed),
             entries: Arc::clone(&self.entries),
+            sealed: Arc::clone(&self.sealed),
+            honest: Arc::clone(&self.honest),
         }
     }
 
@@ -184,6 +205,9 @@ impl World {
             Action::Finish(finish) => Some(Entry::Finish(finish.clone())),
             _ => None,
         };
+        if let Action::Post(post) = &action {
+            self.note_post(post);
+        }
         if let Some(entry) = entry {
             self.note_entry(party, SignedEntry { entry, signature });
         }

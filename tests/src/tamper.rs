@@ -2,6 +2,7 @@
 //! in production code. A property that doesn't report its planted bugs checks nothing.
 
 mod bugs;
+mod dispute_bugs;
 mod more_bugs;
 
 use white_city_state_machine::{Session, State};
@@ -26,6 +27,7 @@ pub struct Planted {
 #[must_use]
 pub fn planted() -> Vec<Planted> {
     let bugs = bugs::BUGS.iter().chain(more_bugs::BUGS);
+    let bugs = bugs.chain(dispute_bugs::BUGS);
     bugs.map(|(invariant, bug, tamper)| Planted {
         invariant,
         bug,

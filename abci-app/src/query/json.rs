@@ -2,7 +2,7 @@
 //! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`; ID is a session's id or number.
 
 use serde_json::{Value, json};
-use white_city_state_machine::{Body, Session, Slot};
+use white_city_state_machine::{Body, Dispute, Session, Slot};
 use white_city_wire::{
     Bitmap, Hash, Refusal, SessionId,
     board::{Status, Terminal},
@@ -133,6 +133,7 @@ fn session(reader: &Reader<'_>, session: &Session) -> Value {
             body.left.iter().map(|(index, _)| *index).collect::<Vec<u16>>()
         }),
         "culprits": session.body.as_ref().map(culprits),
+        "dispute": session.body.as_ref().and_then(|body| body.dispute.as_ref()).map(dispute),
     })
 }
 
@@ -153,6 +154,18 @@ fn culprits(body: &Body) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+fn dispute(dispute: &Dispute) -> Value {
+    let complain = &dispute.complain;
+    json!({
+        "complaint": complain.digest(),
+        "by": complain.index,
+        "accused": complain.accused(),
+        "round": complain.post.round,
+        "reveal": dispute.revealed.map(|revealed| revealed.digest),
+        "culprit": dispute.revealed.map(|revealed| revealed.verdict.culprit(complain)),
+    })
 }
 
 fn terminal(terminal: &Terminal) -> Value {
@@ -209,7 +222,7 @@ fn round(session: &Session, number: u32) -> Result<Value, Refusal> {
 const fn kind(slot: &Slot) -> &'static str {
     match slot {
         Slot::Empty => "empty",
-        Slot::Join(_) => "join",
+        Slot::Join { .. } => "join",
         Slot::Post(_) => "post",
         Slot::Finish { .. } => "finish",
     }

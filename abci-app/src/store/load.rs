@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, ClosedRound, Session, Slot, State};
+use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
 use white_city_wire::{
-    Bitmap, Hash, IdentityKey, Spec,
+    Bitmap, Hash, IdentityKey, SignedTx, Spec,
     board::{Culprit, OpenerLeaf, SessionLeaf, Terminal},
+    dispute::Verdict,
     entry::Entry,
     limits::ENTRY_BYTES,
     pb,
     read::split_hashes,
     seal::{BlockTime, Seal},
-    tx::{entry_from_pb, join_from_pb, open_from_pb},
+    tx::{Action, entry_from_pb, join_from_pb, open_from_pb},
 };
 
 use super::{
@@ -133,10 +134,17 @@ fn session(
     if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
         return Err(damaged());
     }
-    let body = match spec {
+    let mut body = match spec {
         Some(spec) => Some(body(snapshot, (number, record), leaf.open_round, spec)?),
         None => None,
     };
+    if let Some(body) = &mut body {
+        body.dispute = dispute(snapshot, number, terminal.as_ref())?;
+        let digest = body.dispute.as_ref().map(|d| d.complain.digest());
+        if digest.unwrap_or_default() != leaf.dispute {
+            return Err(damaged());
+        }
+    }
     Ok(Session {
         number,
         opener: record.opener,
@@ -170,6 +178,7 @@ fn body(
             .map(|culprit| Culprit::try_from(culprit).map_err(|_| damaged()))
             .collect::<Result<_, _>>()?,
         left: left.collect::<Result<_, StoreError>>()?,
+        dispute: None,
         spec,
     };
     let mut entries = snapshot.entries(number)?.into_iter().peekable();
@@ -190,12 +199,41 @@ fn body(
     Ok(body)
 }
 
+/// The complaint, and the reveal with the verdict that the session has ended of.
+fn dispute(
+    snapshot: &Snapshot,
+    number: u32,
+    terminal: Option<&Terminal>,
+) -> Result<Option<Dispute>, StoreError> {
+    let action = |tx: Vec<u8>| {
+        let tx = SignedTx::decode(&tx).map_err(|_| StoreError::Damaged("a dispute"))?;
+        Ok::<_, StoreError>(tx.unverified_action().clone())
+    };
+    let complain = match snapshot.complaint(number)?.map(action).transpose()? {
+        Some(Action::Complain(complain)) => complain,
+        None => return Ok(None),
+        Some(_) => return Err(StoreError::Damaged("a complaint")),
+    };
+    let verdict = terminal.and_then(|record| Verdict::from_cause(record.cause));
+    let revealed = match (snapshot.reveal(number)?.map(action).transpose()?, verdict) {
+        (Some(Action::Reveal(reveal)), Some(verdict)) => Some(Revealed {
+            digest: reveal.digest(),
+            verdict,
+        }),
+        (None, None) => None,
+        _ => return Err(StoreError::Damaged("a reveal")),
+    };
+    Ok(Some(Dispute { complain, revealed }))
+}
+
 /// What a stored entry is in its slot, and what it counts against its author's share.
 fn slot(stored: &StoredEntry) -> Result<(Slot, u64), StoreError> {
     let damaged = |_| StoreError::Damaged("an entry");
     if let Some(join) = &stored.join {
         let (join, _) = join_from_pb(join).map_err(damaged)?;
-        return Ok((Slot::Join(join.digest()), 0));
+        let digest = join.digest();
+        let key = join.key;
+        return Ok((Slot::Join { digest, key }, 0));
     }
     let signed = entry_from_pb(stored.signed.as_ref()).map_err(damaged)?;
     let digest = signed.entry.digest();

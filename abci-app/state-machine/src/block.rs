@@ -1,5 +1,7 @@
 //! One block: from the state before it to the state after it.
 
+mod numbers;
+
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,18 +10,19 @@ use alloc::{
 use core::ops::Deref;
 
 use white_city_wire::{
-    Hash, IdentityKey, Refusal, SessionId, VerifiedTx,
+    Complain, Hash, IdentityKey, Refusal, SessionId, VerifiedTx,
     board::{OpenerLeaf, Status},
     seal::{BlockTime, Seal},
     tx::{Action, Open},
 };
 
 use crate::{
+    dispute::{self, Revealed},
     entries::{self, Fill},
     evidence,
     last_call::{self, CallBlock},
     leaving,
-    opening::{self, Books, Opening, is_stranger},
+    opening::{self, Books, Opening},
     round::{self, Now},
     session::{Body, Session},
     state::State,
@@ -149,17 +152,11 @@ impl Block {
     /// # Errors
     /// [`Refusal::UnknownSession`], [`Refusal::Erased`] or [`Refusal::NotInRoster`].
     pub fn signer(&self, action: &Action) -> Result<(IdentityKey, u16), Refusal> {
-        let (session, index) = match action {
-            Action::Open(open) => return Ok((open.opener, open.spec.parties())),
-            Action::Join(join) => (join.session, join.index),
-            Action::Leave { session, index, .. } => (*session, *index),
-            Action::Post(post) => (post.header.session, post.header.index),
-            Action::Finish(finish) => (finish.session, finish.index),
-            Action::Evidence([first, _]) => {
-                let (session, _, index) = first.entry.slot();
-                (session, index)
-            }
-        };
+        if let Action::Open(open) = action {
+            return Ok((open.opener, open.spec.parties()));
+        }
+        let author = action.author();
+        let (session, index) = author.ok_or(Refusal::Malformed("nobody's word"))?;
         let spec = &self.session(&session)?.body()?.spec;
         Ok((*spec.key(index)?, spec.parties()))
     }
@@ -167,22 +164,16 @@ impl Block {
     /// The session that a transaction is of, unless it opens one, and whether that is in last call.
     #[must_use]
     pub fn place(&self, tx: &VerifiedTx) -> (Option<u32>, bool) {
-        let id = match tx.action() {
-            Action::Open(_) => return (None, false),
-            Action::Join(join) => join.session,
-            Action::Leave { session, .. } => *session,
-            Action::Post(post) => post.header.session,
-            Action::Finish(finish) => finish.session,
-            Action::Evidence([first, _]) => first.entry.slot().0,
+        let session = tx.action().author().map(|(id, _)| self.session(&id));
+        let Some(Ok(session)) = session else {
+            return (None, false);
         };
-        self.session(&id).map_or((None, false), |session| {
-            let deadline_ms = session.leaf.deadline_ms;
-            let last_call = session.status().is_live() && deadline_ms != 0;
-            (
-                Some(session.number),
-                last_call && self.board_ms > deadline_ms,
-            )
-        })
+        let deadline_ms = session.leaf.deadline_ms;
+        let last_call = session.status().is_live() && deadline_ms != 0;
+        (
+            Some(session.number),
+            last_call && self.board_ms > deadline_ms,
+        )
     }
 
     /// Says whether a transaction would be applied now.
@@ -217,8 +208,16 @@ impl Block {
             Change::Leave(number, index, digest) => {
                 self.change_body(number, |body| body.left.push((index, digest)))
             }
-            Change::Flag(number, culprit) => {
-                self.change_body(number, |body| evidence::commit(body, culprit))
+            Change::Flag(number, culprit) => self.change_body(number, |body| body.flag(culprit)),
+            Change::Complain(number, complain) => {
+                if let Some(session) = self.session_mut(number) {
+                    dispute::commit_complain(session, complain);
+                }
+                number
+            }
+            Change::Reveal(number, revealed) => {
+                self.carried.insert(number);
+                self.change_body(number, |body| dispute::commit_reveal(body, revealed))
             }
         })
     }
@@ -266,12 +265,12 @@ impl Block {
         let was_live = session.status().is_live();
         let past_deadline = session.leaf.deadline_ms != 0 && board_ms > session.leaf.deadline_ms;
         match session.status() {
-            Status::Joining | Status::Running => {
+            Status::Joining | Status::Running | Status::Dispute => {
                 let over = past_deadline && last_call::count(&mut session.leaf, carried, call);
                 round::settle(session, over, now);
             }
             Status::Finished | Status::Aborted if past_deadline => session.erase(),
-            _ => {}
+            Status::Finished | Status::Aborted | Status::Erased => {}
         }
         let gives_back_live = was_live && !session.status().is_live();
         let gives_back_bytes = session.status() == Status::Erased;
@@ -359,6 +358,16 @@ impl Block {
                 let session = self.session(&entries[0].entry.slot().0)?;
                 Change::Flag(session.number, evidence::check(session, entries, signer)?)
             }
+            Action::Complain(complain) => {
+                let session = self.session(&complain.post.session)?;
+                dispute::check_complain(session, complain, signer)?;
+                Change::Complain(session.number, complain)
+            }
+            Action::Reveal(reveal) => {
+                let session = self.session(&reveal.session)?;
+                let revealed = dispute::check_reveal(session, reveal, signer, &network.id)?;
+                Change::Reveal(session.number, revealed)
+            }
         })
     }
 
@@ -415,56 +424,6 @@ impl Block {
         }
         self.sessions.get_mut(&number)
     }
-
-    fn opener(&self, key: &IdentityKey) -> Option<(u32, OpenerLeaf)> {
-        let fresh = self.openers.iter().find(|(_, leaf)| leaf.key == *key);
-        match fresh {
-            Some((number, leaf)) => Some((*number, leaf.clone())),
-            None => {
-                let (number, leaf) = self.state.opener(key)?;
-                Some((number, OpenerLeaf::clone(leaf)))
-            }
-        }
-    }
-
-    fn opener_mut(&mut self, number: u32) -> Option<&mut OpenerLeaf> {
-        if !self.openers.contains_key(&number) {
-            let leaf = self.state.openers().get(number)?;
-            self.openers.insert(number, OpenerLeaf::clone(leaf));
-        }
-        self.openers.get_mut(&number)
-    }
-
-    fn next_session(&self) -> Option<u32> {
-        let opened = u64::try_from(self.opened.len()).ok()?;
-        u32::try_from(self.state.sessions().len().saturating_add(opened)).ok()
-    }
-
-    fn next_opener(&self) -> Option<u32> {
-        let known = self.state.openers().len();
-        let fresh = self
-            .openers
-            .keys()
-            .filter(|number| u64::from(**number) >= known)
-            .count();
-        u32::try_from(known.saturating_add(u64::try_from(fresh).ok()?)).ok()
-    }
-
-    /// What openers outside the genesis have reserved, with what this block adds.
-    fn strangers_bytes(&self) -> u64 {
-        let strangers = self
-            .openers
-            .iter()
-            .filter(|(number, _)| is_stranger(self.state.network(), **number));
-        strangers.fold(self.state.strangers_bytes(), |sum, (number, leaf)| {
-            let before = self
-                .state
-                .openers()
-                .get(*number)
-                .map_or(0, |l| l.live_bytes);
-            sum.saturating_sub(before).saturating_add(leaf.live_bytes)
-        })
-    }
 }
 
 /// A change that has passed every check.
@@ -473,4 +432,6 @@ enum Change<'a> {
     Fill(u32, Fill),
     Leave(u32, u16, Hash),
     Flag(u32, white_city_wire::board::Culprit),
+    Complain(u32, &'a Complain),
+    Reveal(u32, Revealed),
 }

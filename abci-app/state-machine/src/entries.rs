@@ -48,7 +48,10 @@ pub fn check_join(session: &Session, join: &Join, signer: &IdentityKey) -> Resul
     check_not_left(body, join.index)?;
     Ok(Fill {
         index: join.index,
-        slot: Slot::Join(digest),
+        slot: Slot::Join {
+            digest,
+            key: join.key,
+        },
         bytes: 0,
     })
 }

@@ -7,7 +7,7 @@ use white_city_wire::{
 
 use white_city_wire::IdentityKey;
 
-use crate::session::{Body, Session};
+use crate::session::Session;
 
 /// Checks evidence whose two signatures are `signer`'s.
 pub fn check(
@@ -38,12 +38,4 @@ pub fn check(
         a,
         b,
     })
-}
-
-/// Flags a culprit; the first evidence against a party stays.
-pub fn commit(body: &mut Body, culprit: Culprit) {
-    let place = body
-        .culprits
-        .partition_point(|other| other.index < culprit.index);
-    body.culprits.insert(place, culprit);
 }

@@ -22,6 +22,7 @@ extern crate alloc;
 
 mod append_tree;
 mod block;
+mod dispute;
 mod entries;
 mod evidence;
 mod last_call;
@@ -33,5 +34,6 @@ mod state;
 
 pub use append_tree::AppendTree;
 pub use block::{Block, BlockContext, Ended, Preview};
+pub use dispute::{Dispute, Revealed};
 pub use session::{Body, ClosedRound, Session, Slot};
 pub use state::State;

@@ -27,12 +27,28 @@ enum Group {
     Finishes(Hash),
 }
 
+/// Settles a session at the end of a block, before anything is erased: it closes the open round, or ends the dispute.
+///
+/// In a dispute nothing closes. It ends when the reveal was judged, or when last call for it is over.
+pub fn settle(session: &mut Session, last_call_over: bool, now: Now) {
+    let Some(body) = &session.body else { return };
+    match (&body.dispute, session.status()) {
+        (Some(dispute), Status::Dispute) => {
+            let (cause, by) = dispute.ending();
+            if dispute.revealed.is_some() || last_call_over {
+                abort(session, cause, Some(by), now);
+            }
+        }
+        _ => close(session, last_call_over, now),
+    }
+}
+
 /// Settles a joining or running session at the end of a block.
 ///
 /// It ends when fewer than the quorum can still fill their slots. The round closes when every member has filled
 /// its slot or left, or when last call is over: the group with a quorum wins, its authors are the members from
 /// then on.
-pub fn settle(session: &mut Session, last_call_over: bool, now: Now) {
+fn close(session: &mut Session, last_call_over: bool, now: Now) {
     if end_if_too_few_remain(session, now) {
         return;
     }
@@ -63,7 +79,7 @@ fn winners(body: &Body) -> Option<(Group, Bitmap)> {
     for (index, slot) in (0_u16..).zip(&body.slots) {
         let group = match slot {
             Slot::Empty => continue,
-            Slot::Join(_) => Group::Joins,
+            Slot::Join { .. } => Group::Joins,
             Slot::Post(_) => Group::Posts,
             Slot::Finish { outcome, .. } => Group::Finishes(*outcome),
         };
@@ -95,9 +111,7 @@ fn advance(session: &mut Session, members: Bitmap, now: Now) {
     leaf.transcript = transcript_after(&leaf.transcript, round, &root);
     leaf.status = Status::Running;
     leaf.open_round = round.saturating_add(1);
-    leaf.deadline_ms = 0;
-    leaf.call_blocks = 0;
-    leaf.callers = [0; 32];
+    session.restart_clock();
     end_if_too_few_remain(session, now);
 }
 

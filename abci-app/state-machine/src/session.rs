@@ -3,10 +3,12 @@
 use alloc::{sync::Arc, vec, vec::Vec};
 
 use white_city_wire::{
-    Bitmap, Hash, IdentityKey, Refusal, SessionId, Spec,
+    Bitmap, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
     board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
     limits::NOBODY,
 };
+
+use crate::dispute::Dispute;
 
 /// What a slot holds: the first valid one, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,8 +16,13 @@ pub enum Slot {
     /// Nothing.
     #[default]
     Empty,
-    /// A join, by its digest.
-    Join(Hash),
+    /// A join.
+    Join {
+        /// Its digest.
+        digest: Hash,
+        /// The key that it brought, with which complaints of the party are judged.
+        key: EncryptionKey,
+    },
     /// A post, by its digest.
     Post(Hash),
     /// A finish.
@@ -33,7 +40,9 @@ impl Slot {
     pub const fn digest(&self) -> Option<Hash> {
         match self {
             Self::Empty => None,
-            Self::Join(digest) | Self::Post(digest) | Self::Finish { digest, .. } => Some(*digest),
+            Self::Join { digest, .. } | Self::Post(digest) | Self::Finish { digest, .. } => {
+                Some(*digest)
+            }
         }
     }
 
@@ -73,7 +82,7 @@ pub struct Session {
     pub opener: u32,
     /// What it reserves of its opener's quota until erasure, bytes.
     pub reserved_bytes: u64,
-    /// What its leaf hashes. The hashes of slots, terminal record, evidence and leavers are those of the end of
+    /// What its leaf hashes. The hashes of slots, terminal record, evidence, leavers and dispute are those of the end of
     /// the last block.
     pub leaf: SessionLeaf,
     /// How it ended.
@@ -99,6 +108,8 @@ pub struct Body {
     pub culprits: Vec<Culprit>,
     /// Parties that left, in that order, with the digest of their word.
     pub left: Vec<(u16, Hash)>,
+    /// The complaint that was taken, if there was one.
+    pub dispute: Option<Dispute>,
 }
 
 impl Session {
@@ -113,6 +124,7 @@ impl Session {
             used_bytes: vec![0; usize::from(n)],
             culprits: Vec::new(),
             left: Vec::new(),
+            dispute: None,
             spec,
         };
         let mut session = Self {
@@ -177,7 +189,16 @@ impl Session {
             self.leaf.slots_root = slots_root(body.slots.iter().map(Slot::digest));
             self.leaf.evidence = evidence_hash(&body.culprits);
             self.leaf.left = left_hash(&body.left);
+            let dispute = body.dispute.as_ref();
+            self.leaf.dispute = dispute.map_or(Hash::ZERO, |dispute| dispute.complain.digest());
         }
+    }
+
+    /// Lets the next block start the clock anew; last call hasn't begun.
+    pub(crate) fn restart_clock(&mut self) {
+        self.leaf.deadline_ms = 0;
+        self.leaf.call_blocks = 0;
+        self.leaf.callers = [0; 32];
     }
 
     /// Ends the session. Transcript, slots and open round stay as they are.
@@ -257,6 +278,16 @@ impl Body {
                 (i, awaited)
             })
             .collect()
+    }
+
+    /// Flags a culprit, unless the party is one already: the first evidence against it stays.
+    pub(crate) fn flag(&mut self, culprit: Culprit) {
+        let place = self
+            .culprits
+            .binary_search_by_key(&culprit.index, |other| other.index);
+        if let Err(place) = place {
+            self.culprits.insert(place, culprit);
+        }
     }
 
     /// Checks that `signer` is the party at `index`.

@@ -21,6 +21,7 @@ extern crate alloc;
 
 pub mod bitmap;
 pub mod board;
+pub mod dispute;
 pub mod entry;
 pub mod genesis;
 pub mod hash;
@@ -40,6 +41,7 @@ pub mod tree;
 pub mod tx;
 
 pub use bitmap::Bitmap;
+pub use dispute::{Complain, Reveal};
 pub use entry::{Entry, FinishHeader, PostHeader, SignedEntry};
 pub use genesis::{Network, Params};
 pub use hash::{Hash, NetworkId, SessionId};

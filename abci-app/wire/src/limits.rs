@@ -14,8 +14,10 @@ pub const PROTOCOL_BYTES_MAX: u32 = 64;
 pub const VALIDATORS_MAX: u32 = 256;
 /// What an entry weighs beside its payloads.
 pub const ENTRY_BYTES: u64 = 256;
-/// Smallest sealed payload: encapsulated key 32, tag 16, at least one byte of plaintext.
-pub const CIPHERTEXT_BYTES_MIN: u32 = 49;
+/// What sealing adds to a payload: encapsulated key 32, tag 16.
+pub const SEALING_BYTES: u32 = 48;
+/// Smallest sealed payload: of at least one byte of plaintext.
+pub const CIPHERTEXT_BYTES_MIN: u32 = SEALING_BYTES + 1;
 /// Depth of the trees of sessions and openers.
 pub const APPEND_TREE_DEPTH: u8 = 32;
 /// Size of a block's seal.

@@ -5,7 +5,7 @@ pub struct Tx {
     /// Always 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    #[prost(oneof = "tx::Body", tags = "2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "tx::Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub body: ::core::option::Option<tx::Body>,
 }
 /// Nested message and enum types in `Tx`.
@@ -26,6 +26,10 @@ pub mod tx {
         Abort(super::Abort),
         #[prost(message, tag = "8")]
         Evidence(super::Evidence),
+        #[prost(message, tag = "9")]
+        Complain(super::Complain),
+        #[prost(message, tag = "10")]
+        Reveal(super::Reveal),
     }
 }
 /// What a session is.
@@ -249,6 +253,45 @@ pub struct FinishHeader {
     #[prost(bytes = "vec", tag = "5")]
     pub outcome: ::prost::alloc::vec::Vec<u8>,
 }
+/// A party's word that it can't open a p2p payload of a closed round.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Complain {
+    /// The post that brought the payload; session, round and accused are its own.
+    #[prost(message, optional, tag = "1")]
+    pub post: ::core::option::Option<PostHeader>,
+    /// Index of the party that complains, to which the payload was sent.
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+    /// The payload's leaf, and its siblings up to the post's p2p root, 32 bytes each, from the leaf up.
+    #[prost(bytes = "vec", tag = "3")]
+    pub p2p_leaf: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub p2p_path: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the party that complains.
+    #[prost(bytes = "vec", tag = "5")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// What the accused says to a complaint: that one payload, and what sealed it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reveal {
+    #[prost(bytes = "vec", tag = "1")]
+    pub session: ::prost::alloc::vec::Vec<u8>,
+    /// Digest of the complaint.
+    #[prost(bytes = "vec", tag = "2")]
+    pub complaint: ::prost::alloc::vec::Vec<u8>,
+    /// Index of the accused.
+    #[prost(uint32, tag = "3")]
+    pub index: u32,
+    /// Keying material of the payload's ephemeral key.
+    #[prost(bytes = "vec", tag = "4")]
+    pub ikm_e: ::prost::alloc::vec::Vec<u8>,
+    /// At least one byte.
+    #[prost(bytes = "vec", tag = "5")]
+    pub plaintext: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the accused.
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
 /// A question to one replica, under the path "/v1".
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Query {
@@ -351,7 +394,7 @@ pub struct TranscriptQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
 }
-/// The equivocations that are on the board, and the words of those who left.
+/// What convicts culprits, the dispute, and the words of those who left.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EvidenceQuery {
     #[prost(message, optional, tag = "1")]
@@ -647,6 +690,12 @@ pub struct EvidenceAnswer {
     /// The declines and aborts of those who left, ascending by index.
     #[prost(message, repeated, tag = "4")]
     pub leaves: ::prost::alloc::vec::Vec<Tx>,
+    /// The complaint, if there was one. With the joins it says what a reveal has to be.
+    #[prost(message, optional, tag = "5")]
+    pub complain: ::core::option::Option<Tx>,
+    /// The answer to it, if it came.
+    #[prost(message, optional, tag = "6")]
+    pub reveal: ::core::option::Option<Tx>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TerminalAnswer {

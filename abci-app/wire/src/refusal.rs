@@ -209,13 +209,39 @@ pub enum Refusal {
     #[error("the board has no numbers left")]
     NumbersUsedUp,
 
-    // 112..: evidence
+    // 112..: evidence and disputes
     /// The two entries aren't an equivocation.
     #[error("no equivocation: {0}")]
     NoEquivocation(&'static str),
     /// This party is a culprit of this session already.
     #[error("party {0} is flagged already")]
     AlreadyFlagged(u16),
+    /// A complaint has to be about a round that has closed, as far as this replica knows.
+    #[error("round {round} hasn't closed, round {open} is open")]
+    NotClosed {
+        /// The round that is complained about.
+        round: u32,
+        /// The open round.
+        open: u32,
+    },
+    /// There is nothing of this to complain about.
+    #[error("no complaint: {0}")]
+    NoComplaint(&'static str),
+    /// A reveal without a complaint, as far as this replica knows.
+    #[error("nothing in this session waits for a reveal")]
+    NoDispute,
+    /// The reveal answers something else.
+    #[error("the reveal answers another complaint, expected {expected}")]
+    OtherComplaint {
+        /// Digest of the complaint.
+        expected: Hash,
+    },
+    /// Nobody else answers a complaint.
+    #[error("party {accused} is the accused, nobody else reveals")]
+    NotTheAccused {
+        /// Its index.
+        accused: u16,
+    },
 
     // 128..: this replica's own policy
     /// This replica holds as many pending transactions of this identity as it will.
@@ -301,6 +327,11 @@ impl Refusal {
             Self::NumbersUsedUp => 103,
             Self::NoEquivocation(_) => 112,
             Self::AlreadyFlagged(_) => 113,
+            Self::NotClosed { .. } => 114,
+            Self::NoComplaint(_) => 115,
+            Self::NoDispute => 116,
+            Self::OtherComplaint { .. } => 117,
+            Self::NotTheAccused { .. } => 118,
             Self::TooManyPending { .. } => 128,
             Self::SlotPending { .. } => 129,
             Self::NotReady => 130,
@@ -321,6 +352,9 @@ impl Refusal {
     /// Whether the same bytes may be taken later: this replica is behind, busy or not ready.
     #[must_use]
     pub const fn is_transient(code: u32) -> bool {
-        matches!(code, 32 | 67 | 68 | 99..=101 | 128 | 130 | 131 | 147)
+        matches!(
+            code,
+            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130 | 131 | 147
+        )
     }
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 pub use codec::{entry_from_pb, entry_to_pb, join_from_pb, join_to_pb, open_from_pb, open_to_pb};
 
 use crate::{
+    dispute::{Complain, Reveal},
     entry::{FinishHeader, PostHeader, SignedEntry, bcast_hash, p2p_leaf},
     hash::{Hash, NetworkId, SessionId},
     keys::{EncryptionKey, IdentityKey, KEM_X25519, Signature},
@@ -137,6 +138,30 @@ pub enum Action {
     Finish(FinishHeader),
     /// Shows two entries of one slot, the smaller digest first.
     Evidence([SignedEntry; 2]),
+    /// Complains about a p2p payload.
+    Complain(Complain),
+    /// Answers a complaint.
+    Reveal(Reveal),
+}
+
+impl Action {
+    /// The session and the index in its roster of whoever has to have signed; `None` for what opens a session.
+    #[must_use]
+    pub const fn author(&self) -> Option<(SessionId, u16)> {
+        Some(match self {
+            Self::Open(_) => return None,
+            Self::Join(join) => (join.session, join.index),
+            Self::Leave { session, index, .. } => (*session, *index),
+            Self::Post(post) => (post.header.session, post.header.index),
+            Self::Finish(finish) => (finish.session, finish.index),
+            Self::Evidence([first, _]) => {
+                let (session, _, index) = first.entry.slot();
+                (session, index)
+            }
+            Self::Complain(complain) => (complain.post.session, complain.index),
+            Self::Reveal(reveal) => (reveal.session, reveal.index),
+        })
+    }
 }
 
 /// A decoded transaction whose signature hasn't been checked.
@@ -288,19 +313,22 @@ impl SignedTx {
         self.bytes
     }
 
-    /// Checks the signature of `signer`, who belongs to a roster of `parties` (which only a post needs: its p2p
+    /// Checks the signature of `signer`, who belongs to a roster of `parties` (which only posts and complaints need: a p2p
     /// root is over that many leaves).
     ///
     /// # Errors
-    /// [`Refusal::BadSignature`] names the key that should have signed; [`Refusal::NotInRoster`] a recipient.
+    /// [`Refusal::BadSignature`] names the key that should have signed; [`Refusal::NotInRoster`] a recipient;
+    /// [`Refusal::NoComplaint`] a payload that isn't in the post.
     pub fn verify(
         mut self,
         signer: &IdentityKey,
         parties: u16,
         network: &NetworkId,
     ) -> Result<VerifiedTx, Refusal> {
-        if let Action::Post(post) = &mut self.action {
-            post.set_roster_size(parties)?;
+        match &mut self.action {
+            Action::Post(post) => post.set_roster_size(parties)?,
+            Action::Complain(complain) => complain.check_path(parties)?,
+            _ => {}
         }
         let good = match signed_part(&self.action, network) {
             Signed::Digest(purpose, digest) => {
@@ -341,6 +369,8 @@ fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> Signed<'a> {
         Action::Post(post) => Signed::Digest(Purpose::Post, post.header.digest()),
         Action::Finish(finish) => Signed::Digest(Purpose::Finish, finish.digest()),
         Action::Evidence(entries) => Signed::Entries(entries),
+        Action::Complain(complain) => Signed::Digest(Purpose::Complain, complain.digest()),
+        Action::Reveal(reveal) => Signed::Digest(Purpose::Reveal, reveal.digest()),
     }
 }
 

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use white_city_state_machine::{Session, Slot};
-use white_city_wire::{Hash, Spec, tx::Action};
+use white_city_wire::{
+    Complain, Hash, Reveal, Spec,
+    board::{Cause, Status},
+    tx::Action,
+};
 
 use crate::simulator::Observed;
 
@@ -16,12 +20,21 @@ pub struct BeforeClosing<'a> {
     pub left: Vec<u16>,
     /// Whether the block filled one of its slots.
     pub carried: bool,
+    /// The complaint that the session was stopped by, in this block or before.
+    pub complain: Option<Complain>,
+    /// Whether it was before.
+    pub was_disputed: bool,
+    /// What the block's reveal has shown, by the ledger of what was sealed.
+    pub shown: Option<(Cause, u16)>,
 }
 
 /// The slot that an action fills.
 pub fn fill(action: &Action) -> Option<(u32, u16, Slot)> {
     Some(match action {
-        Action::Join(join) => (0, join.index, Slot::Join(join.digest())),
+        Action::Join(join) => {
+            let (digest, key) = (join.digest(), join.key);
+            (0, join.index, Slot::Join { digest, key })
+        }
         Action::Post(post) => {
             let header = &post.header;
             (header.round, header.index, Slot::Post(header.digest()))
@@ -51,12 +64,16 @@ pub fn before_closing(seen: &Observed, number: u32) -> Option<BeforeClosing<'_>>
         slots: BTreeMap::new(),
         left: Vec::new(),
         carried: false,
+        complain: None,
+        was_disputed: before.is_some_and(|session| session.status() == Status::Dispute),
+        shown: None,
     };
     if let Some(body) = before.and_then(|session| session.body.as_ref()) {
         here.members = body.members.iter().collect();
         let filled = (0..).zip(&body.slots).filter(|(_, slot)| !slot.is_empty());
         here.slots = filled.map(|(i, slot)| (i, *slot)).collect();
         here.left = body.left.iter().map(|(i, _)| *i).collect();
+        here.complain = body.dispute.as_ref().map(|d| d.complain.clone());
     }
     for (tx, _) in executed.applied().filter(|(_, at)| *at == number) {
         if let Some((_, index, slot)) = fill(tx.action()) {
@@ -66,8 +83,25 @@ pub fn before_closing(seen: &Observed, number: u32) -> Option<BeforeClosing<'_>>
         if let Action::Leave { index, .. } = tx.action() {
             here.left.push(*index);
         }
+        match tx.action() {
+            Action::Complain(complain) => here.complain = Some(complain.clone()),
+            Action::Reveal(reveal) => here.shown = shown(seen, here.complain.as_ref(), reveal),
+            _ => {}
+        }
     }
     Some(here)
+}
+
+/// What a reveal shows: the payload was rightly sealed from just this, or it wasn't.
+fn shown(seen: &Observed, complain: Option<&Complain>, reveal: &Reveal) -> Option<(Cause, u16)> {
+    let complain = complain?;
+    let (ikm_e, plaintext) = (reveal.ikm_e, reveal.plaintext.clone());
+    let good = seen.sealed.get(&complain.leaf) == Some(&(ikm_e, plaintext));
+    Some(if good {
+        (Cause::FalseComplaint, complain.index)
+    } else {
+        (Cause::BadPayload, complain.post.index)
+    })
 }
 
 impl BeforeClosing<'_> {

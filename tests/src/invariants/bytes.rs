@@ -1,7 +1,7 @@
 //! The layouts of `bytes.md`, written a second time, without the crate that is tested.
 
 use sha2::{Digest, Sha256};
-use white_city_wire::Hash;
+use white_city_wire::{Complain, Hash};
 
 /// SHA-256 of parts in a row.
 pub fn sha(parts: &[&[u8]]) -> Hash {
@@ -14,6 +14,31 @@ pub fn sha(parts: &[&[u8]]) -> Hash {
 pub fn tag(name: &str) -> Vec<u8> {
     let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
     [&len.to_be_bytes()[..], name.as_bytes()].concat()
+}
+
+/// What a complaint signs.
+pub fn complain_digest(complain: &Complain) -> Hash {
+    let post = &complain.post;
+    let post_digest = sha(&[
+        &tag("white-city/post/1"),
+        &post.session.0,
+        &post.round.to_be_bytes(),
+        &post.index.to_be_bytes(),
+        &post.transcript.0,
+        &post.bcast_hash.0,
+        &post.bcast_len.to_be_bytes(),
+        &post.p2p_root.0,
+        &post.p2p_bytes.to_be_bytes(),
+    ]);
+    sha(&[
+        &tag("white-city/complain/1"),
+        &post.session.0,
+        &post.round.to_be_bytes(),
+        &complain.index.to_be_bytes(),
+        &post.index.to_be_bytes(),
+        &post_digest.0,
+        &complain.leaf.0,
+    ])
 }
 
 /// An inner node of a tree.

@@ -77,6 +77,17 @@ fn expected(before: &BeforeClosing<'_>) -> After {
     };
     let (round, members) = (before.round, &before.members);
     let quorum = usize::from(before.spec.quorum);
+    if let Some(complain) = &before.complain {
+        let (cause, by) = match before.shown {
+            Some(shown) => shown,
+            None => (Cause::NoReveal, complain.post.index),
+        };
+        return After {
+            round,
+            members: members.clone(),
+            end: Some((Status::Aborted, cause, Some(by), Hash::ZERO)),
+        };
+    }
     if before.too_few_remain() {
         return aborted(round, members, Cause::Left);
     }

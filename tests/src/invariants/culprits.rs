@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use white_city_wire::board::{Culprit, Offence};
+use white_city_state_machine::{Body, Session};
+use white_city_wire::board::{Cause, Culprit, Offence};
 
-use super::{Property, bodies};
+use super::{Property, before_closing::before_closing, bodies, bytes::complain_digest};
 use crate::simulator::Observed;
 
 /// The evidence that was on the board first.
@@ -24,14 +25,15 @@ impl Property for Culprits {
                 "session {number}: culprits out of order or twice"
             );
             for culprit in &body.culprits {
-                let slot = (session.id(), culprit.round, culprit.index);
-                let signed = seen.entries.get(&slot);
-                let real = [culprit.a, culprit.b]
-                    .iter()
-                    .all(|digest| signed.is_some_and(|signed| signed.contains_key(digest)));
+                let real = match culprit.offence {
+                    Offence::Equivocation => has_equivocated(seen, session, culprit),
+                    _ => is_convicted(seen, session, body, culprit),
+                };
                 ensure!(real, "session {number}: party {} is framed", culprit.index);
-                let kind = culprit.offence == Offence::Equivocation && culprit.a < culprit.b;
-                ensure!(kind, "session {number}: that is no equivocation");
+                let key = body.spec.key(culprit.index);
+                let key = key.map_err(|refusal| refusal.to_string())?;
+                let honest = seen.honest.contains(key.as_bytes());
+                ensure!(!honest, "session {number}: an honest party is a culprit");
                 let first = self
                     .0
                     .entry((number, culprit.index))
@@ -41,10 +43,50 @@ impl Property for Culprits {
                     "session {number}: the evidence was replaced"
                 );
             }
+            if let Some(verdict) = verdict(seen, session) {
+                let convicted = body.culprits.iter().any(|c| c.index == verdict);
+                ensure!(convicted, "session {number}: party {verdict} goes free");
+            }
             let known = self.0.range((number, 0)..=(number, u16::MAX)).count();
             let all = known == body.culprits.len();
             ensure!(all, "session {number}: a culprit was forgotten");
         }
         Ok(())
     }
+}
+
+fn has_equivocated(seen: &Observed, session: &Session, culprit: &Culprit) -> bool {
+    let slot = (session.id(), culprit.round, culprit.index);
+    let signed = seen.entries.get(&slot);
+    let both = [culprit.a, culprit.b];
+    let real = |digest| signed.is_some_and(|signed| signed.contains_key(digest));
+    both.iter().all(real) && culprit.a < culprit.b
+}
+
+/// Whether the dispute convicts this culprit: of a false complaint only when the payload opens, of a bad payload only by the
+/// accused's own word.
+fn is_convicted(seen: &Observed, session: &Session, body: &Body, culprit: &Culprit) -> bool {
+    let Some(dispute) = &body.dispute else {
+        return false;
+    };
+    let complain = &dispute.complain;
+    let opens = seen.sealed.contains_key(&complain.leaf);
+    let right = match culprit.offence {
+        Offence::BadPayload => {
+            session.terminal.as_ref().map(|record| record.cause) == Some(Cause::BadPayload)
+                && culprit.index == complain.post.index
+        }
+        Offence::FalseComplaint => opens && culprit.index == complain.index,
+        Offence::Equivocation => false,
+    };
+    right
+        && culprit.round == complain.post.round
+        && culprit.a == complain_digest(complain)
+        && dispute.revealed.map(|revealed| revealed.digest) == Some(culprit.b)
+}
+
+/// Whom a reveal of this block convicts.
+fn verdict(seen: &Observed, session: &Session) -> Option<u16> {
+    let (_, culprit) = before_closing(seen, session.number)?.shown?;
+    Some(culprit)
 }

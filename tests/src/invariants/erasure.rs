@@ -59,6 +59,7 @@ impl Property for Erasure {
                     s.leaf.slots_root,
                     s.leaf.terminal,
                     s.leaf.left,
+                    s.leaf.dispute,
                 )
             };
             let kept = before.is_none_or(|before| hashes(before) == hashes(session));

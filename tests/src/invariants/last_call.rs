@@ -1,5 +1,6 @@
 //! Promise 6 and `model.md`, last call: a round closes exactly when nobody is awaited, too few remain, or f + 1
-//! different proposers had nothing to add after the deadline, which begins in the block after its opening.
+//! different proposers had nothing to add after the deadline, which begins in the block after its opening; a dispute ends
+//! with its reveal, or likewise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ pub struct LastCall(BTreeMap<u32, Clock>);
 #[derive(Default, Clone)]
 struct Clock {
     round: u32,
+    disputed: bool,
     deadline: Option<u64>,
     blocks: u32,
     callers: BTreeSet<usize>,
@@ -45,18 +47,29 @@ impl Property for LastCall {
             let number = session.number;
             let before = executed.before.sessions().get(number);
             let clock = self.0.entry(number).or_default();
-            if clock.round != here.round {
+            let stopped = here.complain.is_some() && !here.was_disputed;
+            let phase = (here.round, here.was_disputed);
+            if (clock.round, clock.disputed) != phase || stopped {
                 *clock = Clock {
                     round: here.round,
+                    disputed: here.was_disputed,
                     ..Clock::default()
                 };
             }
+            if stopped {
+                let did = session.terminal.is_some();
+                ensure!(
+                    did == here.shown.is_some(),
+                    "session {number}: settled by a complaint: {did}"
+                );
+                clock.compare(session, did)?;
+                continue;
+            }
             if let (Some(before), None) = (before, clock.deadline) {
-                let joining = before.status() == Status::Joining;
-                let duration = if joining {
-                    here.spec.join_ms
-                } else {
-                    here.spec.round_ms
+                let duration = match before.status() {
+                    Status::Joining => here.spec.join_ms,
+                    Status::Dispute => here.spec.reveal_ms,
+                    _ => here.spec.round_ms,
                 };
                 clock.deadline = Some(executed.board_ms.saturating_add(duration));
             }
@@ -70,7 +83,11 @@ impl Property for LastCall {
                     .extend(proposer.filter(|_| !here.carried && !full));
             }
             let over = clock.callers.len() >= enough;
-            let must = here.too_few_remain() || here.awaited().is_empty() || over;
+            let must = if here.was_disputed {
+                here.shown.is_some() || over
+            } else {
+                here.too_few_remain() || here.awaited().is_empty() || over
+            };
             let did = session.terminal.is_some() || session.leaf.open_round != here.round;
             ensure!(
                 did == must,

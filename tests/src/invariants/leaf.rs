@@ -1,11 +1,14 @@
 //! `bytes.md`, the state's commitments: a leaf's hashes are those of what the session holds.
 
 use white_city_state_machine::{Body, Session};
-use white_city_wire::{Hash, board::Terminal};
+use white_city_wire::{
+    Hash,
+    board::{Offence, Terminal},
+};
 
 use super::{
     Property, bodies,
-    bytes::{sha, slots_root, tag},
+    bytes::{complain_digest, sha, slots_root, tag},
 };
 use crate::simulator::Observed;
 
@@ -52,17 +55,20 @@ fn check_body(session: &Session, body: &Body) -> Result<(), String> {
     let mut evidence = [tag("white-city/evidence/1"), count(body.culprits.len())].concat();
     for culprit in &body.culprits {
         evidence.extend(culprit.index.to_be_bytes());
-        evidence.push(1);
+        evidence.push(match culprit.offence {
+            Offence::Equivocation => 1,
+            Offence::BadPayload => 2,
+            Offence::FalseComplaint => 3,
+        });
         evidence.extend(culprit.round.to_be_bytes());
         evidence.extend([culprit.a.0, culprit.b.0].concat());
     }
     let none = body.culprits.is_empty();
     let evidence = if none { Hash::ZERO } else { sha(&[&evidence]) };
     ensure!(leaf.evidence == evidence, "session {number}: evidence_hash");
-    ensure!(
-        leaf.dispute == Hash::ZERO,
-        "session {number}: nobody can complain yet"
-    );
+    let dispute = body.dispute.as_ref();
+    let dispute = dispute.map_or(Hash::ZERO, |dispute| complain_digest(&dispute.complain));
+    ensure!(leaf.dispute == dispute, "session {number}: dispute_hash");
     Ok(())
 }
 

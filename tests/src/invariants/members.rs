@@ -18,7 +18,7 @@ fn filled(slots: &[Slot]) -> BTreeSet<u16> {
 }
 
 fn posted(slots: &[Slot]) -> BTreeSet<u16> {
-    let posted = |slot: &Slot| matches!(slot, Slot::Join(_) | Slot::Post(_));
+    let posted = |slot: &Slot| matches!(slot, Slot::Join { .. } | Slot::Post(_));
     let filled = (0..).zip(slots).filter(|(_, slot)| posted(slot));
     filled.map(|(index, _)| index).collect()
 }

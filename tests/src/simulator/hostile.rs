@@ -31,9 +31,16 @@ impl World {
     }
 
     fn replay(&mut self, to: &mut Vec<Move>) {
-        if let Some(bytes) = self.rng.pick(&self.past) {
-            to.push((Candidate::Bytes(bytes.clone()), false));
+        let Some(bytes) = self.rng.pick(&self.past).cloned() else {
+            return;
+        };
+        if let Ok(tx) = SignedTx::decode(&bytes)
+            && let Action::Complain(complain) = tx.unverified_action()
+        {
+            // It may have been early when it first came.
+            self.contested.insert(complain.post.session);
         }
+        to.push((Candidate::Bytes(bytes), false));
     }
 
     fn mutate(&mut self, to: &mut Vec<Move>) {

@@ -21,8 +21,9 @@ impl World {
         match self.rng.below(20) {
             0..=2 => self.open(to),
             3..=10 => self.everybody(to),
-            11..=13 => self.one_party(to),
-            14 => self.leave(to),
+            11 | 12 => self.one_party(to),
+            13 => self.leave(to),
+            14..=16 => self.dispute(to),
             _ => {
                 for _ in 0..=self.rng.below(3) {
                     self.hostile_move(to);
@@ -58,7 +59,7 @@ impl World {
             max_rounds: u32::try_from(self.rng.between(1, if long { 12 } else { 4 })).unwrap_or(1),
             join_ms: self.rng.between(200, 2_500),
             round_ms: self.rng.between(200, 2_500),
-            reveal_ms: 500,
+            reveal_ms: self.rng.between(200, 2_500),
             retention_ms: self.rng.between(1, 8_000),
             max_bcast: 1_500,
             max_p2p: 300,
@@ -141,6 +142,13 @@ impl World {
             return;
         };
         let Some(body) = &session.body else { return };
+        if session.status() == Status::Dispute {
+            let dispute = body.dispute.as_ref();
+            if dispute.is_some_and(|dispute| dispute.complain.accused() == index) {
+                self.answer(to, session);
+            }
+            return;
+        }
         let awaited = session.status().is_live() && body.awaited().contains(index);
         let fresh = self.busy.insert((session.id(), index));
         if !awaited {
@@ -166,7 +174,8 @@ impl World {
         };
         let fits = used + weight <= body.spec.share_bytes();
         // A journalled post may name recipients that are members still: members change only with the round.
-        self.push(to, party, action, party < HONEST && fresh && fits);
+        let free = fresh && !self.contested.contains(&session.id());
+        self.push(to, party, action, party < HONEST && free && fits);
     }
 
     /// The entry of a party for the open round: the journalled one, or a new one.
@@ -207,8 +216,7 @@ impl World {
         let mut p2p = Vec::new();
         for to in members.into_iter().filter(|to| *to != index) {
             if self.rng.chance(30) {
-                let len = usize::try_from(self.rng.between(49, 120)).unwrap_or(49);
-                p2p.push((to, self.rng.bytes(len)));
+                p2p.push((to, self.payload(session, index, to)));
             }
         }
         let most = if self.rng.chance(5) { 1_500 } else { 150 };

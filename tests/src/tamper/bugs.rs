@@ -89,7 +89,7 @@ fn write_to_closed(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(old?.leaf.open_round > 0)?;
         let closed = Arc::make_mut(&mut s.body.as_mut()?.closed.first_mut()?.slots);
-        *closed.first_mut()? = Slot::Join(Hash([9; 32]));
+        *closed.first_mut()? = Slot::Post(Hash([9; 32]));
         Some(())
     })
 }

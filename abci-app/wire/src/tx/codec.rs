@@ -1,5 +1,6 @@
 //! Between transactions and their protobuf: every field has one form, and everything else is refused.
 
+mod dispute;
 mod opening;
 
 use alloc::vec::Vec;
@@ -107,6 +108,8 @@ fn from_body(body: pb::tx::Body) -> Result<(Action, Signature), Refusal> {
             ]),
             Signature([0; 64]),
         ),
+        Body::Complain(complain) => dispute::complain_from_pb(&complain)?,
+        Body::Reveal(reveal) => dispute::reveal_from_pb(reveal)?,
     })
 }
 
@@ -142,6 +145,10 @@ fn to_body(action: &Action, signature: &Signature) -> pb::tx::Body {
             first: Some(entry_to_pb(first)),
             second: Some(entry_to_pb(second)),
         }),
+        Action::Complain(complain) => {
+            Body::Complain(dispute::complain_to_pb(complain, signature_bytes))
+        }
+        Action::Reveal(reveal) => Body::Reveal(dispute::reveal_to_pb(reveal, signature_bytes)),
     }
 }
 
@@ -262,16 +269,7 @@ pub fn entry_from_pb(entry: Option<&pb::SignedEntry>) -> Result<SignedEntry, Ref
     use pb::signed_entry::Header;
     let entry = entry.ok_or(Refusal::Malformed("no entry"))?;
     let header = match entry.header.as_ref() {
-        Some(Header::Post(h)) => Entry::Post(PostHeader {
-            session: session(&h.session)?,
-            round: round(h.round)?,
-            index: index("index", h.index)?,
-            transcript: hash("transcript", &h.transcript)?,
-            bcast_hash: hash("bcast_hash", &h.bcast_hash)?,
-            bcast_len: h.bcast_len,
-            p2p_root: hash("p2p_root", &h.p2p_root)?,
-            p2p_bytes: h.p2p_bytes,
-        }),
+        Some(Header::Post(h)) => Entry::Post(post_header_from_pb(h)?),
         Some(Header::Finish(h)) => Entry::Finish(FinishHeader {
             session: session(&h.session)?,
             round: round(h.round)?,
@@ -287,21 +285,38 @@ pub fn entry_from_pb(entry: Option<&pb::SignedEntry>) -> Result<SignedEntry, Ref
     })
 }
 
+fn post_header_from_pb(h: &pb::PostHeader) -> Result<PostHeader, Refusal> {
+    Ok(PostHeader {
+        session: session(&h.session)?,
+        round: round(h.round)?,
+        index: index("index", h.index)?,
+        transcript: hash("transcript", &h.transcript)?,
+        bcast_hash: hash("bcast_hash", &h.bcast_hash)?,
+        bcast_len: h.bcast_len,
+        p2p_root: hash("p2p_root", &h.p2p_root)?,
+        p2p_bytes: h.p2p_bytes,
+    })
+}
+
+fn post_header_to_pb(h: &PostHeader) -> pb::PostHeader {
+    pb::PostHeader {
+        session: h.session.0.to_vec(),
+        round: h.round,
+        index: h.index.into(),
+        transcript: h.transcript.0.to_vec(),
+        bcast_hash: h.bcast_hash.0.to_vec(),
+        bcast_len: h.bcast_len,
+        p2p_root: h.p2p_root.0.to_vec(),
+        p2p_bytes: h.p2p_bytes,
+    }
+}
+
 /// Writes an entry without payloads.
 #[must_use]
 pub fn entry_to_pb(entry: &SignedEntry) -> pb::SignedEntry {
     use pb::signed_entry::Header;
     let header = match &entry.entry {
-        Entry::Post(h) => Header::Post(pb::PostHeader {
-            session: h.session.0.to_vec(),
-            round: h.round,
-            index: h.index.into(),
-            transcript: h.transcript.0.to_vec(),
-            bcast_hash: h.bcast_hash.0.to_vec(),
-            bcast_len: h.bcast_len,
-            p2p_root: h.p2p_root.0.to_vec(),
-            p2p_bytes: h.p2p_bytes,
-        }),
+        Entry::Post(h) => Header::Post(post_header_to_pb(h)),
         Entry::Finish(h) => Header::Finish(pb::FinishHeader {
             session: h.session.0.to_vec(),
             round: h.round,

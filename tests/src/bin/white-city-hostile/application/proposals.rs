@@ -12,14 +12,9 @@ pub fn is_censored(bytes: &[u8]) -> bool {
     let Ok(tx) = SignedTx::decode(bytes) else {
         return false;
     };
-    let index = match tx.unverified_action() {
-        Action::Join(join) => join.index,
-        Action::Post(post) => post.header.index,
-        Action::Finish(finish) => finish.index,
-        Action::Leave { index, .. } => *index,
-        Action::Open(_) | Action::Evidence(_) => return false,
-    };
-    index == Lie::CENSORED
+    let action = tx.unverified_action();
+    let author = action.author().map(|(_, index)| index);
+    !matches!(action, Action::Evidence(_)) && author == Some(Lie::CENSORED)
 }
 
 /// Takes away what is censored; gives how many there were.
