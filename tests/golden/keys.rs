@@ -2,13 +2,17 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
+use white_city_tests::{dispute::complain_about, scene::spec};
 use white_city_wire::{
-    EncryptionKey, IdentityKey, Signature,
+    EncryptionKey, IdentityKey, Reveal, Signature, Spec,
+    dispute::judge,
+    entry::p2p_leaf,
     payload::{PayloadContext, SessionSeed, seal_with},
     signing::{Purpose, join_digest, signed_bytes},
+    tx::Post,
 };
 
-use crate::case::{Case, hexed};
+use crate::case::{Case, bytes, hexed};
 
 pub fn key(case: &Case) {
     let input = case.input();
@@ -81,5 +85,46 @@ pub fn sealing(case: &Case) {
         ("join_digest", hexed(to_join.0)),
         ("ikm_e", hexed(ikm_e.as_slice())),
         ("sealed", hexed(sealed)),
+    ]);
+}
+
+pub fn judging(case: &Case) {
+    let input = case.input();
+    let roster: Vec<IdentityKey> = input
+        .list("roster")
+        .map(|key| IdentityKey::from_bytes(&bytes(key.0)).unwrap())
+        .collect();
+    let parties = u16::try_from(roster.len()).unwrap();
+    let (accused, index) = (input.number("accused"), input.number("index"));
+    let post = Post::new(
+        input.session(),
+        input.number("round"),
+        (accused, parties),
+        input.hash("transcript"),
+        Vec::new(),
+        vec![(index, input.bytes("ciphertext"))],
+    );
+    let complain = complain_about(&post, index, parties).unwrap();
+    complain.check_path(parties).unwrap();
+    assert_eq!(complain.leaf, p2p_leaf(&input.bytes("ciphertext")));
+    let reveal = Reveal {
+        session: input.session(),
+        complaint: complain.digest(),
+        index: accused,
+        ikm_e: input.bytes32("ikm_e"),
+        plaintext: input.bytes("plaintext"),
+    };
+    let spec = Spec {
+        roster,
+        ..spec(&[], 2)
+    };
+    let key = input.encryption_key("enc_pk");
+    let verdict = judge(&input.network(), &spec, &key, &complain, &reveal).unwrap();
+    case.expect([
+        ("complain_digest", hexed(complain.digest().0)),
+        ("reveal_digest", hexed(reveal.digest().0)),
+        ("culprit", Value::from(verdict.culprit(&complain))),
+        ("kind", Value::from(verdict.offence().number())),
+        ("cause", Value::from(verdict.cause().number())),
     ]);
 }

@@ -21,10 +21,11 @@ use case::{Case, read};
 
 type Check = fn(&Case);
 
-const CHECKS: [(&str, Check); 17] = [
+const CHECKS: [(&str, Check); 18] = [
     ("bitmaps", state::bitmap),
     ("blame", state::blame),
     ("digests", entries::digest),
+    ("judging", keys::judging),
     ("keys", keys::key),
     ("leaves", state::leaf),
     ("network", network::network),

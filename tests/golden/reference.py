@@ -29,6 +29,7 @@ FILES = {
     "roots": state_cases.roots,
     "seals": state_cases.seals,
     "sealing": state_cases.sealing,
+    "judging": state_cases.judging,
     "keys": state_cases.identity_keys,
     "transactions": tx_cases.transactions,
     "refused": tx_cases.refused,

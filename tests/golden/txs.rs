@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use white_city_wire::{
-    Entry, Refusal, SignedEntry, SignedTx,
+    Complain, Entry, Hash, Refusal, Reveal, SignedEntry, SignedTx,
     tx::{Action, Join, Open, Post},
 };
 
 use crate::{
-    case::{Case, Fields, hexed},
+    case::{Case, Fields, bytes, hexed},
     entries::{finish_header, leave, p2p, post_header},
     network::spec_of,
 };
@@ -36,6 +36,10 @@ pub fn transaction(case: &Case) {
     let encoded = ("tx", hexed(built.encode()));
     match &action {
         Action::Post(post) => case.expect([encoded, ("digest", hexed(post.header.digest().0))]),
+        Action::Complain(complain) => {
+            case.expect([encoded, ("digest", hexed(complain.digest().0))])
+        }
+        Action::Reveal(reveal) => case.expect([encoded, ("digest", hexed(reveal.digest().0))]),
         Action::Finish(finish) => case.expect([encoded, ("digest", hexed(finish.digest().0))]),
         _ => case.expect([encoded]),
     }
@@ -71,6 +75,22 @@ fn action(input: Fields<'_>) -> Action {
         "evidence" => {
             Action::Evidence([entry(input.object("first")), entry(input.object("second"))])
         }
+        "complain" => Action::Complain(Complain {
+            post: post_header(input.object("post")),
+            index: input.number("index"),
+            leaf: input.hash("p2p_leaf"),
+            path: input
+                .list("p2p_path")
+                .map(|sibling| Hash::from_slice(&bytes(sibling.0)).unwrap())
+                .collect(),
+        }),
+        "reveal" => Action::Reveal(Reveal {
+            session: input.session(),
+            complaint: input.hash("complaint"),
+            index: input.number("index"),
+            ikm_e: input.bytes32("ikm_e"),
+            plaintext: input.bytes("plaintext"),
+        }),
         other => panic!("unknown kind {other}"),
     }
 }

@@ -1,9 +1,9 @@
 //! Values of every kind that travels.
 
 use proptest::{collection::vec, prelude::*};
-use white_city_tests::party::Party;
+use white_city_tests::{dispute::complain_about, party::Party};
 use white_city_wire::{
-    Entry, FinishHeader, Hash, PostHeader, SessionId, Spec,
+    Complain, Entry, FinishHeader, Hash, PostHeader, Reveal, SessionId, Spec,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -108,6 +108,31 @@ fn entry() -> impl Strategy<Value = Entry> {
     prop_oneof![header, finish().prop_map(Entry::Finish)]
 }
 
+/// A complaint about a payload that is in the post.
+fn complain() -> impl Strategy<Value = Complain> {
+    let post = post().prop_filter_map("a post with a payload", |action| match action {
+        Action::Post(post) if !post.p2p.is_empty() => Some(post),
+        _ => None,
+    });
+    (post, any::<prop::sample::Index>()).prop_map(|(post, which)| {
+        let (index, _) = post.p2p[which.index(post.p2p.len())];
+        complain_about(&post, index, PARTIES).unwrap()
+    })
+}
+
+fn reveal() -> impl Strategy<Value = Reveal> {
+    let parts = (session(), hash(), 0..1_024_u16, any::<[u8; 32]>());
+    (parts, vec(any::<u8>(), 1..200)).prop_map(|((session, complaint, index, ikm_e), plaintext)| {
+        Reveal {
+            session,
+            complaint,
+            index,
+            ikm_e,
+            plaintext,
+        }
+    })
+}
+
 /// Every kind of transaction.
 pub fn action() -> impl Strategy<Value = Action> {
     let place = || (session(), 0..1_024_u16);
@@ -146,5 +171,16 @@ pub fn action() -> impl Strategy<Value = Action> {
         Action::Evidence(pair.map(|entry| Party::new(0).entry(entry, &network)))
     });
     let finish = finish().prop_map(Action::Finish);
-    prop_oneof![open, join, leave, post(), finish, evidence]
+    let complain = complain().prop_map(Action::Complain);
+    let reveal = reveal().prop_map(Action::Reveal);
+    prop_oneof![
+        open,
+        join,
+        leave,
+        post(),
+        finish,
+        evidence,
+        complain,
+        reveal
+    ]
 }

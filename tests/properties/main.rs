@@ -2,5 +2,6 @@
 
 mod bitmaps;
 mod generators;
+mod payloads;
 mod transactions;
 mod trees;

@@ -130,6 +130,47 @@ def sealing():
     return out
 
 
+def judging():
+    """A complaint, a reveal, and who is the culprit: the leaf against Seal(ikmE, plaintext)."""
+    rnd, accused, index, before = 2, 2, 0, some("judged T")
+    public = w.encryption_key(some("judged recipient"), SESSION, index)[1]
+    other = w.encryption_key(some("judged other"), SESSION, index)[1]
+    ikm, text = some("judged ikm"), some("judged plain", 40)
+
+    def sealed(key_of=public, ikm_e=ikm, plaintext=text, r=rnd, t=before, sender=accused, recipient=index):
+        aad = w.hpke_aad(t, r, sender, recipient, key(f"party {sender}"), key(f"party {recipient}"), w.join_digest(SESSION, recipient, 1, key_of))
+        return hpke.seal(ikm_e, key_of, w.hpke_info(NETWORK, SESSION), aad, plaintext)
+
+    right = sealed()
+    named = {
+        "what was sealed": (right, ikm, text),
+        "other keying material": (right, some("other ikm"), text),
+        "another plaintext": (right, ikm, text + b"\0"),
+        "bytes that nobody sealed": (some("garbage", 88), ikm, text),
+        "sealed to another key": (sealed(key_of=other), ikm, text),
+        "sealed for another round": (sealed(r=1), ikm, text),
+        "sealed after another transcript": (sealed(t=some("other T")), ikm, text),
+        "sealed for another recipient": (sealed(recipient=1), ikm, text),
+        "a byte of the tag changed": (right[:-1] + bytes([right[-1] ^ 1]), ikm, text),
+        "a byte of the encapsulated key changed": (bytes([right[0] ^ 1]) + right[1:], ikm, text),
+    }
+    out = []
+    for name, (ciphertext, ikm_e, plaintext) in named.items():
+        leaf = w.p2p_leaf(ciphertext)
+        leaves = [leaf, w.ZERO, w.ZERO]
+        root = w.tree_root(leaves)
+        post = w.post_digest(SESSION, rnd, accused, before, w.ZERO, 0, root, len(ciphertext))
+        complaint = w.complain_digest(SESSION, rnd, index, accused, post, leaf)
+        reveal = w.reveal_digest(complaint, accused, ikm_e, plaintext)
+        inputs = {"network_id": NETWORK, "session_id": SESSION, "roster": [key(f"party {i}") for i in range(3)], "enc_pk": public}
+        inputs |= {"round": rnd, "accused": accused, "index": index, "transcript": before, "ciphertext": ciphertext}
+        inputs |= {"ikm_e": ikm_e, "plaintext": plaintext}
+        good = sealed(ikm_e=ikm_e, plaintext=plaintext) == ciphertext
+        culprit, kind = (index, 3) if good else (accused, 2)
+        out.append(case(name, inputs, complain_digest=complaint, reveal_digest=reveal, culprit=culprit, kind=kind, cause=6 if good else 5))
+    return out
+
+
 def identity_keys():
     """Which Ed25519 and X25519 public keys are accepted."""
     p = ed25519.P

@@ -34,7 +34,7 @@ def numbered_from(first, *values):
     return [(first + i, v) for i, v in enumerate(values)]
 
 
-BODIES = {"open": 2, "join": 3, "decline": 4, "post": 5, "finish": 6, "abort": 7, "evidence": 8}
+BODIES = {"open": 2, "join": 3, "decline": 4, "post": 5, "finish": 6, "abort": 7, "evidence": 8, "complain": 9, "reveal": 10}
 
 
 def tx(kind, *values):
@@ -142,6 +142,31 @@ def evidence(name, *entries):
     return case(f"evidence: {name}", inputs | common(bytes(64), "party 1"), tx=data)
 
 
+def complained(name, rnd, index, accused, parties):
+    """A Complain about a post with a payload for everybody else."""
+    p2p = {i: some(f"c {i}", 49 + i % 3) for i in range(parties) if i != accused}
+    leaves = [w.p2p_leaf(p2p.get(i)) for i in range(parties)]
+    fields = header(rnd, accused, some("b", 3), p2p, parties)
+    leaf, path = leaves[index], w.tree_path(leaves, index)
+    digest = w.complain_digest(SESSION, rnd, index, accused, w.post_digest(SESSION, *fields), leaf)
+    signature = w.sign(some(f"party {index}"), "complain", NETWORK, digest)
+    names = ("round", "index", "transcript", "bcast_hash", "bcast_len", "p2p_root", "p2p_bytes")
+    post = {"session_id": SESSION.hex()} | {n: v.hex() if isinstance(v, bytes) else v for n, v in zip(names, fields)}
+    inputs = {"kind": "complain", "post": post, "index": index, "p2p_leaf": leaf, "p2p_path": path}
+    data = tx("complain", [message(*numbered_from(1, SESSION, *fields))], index, leaf, b"".join(path), signature)
+    return case(f"complain: {name}", inputs | common(signature, f"party {index}", parties), tx=data, digest=digest)
+
+
+def revealed(name, index, plaintext):
+    """A Reveal."""
+    complaint, ikm_e = some("complaint"), some("ikm")
+    digest = w.reveal_digest(complaint, index, ikm_e, plaintext)
+    signature = w.sign(some(f"party {index}"), "reveal", NETWORK, digest)
+    inputs = {"kind": "reveal", "session_id": SESSION, "complaint": complaint, "index": index, "ikm_e": ikm_e, "plaintext": plaintext}
+    data = tx("reveal", SESSION, complaint, index, ikm_e, plaintext, signature)
+    return case(f"reveal: {name}", inputs | common(signature, f"party {index}"), tx=data, digest=digest)
+
+
 def transactions():
     """Each kind, its values and its one encoding."""
     out = [opened("three parties", spec(3)), opened("one party, empty input", spec(1, input="", version=0, max_bytes=0, max_bcast=0))]
@@ -156,6 +181,8 @@ def transactions():
         posted("a roster of 1 024", 3, 0, None, {i: some(f"c {i}", 49) for i in (1, 511, 1023)}, 1024),
     ]
     out += [finished(1, 0, some("outcome")), finished(65_536, 2, w.ZERO)]
+    out += [complained("the first about the last", 1, 0, 2, 3), complained("the last of 1 024 about the first", 65_536, 1023, 0, 1024)]
+    out += [revealed("one byte", 0, b"\0"), revealed("many bytes", 2, some("plain", 5000))]
     first, other = signed_entry(1, 1, bcast=some("b", 5)), signed_entry(1, 1, bcast=some("c", 5))
     return out + [evidence("two posts", first, other), evidence("a post and a finish", first, signed_entry(1, 1, outcome=some("outcome")))]
 
@@ -200,6 +227,14 @@ def refused():
         "kem 2": (tx("join", SESSION, 1, 2, key("party 0"), some("s", 64)), 19),
         "a reason of 65 536": (tx("decline", SESSION, 1, 65_536, some("s", 64)), 19),
         "about 1 024": (tx("abort", SESSION, 1, 1, 1024, w.ZERO, some("s", 64)), 19),
+        "a complaint without a post": (tx("complain", b"", 1, some("leaf"), b"", some("s", 64)), 17),
+        "a complaint about one's own post": (_complain(accused=1), 19),
+        "a complaint about an absent payload": (_complain(leaf=w.ZERO), 19),
+        "a complaint with 11 siblings": (_complain(path=some("path", 352)), 19),
+        "a complaint with half a sibling": (_complain(path=some("path", 48)), 19),
+        "a complaint about round 0": (_complain(rnd=0), 19),
+        "a reveal of nothing": (tx("reveal", SESSION, some("c"), 1, some("ikm"), b"", some("s", 64)), 19),
+        "a reveal with 31 bytes of keying material": (tx("reveal", SESSION, some("c"), 1, some("ikm", 31), b"p", some("s", 64)), 19),
         "p2p to oneself": (_post([(1, 49)]), 19),
         "p2p of 48 bytes": (_post([(0, 48)]), 19),
         "p2p twice to one": (_post([(0, 49), (0, 49)]), 19),
@@ -229,6 +264,11 @@ def refused():
 def _post(p2p):
     sealed = [message((1, to), (2, some("c", size))) for to, size in p2p]
     return tx("post", SESSION, 1, 1, some("T"), b"", sealed, some("s", 64))
+
+
+def _complain(rnd=1, accused=2, leaf=some("leaf"), path=some("path", 64)):
+    post = message(*numbered_from(1, SESSION, rnd, accused, some("T"), w.ZERO, 0, some("root"), 49))
+    return tx("complain", [post], 1, leaf, path, some("s", 64))
 
 
 def _open(n=3, **changes):

@@ -1,0 +1,71 @@
+//! Sealing and opening: what an honest recipient can't open nobody can have sealed for it.
+
+use proptest::{collection::vec, prelude::*};
+use white_city_tests::{
+    dispute::{Place, complain_about, reveal_of},
+    party::Party,
+    scene::spec,
+};
+use white_city_wire::{
+    EncryptionKey, Hash, NetworkId, SessionId,
+    dispute::{Verdict, judge},
+    payload::{PayloadContext, SessionSeed},
+    tx::{Join, Post},
+};
+
+use crate::generators::hash;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A verdict of *false complaint* and an honest recipient that can't open exclude each other, whatever the sender does:
+    /// it chooses keying material, plaintext, and where the ciphertext is sealed for or what is changed in it.
+    #[test]
+    fn a_complaint_is_false_only_if_its_author_can_open_the_payload(
+        (seed, ikm_e, network, session) in (hash(), hash(), hash(), hash()),
+        (transcript, round, plaintext) in (hash(), 1_u32..5, vec(any::<u8>(), 1..100)),
+        (bend, at, flip) in (0..4_u8, any::<prop::sample::Index>(), 1..=255_u8),
+    ) {
+        let (network, session) = (NetworkId(network.0), SessionId(session.0));
+        let parties = Party::several(3);
+        let spec = spec(&parties, 2);
+        let (from, to) = (2, 1);
+        let (decryption, public) = SessionSeed::new(seed.0).key_pair(&session, to);
+        let key = EncryptionKey::from_bytes(&public).unwrap();
+        let mut place = Place { network, session, spec: &spec, transcript, round, from, to, key };
+        if bend == 1 {
+            place.round += 1;
+        }
+        let mut sealed = place.seal(&ikm_e.0, &plaintext);
+        if bend == 2 {
+            let at = at.index(sealed.len());
+            sealed[at] ^= flip;
+        }
+        let post = Post::new(session, round, (from, 3), transcript, vec![], vec![(to, sealed.clone())]);
+        let complain = complain_about(&post, to, 3).unwrap();
+        let mut shown = plaintext.clone();
+        if bend == 3 {
+            let at = at.index(shown.len());
+            shown[at] ^= flip;
+        }
+        let reveal = reveal_of(&complain, ikm_e.0, &shown);
+        let verdict = judge(&network, &spec, &key, &complain, &reveal).unwrap();
+        let context = PayloadContext {
+            network,
+            session,
+            transcript,
+            round,
+            from,
+            to,
+            from_key: parties[2].key(),
+            to_key: parties[1].key(),
+            to_join: Join { session, index: to, key }.digest(),
+        };
+        let opened = decryption.open(&context, &sealed);
+        prop_assert_eq!(opened.is_ok(), bend == 0 || bend == 3);
+        let expected = if bend == 0 { Verdict::FalseComplaint } else { Verdict::BadPayload };
+        prop_assert_eq!(verdict, expected);
+        let other = judge(&network, &spec, &key, &complain, &reveal_of(&complain, Hash::ZERO.0, &plaintext));
+        prop_assert_eq!(other, Ok(Verdict::BadPayload));
+    }
+}
