@@ -15,9 +15,15 @@ use tendermint_proto::{
     },
 };
 use white_city_replica::{Config, Halt, Replica, Store, genesis};
-use white_city_tests::{network::params, party::Party, scene::spec};
+use white_city_tests::{
+    dispute::{complain_about, reveal_of},
+    network::params,
+    party::Party,
+    scene::spec,
+};
 use white_city_wire::{
-    Hash, NetworkId, SessionId, SignedTx,
+    Complain, Hash, NetworkId, SessionId, SignedTx,
+    board::transcript_after,
     read::decode_answer,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -108,6 +114,24 @@ impl Fixture {
             p2p,
         );
         self.tx(index, Action::Post(post))
+    }
+
+    /// What party 0 sent party 1 in round 1 can't be opened.
+    fn complaint(&self) -> Complain {
+        let bytes = self.post(self.first_transcript(), 0);
+        let tx = SignedTx::decode(&bytes).unwrap();
+        let tx = tx.verify(self.parties[0].key(), 3, &self.network).unwrap();
+        let Action::Post(post) = tx.action() else {
+            panic!("a post")
+        };
+        complain_about(post, 1, 3).unwrap()
+    }
+
+    fn first_transcript(&self) -> Hash {
+        let committed = self.replica.committed().unwrap();
+        let session = committed.state.session(&self.sessions[0]).unwrap();
+        let root = session.body().unwrap().closed[0].root;
+        transcript_after(&Hash(self.sessions[0].0), 0, &root)
     }
 
     fn decline(&self, session: SessionId, index: u16) -> Vec<u8> {
@@ -308,6 +332,24 @@ fn a_mempool_takes_what_the_next_block_would_take_and_refuses_the_rest_with_a_co
         assert!(!fixture.replica.halt().is_halted());
         taken.is_ok_and(|()| SignedTx::decode(input).is_ok())
     });
+}
+
+#[test]
+fn a_mempool_takes_a_complaint_and_then_its_reveal_and_refuses_the_rest_with_a_code() {
+    let mut fixture = Fixture::new();
+    let taken = |fixture: &Fixture, input: &[u8]| {
+        let taken = fixture.replica.check_tx(input);
+        assert!(!fixture.replica.halt().is_halted());
+        taken.is_ok_and(|()| SignedTx::decode(input).is_ok())
+    };
+    let complaint = fixture.complaint();
+    let complain = fixture.tx(1, Action::Complain(complaint.clone()));
+    let seeds = [complain.clone()];
+    fuzz("complaints", &seeds, |input| taken(&fixture, input));
+    fixture.block(vec![complain]);
+    let reveal = reveal_of(&complaint, [1; 32], b"a plaintext");
+    let seeds = [fixture.tx(0, Action::Reveal(reveal))];
+    fuzz("reveals", &seeds, |input| taken(&fixture, input));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn a_transaction_is_taken_only_in_its_one_encoding_and_refused_with_a_code_other
                 assert_eq!(tx.encode(), input);
                 assert_eq!(tx.bytes() as usize, input.len());
                 assert!(!Seal::is_seal(input));
-                // A stranger's key: whatever it says, the signature isn't this party's.
+                // A stranger's key: whatever it says, the signature isn't this party's, if what it names fits together.
                 let refused = tx.verify(signer.key(), 3, &NetworkId([9; 32])).unwrap_err();
                 // Or a complaint's path doesn't lead to its post.
                 assert!([33, 34, 115].contains(&refused.code()), "{refused}");

@@ -1,6 +1,7 @@
 //! The replica's shell without CometBFT: store, proposals, mempool policy, socket.
 
 mod chain;
+mod disputes;
 mod mempool;
 mod proposals;
 mod restart;

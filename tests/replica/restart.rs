@@ -4,7 +4,7 @@
 use prost::bytes::Bytes;
 use white_city_replica::{Config, app::Fatal};
 use white_city_tests::{party::Party, rng::Rng, simulator::World};
-use white_city_wire::{Hash, Network, seal::Seal};
+use white_city_wire::{Hash, Network, board::Status, seal::Seal};
 
 use crate::chain::{Chain, proposed, replica};
 
@@ -13,7 +13,7 @@ const BLOCKS: usize = 60;
 
 #[test]
 fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
-    let (mut reopened, mut erased, mut txs) = (0, 0, 0);
+    let (mut reopened, mut erased, mut txs, mut disputes) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         let mut rng = Rng::new(seed);
@@ -58,6 +58,20 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
                 drop(disk);
                 (disk, _) = replica(Some(&path), &Config::default());
                 let tip = disk.committed().unwrap().tip.clone();
+                let state = &disk.committed().unwrap().state;
+                let same = state
+                    .sessions()
+                    .iter()
+                    .eq(observed.executed.after.sessions().iter());
+                assert!(
+                    same,
+                    "seed {seed}, height {height}: another session came back"
+                );
+                disputes += state
+                    .sessions()
+                    .iter()
+                    .filter(|s| s.status() == Status::Dispute)
+                    .count();
                 assert_eq!((tip.seal.root, tip.time), (observed.root, context.time));
                 assert_eq!(tip.height, u64::try_from(height).unwrap());
                 reopened += 1;
@@ -71,8 +85,8 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
             .count();
     }
     assert!(
-        reopened > 100 && erased > 40 && txs > 600,
-        "{reopened} {erased} {txs}"
+        reopened > 100 && erased > 40 && txs > 600 && disputes > 0,
+        "{reopened} {erased} {txs} {disputes}"
     );
 }
 
