@@ -16,7 +16,7 @@ use white_city_wire::{
     pb::{self, answer::Body as Answer, query::Question, session_ref::Ref},
     proof::SessionProof,
     read::{decode_answer, encode_query, split_hashes},
-    tx::{Action, Post, join_from_pb, open_from_pb},
+    tx::{Action, Join, Post, join_from_pb, open_from_pb},
 };
 
 use crate::chain::{Chain, replica};
@@ -223,6 +223,18 @@ fn a_replica_that_is_started_again_in_the_middle_of_a_dispute_goes_on_with_it() 
     }
 }
 
+/// What a party joined with.
+fn join_of(case: &Case, index: u16) -> Join {
+    let session = case.reference();
+    let roster = case.ask(Question::Roster(pb::RosterQuery { session }));
+    let Some(Answer::Roster(roster)) = roster.body else {
+        panic!("joins")
+    };
+    let joins = roster.joins.iter();
+    let mut joins = joins.map(|join| join_from_pb(join).unwrap().0);
+    joins.find(|join| join.index == index).unwrap()
+}
+
 /// What somebody who has only answers and the session's leaf finds out: it judges by itself.
 fn convicted(case: &Case) -> Culprit {
     let session = case.reference();
@@ -271,18 +283,7 @@ fn convicted(case: &Case) -> Culprit {
     let accused = usize::from(complain.accused());
     let posts = round(complain.post.round);
     assert_eq!(posts[accused], slot_leaf(Some(&complain.post.digest())));
-    let roster = case.ask(Question::Roster(pb::RosterQuery {
-        session: session.clone(),
-    }));
-    let Some(Answer::Roster(roster)) = roster.body else {
-        panic!("joins")
-    };
-    let joins = roster
-        .joins
-        .iter()
-        .map(|join| join_from_pb(join).unwrap().0);
-    let join = joins.into_iter().find(|join| join.index == complain.index);
-    let join = join.unwrap();
+    let join = join_of(case, complain.index);
     assert_eq!(
         round(0)[usize::from(complain.index)],
         slot_leaf(Some(&join.digest()))
@@ -300,7 +301,7 @@ fn convicted(case: &Case) -> Culprit {
         .iter()
         .map(|culprit| Culprit::try_from(culprit).unwrap())
         .collect();
-    assert_eq!(said, [culprit.clone()]);
+    assert_eq!(said, std::slice::from_ref(&culprit));
     assert_eq!(leaf.evidence, evidence_hash(&said));
     culprit
 }

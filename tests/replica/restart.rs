@@ -59,19 +59,11 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
                 (disk, _) = replica(Some(&path), &Config::default());
                 let tip = disk.committed().unwrap().tip.clone();
                 let state = &disk.committed().unwrap().state;
-                let same = state
-                    .sessions()
-                    .iter()
-                    .eq(observed.executed.after.sessions().iter());
-                assert!(
-                    same,
-                    "seed {seed}, height {height}: another session came back"
-                );
-                disputes += state
-                    .sessions()
-                    .iter()
-                    .filter(|s| s.status() == Status::Dispute)
-                    .count();
+                let sessions = || state.sessions().iter();
+                let same = sessions().eq(observed.executed.after.sessions().iter());
+                assert!(same, "seed {seed}, height {height}: another session");
+                let disputed = sessions().filter(|s| s.status() == Status::Dispute);
+                disputes += disputed.count();
                 assert_eq!((tip.seal.root, tip.time), (observed.root, context.time));
                 assert_eq!(tip.height, u64::try_from(height).unwrap());
                 reopened += 1;

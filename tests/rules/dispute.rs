@@ -57,7 +57,7 @@ fn a_payload_that_was_sealed_otherwise_convicts_its_sender() {
         a: complaint.digest(),
         b: reveal_of(&complaint, ikm_e(SECRET), SECRET).digest(),
     };
-    assert_eq!(scene.body().culprits, [culprit.clone()]);
+    assert_eq!(scene.body().culprits, std::slice::from_ref(&culprit));
     assert_eq!(scene.get().leaf.evidence, evidence_hash(&[culprit]));
     assert_eq!(scene.get().leaf.dispute, complaint.digest());
     assert_eq!(scene.refusal(reveal), Some(Refusal::AlreadyStored));
