@@ -149,6 +149,12 @@ async fn make() -> Made {
     let world = World {
         solo: Solo::start_in_memory(dir.path(), 0).await.unwrap(),
     };
+    // Before its first block the board answers nothing.
+    let start = Instant::now();
+    while world.client(0).status().await.is_err() {
+        assert!(start.elapsed() < PATIENCE, "no block is made");
+        tokio::task::yield_now().await;
+    }
     let mut receipts = finished(&world).await;
     receipts.extend(aborted(&world).await);
     receipts.extend(declined(&world).await);
