@@ -11,13 +11,17 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
+    time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 use white_city_replica::{Config, Halt, Replica, Store};
 
 use self::{chain::Chain, genesis::SoloGenesis};
 use crate::Error;
+
+/// How long clients may take to end their connections.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A running Solo engine.
 #[derive(Debug)]
@@ -93,7 +97,10 @@ impl Solo {
         let _ = self.stop_rpc.send(());
         // Both end by themselves; a task that panicked has said so.
         let _ = self.blocks.await;
-        let _ = self.rpc.await;
+        let mut rpc = self.rpc;
+        if timeout(CLOSING, &mut rpc).await.is_err() {
+            rpc.abort();
+        }
         self.chain
             .diagnosis()
             .map_or(Ok(()), |diagnosis| Err(Error::Solo(diagnosis)))

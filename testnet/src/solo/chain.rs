@@ -191,6 +191,13 @@ impl Chain {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.arrived.notify_one();
+        // Whoever follows is woken, to see that it has ended.
+        self.heights.send_modify(|_| {});
+    }
+
+    /// Whether the making of blocks has been told to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
     }
 
     /// Why the application has halted, if it has.

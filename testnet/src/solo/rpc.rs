@@ -35,14 +35,13 @@ pub async fn serve(listener: TcpListener, chain: Arc<Chain>, stopped: oneshot::R
         .route("/{method}", get(by_get))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(chain);
-    let served = axum::serve(listener, router);
-    tokio::select! {
-        result = served.into_future() => {
-            if let Err(error) = result {
-                tracing::error!(%error, "the RPC ends");
-            }
-        }
-        _ = stopped => {}
+    let told = async {
+        let _ = stopped.await;
+    };
+    // Each connection keeps the store open: they are closed, not left.
+    let served = axum::serve(listener, router).with_graceful_shutdown(told);
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the RPC ends");
     }
 }
 
@@ -244,7 +243,7 @@ async fn follow(chain: Arc<Chain>, mut socket: WebSocket) {
                 Some(Err(_)) | None => return,
             },
             changed = heights.changed() => {
-                if changed.is_err() {
+                if changed.is_err() || chain.is_stopped() {
                     return;
                 }
                 let height = *heights.borrow_and_update();
