@@ -5,6 +5,7 @@
 
 mod chain;
 mod genesis;
+mod hashes;
 mod rpc;
 
 use std::{

@@ -536,3 +536,33 @@ async fn whoever_follows_a_session_notices_an_end_that_can_not_be() {
     let erased = observe(&|stated| stated.leaf.status = Status::Erased).await;
     assert_eq!(erased, Err(Error::Erased));
 }
+
+#[test]
+fn an_answer_is_of_its_headers_height() {
+    let forger = Forger::new();
+    let stated = Stated::new(&forger.trust);
+    let body = Body::SessionNow(stated.now.clone());
+    let (mut answer, header) = forger.answer(&stated.leaf, body);
+    let header = Arc::new(forger.trust.verify(header).unwrap());
+    let read = ReadSession {
+        id: stated.id,
+        spec: stated.spec(),
+    };
+    let refused = |answer: &pb::Answer| {
+        check(&read, &forger.trust, &answer.encode_to_vec(), &header).is_err()
+    };
+    assert!(!refused(&answer));
+    answer.height += 1;
+    assert!(refused(&answer));
+}
+
+#[test]
+fn a_header_past_the_limit_is_not_decoded() {
+    let forger = Forger::new();
+    let refused = |bytes: usize| {
+        let refused = forger.trust.decode_header(&vec![0; bytes]).unwrap_err();
+        refused.to_string().contains("at most")
+    };
+    let max = white_city_client::trust::SIGNED_HEADER_BYTES_MAX;
+    assert_eq!([max, max + 1].map(refused), [false, true]);
+}

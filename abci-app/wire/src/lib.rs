@@ -18,12 +18,6 @@
 )]
 
 extern crate alloc;
-extern crate std;
-/// m
-pub fn mutant(name: &str) -> bool {
-    static M: std::sync::OnceLock<std::string::String> = std::sync::OnceLock::new();
-    M.get_or_init(|| std::env::var("MUTANT").unwrap_or_default()) == name
-}
 
 pub mod bitmap;
 pub mod board;

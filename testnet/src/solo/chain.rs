@@ -16,8 +16,6 @@ use prost::Message;
 use tendermint::{
     AppHash, Hash, PublicKey, Signature, Time, Vote, account,
     block::{self, Commit, CommitSig, Header, parts, signed_header::SignedHeader},
-    crypto::default::Sha256,
-    merkle::simple_hash_from_byte_vectors,
     validator, vote,
 };
 use tendermint_abci::Application;
@@ -31,7 +29,10 @@ use tendermint_proto::v0_38::{
 use tokio::sync::{Notify, watch};
 use white_city_replica::{Replica, halt::Stop};
 
-use super::genesis::{SoloGenesis, timestamp};
+use super::{
+    genesis::{SoloGenesis, timestamp},
+    hashes::{commit_hash, empty_root, root},
+};
 
 /// Room for header, commit and framing in a block, bytes.
 const BLOCK_OVERHEAD_BYTES: i64 = 2 << 20;
@@ -258,15 +259,16 @@ impl Chain {
         self.decide(height, time, hash, proposer, &txs)?;
         let finalized_hash = self.finalize(height, time, hash, &txs)?;
         let signed_header = self.sign(header, hash, time)?;
+        tip.last_commit_hash = commit_hash(&signed_header.commit);
         // Whoever reads the state that this block leaves asks for the header that certifies it.
+        let kept = txs.clone();
         let block = Block {
-            signed_header: signed_header.clone(),
-            txs: txs.clone(),
+            signed_header,
+            txs: kept,
         };
         lock(&self.blocks).insert(height, block);
         self.replica.commit();
         self.check_halted()?;
-        tip.last_commit_hash = commit_hash(&signed_header.commit);
         tip.changed = tip.app_hash != finalized_hash;
         tip.app_hash = finalized_hash;
         (tip.height, tip.time, tip.id) = (height, time, Some(block_id(hash)));
@@ -440,25 +442,6 @@ fn later_than(before: Time) -> Time {
         .checked_add(Duration::from_millis(1))
         .unwrap_or(before);
     Time::now().max(next)
-}
-
-fn root(leaves: &[Vec<u8>]) -> Hash {
-    Hash::Sha256(simple_hash_from_byte_vectors::<Sha256>(leaves))
-}
-
-fn empty_root() -> Hash {
-    root(&[])
-}
-
-fn commit_hash(commit: &Commit) -> Hash {
-    let signatures: Vec<Vec<u8>> = commit
-        .signatures
-        .iter()
-        .map(|signature| {
-            tendermint_proto::v0_38::types::CommitSig::from(signature.clone()).encode_to_vec()
-        })
-        .collect();
-    root(&signatures)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
