@@ -266,6 +266,26 @@ pub enum Error {
         /// What is possible.
         expected: String,
     },
+    /// More than there is room for. Nothing was signed or sent.
+    #[error("{what} has {bytes} bytes, at most {max} fit: {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size, bytes.
+        bytes: u64,
+        /// The most, bytes.
+        max: u64,
+        /// Where that is set.
+        limit: &'static str,
+    },
+    /// This party has signed something else for this round: whoever goes on after a crash has to post the same again.
+    #[error(
+        "round {round}: this party has signed something else for it; with the same randomness and inboxes a protocol posts the same"
+    )]
+    Differs {
+        /// The round.
+        round: u32,
+    },
     /// A p2p payload can't be opened: it wasn't sealed for this place and key.
     #[error("the payload that party {from} sent in round {round} can't be opened")]
     Payload {

@@ -141,6 +141,12 @@ impl History {
             .map_or(&self.everybody, |round| &round.members)
     }
 
+    /// Who may write into a round that has been read, or that follows.
+    pub(crate) fn members_of(&self, round: u32) -> &Bitmap {
+        let before = round.checked_sub(1).and_then(|before| self.round(before));
+        before.map_or(&self.everybody, |before| &before.members)
+    }
+
     /// A round that has been read.
     #[must_use]
     pub fn round(&self, round: u32) -> Option<&ClosedRound> {
@@ -300,6 +306,24 @@ impl History {
             members,
             root,
             transcript: transcript_after(&self.transcript(), round, &root),
+        })
+    }
+
+    /// Checks that these are the entries of a round that is in this history, with their payloads. Signatures have been checked
+    /// for the same digests.
+    pub(crate) fn check_again(
+        &self,
+        round: u32,
+        reader: Option<u16>,
+        entries: &[Entry],
+    ) -> Result<(), Contradiction> {
+        let digests = self.digests(slots_of(entries.iter().map(|entry| &entry.signed)))?;
+        if self.round(round).map(|known| &known.digests) != Some(&digests) {
+            return Err(Contradiction::Transcript);
+        }
+        let mut payloads = entries.iter();
+        payloads.try_for_each(|entry| {
+            check_broadcast(entry).and_then(|()| self.check_payload(reader, entry))
         })
     }
 

@@ -15,8 +15,8 @@
 //! let mut session = client.session(id).await?;
 //! session.join().await?;
 //! session.wait_ready().await?;
-//! let round = session.post(b"hello".to_vec(), Vec::new()).await?;
-//! let inbox = session.inbox(round).await?;
+//! session.post(1, b"hello".to_vec(), Vec::new()).await?;
+//! let inbox = session.inbox(1).await?;
 //! # Ok(())
 //! # }
 //! ```

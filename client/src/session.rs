@@ -15,6 +15,7 @@ use white_city_wire::{
     payload::{DecryptionKey, SessionSeed},
     tx::Action,
 };
+use zeroize::Zeroizing;
 
 use crate::{Error, client::Client, signer::Signer};
 
@@ -44,6 +45,8 @@ pub struct Session {
 struct Filling {
     digest: Hash,
     action: Action,
+    /// What was sealed in it, should somebody claim that it can't be opened.
+    plaintexts: Vec<(u16, Zeroizing<Vec<u8>>)>,
     /// The signed bytes; `None` while the signer is asked.
     tx: Option<Arc<Vec<u8>>>,
     /// The board shows it.

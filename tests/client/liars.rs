@@ -154,7 +154,7 @@ async fn a_process_that_remembers_nothing_does_not_write_where_its_party_has_joi
         .unwrap();
     let refused = Error::NoJournal { round: 0 };
     assert_eq!(again.join().await, Err(refused.clone()));
-    assert_eq!(again.post(b"x".to_vec(), Vec::new()).await, Err(refused));
+    assert_eq!(again.post(1, b"x".to_vec(), Vec::new()).await, Err(refused));
     assert!(watched.sent().is_empty());
 }
 
@@ -229,7 +229,7 @@ async fn the_loser_of_a_race_to_join_never_writes_again() {
     let sent = held_up.sent().len();
     assert_eq!(loser.join().await, lost);
     assert_eq!(
-        loser.post(Vec::new(), Vec::new()).await.err(),
+        loser.post(1, Vec::new(), Vec::new()).await.err(),
         lost.clone().err()
     );
     assert_eq!(loser.finish(Hash::ZERO).await, lost);

@@ -78,7 +78,7 @@ async fn where_a_quorum_is_enough_the_others_go_on_and_finish() {
             if index == 2 {
                 // It sleeps through round 1, and is out by agreement.
                 let end = session.wait_end().await.unwrap();
-                let error = session.post(b"late".to_vec(), vec![]).await.unwrap_err();
+                let error = session.post(2, b"late".to_vec(), vec![]).await.unwrap_err();
                 assert!(
                     matches!(error, Error::Finished { .. } | Error::Out { .. }),
                     "{error}"

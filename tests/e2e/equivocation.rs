@@ -28,7 +28,7 @@ async fn the_first_of_two_entries_counts_and_the_evidence_is_on_the_board() {
     let (first, second) = tokio::join!(join(&mut honest), join(&mut twofold));
     first.unwrap();
     second.unwrap();
-    twofold.post(b"one".to_vec(), vec![]).await.unwrap();
+    twofold.post(1, b"one".to_vec(), vec![]).await.unwrap();
     let transcript = twofold.history().transcript();
     let network = world.client(&keys[1]).network().id;
     let other = Post::new(id, 1, (1, 2), transcript, b"two".to_vec(), vec![]);
@@ -49,7 +49,7 @@ async fn the_first_of_two_entries_counts_and_the_evidence_is_on_the_board() {
         (culprit.index, culprit.offence, culprit.round),
         (1, Offence::Equivocation, 1)
     );
-    honest.post(b"three".to_vec(), vec![]).await.unwrap();
+    honest.post(1, b"three".to_vec(), vec![]).await.unwrap();
     let inbox = honest.inbox(1).await.unwrap();
     assert_eq!(inbox.broadcasts[&1], b"one");
     assert_ne!(culprit.a, Hash::ZERO);

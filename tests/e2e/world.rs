@@ -160,8 +160,7 @@ pub async fn round(session: &mut Session, number: u32) -> Result<(), Error> {
     let members: Vec<u16> = session.history().members().iter().collect();
     let p2p = members.iter().filter(|to| **to != me);
     let p2p = p2p.map(|to| (*to, word(number, me, *to).into())).collect();
-    let posted = session.post(word(number, me, me), p2p).await?;
-    assert_eq!(posted, number);
+    session.post(number, word(number, me, me), p2p).await?;
     let inbox = session.inbox(number).await?;
     assert!(!inbox.broadcasts.is_empty());
     for (from, broadcast) in &inbox.broadcasts {

@@ -48,14 +48,14 @@ async fn fork_in_round_1(forked: &Forked, group_a: &mut [Session], group_b: &mut
             board.submit(&post).await;
         }
     }
-    let post = async |session: &mut Session| session.post(b"honest".to_vec(), vec![]).await;
+    let post = async |session: &mut Session| session.post(1, b"honest".to_vec(), vec![]).await;
     let (a, b, ()) = tokio::join!(
         each(group_a, post),
         each(group_b, post),
         forked.relay_until_open(2),
     );
     for posted in a.into_iter().chain(b) {
-        assert_eq!(posted.unwrap(), 1);
+        posted.unwrap();
     }
     let liar = u16::from(*forked.corrupt.last().unwrap());
     for (group, word) in [(group_a, "a"), (group_b, "b")] {
@@ -80,7 +80,7 @@ async fn round_2(
         }
     }
     let act = async |session: &mut Session| -> Result<(), Error> {
-        session.post(b"after the fork".to_vec(), vec![]).await?;
+        session.post(2, b"after the fork".to_vec(), vec![]).await?;
         // Only what is in an inbox is acted on.
         session.inbox(2).await.map(|_| ())
     };
@@ -236,7 +236,9 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
         fork.proof.fork,
         Some(pb::fork_receipt::Fork::Session(_) | pb::fork_receipt::Fork::Headers(_))
     ));
-    let refused = both.post(b"for the other history".to_vec(), vec![]).await;
+    let refused = both
+        .post(2, b"for the other history".to_vec(), vec![])
+        .await;
     assert_eq!(refused.unwrap_err(), stopped, "it never writes again");
     assert!(!forked.b.filled(forked.id).await.contains(0));
     forked.stop().await;

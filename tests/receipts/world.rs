@@ -182,11 +182,11 @@ async fn finished(world: &World) -> Receipts {
     for session in [&mut a, &mut b, &mut c] {
         session.wait_ready().await.unwrap();
     }
-    a.post(b"hello".to_vec(), vec![(1, b"for one".to_vec().into())])
+    a.post(1, b"hello".to_vec(), vec![(1, b"for one".to_vec().into())])
         .await
         .unwrap();
     keep("submission of an open round", a.submission_receipt(1).await);
-    b.post(Vec::new(), Vec::new()).await.unwrap();
+    b.post(1, Vec::new(), Vec::new()).await.unwrap();
     a.inbox(1).await.unwrap();
     b.inbox(1).await.unwrap();
     keep("submission", a.submission_receipt(1).await);

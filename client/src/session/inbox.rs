@@ -35,7 +35,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::wait_round_closed`]; [`Error::Payload`] names the first sender whose payload can't be opened;
-    /// [`Error::WrongRound`] for round 0 and for rounds that closed long ago.
+    /// [`Error::WrongRound`] for round 0; for a round that closed long ago as [`crate::Client::read`], and [`Error::Erased`].
     pub async fn inbox(&mut self, round: u32) -> Result<Inbox, Error> {
         if round == 0 {
             return Err(Error::WrongRound {
@@ -44,10 +44,7 @@ impl Session {
             });
         }
         self.wait_round_closed(round).await?;
-        let entries = self.observer.kept(round).ok_or(Error::WrongRound {
-            asked: round,
-            expected: "one of the last four closed rounds".into(),
-        })?;
+        let entries = self.observer.entries_of(round).await?;
         let mut inbox = Inbox {
             round,
             ..Inbox::default()
@@ -59,7 +56,7 @@ impl Session {
             let from = post.index;
             inbox.posted.push(from);
             if !entry.broadcast.is_empty() {
-                inbox.broadcasts.insert(from, entry.broadcast.clone());
+                inbox.broadcasts.insert(from, entry.broadcast);
             }
             if !entry.ciphertext.is_empty() {
                 let plaintext = self.unseal(round, from, &entry.ciphertext)?;

@@ -3,6 +3,7 @@
 mod ending;
 mod reading;
 mod receipts;
+mod rereading;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,7 +23,7 @@ use crate::{
     replicas::{Wake, Wakeups},
 };
 
-/// Rounds whose payloads are kept: a party that is in time never needs an older one.
+/// Rounds whose payloads are kept: a party that is in time needs no older one. Others are read again.
 const ROUNDS_KEPT: usize = 4;
 /// How often all replicas are asked, at most and at least.
 const ASK_ALL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -189,10 +190,6 @@ impl Observer {
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
-    }
-
-    pub(super) fn kept(&self, round: u32) -> Option<&[Entry]> {
-        self.kept.get(&round).map(Vec::as_slice)
     }
 
     /// Waits until there is reason to look again.

@@ -8,6 +8,7 @@ use white_city_wire::{
     board::slot_leaf,
     tx::{Action, Join},
 };
+use zeroize::Zeroizing;
 
 use super::{Filling, Session};
 use crate::Error;
@@ -36,7 +37,12 @@ impl Session {
     /// Decides what fills a slot of this party, once for each slot, and has it signed.
     ///
     /// Nothing else signs joins and entries. Whoever keeps a journal on disk writes it here, before the first sending.
-    pub(super) async fn sign_for_slot(&mut self, round: u32, action: Action) -> Result<(), Error> {
+    pub(super) async fn sign_for_slot(
+        &mut self,
+        round: u32,
+        action: Action,
+        plaintexts: Vec<(u16, Zeroizing<Vec<u8>>)>,
+    ) -> Result<(), Error> {
         self.check_not_failed()?;
         if let Some(own) = self.signed.get(&round) {
             let existing = own.digest;
@@ -52,6 +58,7 @@ impl Session {
         let filling = Filling {
             digest,
             action,
+            plaintexts,
             tx: None,
             is_shown: false,
             is_checked: false,
@@ -90,18 +97,22 @@ impl Session {
         Ok(())
     }
 
+    /// As [`Session::send_slot`], for a slot that may have closed since it was signed for.
+    pub(super) async fn show_slot(&mut self, round: u32) -> Result<(), Error> {
+        if self.observer.history().open_round() > round {
+            return self.check_own_slot(round);
+        }
+        if self.signed.get(&round).is_some_and(|own| own.is_shown) {
+            return Ok(());
+        }
+        self.send_slot(round).await
+    }
+
     /// Signs and encodes.
     pub(super) async fn sign(&self, action: Action) -> Result<Arc<Vec<u8>>, Error> {
         let network = self.client().network();
         let signature = self.signer.sign(&action, &network.id).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
-        let max = network.params.max_tx;
-        if tx.bytes() > max {
-            return Err(Error::usage(
-                "transaction",
-                format!("at most {max} bytes, it has {}", tx.bytes()),
-            ));
-        }
         // A signer that signs with another key would only be noticed by everybody else.
         let checked = tx
             .clone()

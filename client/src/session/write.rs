@@ -1,7 +1,7 @@
 //! What a party writes: a join, posts, a finish, or that it leaves.
 
 use white_city_wire::{
-    Hash, IdentityKey,
+    Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
     keys::EncryptionKey,
     limits::{ENTRY_BYTES, NOBODY},
@@ -48,7 +48,7 @@ impl Session {
         };
         // Kept with what is signed, even if nobody waits for the signer any more.
         self.secret = Some(Secret { seed, key });
-        let signed = self.sign_for_slot(0, Action::Join(join)).await;
+        let signed = self.sign_for_slot(0, Action::Join(join), Vec::new()).await;
         if signed.is_err() {
             self.secret = None;
         }
@@ -56,48 +56,98 @@ impl Session {
         self.send_slot(0).await
     }
 
-    /// Posts in the open round: a broadcast (empty for none) and plaintexts for other members, which are sealed to the keys
-    /// that they joined with. Returns the round when the board shows the post.
+    /// Posts in a round: a broadcast (empty for none) and plaintexts for other members, which are sealed to the keys that they
+    /// joined with. Returns when the board shows the post.
+    ///
+    /// A round that this party has posted in takes the same content again and nothing else: sealing is deterministic, so a
+    /// protocol that starts anew from the same randomness posts what it posted before, and catches up.
     ///
     /// # Errors
-    /// [`Error::WrongRound`] while joining or when this round was posted in; [`Error::Recipient`]; [`Error::Usage`] when the spec
-    /// has no room for it (nothing is signed then); [`Error::Late`], [`Error::Out`], [`Error::Aborted`].
+    /// [`Error::WrongRound`] for any other round than the open one; [`Error::Differs`] when this party has posted something else
+    /// in it; [`Error::Recipient`]; [`Error::TooLarge`] and [`Error::Usage`] when neither spec nor board has room for it
+    /// (nothing is signed then); [`Error::Late`], [`Error::Out`], [`Error::Aborted`].
     pub async fn post(
         &mut self,
+        round: u32,
         broadcast: Vec<u8>,
         p2p: Vec<(u16, Zeroizing<Vec<u8>>)>,
-    ) -> Result<u32, Error> {
-        let round = self.next_round()?;
-        let bytes = self.check_room(&broadcast, &p2p)?;
+    ) -> Result<(), Error> {
+        let signed = self.signed.get(&round).map(|own| own.digest);
+        match signed {
+            Some(_) => self.check_not_failed()?,
+            None => self.check_next_round(round)?,
+        }
+        let bytes = self.check_room(round, &broadcast, &p2p)?;
+        let post = self.sealed_post(round, broadcast, &p2p)?;
+        if let Some(signed) = signed {
+            if post.header.digest() != signed {
+                return Err(Error::Differs { round });
+            }
+            return self.show_slot(round).await;
+        }
+        self.check_share(bytes)?;
+        let action = Action::Post(post);
+        self.check_transaction(&action)?;
+        self.sign_for_slot(round, action, p2p).await?;
+        self.used_bytes = self.used_bytes.saturating_add(bytes);
+        self.send_slot(round).await
+    }
+
+    fn sealed_post(
+        &self,
+        round: u32,
+        broadcast: Vec<u8>,
+        p2p: &[(u16, Zeroizing<Vec<u8>>)],
+    ) -> Result<Post, Error> {
         let sealed = p2p
             .iter()
             .map(|(to, plaintext)| Ok((*to, self.seal(round, *to, plaintext)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        let transcript = self.observer.history().transcript();
+        let transcript = self.transcript_before(round)?;
         let place = (self.index, self.n());
-        let post = Post::new(self.id(), round, place, transcript, broadcast, sealed);
-        self.sign_for_slot(round, Action::Post(post)).await?;
-        self.used_bytes = self.used_bytes.saturating_add(bytes);
-        self.send_slot(round).await?;
-        Ok(round)
+        Ok(Post::new(
+            self.id(),
+            round,
+            place,
+            transcript,
+            broadcast,
+            sealed,
+        ))
     }
 
     /// Says that this party is done, with the digest of the outcome. Returns when the board shows it; [`Session::wait_end`]
     /// says whether the others agree. From here on an abort means *unknown*: others may have seen the session finished.
+    /// The same outcome can be said again.
     ///
     /// # Errors
-    /// As [`Session::post`]; [`Error::Unknown`] instead of [`Error::Aborted`].
+    /// [`Error::WrongRound`] when this party has posted in the open round; [`Error::Differs`] after another outcome; as
+    /// [`Session::post`]; [`Error::Unknown`] instead of [`Error::Aborted`].
     pub async fn finish(&mut self, outcome: Hash) -> Result<(), Error> {
-        let round = self.next_round()?;
+        let finished = self
+            .signed
+            .iter()
+            .find_map(|(round, own)| match &own.action {
+                Action::Finish(finish) => Some((*round, finish.outcome)),
+                _ => None,
+            });
+        if let Some((round, said)) = finished {
+            if said != outcome {
+                return Err(Error::Differs { round });
+            }
+            return self.show_slot(round).await;
+        }
+        let round = self.observer.history().open_round();
+        self.check_next_round(round)?;
         self.check_share(ENTRY_BYTES)?;
         let finish = FinishHeader {
             session: self.id(),
             round,
             index: self.index,
-            transcript: self.observer.history().transcript(),
+            transcript: self.transcript_before(round)?,
             outcome,
         };
-        self.sign_for_slot(round, Action::Finish(finish)).await?;
+        let action = Action::Finish(finish);
+        self.sign_for_slot(round, action, Vec::new()).await?;
         self.used_bytes = self.used_bytes.saturating_add(ENTRY_BYTES);
         self.send_slot(round).await
     }
@@ -143,28 +193,30 @@ impl Session {
         self.send_until(tx, Goal::Left { digest }).await
     }
 
-    /// The round that can be written into now.
-    fn next_round(&mut self) -> Result<u32, Error> {
+    /// Whether this round can be written into now.
+    fn check_next_round(&mut self, round: u32) -> Result<(), Error> {
         self.check_not_failed()?;
         if let Some(ended) = self.ended() {
             return Err(ended);
         }
-        let round = self.observer.history().open_round();
-        if round == 0 {
-            return Err(Error::WrongRound {
-                asked: 1,
-                expected: "to wait until joining has closed".into(),
-            });
+        let open = self.observer.history().open_round();
+        let wrong = |expected: String| Error::WrongRound {
+            asked: round,
+            expected,
+        };
+        if open == 0 {
+            return Err(wrong("to wait until joining has closed".into()));
         }
-        if self.signed.contains_key(&round) {
-            return Err(Error::WrongRound {
-                asked: round,
-                expected: format!("to wait until round {round} has closed: this party has written"),
-            });
+        if self.signed.contains_key(&open) {
+            return Err(wrong(format!(
+                "to wait until round {open} has closed: this party has written"
+            )));
+        }
+        if round != open {
+            return Err(wrong(format!("round {open}, which is open")));
         }
         self.check_may_write(round)?;
-        self.check_own_slots_before(round)?;
-        Ok(round)
+        self.check_own_slots_before(round)
     }
 
     fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
@@ -193,40 +245,80 @@ impl Session {
     /// Checks a post against the spec before anything is signed, since a slot is signed for once. Gives what it counts.
     fn check_room(
         &self,
+        round: u32,
         broadcast: &[u8],
         p2p: &[(u16, Zeroizing<Vec<u8>>)],
     ) -> Result<u64, Error> {
         let spec = self.spec();
         let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if length(broadcast) > spec.max_bcast.into() {
-            let expected = format!("at most {} bytes, by the spec", spec.max_bcast);
-            return Err(Error::usage("broadcast", expected));
+            return Err(Error::TooLarge {
+                what: "the broadcast",
+                bytes: length(broadcast),
+                max: spec.max_bcast.into(),
+                limit: "the spec's max_bcast",
+            });
         }
         let mut bytes = ENTRY_BYTES.saturating_add(length(broadcast));
+        let members = self.observer.history().members_of(round);
         for (to, plaintext) in p2p {
             let sealed = length(plaintext).saturating_add(SEALING_BYTES.into());
-            if plaintext.is_empty() || sealed > spec.max_p2p.into() {
-                let most = spec.max_p2p.saturating_sub(SEALING_BYTES);
-                let expected = format!("1 to {most} bytes, by the spec");
+            if plaintext.is_empty() {
+                let expected = "at least one byte: to send nothing, leave it out";
                 return Err(Error::usage("p2p payload", expected));
             }
+            if sealed > spec.max_p2p.into() {
+                return Err(Error::TooLarge {
+                    what: "the sealed payload for one party",
+                    bytes: sealed,
+                    max: spec.max_p2p.into(),
+                    limit: "the spec's max_p2p",
+                });
+            }
             let twice = p2p.iter().filter(|(other, _)| other == to).count() > 1;
-            if *to == self.index || twice || !self.observer.history().members().contains(*to) {
+            if *to == self.index || twice || !members.contains(*to) {
                 return Err(Error::Recipient { to: *to });
             }
             bytes = bytes.saturating_add(sealed);
         }
-        self.check_share(bytes)?;
         Ok(bytes)
     }
 
     fn check_share(&self, bytes: u64) -> Result<(), Error> {
         let left = self.spec().share_bytes().saturating_sub(self.used_bytes);
         if bytes > left {
-            let expected = format!("at most {left} bytes, this party's share, it counts {bytes}");
-            return Err(Error::usage("entry", expected));
+            return Err(Error::TooLarge {
+                what: "the entry",
+                bytes,
+                max: left,
+                limit: "what is left of this party's share of the spec's max_bytes",
+            });
         }
         Ok(())
+    }
+
+    /// Whether the transaction would fit, before anything is signed for the slot.
+    fn check_transaction(&self, action: &Action) -> Result<(), Error> {
+        let unsigned = SignedTx::new(action.clone(), Signature([0; 64])).map_err(Error::Spec)?;
+        let max = self.client().network().params.max_tx;
+        if unsigned.bytes() > max {
+            return Err(Error::TooLarge {
+                what: "the post as one transaction",
+                bytes: unsigned.bytes().into(),
+                max: max.into(),
+                limit: "the genesis's max_tx",
+            });
+        }
+        Ok(())
+    }
+
+    /// The transcript that entries of a round name.
+    fn transcript_before(&self, round: u32) -> Result<Hash, Error> {
+        let before = self.observer.history().transcript_before(round);
+        before.ok_or_else(|| Error::WrongRound {
+            asked: round,
+            expected: "a round that is open or closed".into(),
+        })
     }
 
     fn seal(&self, round: u32, to: u16, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
@@ -253,15 +345,11 @@ impl Session {
                 .key(index)
                 .map_err(|_| Error::Recipient { to: index })
         };
-        let wrong_round = || Error::WrongRound {
-            asked: round,
-            expected: "a round that is open or closed".into(),
-        };
         let join = history.join(to).ok_or(Error::Recipient { to })?;
         Ok(PayloadContext {
             network: self.client().network().id,
             session: self.id(),
-            transcript: history.transcript_before(round).ok_or_else(wrong_round)?,
+            transcript: self.transcript_before(round)?,
             round,
             from,
             to,

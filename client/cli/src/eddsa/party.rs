@@ -18,6 +18,8 @@ enum AbortCause {
 pub struct Party<'a> {
     pub session: Session,
     pub output: &'a Output,
+    /// The protocol's last round that was begun.
+    round: u32,
 }
 
 impl<'a> Party<'a> {
@@ -34,7 +36,11 @@ impl<'a> Party<'a> {
                 "the session runs version {version} of its protocol, expected {VERSION}"
             )));
         }
-        Ok(Self { session, output })
+        Ok(Self {
+            session,
+            output,
+            round: 0,
+        })
     }
 
     /// The protocol's name.
@@ -67,9 +73,11 @@ impl<'a> Party<'a> {
     pub async fn exchange(&mut self, outgoing: Outgoing) -> Result<Inbox, Failure> {
         let news = self.session.progress();
         let session = &mut self.session;
+        self.round += 1;
+        let round = self.round;
         let exchanged = async {
             let p2p = outgoing.p2p.into_iter().collect();
-            let round = session.post(outgoing.broadcast, p2p).await?;
+            session.post(round, outgoing.broadcast, p2p).await?;
             session.inbox(round).await
         };
         match progress::during(self.output, news, exchanged).await {

@@ -13,7 +13,7 @@ use crate::{
     Error, Verified,
     error::Fork,
     history::{ClosedRound, Contradiction},
-    read::{Entry, InboxPage, Lie, OrLie, ReadInbox},
+    read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox},
     replicas::{Endpoint, ReadError, Tally, Wake},
 };
 
@@ -92,17 +92,31 @@ impl Observer {
                     replicas.prefer(&endpoint);
                     return Ok(taken);
                 }
-                Err(error) => {
-                    if let (ReadError::Lied(lie), Some(exchange)) = (&error, exchange) {
-                        replicas.remember(endpoint.name(), lie, exchange);
-                    }
-                    replicas.note(tally, &endpoint, error)?;
-                    if replicas.all_failed(tally) {
-                        return Err(tally.error());
-                    }
-                }
+                Err(error) => self.set_aside(tally, &endpoint, error, exchange)?,
             }
         }
+    }
+
+    /// Notes that a replica's answer can't be used.
+    ///
+    /// # Errors
+    /// When there is no other replica to ask, or asking wouldn't help.
+    pub(super) fn set_aside(
+        &self,
+        tally: &mut Tally,
+        endpoint: &Endpoint,
+        error: ReadError,
+        exchange: Option<Exchange>,
+    ) -> Result<(), Error> {
+        let replicas = self.client.replicas();
+        if let (ReadError::Lied(lie), Some(exchange)) = (&error, exchange) {
+            replicas.remember(endpoint.name(), lie, exchange);
+        }
+        replicas.note(tally, endpoint, error)?;
+        if replicas.all_failed(tally) {
+            return Err(tally.error());
+        }
+        Ok(())
     }
 
     pub(super) const fn next_page<'a>(
