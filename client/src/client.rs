@@ -1,6 +1,7 @@
 //! The client: one network, some replicas, and who signs.
 
 use std::{
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -225,7 +226,23 @@ impl Client {
     /// # Errors
     /// [`Error::NotMember`]; [`Error::UnknownSession`]; [`Error::Erased`]; [`Error::Unreachable`].
     pub async fn session(&self, id: SessionId) -> Result<Session, Error> {
-        Session::new(self.clone(), id).await
+        Session::new(self.clone(), id, None).await
+    }
+
+    /// As [`Client::session`], with a journal: it is begun where there is no such file, and otherwise the session goes on where
+    /// it stopped, however it stopped. One file for each session of each identity; keep it until the result is safe
+    /// ([`Session::forget`]).
+    ///
+    /// The protocol starts anew, from [`Session::randomness`]; its posts are compared with what was signed before, and its
+    /// inboxes come from the board. Each signed entry is written and synced before it is sent, which blocks the thread for as
+    /// long as the disk takes.
+    ///
+    /// # Errors
+    /// [`Error::Journal`] when the file is locked by another process, was changed, or is of another session, network or
+    /// identity; [`Error::Sign`] when the signer has no storage key; [`Error::Fork`] when the board's history doesn't extend
+    /// what this party has signed for; as [`Client::session`].
+    pub async fn resume(&self, id: SessionId, journal: &Path) -> Result<Session, Error> {
+        Session::new(self.clone(), id, Some(journal)).await
     }
 
     /// A reader of a session.
@@ -233,7 +250,7 @@ impl Client {
     /// # Errors
     /// [`Error::UnknownSession`]; [`Error::Erased`]; [`Error::Unreachable`].
     pub async fn observe(&self, id: SessionId) -> Result<Observer, Error> {
-        Observer::new(self.clone(), id, None).await
+        Observer::new(self.clone(), id, None, 0).await
     }
 
     /// What opened a session.

@@ -11,6 +11,7 @@ use white_city_wire::{
 };
 
 use crate::{
+    journal::JournalError,
     receipt::{BadReceipt, Receipt},
     signer::SignError,
     trust::Trust,
@@ -229,7 +230,7 @@ pub enum Error {
     /// The validators have signed two histories: more replicas than tolerated are malicious. This party stops.
     #[error("{0}")]
     Fork(Box<Fork>),
-    /// The slot of this party is in use, and this process has no memory of what was signed for it. It doesn't write.
+    /// The slot of this party is in use, and neither this process nor its journal has any memory of what was signed for it. It doesn't write.
     #[error(
         "this party's slot of round {round} is filled, and this process doesn't know with what: it can't go on writing"
     )]
@@ -337,6 +338,21 @@ pub enum Error {
     /// The signer gave no signature.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// The journal of this session can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The other parties have to act first, and this party doesn't wait ([`crate::Session::never_wait`]).
+    #[error("round {round} is open: it waits for parties {missing:?}")]
+    Waiting {
+        /// The open round; 0 is joining.
+        round: u32,
+        /// Whom it waits for.
+        missing: Vec<u16>,
+        /// Until then, board time in milliseconds; 0 while the clock hasn't started.
+        deadline_ms: u64,
+        /// The board's time, milliseconds.
+        board_ms: u64,
+    },
     /// What was asked for can't be proven, or a receipt doesn't verify.
     #[error("no receipt: {0}")]
     Receipt(BadReceipt),

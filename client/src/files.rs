@@ -1,7 +1,7 @@
 //! Files that hold secrets: made for their owner only, never overwritten, complete or not there.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, Metadata, OpenOptions, Permissions},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -71,8 +71,18 @@ pub fn read_public(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// [`FileError::Mode`], [`FileError::Io`] or [`FileError::TooLarge`].
 pub fn read_secret(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = File::open(path).map_err(FileError::io(path))?;
+    let meta = check_owner_only(&file, path)?;
+    // Sized at once: growing would leave copies of the secret in freed memory.
+    let size = usize::try_from(meta.len().min(max)).unwrap_or(0);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.saturating_add(2)));
+    read_up_to(file, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses a file that others than its owner can read or write. Of the opened file, so that nobody can swap it between the
+/// check and the reading.
+pub(crate) fn check_owner_only(file: &File, path: &Path) -> Result<Metadata, FileError> {
     let meta = file.metadata().map_err(FileError::io(path))?;
-    // Of the opened file, so that nobody can swap it between the check and the reading.
     let mode = meta.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(FileError::Mode {
@@ -80,11 +90,7 @@ pub fn read_secret(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileErro
             mode,
         });
     }
-    // Sized at once: growing would leave copies of the secret in freed memory.
-    let size = usize::try_from(meta.len().min(max)).unwrap_or(0);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(size.saturating_add(2)));
-    read_up_to(file, path, max, &mut bytes)?;
-    Ok(bytes)
+    Ok(meta)
 }
 
 fn read_up_to(file: File, path: &Path, max: u64, to: &mut Vec<u8>) -> Result<(), FileError> {
@@ -185,7 +191,7 @@ fn temporary_name(path: &Path) -> Result<PathBuf, FileError> {
     Ok(path.with_file_name(name))
 }
 
-fn sync_folder(path: &Path) -> Result<(), FileError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

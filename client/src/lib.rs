@@ -30,9 +30,11 @@
 //! * It remembers what it has read. Two histories that the validators have signed are a [`Fork`], with a proof for anybody.
 //! * What it has read it can prove to others, offline and for ever: [`receipt`].
 //! * Only lists of sessions are [`Unproven`]: nobody can prove that nothing is missing in them.
-//! * A party decides once what fills a slot and sends the same bytes again. It keeps them in memory: a process that was
-//!   restarted doesn't write into a session that it had joined ([`Error::NoJournal`]). After a slot of its own turned out
-//!   empty or to hold something else, joins, posts and finishes fail with that same error.
+//! * A party decides once what fills a slot and sends the same bytes again. With a [`journal`] ([`Client::resume`]) it goes on
+//!   after a crash; without one a process that was restarted doesn't write into a session that it had joined
+//!   ([`Error::NoJournal`]). After a slot of its own turned out empty or to hold something else, joins, posts and finishes
+//!   fail with that same error.
+//! * Every future can be dropped at any point, and what it did asked for again: cancelling is dropping.
 #![cfg_attr(
     not(test),
     deny(
@@ -48,6 +50,7 @@ mod error;
 pub mod files;
 pub mod genesis;
 pub mod history;
+pub mod journal;
 pub mod read;
 pub mod receipt;
 mod replicas;

@@ -1,23 +1,21 @@
 //! A party's handle on one session.
 
 mod inbox;
+mod memory;
 mod observer;
 mod receipt;
 mod slot;
 mod write;
 
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
 pub use inbox::Inbox;
 pub use observer::{End, Observer, Progress};
-use white_city_wire::{
-    Hash, SessionId,
-    payload::{DecryptionKey, SessionSeed},
-    tx::Action,
-};
+use white_city_wire::{Hash, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
-use crate::{Error, client::Client, signer::Signer};
+use self::memory::{Found, Secret, Signed};
+use crate::{Error, client::Client, journal::Journal, signer::Signer};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
@@ -25,20 +23,23 @@ use crate::{Error, client::Client, signer::Signer};
 /// shows them or the round has closed with them. A post or a finish needs that all rounds before closed with what this party
 /// signed; once one didn't ([`Error::SlotTaken`], [`Error::NoJournal`], [`Error::Late`]), or two histories were seen
 /// ([`Error::Fork`]), joins, posts and finishes fail with that same error.
-/// What it remembers is in memory only: a new process can't go on where this one stopped, and says so.
+/// With a journal ([`Client::resume`]) a new process goes on where this one stopped; without one it can't, and says so.
 /// Everything of [`Observer`] is there, too.
 pub struct Session {
     observer: Observer,
     index: u16,
     signer: Arc<dyn Signer>,
+    journal: Option<Journal>,
     secret: Option<Secret>,
-    /// What was signed, by round.
-    signed: BTreeMap<u32, Filling>,
+    signed: Signed,
     /// Why this party may not write any more.
     failed: Option<Error>,
     /// What the entries so far count against this party's share, bytes.
     used_bytes: u64,
-    left: bool,
+    /// The digest and the bytes with which this party leaves.
+    leave: Option<(Hash, Arc<Vec<u8>>)>,
+    /// Whether it stops where the other parties have to act first.
+    never_waits: bool,
 }
 
 /// What this party fills one slot with. Nothing else is ever signed for that slot.
@@ -55,12 +56,6 @@ struct Filling {
     is_checked: bool,
 }
 
-/// What this party sealed and is sealed to with. Forgotten with the session.
-struct Secret {
-    seed: SessionSeed,
-    key: DecryptionKey,
-}
-
 impl Deref for Session {
     type Target = Observer;
 
@@ -70,10 +65,36 @@ impl Deref for Session {
 }
 
 impl Session {
-    pub(crate) async fn new(client: Client, id: SessionId) -> Result<Self, Error> {
+    pub(crate) async fn new(
+        client: Client,
+        id: SessionId,
+        journal: Option<&Path>,
+    ) -> Result<Self, Error> {
         let signer = client.signer()?;
+        let found = match journal {
+            Some(path) => Found::open(path, &client, id, &*signer)?,
+            None => Found::default(),
+        };
+        let mut session = match Self::empty(client, id, signer, found.height()).await {
+            Ok(session) => session,
+            Err(error) => {
+                found.discard();
+                return Err(error);
+            }
+        };
+        found.restore(&mut session)?;
+        Ok(session)
+    }
+
+    /// A session of which nothing is remembered, read from a state of this height or higher.
+    async fn empty(
+        client: Client,
+        id: SessionId,
+        signer: Arc<dyn Signer>,
+        height: u64,
+    ) -> Result<Self, Error> {
         let identity = signer.identity();
-        let observer = Observer::new(client, id, Some(&identity)).await?;
+        let observer = Observer::new(client, id, Some(&identity), height).await?;
         let index = observer
             .spec()
             .index_of(&identity)
@@ -84,12 +105,20 @@ impl Session {
             observer,
             index,
             signer,
+            journal: None,
             secret: None,
-            signed: BTreeMap::new(),
+            signed: Signed::new(),
             failed: None,
             used_bytes: 0,
-            left: false,
+            leave: None,
+            never_waits: false,
         })
+    }
+
+    /// From now on nothing waits for other parties: what would have to fails with [`Error::Waiting`], once everything that this
+    /// party can do is done and on the board. For a party that comes by once a round, with a journal.
+    pub const fn never_wait(&mut self) {
+        self.never_waits = true;
     }
 
     /// This party's index in the roster.
@@ -130,8 +159,23 @@ impl Session {
                 self.send_slot(round).await?;
                 continue;
             }
-            self.observer.wait_news().await;
+            self.wait_for_others().await?;
         }
+    }
+
+    /// Waits until there is reason to look again, unless this party never waits.
+    async fn wait_for_others(&mut self) -> Result<(), Error> {
+        if self.never_waits {
+            let now = self.observer.now();
+            return Err(Error::Waiting {
+                round: self.observer.history().open_round(),
+                missing: self.observer.waiting_for(),
+                deadline_ms: now.map_or(0, |now| now.leaf.deadline_ms),
+                board_ms: now.map_or(0, |now| now.board_ms()),
+            });
+        }
+        self.observer.wait_news().await;
+        Ok(())
     }
 
     /// Looks at the board again.
@@ -153,29 +197,29 @@ impl Session {
     pub async fn wait_end(&mut self) -> Result<End, Error> {
         loop {
             self.sync().await?;
-            if let Some(end) = self.observer.end().cloned() {
-                return Ok(self.as_seen_by_me(end));
+            if let Some(end) = self.as_seen_by_me() {
+                return Ok(end);
             }
-            self.observer.wait_news().await;
+            self.wait_for_others().await?;
         }
     }
 
     /// The end as an error of whoever wanted to go on.
     fn ended(&self) -> Option<Error> {
-        Some(match self.as_seen_by_me(self.observer.end()?.clone()) {
+        Some(match self.as_seen_by_me()? {
             End::Finished { outcome } => Error::Finished { outcome },
             End::Aborted(record) => Error::Aborted(record),
             End::Unknown(record) => Error::Unknown(record),
         })
     }
 
-    /// An abort that follows this party's own finish proves nothing.
-    fn as_seen_by_me(&self, end: End) -> End {
+    /// The end; an abort that follows this party's own finish proves nothing.
+    fn as_seen_by_me(&self) -> Option<End> {
         let finished = |own: &Filling| matches!(own.action, Action::Finish(_));
-        match end {
+        Some(match self.observer.end()?.clone() {
             End::Aborted(record) if self.signed.values().any(finished) => End::Unknown(record),
             end => end,
-        }
+        })
     }
 
     /// Whether the closed round holds what this party signed for it. If it doesn't, this party doesn't write any more.

@@ -5,6 +5,7 @@ mod local;
 use futures::future::BoxFuture;
 pub use local::{KeyFileError, LocalKey};
 use white_city_wire::{IdentityKey, NetworkId, Signature, tx::Action};
+use zeroize::Zeroizing;
 
 /// Signs for one identity. A local key, or something that asks a device or a service.
 ///
@@ -23,6 +24,15 @@ pub trait Signer: Send + Sync {
         action: &'a Action,
         network: &'a NetworkId,
     ) -> BoxFuture<'a, Result<Signature, SignError>>;
+
+    /// 32 secret bytes, always the same for this identity, from which the keys of its files are derived: of journals. They sign
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`SignError::NoStorageKey`] unless the signer has some: sessions then have no journal.
+    fn storage_key(&self) -> Result<Zeroizing<[u8; 32]>, SignError> {
+        Err(SignError::NoStorageKey)
+    }
 }
 
 /// Why there is no signature.
@@ -32,6 +42,9 @@ pub enum SignError {
     /// Evidence carries its own signatures.
     #[error("this kind of transaction isn't signed")]
     NotSigned,
+    /// The signer has no key for files.
+    #[error("the signer has no storage key, which encrypts journals")]
+    NoStorageKey,
     /// The signer gave another reason.
     #[error("the signer refused: {0}")]
     Refused(String),

@@ -72,7 +72,7 @@ impl Session {
         from: u16,
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
+        let secret = self.joined_secret()?;
         let context = self.payload_context(round, from, self.index)?;
         secret
             .key

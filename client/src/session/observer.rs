@@ -98,11 +98,12 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Reads what is there; as `me`, with that party's p2p payloads.
+    /// Reads what is there, in a state of this height or higher; as `me`, with that party's p2p payloads.
     pub(crate) async fn new(
         client: Client,
         id: SessionId,
         me: Option<&IdentityKey>,
+        height: u64,
     ) -> Result<Self, Error> {
         let (open, open_signature) = client.signed_open_of(id).await?;
         let network = client.network().id;
@@ -124,7 +125,7 @@ impl Observer {
             wake: Wake::Timer,
             read_at: Instant::now(),
             asked_all: None,
-            floor: 0,
+            floor: height,
             is_silent: false,
         };
         observer.sync().await?;
@@ -186,6 +187,12 @@ impl Observer {
     #[must_use]
     pub const fn end(&self) -> Option<&End> {
         self.end.as_ref()
+    }
+
+    /// What certifies the transcript before the open round, if this is it.
+    pub(super) fn anchor_at(&self, round: u32) -> Option<pb::Anchor> {
+        let now = self.now.as_ref()?;
+        (now.leaf.open_round == round).then(|| now.anchor())?
     }
 
     pub(super) const fn client(&self) -> &Client {

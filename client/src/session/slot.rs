@@ -3,14 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use white_city_wire::{
-    Hash, SignedTx,
-    board::slot_leaf,
-    tx::{Action, Join},
-};
+use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
 use zeroize::Zeroizing;
 
-use super::{Filling, Session};
+use super::{Filling, Session, memory::entry_digest};
 use crate::Error;
 
 /// First and longest pause before the same bytes are sent again.
@@ -36,7 +32,7 @@ pub(super) enum Goal {
 impl Session {
     /// Decides what fills a slot of this party, once for each slot, and has it signed.
     ///
-    /// Nothing else signs joins and entries. Whoever keeps a journal on disk writes it here, before the first sending.
+    /// Nothing else signs joins and entries. They are in the journal, and on the disk, before they are sent.
     pub(super) async fn sign_for_slot(
         &mut self,
         round: u32,
@@ -48,12 +44,8 @@ impl Session {
             let existing = own.digest;
             return Err(Error::SlotTaken { round, existing });
         }
-        let digest = match &action {
-            Action::Join(join) => Join::digest(join),
-            Action::Post(post) => post.header.digest(),
-            Action::Finish(finish) => finish.digest(),
-            _ => return Err(Error::usage("entry", "a join, a post or a finish")),
-        };
+        let digest = entry_digest(&action)
+            .ok_or_else(|| Error::usage("entry", "a join, a post or a finish"))?;
         // Before the signer is asked: whoever stops waiting for it and asks again gets the same entry signed.
         let filling = Filling {
             digest,
@@ -66,7 +58,7 @@ impl Session {
         self.signed.insert(round, filling);
         let signed = self.signed_bytes(round).await;
         if signed.is_err() {
-            // There is no signature that anybody else could have.
+            // There is no signature that was ever sent.
             self.signed.remove(&round);
         }
         signed.map(|_| ())
@@ -79,6 +71,8 @@ impl Session {
             return Ok(Arc::clone(tx));
         }
         let tx = self.sign(own.action.clone()).await?;
+        // Nothing waits from here on, so nobody can give up in between.
+        self.record_entry(round, &tx)?;
         if let Some(own) = self.signed.get_mut(&round) {
             own.tx = Some(Arc::clone(&tx));
         }

@@ -1,17 +1,19 @@
 //! What a party writes: a join, posts, a finish, or that it leaves.
 
+use std::sync::Arc;
+
 use white_city_wire::{
     Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
     keys::EncryptionKey,
     limits::{ENTRY_BYTES, NOBODY},
-    payload::{PayloadContext, SessionSeed},
+    payload::PayloadContext,
     tx::{Action, Join, Leave, Post},
 };
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, slot::Goal};
-use crate::{Error, SessionState, spec_builder::SEALING_BYTES};
+use crate::{Error, SessionState, journal::Record, spec_builder::SEALING_BYTES};
 
 impl Session {
     /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
@@ -35,10 +37,8 @@ impl Session {
             return self.send_slot(0).await;
         }
         self.check_may_write(0)?;
-        let mut random = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *random).map_err(|error| Error::Random(error.to_string()))?;
-        let seed = SessionSeed::new(*random);
-        let (key, public) = seed.key_pair(&self.id(), self.index);
+        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
+        let (_, public) = secret.seed.key_pair(&self.id(), self.index);
         let public =
             EncryptionKey::from_bytes(&public).map_err(|bad| Error::Random(bad.to_string()))?;
         let join = Join {
@@ -46,13 +46,8 @@ impl Session {
             index: self.index,
             key: public,
         };
-        // Kept with what is signed, even if nobody waits for the signer any more.
-        self.secret = Some(Secret { seed, key });
-        let signed = self.sign_for_slot(0, Action::Join(join), Vec::new()).await;
-        if signed.is_err() {
-            self.secret = None;
-        }
-        signed?;
+        let action = Action::Join(join);
+        self.sign_for_slot(0, action, Vec::new()).await?;
         self.send_slot(0).await
     }
 
@@ -181,6 +176,10 @@ impl Session {
     }
 
     async fn leave(&mut self, leave: Leave) -> Result<(), Error> {
+        if let Some((digest, tx)) = self.leave.clone() {
+            // Leaving is said once.
+            return self.send_until(tx, Goal::Left { digest }).await;
+        }
         let (session, index) = (self.id(), self.index);
         let digest = leave.digest(&session, index);
         let action = Action::Leave {
@@ -189,7 +188,8 @@ impl Session {
             leave,
         };
         let tx = self.sign(action).await?;
-        self.left = true;
+        self.record(&Record::Leave(tx.to_vec()))?;
+        self.leave = Some((digest, Arc::clone(&tx)));
         self.send_until(tx, Goal::Left { digest }).await
     }
 
@@ -220,7 +220,7 @@ impl Session {
     }
 
     fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
-        if self.left {
+        if self.leave.is_some() {
             return Err(Error::Left);
         }
         if let Some(ended) = self.ended() {
@@ -236,7 +236,7 @@ impl Session {
         if self.own_slot(round).is_some() {
             return Err(self.fail(Error::NoJournal { round }));
         }
-        if round > 0 && self.secret.is_none() {
+        if round > 0 && !self.signed.contains_key(&0) {
             return Err(self.fail(Error::NoJournal { round: 0 }));
         }
         Ok(())
@@ -322,7 +322,7 @@ impl Session {
     }
 
     fn seal(&self, round: u32, to: u16, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
+        let secret = self.joined_secret()?;
         let join = self.observer.history().join(to);
         let key = join.ok_or(Error::Recipient { to })?.key;
         let context = self.payload_context(round, self.index, to)?;
@@ -330,6 +330,17 @@ impl Session {
             .seed
             .seal(&context, &key, plaintext)
             .map_err(|_| Error::Recipient { to })
+    }
+
+    /// The secret with which this party has joined.
+    pub(super) fn joined_secret(&self) -> Result<&Secret, Error> {
+        let joined = self.observer.history().round(0);
+        let joined = joined.and_then(|joined| *joined.digests.get(usize::from(self.index))?);
+        let own = self.signed.get(&0).map(|own| own.digest);
+        match &self.secret {
+            Some(secret) if own.is_some() && joined == own => Ok(secret),
+            _ => Err(Error::NoJournal { round: 0 }),
+        }
     }
 
     /// Where a payload belongs.

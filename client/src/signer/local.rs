@@ -4,6 +4,8 @@ use std::{fmt, path::Path};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::future::{BoxFuture, ready};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use white_city_wire::{IdentityKey, NetworkId, Signature, keys::BadKey, tx};
 use zeroize::Zeroizing;
 
@@ -12,6 +14,8 @@ use crate::files::{FileError, create_secret, read_secret};
 
 /// First line of a key file.
 const HEAD: &str = "white-city identity key, version 1";
+/// What tells the storage key from everything else that may be derived from the secret.
+const STORAGE_INFO: &[u8] = b"white-city/storage-key/1";
 /// Largest key file, bytes.
 const FILE_BYTES_MAX: u64 = 1_024;
 
@@ -125,6 +129,15 @@ impl Signer for LocalKey {
             .map(|bytes| Signature(self.secret.sign(&bytes).to_bytes()))
             .ok_or(SignError::NotSigned);
         Box::pin(ready(signature))
+    }
+
+    fn storage_key(&self) -> Result<Zeroizing<[u8; 32]>, SignError> {
+        let mut key = Zeroizing::new([0; 32]);
+        // 32 bytes are one block of HKDF-SHA256, which can't be too long.
+        Hkdf::<Sha256>::new(None, self.secret.as_bytes())
+            .expand(STORAGE_INFO, &mut *key)
+            .map_err(|_| SignError::NoStorageKey)?;
+        Ok(key)
     }
 }
 

@@ -207,6 +207,28 @@ impl Observer {
         ReadError::Final(Error::Fork(Box::new(Fork::of_session(round, fork))))
     }
 
+    /// This history, and the one that this party had read when it signed for a round.
+    pub(in crate::session) fn fork_from(
+        &self,
+        round: u32,
+        signed_for: Option<pb::Anchor>,
+    ) -> Error {
+        let ours = signed_for.map(|anchor| pb::ForkSide {
+            anchor: Some(anchor),
+            proof: None,
+            round_root: Vec::new(),
+        });
+        let other = self.anchor.clone().map(|anchor| self.side(round, anchor));
+        Error::Fork(Box::new(Fork::of_session(
+            round,
+            pb::SessionFork {
+                round,
+                first: ours,
+                second: other,
+            },
+        )))
+    }
+
     fn side(&self, round: u32, anchor: pb::Anchor) -> pb::ForkSide {
         let proof = anchor.session.as_ref().and_then(|session| {
             let leaf = SessionLeaf::try_from(session.leaf.as_ref()?).ok()?;

@@ -1,0 +1,334 @@
+//! A party's journal of one session, with which it goes on after a crash.
+//!
+//! An append-only file, encrypted under the identity. It holds the seeds of everything that this party draws at random in the
+//! session, and every join and entry that it has signed, each written and synced *before* it is sent for the first time.
+//!
+//! **Why a party that was killed can't equivocate, and reuses no nonce.** Whatever it ever sent for a slot is in the journal,
+//! and for a slot that is in the journal nothing else is ever signed: it sends those bytes again. What isn't in the journal was
+//! never sent. The protocol starts anew from the same randomness and reads the same inboxes: a history that doesn't extend every
+//! transcript that it has signed for is refused as a fork. So the same nonce meets the same messages only.
+//!
+//! **Why there is only one writer.** The file is locked exclusively as long as the [`crate::Session`] lives; the operating system
+//! gives the lock back when the process dies, however it dies. Two names of one file are one file to the lock. What no lock
+//! can see is a *copy*: a journal (or a whole machine) that was restored from a snapshot, or that is used on two hosts, has
+//! forgotten what was sent since. **Never restore one**, and keep it on a disk of the machine that uses it.
+//!
+//! **What a crash can leave.** A record that was being written is at the end and incomplete, and was never acted on: it is cut
+//! off. Everything else that doesn't fit (a changed byte, a record that is missing, moved or of another journal) is refused.
+
+mod format;
+mod record;
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use format::{Sealer, Torn};
+pub(crate) use record::{EntryRecord, Plaintext, Record, Seeds};
+use white_city_wire::{IdentityKey, NetworkId, SessionId};
+use zeroize::Zeroizing;
+
+use crate::files::{FileError, check_owner_only, create_secret, sync_folder};
+
+/// Why there is no journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file can't be made, read or written.
+    #[error("journal: {0}")]
+    File(String),
+    /// Another process, or another session handle of this one, goes on from it.
+    #[error("journal {path}: another process uses it")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not a journal of this version, session, network and identity.
+    #[error("journal {path}: expected {expected}")]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The file was changed, or it was written with another identity's key. It is never guessed what it said.
+    #[error("journal {path}: the record at byte {offset} was changed, or isn't of this journal")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        offset: u64,
+    },
+    /// Writing failed before; the file may end in the middle of a record.
+    #[error("journal {path}: writing to it has failed before")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// More than one record can hold.
+    #[error("journal {path}: a record of {got} bytes, at most {max} fit")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size, bytes.
+        got: usize,
+        /// The most, bytes.
+        max: usize,
+    },
+    /// The operating system gave no random bytes.
+    #[error("journal: no random bytes: {0}")]
+    Random(String),
+}
+
+impl From<FileError> for JournalError {
+    fn from(error: FileError) -> Self {
+        Self::File(error.to_string())
+    }
+}
+
+/// The one session of the one party that a journal is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) network: NetworkId,
+    pub(crate) session: SessionId,
+    pub(crate) identity: IdentityKey,
+}
+
+/// An open, locked journal.
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    sealer: Sealer,
+    is_broken: bool,
+}
+
+impl Journal {
+    /// Opens a journal, or begins one where there is no file, and gives what it holds. `key` is the identity's storage key.
+    pub(crate) fn open(
+        path: &Path,
+        place: &Place,
+        key: &[u8; 32],
+    ) -> Result<(Self, Vec<Record>), JournalError> {
+        let (file, header) = open_locked(path, place)?;
+        let sealer = Sealer::new(&header, key);
+        let sealer = sealer.filter(|_| format::is_of(&header, place));
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            sealer: sealer.ok_or_else(|| JournalError::Other {
+                path: path.to_owned(),
+                expected: "a journal, version 1, of this session, network and identity",
+            })?,
+            is_broken: false,
+        };
+        let records = journal.read()?;
+        Ok((journal, records))
+    }
+
+    /// Writes a record and waits until it is on the disk.
+    pub(crate) fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        if self.is_broken {
+            let path = self.path.clone();
+            return Err(JournalError::Broken { path });
+        }
+        let plaintext = record.to_bytes();
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|error| JournalError::Random(error.to_string()))?;
+        let sealed = self.sealer.seal(&plaintext, nonce);
+        let sealed = sealed.ok_or_else(|| JournalError::TooLarge {
+            path: self.path.clone(),
+            got: plaintext.len(),
+            max: format::RECORD_BYTES_MAX,
+        })?;
+        let written = self
+            .file
+            .write_all(&sealed)
+            .and_then(|()| self.file.sync_data());
+        self.is_broken = written.is_err();
+        written.map_err(|error| io_error(&self.path, &error))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Deletes the file, and with it the keys of the session.
+    pub(crate) fn remove(self) -> Result<(), JournalError> {
+        std::fs::remove_file(&self.path).map_err(|error| io_error(&self.path, &error))?;
+        Ok(sync_folder(&self.path)?)
+    }
+
+    /// Reads all records, and cuts off what was being written when the party was killed.
+    fn read(&mut self) -> Result<Vec<Record>, JournalError> {
+        let mut records = Vec::new();
+        let mut offset = u64::try_from(format::HEADER_BYTES).unwrap_or(u64::MAX);
+        let corrupt = |path: &Path, offset| JournalError::Corrupt {
+            path: path.to_owned(),
+            offset,
+        };
+        loop {
+            match self.read_record() {
+                Ok(None) => return Ok(records),
+                Ok(Some(found)) => {
+                    let record = Record::from_bytes(&found.plaintext);
+                    records.push(record.ok_or_else(|| corrupt(&self.path, offset))?);
+                    offset = offset.saturating_add(found.bytes);
+                }
+                Err(ReadError::Io(error)) => return Err(io_error(&self.path, &error)),
+                Err(ReadError::Corrupt) => return Err(corrupt(&self.path, offset)),
+                Err(ReadError::Torn) => {
+                    tracing::warn!(
+                        path = %self.path.display(),
+                        offset,
+                        "the journal ends in a record that wasn't finished: it is cut off"
+                    );
+                    self.cut(offset)
+                        .map_err(|error| io_error(&self.path, &error))?;
+                    return Ok(records);
+                }
+            }
+        }
+    }
+
+    /// The next record; `None` at the end.
+    fn read_record(&mut self) -> Result<Option<Found>, ReadError> {
+        let mut prefix = [0; format::PREFIX_BYTES];
+        match read_up_to(&mut self.file, &mut prefix)? {
+            0 => return Ok(None),
+            format::PREFIX_BYTES => {}
+            _ => return Err(ReadError::Torn),
+        }
+        if prefix == [0; format::PREFIX_BYTES] {
+            return Err(self.torn_if_zeros()?);
+        }
+        let size = self.sealer.body_bytes(&prefix).ok_or(ReadError::Corrupt)?;
+        let mut body = vec![0; size];
+        if read_up_to(&mut self.file, &mut body)? < size {
+            return Err(ReadError::Torn);
+        }
+        match self.sealer.open(&prefix, &body) {
+            Ok(plaintext) => {
+                let bytes = u64::try_from(prefix.len().saturating_add(size));
+                Ok(Some(Found {
+                    plaintext,
+                    bytes: bytes.unwrap_or(u64::MAX),
+                }))
+            }
+            // The file's size was on the disk before its last bytes.
+            Err(Torn::Maybe) => Err(self.torn_if_zeros()?),
+            Err(Torn::No) => Err(ReadError::Corrupt),
+        }
+    }
+
+    /// After a loss of power a file can end in zeros that nobody wrote. A record isn't made of them.
+    fn torn_if_zeros(&mut self) -> Result<ReadError, ReadError> {
+        let mut chunk = [0; 4_096];
+        loop {
+            let got = read_up_to(&mut self.file, &mut chunk)?;
+            let is_zeros = chunk.iter().take(got).all(|byte| *byte == 0);
+            match (got, is_zeros) {
+                (0, _) => return Ok(ReadError::Torn),
+                (_, false) => return Ok(ReadError::Corrupt),
+                _ => {}
+            }
+        }
+    }
+
+    fn cut(&mut self, offset: u64) -> io::Result<()> {
+        self.file.set_len(offset)?;
+        self.file.sync_all()?;
+        self.file.seek(SeekFrom::Start(offset)).map(|_| ())
+    }
+}
+
+/// A record in the file.
+struct Found {
+    plaintext: Zeroizing<Vec<u8>>,
+    /// Its size in the file.
+    bytes: u64,
+}
+
+enum ReadError {
+    Io(io::Error),
+    /// The last record is incomplete.
+    Torn,
+    /// Something else was written here, or changed.
+    Corrupt,
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn io_error(path: &Path, error: &io::Error) -> JournalError {
+    JournalError::File(format!("{}: {error}", path.display()))
+}
+
+/// Opens the file, or makes it, takes its lock, and reads its header.
+fn open_locked(path: &Path, place: &Place) -> Result<(File, Vec<u8>), JournalError> {
+    loop {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let mut file = match file {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut salt = [0; 32];
+                getrandom::fill(&mut salt)
+                    .map_err(|error| JournalError::Random(error.to_string()))?;
+                match create_secret(path, &format::header(place, &salt)) {
+                    // Whoever was faster has the lock, or is about to take it.
+                    Ok(()) | Err(FileError::Exists { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Err(error) => return Err(io_error(path, &error)),
+        };
+        check_owner_only(&file, path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = path.to_owned();
+                return Err(JournalError::Locked { path });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error(path, &error)),
+        }
+        // Between opening and locking somebody may have removed it, and begun another one.
+        if !is_still(&file, path).map_err(|error| io_error(path, &error))? {
+            continue;
+        }
+        let mut header = vec![0; format::HEADER_BYTES];
+        let got = read_up_to(&mut file, &mut header).map_err(|error| io_error(path, &error))?;
+        header.truncate(got);
+        return Ok((file, header));
+    }
+}
+
+fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Fills the buffer as far as the file goes.
+fn read_up_to(file: &mut File, to: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while let Some(rest) = to.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(more) => got = got.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
+}
+
+#[cfg(test)]
+mod tests;

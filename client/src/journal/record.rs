@@ -1,0 +1,107 @@
+//! What a journal holds, as protobuf. Nothing here can be printed.
+
+use prost::{Message, Oneof};
+use white_city_wire::pb;
+use zeroize::{Zeroize, Zeroizing};
+
+/// One record.
+#[derive(Clone, PartialEq, Oneof)]
+#[prost(skip_debug)]
+pub(crate) enum Record {
+    /// The first one.
+    #[prost(message, tag = "1")]
+    Seeds(Seeds),
+    /// What a slot was signed for.
+    #[prost(message, boxed, tag = "2")]
+    Entry(Box<EntryRecord>),
+    /// The transaction with which this party leaves.
+    #[prost(bytes, tag = "3")]
+    Leave(Vec<u8>),
+}
+
+/// All randomness of one party in one session.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(crate) struct Seeds {
+    /// 32 bytes: the [`white_city_wire::payload::SessionSeed`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) session: Vec<u8>,
+    /// 32 bytes: what the protocol draws from.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) protocol: Vec<u8>,
+}
+
+/// A join or an entry.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(crate) struct EntryRecord {
+    /// The round; 0 is joining.
+    #[prost(uint32, tag = "1")]
+    pub(crate) round: u32,
+    /// The signed transaction: it names the transcript.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) tx: Vec<u8>,
+    /// What is sealed in it.
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) plaintexts: Vec<Plaintext>,
+    /// The height of the state that this party had read.
+    #[prost(uint64, tag = "4")]
+    pub(crate) height: u64,
+    /// What certified the transcript, should another history show up.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) anchor: Option<pb::Anchor>,
+}
+
+/// A payload before it was sealed.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(crate) struct Plaintext {
+    #[prost(uint32, tag = "1")]
+    pub(crate) to: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) bytes: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+struct Envelope {
+    #[prost(oneof = "Record", tags = "1, 2, 3")]
+    record: Option<Record>,
+}
+
+impl Record {
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let envelope = Envelope {
+            record: Some(self.clone()),
+        };
+        let bytes = Zeroizing::new(envelope.encode_to_vec());
+        envelope.record.into_iter().for_each(Self::wipe);
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Envelope::decode(bytes).ok()?.record
+    }
+
+    /// Forgets what is secret in it.
+    pub(crate) fn wipe(self) {
+        match self {
+            Self::Seeds(seeds) => seeds.wipe(),
+            Self::Entry(entry) => entry.plaintexts.into_iter().for_each(Plaintext::wipe),
+            Self::Leave(_) => {}
+        }
+    }
+}
+
+impl Seeds {
+    pub(crate) fn wipe(mut self) {
+        self.session.zeroize();
+        self.protocol.zeroize();
+    }
+}
+
+impl Plaintext {
+    fn wipe(mut self) {
+        self.bytes.zeroize();
+    }
+}

@@ -1,0 +1,326 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::{LocalKey, Signer};
+
+const KEY: [u8; 32] = [9; 32];
+
+fn place() -> Place {
+    Place {
+        network: NetworkId([1; 32]),
+        session: SessionId([2; 32]),
+        identity: LocalKey::from_seed(&[3; 32]).unwrap().identity(),
+    }
+}
+
+fn entry(round: u32, size: usize) -> Record {
+    Record::Entry(Box::new(EntryRecord {
+        round,
+        tx: vec![round.to_be_bytes()[3]; size],
+        plaintexts: vec![Plaintext {
+            to: 1,
+            bytes: b"a plaintext of this party".to_vec(),
+        }],
+        height: 7,
+        anchor: None,
+    }))
+}
+
+fn records() -> Vec<Record> {
+    let seeds = Record::Seeds(Seeds {
+        session: b"the seed of the party's session!".to_vec(),
+        protocol: b"what the party's protocol draws!".to_vec(),
+    });
+    vec![
+        seeds,
+        entry(0, 90),
+        entry(1, 300),
+        Record::Leave(vec![7; 40]),
+    ]
+}
+
+struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("journal")
+    }
+
+    fn open(&self) -> Result<(Journal, Vec<Record>), JournalError> {
+        Journal::open(&self.path(), &place(), &KEY)
+    }
+
+    /// Opens it, reads it, and lets go of it.
+    fn read(&self) -> Result<Vec<Record>, JournalError> {
+        self.open().map(|(_, records)| records)
+    }
+
+    fn written(&self) -> Vec<u8> {
+        let (mut journal, found) = self.open().unwrap();
+        assert_eq!(found.len(), 0);
+        for record in records() {
+            journal.append(&record).unwrap();
+        }
+        std::fs::read(self.path()).unwrap()
+    }
+
+    fn overwrite(&self, bytes: &[u8]) {
+        std::fs::write(self.path(), bytes).unwrap();
+    }
+}
+
+fn same(found: &[Record], wanted: &[Record]) -> bool {
+    found == wanted
+}
+
+/// Where each record begins, and the end of the last one.
+fn boundaries(bytes: &[u8]) -> Vec<usize> {
+    let mut at = format::HEADER_BYTES;
+    let mut all = vec![at];
+    while at < bytes.len() {
+        let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        at += format::PREFIX_BYTES + usize::try_from(length).unwrap();
+        all.push(at);
+    }
+    all
+}
+
+#[test]
+fn a_journal_gives_back_what_was_written_and_goes_on() {
+    let bench = Bench::new();
+    bench.written();
+    assert!(same(&bench.read().unwrap(), &records()));
+    let (mut journal, _) = bench.open().unwrap();
+    journal.append(&entry(2, 1)).unwrap();
+    drop(journal);
+    let all = [records(), vec![entry(2, 1)]].concat();
+    assert!(same(&bench.read().unwrap(), &all));
+    let mode = bench.path().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn wherever_a_journal_is_cut_it_holds_the_records_before_the_cut_and_goes_on_from_them() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    let boundaries = boundaries(&bytes);
+    assert_eq!(boundaries.len(), records().len() + 1);
+    for cut in 0..bytes.len() {
+        bench.overwrite(&bytes[..cut]);
+        if cut < format::HEADER_BYTES {
+            assert!(
+                matches!(bench.read(), Err(JournalError::Other { .. })),
+                "{cut}"
+            );
+            continue;
+        }
+        let whole = boundaries.iter().filter(|end| **end <= cut).count() - 1;
+        let (mut journal, found) = bench.open().unwrap();
+        assert!(same(&found, &records()[..whole]), "{cut}");
+        journal.append(&entry(9, 20)).unwrap();
+        drop(journal);
+        let found = bench.read().unwrap();
+        assert!(same(&found[..whole], &records()[..whole]), "{cut}");
+        assert!(same(&found[whole..], &[entry(9, 20)]), "{cut}");
+    }
+}
+
+#[test]
+fn a_journal_with_any_bit_changed_is_refused() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    for position in 0..bytes.len() {
+        for bit in [0, 7] {
+            let mut bad = bytes.clone();
+            bad[position] ^= 1 << bit;
+            bench.overwrite(&bad);
+            match bench.read() {
+                Err(JournalError::Other { .. } | JournalError::Corrupt { .. }) => {}
+                other => panic!("byte {position}: {:?}", other.map(|records| records.len())),
+            }
+            assert_eq!(
+                std::fs::read(bench.path()).unwrap(),
+                bad,
+                "a refused journal stays as it is"
+            );
+        }
+    }
+}
+
+#[test]
+fn records_can_not_be_left_out_repeated_moved_or_brought_from_another_journal() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    let ends = boundaries(&bytes);
+    let record = |at: usize| &bytes[ends[at]..ends[at + 1]];
+    let head = &bytes[..ends[0]];
+    let other = Bench::new();
+    let foreign = other.written();
+    let foreign = &foreign[ends[0]..ends[1]];
+    for bad in [
+        [head, record(1), record(2)].concat(),
+        [head, record(0), record(2)].concat(),
+        [head, record(0), record(0), record(1)].concat(),
+        [head, record(1), record(0)].concat(),
+        [head, foreign, record(1)].concat(),
+        [head, foreign].concat(),
+        [&bytes[..], record(3)].concat(),
+        [&bytes[..], &[1; 400]].concat(),
+    ] {
+        bench.overwrite(&bad);
+        assert!(matches!(bench.read(), Err(JournalError::Corrupt { .. })));
+    }
+}
+
+#[test]
+fn zeros_that_a_loss_of_power_left_behind_are_cut_off() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    let ends = boundaries(&bytes);
+    // The file's size reached the disk, and of its last record nothing, a part, or all but the end.
+    for kept in [ends[3], ends[3] + 12, ends[3] + 30, ends[4] - 16] {
+        let mut bad = bytes.clone();
+        bad[kept..].fill(0);
+        bench.overwrite(&bad);
+        assert!(same(&bench.read().unwrap(), &records()[..3]), "{kept}");
+        assert_eq!(std::fs::read(bench.path()).unwrap(), bytes[..ends[3]]);
+    }
+    // With something behind the zeros it is no crash.
+    let mut bad = bytes[..ends[3]].to_vec();
+    bad.extend_from_slice(&[0; 50]);
+    bad.push(1);
+    bench.overwrite(&bad);
+    assert!(matches!(bench.read(), Err(JournalError::Corrupt { .. })));
+}
+
+#[test]
+fn a_journal_has_one_writer() {
+    let bench = Bench::new();
+    let (journal, _) = bench.open().unwrap();
+    assert!(matches!(bench.read(), Err(JournalError::Locked { .. })));
+    let link = bench.dir.path().join("another name");
+    std::fs::hard_link(bench.path(), &link).unwrap();
+    assert!(matches!(
+        Journal::open(&link, &place(), &KEY),
+        Err(JournalError::Locked { .. })
+    ));
+    drop(journal);
+    assert!(bench.read().is_ok());
+}
+
+#[test]
+fn of_many_who_begin_a_journal_at_the_same_time_one_has_it() {
+    let bench = Bench::new();
+    let opened = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..16).map(|_| scope.spawn(|| bench.open())).collect();
+        all.into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let locked = |result: &Result<_, _>| matches!(result, Err(JournalError::Locked { .. }));
+    assert_eq!(opened.iter().filter(|result| result.is_ok()).count(), 1);
+    assert_eq!(opened.iter().filter(|result| locked(result)).count(), 15);
+}
+
+#[test]
+fn a_journal_is_of_one_session_network_identity_and_key() {
+    let bench = Bench::new();
+    bench.written();
+    let other = LocalKey::from_seed(&[4; 32]).unwrap().identity();
+    for wrong in [
+        Place {
+            network: NetworkId([9; 32]),
+            ..place()
+        },
+        Place {
+            session: SessionId([9; 32]),
+            ..place()
+        },
+        Place {
+            identity: other,
+            ..place()
+        },
+    ] {
+        assert!(matches!(
+            Journal::open(&bench.path(), &wrong, &KEY),
+            Err(JournalError::Other { .. })
+        ));
+    }
+    assert!(matches!(
+        Journal::open(&bench.path(), &place(), &[8; 32]),
+        Err(JournalError::Corrupt { .. })
+    ));
+    assert!(same(&bench.read().unwrap(), &records()));
+}
+
+#[test]
+fn a_journal_that_others_can_read_is_refused() {
+    let bench = Bench::new();
+    bench.written();
+    std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = bench.read().err().unwrap();
+    assert!(refused.to_string().contains("mode 640"), "{refused}");
+}
+
+#[test]
+fn nothing_secret_is_in_the_file() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    for secret in [
+        "the seed of the party",
+        "what the party's",
+        "a plaintext of this",
+    ] {
+        let found = bytes
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes());
+        assert!(!found, "{secret}");
+    }
+}
+
+#[test]
+fn a_record_is_written_up_to_its_limit_and_refused_past_it() {
+    let bench = Bench::new();
+    let (mut journal, _) = bench.open().unwrap();
+    let leave = |size| Record::Leave(vec![1; size]);
+    let fits = (0..16)
+        .map(|less| format::RECORD_BYTES_MAX - less)
+        .find(|size| leave(*size).to_bytes().len() == format::RECORD_BYTES_MAX)
+        .unwrap();
+    assert!(matches!(
+        journal.append(&leave(fits + 1)),
+        Err(JournalError::TooLarge { .. })
+    ));
+    journal.append(&leave(fits)).unwrap();
+    drop(journal);
+    assert!(same(&bench.read().unwrap(), &[leave(fits)]));
+}
+
+#[test]
+fn a_removed_journal_is_gone() {
+    let bench = Bench::new();
+    bench.written();
+    let (journal, _) = bench.open().unwrap();
+    journal.remove().unwrap();
+    assert!(!bench.path().exists());
+}
+
+/// Journals outlive the program that wrote them: this one was written by the first version.
+#[test]
+fn a_journal_of_the_first_version_is_read() {
+    let bench = Bench::new();
+    let frozen = hex::decode(include_str!("frozen.hex").replace('\n', "")).unwrap();
+    std::fs::write(bench.path(), &frozen).unwrap();
+    std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(same(&bench.read().unwrap(), &records()));
+}

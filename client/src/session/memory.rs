@@ -1,0 +1,302 @@
+//! What a party has to remember of a session: seeds, what it has signed, that it has left. In its journal, or in this process only.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use white_city_wire::{
+    Hash, SessionId, SignedTx,
+    limits::ENTRY_BYTES,
+    payload::{DecryptionKey, SessionSeed},
+    tx::Action,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Filling, Session};
+use crate::{
+    Error,
+    client::Client,
+    journal::{EntryRecord, Journal, JournalError, Place, Plaintext, Record, Seeds},
+    signer::Signer,
+};
+
+/// What this party seals with, is sealed to, and lets its protocol draw from.
+pub(super) struct Secret {
+    pub(super) seed: SessionSeed,
+    pub(super) key: DecryptionKey,
+    protocol: Zeroizing<[u8; 32]>,
+}
+
+/// A session's memory as it was found.
+#[derive(Default)]
+pub(super) struct Found {
+    journal: Option<Journal>,
+    seeds: Option<Seeds>,
+    entries: Vec<EntryRecord>,
+    leave: Option<Vec<u8>>,
+}
+
+/// What was signed, by round.
+pub(super) type Signed = BTreeMap<u32, Filling>;
+
+impl Found {
+    /// Opens the journal and reads it.
+    pub(super) fn open(
+        path: &Path,
+        client: &Client,
+        session: SessionId,
+        signer: &dyn Signer,
+    ) -> Result<Self, Error> {
+        let place = Place {
+            network: client.network().id,
+            session,
+            identity: signer.identity(),
+        };
+        let (journal, records) = Journal::open(path, &place, &*signer.storage_key()?)?;
+        let mut found = Self {
+            journal: Some(journal),
+            ..Self::default()
+        };
+        for record in records {
+            match record {
+                Record::Seeds(seeds) => found.seeds = Some(seeds),
+                Record::Entry(entry) => found.entries.push(*entry),
+                Record::Leave(tx) => found.leave = Some(tx),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The highest state that this party is known to have read.
+    pub(super) fn height(&self) -> u64 {
+        let heights = self.entries.iter().map(|entry| entry.height);
+        heights.max().unwrap_or(0)
+    }
+
+    /// Deletes a journal in which nothing was written.
+    pub(super) fn discard(self) {
+        if let (Some(journal), None) = (self.journal, self.seeds)
+            && let Err(error) = journal.remove()
+        {
+            tracing::warn!(%error, "an empty journal stays behind");
+        }
+    }
+
+    /// Puts the memory into the session that it is of. The board's state is at least as new as what is remembered.
+    ///
+    /// # Errors
+    /// [`Error::Fork`] when the session's history doesn't extend what this party has signed for; [`Error::Journal`].
+    pub(super) fn restore(self, session: &mut Session) -> Result<(), Error> {
+        session.journal = self.journal;
+        for entry in self.entries {
+            let filling = session.filling_of(&entry)?;
+            session.check_extends(&entry, &filling)?;
+            session.used_bytes = session.used_bytes.saturating_add(counts(&filling.action));
+            if session.signed.insert(entry.round, filling).is_some() {
+                return Err(unexpected(session));
+            }
+        }
+        if let Some(tx) = self.leave {
+            match session.own_action(&tx)? {
+                Action::Leave {
+                    session: of,
+                    index,
+                    leave,
+                } => session.leave = Some((leave.digest(&of, index), Arc::new(tx))),
+                _ => return Err(unexpected(session)),
+            }
+        }
+        match self.seeds {
+            Some(seeds) => session.secret = Some(session.secret_of(seeds)?),
+            None if session.signed.is_empty() => session.draw_secret()?,
+            None => return Err(unexpected(session)),
+        }
+        Ok(())
+    }
+}
+
+/// What the entry counts against its author's share.
+fn counts(action: &Action) -> u64 {
+    match action {
+        Action::Post(post) => ENTRY_BYTES
+            .saturating_add(post.header.bcast_len.into())
+            .saturating_add(post.header.p2p_bytes.into()),
+        Action::Finish(_) => ENTRY_BYTES,
+        _ => 0,
+    }
+}
+
+fn unexpected(session: &Session) -> Error {
+    let path = session.journal.as_ref();
+    Error::Journal(JournalError::Other {
+        path: path.map_or_else(PathBuf::new, |journal| journal.path().to_owned()),
+        expected: "what this program writes",
+    })
+}
+
+impl Session {
+    /// 32 secret bytes for what the protocol draws at random, for one purpose: always the same ones in one session with one
+    /// journal, also after a crash. A protocol that draws from them, and takes everything else from its inboxes, posts after a
+    /// restart what it posted before.
+    ///
+    /// Whatever else goes into the protocol (the message, the share) has to be the same, too, or what is reused may be a nonce;
+    /// the board notices once an entry was posted ([`Error::Differs`]).
+    #[must_use]
+    pub fn randomness(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut drawn = Zeroizing::new([0; 32]);
+        if let Some(secret) = &self.secret {
+            let length = u64::try_from(purpose.len()).unwrap_or(u64::MAX);
+            let info: [&[u8]; 4] = [
+                b"white-city/protocol/1",
+                &self.id().0,
+                &length.to_be_bytes(),
+                purpose.as_bytes(),
+            ];
+            // 32 bytes are one block of HKDF-SHA256, which can't be too long.
+            let expanded =
+                Hkdf::<Sha256>::new(None, &*secret.protocol).expand_multi_info(&info, &mut *drawn);
+            debug_assert!(expanded.is_ok());
+        }
+        drawn
+    }
+
+    /// Deletes the journal and with it the keys of this session, so that nobody can ever open what was sealed to this party.
+    /// For when the result is safe: nothing of the session can be computed again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] while the session lives, or when its end is unknown; [`Error::Journal`].
+    pub fn forget(self) -> Result<(), Error> {
+        match self.as_seen_by_me() {
+            Some(super::End::Finished { .. } | super::End::Aborted(_)) => {}
+            Some(super::End::Unknown(_)) | None => {
+                let expected = "to be kept until the session has ended, and everybody knows how";
+                return Err(Error::usage("journal", expected));
+            }
+        }
+        match self.journal {
+            Some(journal) => Ok(journal.remove()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws everything random of this session, and keeps it before it is used.
+    fn draw_secret(&mut self) -> Result<(), Error> {
+        let draw = || {
+            let mut random = vec![0; 32];
+            getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+            Ok::<_, Error>(random)
+        };
+        let record = Record::Seeds(Seeds {
+            session: draw()?,
+            protocol: draw()?,
+        });
+        self.record(&record)?;
+        if let Record::Seeds(seeds) = record {
+            self.secret = Some(self.secret_of(seeds)?);
+        }
+        Ok(())
+    }
+
+    fn secret_of(&self, seeds: Seeds) -> Result<Secret, Error> {
+        let read = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| unexpected(self));
+        let mut session = read(&seeds.session)?;
+        let seed = SessionSeed::new(session);
+        session.zeroize();
+        let secret = Secret {
+            key: seed.key_pair(&self.id(), self.index).0,
+            seed,
+            protocol: Zeroizing::new(read(&seeds.protocol)?),
+        };
+        seeds.wipe();
+        Ok(secret)
+    }
+
+    /// Writes into the journal, if there is one, and waits until it is on the disk. A failure ends all writing on the board.
+    pub(super) fn record(&mut self, record: &Record) -> Result<(), Error> {
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
+        let written = journal.append(record);
+        written.map_err(|error| self.fail(error.into()))
+    }
+
+    /// Keeps what was signed for a slot: before it is sent for the first time.
+    pub(super) fn record_entry(&mut self, round: u32, tx: &[u8]) -> Result<(), Error> {
+        if self.journal.is_none() {
+            return Ok(());
+        }
+        let own = self.signed.get(&round);
+        let plaintexts = own.map_or(&[][..], |own| &own.plaintexts).iter();
+        let record = Record::Entry(Box::new(EntryRecord {
+            round,
+            tx: tx.to_vec(),
+            plaintexts: plaintexts
+                .map(|(to, bytes)| Plaintext {
+                    to: (*to).into(),
+                    bytes: bytes.to_vec(),
+                })
+                .collect(),
+            height: self.observer.height(),
+            anchor: self.observer.anchor_at(round),
+        }));
+        let recorded = self.record(&record);
+        record.wipe();
+        recorded
+    }
+
+    fn filling_of(&self, entry: &EntryRecord) -> Result<Filling, Error> {
+        let action = self.own_action(&entry.tx)?;
+        let digest = entry_digest(&action).ok_or_else(|| unexpected(self))?;
+        let plaintexts = entry.plaintexts.iter().map(|payload| {
+            let to = u16::try_from(payload.to).map_err(|_| unexpected(self))?;
+            Ok((to, Zeroizing::new(payload.bytes.clone())))
+        });
+        Ok(Filling {
+            digest,
+            plaintexts: plaintexts.collect::<Result<_, Error>>()?,
+            action,
+            tx: Some(Arc::new(entry.tx.clone())),
+            is_shown: false,
+            is_checked: false,
+        })
+    }
+
+    /// What this party has signed.
+    fn own_action(&self, tx: &[u8]) -> Result<Action, Error> {
+        let network = self.client().network().id;
+        let tx = SignedTx::decode(tx).and_then(|tx| {
+            let identity = self.signer.identity();
+            tx.verify(&identity, self.n(), &network)
+        });
+        tx.map(|tx| tx.action().clone())
+            .map_err(|_| unexpected(self))
+    }
+
+    /// Whether the history that the board shows is the one that this party has signed for.
+    fn check_extends(&mut self, entry: &EntryRecord, filling: &Filling) -> Result<(), Error> {
+        let signed_for = match &filling.action {
+            Action::Post(post) => post.header.transcript,
+            Action::Finish(finish) => finish.transcript,
+            _ => return Ok(()),
+        };
+        if self.observer.history().transcript_before(entry.round) == Some(signed_for) {
+            return Ok(());
+        }
+        let fork = self.observer.fork_from(entry.round, entry.anchor.clone());
+        Err(self.fail(fork))
+    }
+}
+
+/// The digest of what can fill a slot.
+pub(super) fn entry_digest(action: &Action) -> Option<Hash> {
+    match action {
+        Action::Join(join) => Some(join.digest()),
+        Action::Post(post) => Some(post.header.digest()),
+        Action::Finish(finish) => Some(finish.digest()),
+        _ => None,
+    }
+}
