@@ -7,7 +7,9 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, SignArgs, UnlockArgs};
+pub use eddsa::{
+    EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs, UnlockArgs,
+};
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 
 /// Parties compute together over a bulletin board that no single server controls.

@@ -14,7 +14,7 @@ use white_city_client::{
     files::refuse_existing,
     vault::{self, Unlock},
 };
-use white_city_eddsa::{Randomness, aggregate::KeyPair};
+use white_city_eddsa::aggregate::KeyPair;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -50,8 +50,8 @@ pub async fn run(
 /// Which of the two ways of signing, the session's protocol says.
 async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock(&args.unlock)?;
-    let client = network::signing(network, &args.identity)?;
-    let party = party::Party::enter(&client, args.session, output).await?;
+    let client = network::signing(network, &args.party.identity)?;
+    let party = party::Party::enter(&client, &args.party, output).await?;
     match party.protocol() {
         SIGN => sign::run(party, args, &unlock).await,
         AGGREGATE => aggregate::run(party, args, &unlock).await,
@@ -89,9 +89,4 @@ fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
     getrandom::fill(&mut *bytes)
         .map_err(|error| Failure::other(format!("no random bytes: {error}")))?;
     Ok(bytes)
-}
-
-/// Fresh randomness for one run of one protocol.
-fn randomness() -> Result<Randomness, Failure> {
-    Ok(Randomness::from_seed(*random()?))
 }

@@ -4,6 +4,9 @@ use white_city_client::{
     Error, Fork, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
 };
 
+/// Exit code of `--once` when other parties have to act first.
+const WAITING: u8 = 9;
+
 /// Why the program failed.
 #[derive(Debug)]
 pub struct Failure {
@@ -45,6 +48,11 @@ impl Failure {
         Self::new(7, text)
     }
 
+    /// Whether other parties have to act first.
+    pub const fn is_waiting(&self) -> bool {
+        self.code == WAITING
+    }
+
     /// A party broke the protocol.
     pub fn protocol(party: u16, text: impl std::fmt::Display) -> Self {
         Self::new(8, format!("party {party} is to blame: {text}"))
@@ -64,13 +72,19 @@ impl From<Error> for Failure {
             Error::Usage { .. }
             | Error::Spec(_)
             | Error::NotMember { .. }
+            | Error::TooLarge { .. }
+            | Error::Journal(_)
             | Error::Recipient { .. } => 2,
             Error::Unreachable(_) => 3,
             Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,
             Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
-            Error::Late { .. } | Error::Out { .. } | Error::NoJournal { .. } => 6,
+            Error::Late { .. }
+            | Error::Out { .. }
+            | Error::NoJournal { .. }
+            | Error::Differs { .. } => 6,
             Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
             Error::Payload { .. } => 8,
+            Error::Waiting { .. } => WAITING,
             _ => 1,
         };
         Self { code, text, fork }

@@ -2,7 +2,8 @@
 //!
 //! Results go to stdout, progress and logs to stderr; with `--json` stdout has one JSON object a line, the last of which is
 //! the result. Exit codes: 0 success; 1 other error; 2 usage, configuration or files; 3 no replica reachable; 4 refused by the
-//! board; 5 session aborted or declined; 6 late or out; 7 verification failed; 8 protocol error with a named party; 130 interrupted.
+//! board; 5 session aborted or declined; 6 late or out; 7 verification failed; 8 protocol error with a named party;
+//! 9 other parties have to act first (`--once`); 130 interrupted.
 #![cfg_attr(
     not(test),
     deny(
@@ -17,6 +18,7 @@ mod args;
 mod eddsa;
 mod failure;
 mod identity;
+mod journal;
 mod network;
 mod output;
 mod presets;
@@ -30,6 +32,7 @@ use args::{Cli, Command};
 use clap::Parser;
 use failure::Failure;
 use output::Output;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 /// What an interrupted program exits with, by convention.
@@ -62,7 +65,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output.failure(&failure);
+            if failure.is_waiting() {
+                output.result(&json!({ "waiting": failure.text }), &failure.text);
+            } else {
+                output.failure(&failure);
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -84,7 +91,7 @@ async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
         result = dispatch(cli, output) => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::new(
             INTERRUPTED,
-            "interrupted; what was sent stays on the board",
+            "interrupted; what was sent stays on the board, and the same command goes on with it",
         )),
     }
 }

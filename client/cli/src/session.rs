@@ -1,12 +1,14 @@
 //! `white-city session …`
 
+use std::path::Path;
+
 use serde_json::json;
 use white_city_client::{Client, End, IdentityKey, Session, SessionId, read::SessionRef};
 
 use crate::{
     args::{NetworkArgs, OpenArgs, SessionCommand},
     failure::Failure,
-    network,
+    journal, network,
     output::Output,
     presets,
     progress::{self, status_text},
@@ -31,8 +33,14 @@ pub async fn run(
         SessionCommand::Show { session } => {
             show::run(&network::reader(args)?, session.0, output).await
         }
-        SessionCommand::Join { session, identity } => {
-            join(&network::signing(args, &identity)?, session, output).await
+        SessionCommand::Join {
+            session,
+            identity,
+            journal,
+        } => {
+            let client = network::signing(args, &identity)?;
+            let journal = journal::path(journal.as_ref(), &identity, session)?;
+            join(&client, session, &journal, output).await
         }
         SessionCommand::Decline {
             session,
@@ -150,17 +158,20 @@ async fn list(
     Ok(())
 }
 
-async fn join(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
-    let mut session = client.session(id).await?;
+async fn join(
+    client: &Client,
+    id: SessionId,
+    journal: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut session = client.resume(id, journal).await?;
     consent(&session, output);
     let news = session.progress();
     progress::during(output, news, session.join()).await?;
-    output.warning(
-        "the session's key is forgotten when this program ends: this party can read and leave, but not post",
-    );
     let index = session.index();
-    let text = format!("joined as party {index}");
-    output.result(&json!({ "session": id, "index": index }), &text);
+    let text = format!("joined as party {index}, journal {}", journal.display());
+    let result = json!({ "session": id, "index": index, "journal": journal });
+    output.result(&result, &text);
     Ok(())
 }
 

@@ -48,14 +48,28 @@ pub struct UnlockArgs {
     pub key_file: Option<PathBuf>,
 }
 
+/// Which party of which session.
 #[derive(Debug, Args)]
-pub struct KeygenArgs {
+pub struct PartyArgs {
     /// File of the identity
     #[arg(long, value_name = "FILE")]
     pub identity: PathBuf,
     /// Id of the session
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub session: SessionId,
+    /// Journal with which an interrupted session goes on: run the same command again. It is removed when the result is safe
+    /// [default: IDENTITY.journals/SESSION]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Do what can be done now and exit with 9 if other parties have to act first: run the same command again later
+    #[arg(long)]
+    pub once: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    #[command(flatten)]
+    pub party: PartyArgs,
     /// New, encrypted file for this party's share
     #[arg(long, value_name = "SHARE_FILE")]
     pub out: PathBuf,
@@ -65,12 +79,8 @@ pub struct KeygenArgs {
 
 #[derive(Debug, Args)]
 pub struct SignArgs {
-    /// File of the identity
-    #[arg(long, value_name = "FILE")]
-    pub identity: PathBuf,
-    /// Id of the session
-    #[arg(long, value_name = "ID", value_parser = session_id)]
-    pub session: SessionId,
+    #[command(flatten)]
+    pub party: PartyArgs,
     /// This party's share, or its signing key for an aggregated signature
     #[arg(long, value_name = "SHARE_FILE")]
     pub share: PathBuf,

@@ -22,7 +22,7 @@ pub enum SessionCommand {
         /// Id or number
         session: Which,
     },
-    /// Consent to a session, for a party whose rounds another program runs
+    /// Consent to a session; whatever runs its rounds goes on from the journal
     Join {
         /// Id
         #[arg(value_parser = session_id)]
@@ -30,6 +30,9 @@ pub enum SessionCommand {
         /// File of the identity
         #[arg(long, value_name = "FILE")]
         identity: PathBuf,
+        /// Journal of this party in this session [default: IDENTITY.journals/SESSION]
+        #[arg(long, value_name = "FILE")]
+        journal: Option<PathBuf>,
     },
     /// Refuse to join a session
     Decline {

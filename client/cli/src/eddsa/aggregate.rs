@@ -6,7 +6,7 @@ use white_city_client::vault::{self, Unlock};
 use white_city_eddsa::aggregate::{self, KeyPair};
 use zeroize::Zeroizing;
 
-use super::{SIGNING_KEY, expected, party::Party, randomness, sign};
+use super::{SIGNING_KEY, expected, party::Party, sign};
 use crate::{
     args::SignArgs,
     failure::Failure,
@@ -21,7 +21,7 @@ pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Resu
     expected::check(&args.expected, &message, None)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
-    let (round, outgoing) = aggregate::start(session, &key, None, &message, randomness()?)
+    let (round, outgoing) = aggregate::start(session, &key, None, &message, party.randomness())
         .map_err(|error| Failure::usage(error.to_string()))?;
     drop(key);
     party.join().await?;
@@ -39,7 +39,7 @@ pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Resu
     let inbox = party.exchange(outgoing).await?;
     let closed = round.close(&inbox.broadcasts);
     let signed = party.checked(closed).await?;
-    sign::finish(&mut party, &signed, &message).await
+    sign::finish(party, &signed, &message).await
 }
 
 fn load_key(path: &Path, unlock: &Unlock) -> Result<KeyPair, Failure> {

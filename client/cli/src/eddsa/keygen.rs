@@ -3,7 +3,7 @@
 use serde_json::json;
 use white_city_eddsa::keygen;
 
-use super::{party::Party, randomness, share_file, share_file::ShareFile, unlock};
+use super::{party::Party, share_file, share_file::ShareFile, unlock};
 use crate::{
     args::{KeygenArgs, NetworkArgs},
     failure::Failure,
@@ -14,10 +14,10 @@ use crate::{
 
 /// Joins a session and runs this party to the end.
 pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    share_file::check_free(&args.out)?;
     let unlock = unlock(&args.unlock)?;
-    let client = network::signing(network, &args.identity)?;
-    let mut party = Party::enter(&client, args.session, output).await?;
+    share_file::check_free(&args.out, &unlock, args.party.session)?;
+    let client = network::signing(network, &args.party.identity)?;
+    let mut party = Party::enter(&client, &args.party, output).await?;
     if party.protocol() != KEYGEN {
         return Err(Failure::usage(format!(
             "the session runs {:?}, expected {KEYGEN:?}",
@@ -28,8 +28,9 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
     let (quorum, input) = (spec.quorum, read_input::<KeygenInput>(spec)?);
     let degree = input.threshold.saturating_sub(1);
     // Before joining, so that nothing that can't run is consented to.
-    let (round, outgoing) = keygen::start(party.eddsa_session()?, degree, quorum, randomness()?)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let (round, outgoing) =
+        keygen::start(party.eddsa_session()?, degree, quorum, party.randomness())
+            .map_err(|error| Failure::usage(error.to_string()))?;
     party.join().await?;
 
     let inbox = party.exchange(outgoing).await?;
@@ -48,6 +49,9 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
     };
     let pending = share.store_pending(&args.out, &unlock)?;
     if let Err(mut failure) = party.finish(outcome).await {
+        if failure.is_waiting() {
+            return Err(failure);
+        }
         failure.text = format!(
             "{} (the share is kept in {}: others may have seen the session finish)",
             failure.text,
@@ -60,5 +64,5 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
         "public_key": public_key, "share": args.out, "session": party.session.id(),
     });
     output.result(&result, &public_key);
-    Ok(())
+    party.forget()
 }

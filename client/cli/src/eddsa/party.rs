@@ -1,9 +1,12 @@
 //! What all protocols have in common: joining, exchanging rounds, blaming, finishing.
 
-use white_city_client::{Client, End, Error, Hash, Inbox, Session, SessionId, wire::hash::sha256};
-use white_city_eddsa::Outgoing;
+use white_city_client::{Client, End, Error, Hash, Inbox, Session, wire::hash::sha256};
+use white_city_eddsa::{Outgoing, Randomness};
 
-use crate::{failure::Failure, output::Output, presets::VERSION, progress, session::consent};
+use crate::{
+    args::PartyArgs, failure::Failure, journal, output::Output, presets::VERSION, progress,
+    session::consent,
+};
 
 /// Causes of aborts of these protocols.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +26,17 @@ pub struct Party<'a> {
 }
 
 impl<'a> Party<'a> {
-    /// Looks at a session without joining it.
+    /// Looks at a session without joining it, or goes on with one that was interrupted.
     pub async fn enter(
         client: &Client,
-        id: SessionId,
+        args: &PartyArgs,
         output: &'a Output,
     ) -> Result<Self, Failure> {
-        let session = client.session(id).await?;
+        let journal = journal::path(args.journal.as_ref(), &args.identity, args.session)?;
+        let mut session = client.resume(args.session, &journal).await?;
+        if args.once {
+            session.never_wait();
+        }
         let version = session.spec().version;
         if version != VERSION {
             return Err(Failure::usage(format!(
@@ -41,6 +48,16 @@ impl<'a> Party<'a> {
             output,
             round: 0,
         })
+    }
+
+    /// All randomness of the protocol.
+    pub fn randomness(&self) -> Randomness {
+        Randomness::from_seed(*self.session.randomness("white-city/eddsa"))
+    }
+
+    /// Forgets the session's keys: the result is safe.
+    pub fn forget(self) -> Result<(), Failure> {
+        Ok(self.session.forget()?)
     }
 
     /// The protocol's name.

@@ -7,7 +7,7 @@ use std::{
 
 use white_city_client::{
     IdentityKey, SessionId,
-    files::{promote, refuse_existing},
+    files::{FileError, promote, refuse_existing},
     vault::{self, Unlock},
     wire::limits::ROSTER_PARTIES_MAX,
 };
@@ -89,10 +89,19 @@ impl ShareFile {
     }
 
     /// Writes the share beside its final name. It has to be on disk before this party says that it is done: a key that
-    /// everybody finished and of which a share is lost would be worth less than no key.
+    /// everybody finished and of which a share is lost would be worth less than no key. After a crash it may be there already.
     pub fn store_pending(&self, out: &Path, unlock: &Unlock) -> Result<Pending, Failure> {
         let path = pending_name(out);
-        vault::store(&path, KIND, &self.encode(), unlock)?;
+        if path.exists() {
+            if Self::load(&path, unlock)?.encode() != self.encode() {
+                return Err(Failure::other(format!(
+                    "{} holds another share of this session",
+                    path.display()
+                )));
+            }
+        } else {
+            vault::store(&path, KIND, &self.encode(), unlock)?;
+        }
         Ok(Pending {
             path,
             out: out.to_owned(),
@@ -118,10 +127,16 @@ fn pending_name(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// Refuses names that are taken, before a session is joined.
-pub fn check_free(out: &Path) -> Result<(), Failure> {
+/// Refuses names that are taken, before a session is joined; but for a share that this session left unconfirmed.
+pub fn check_free(out: &Path, unlock: &Unlock, session: SessionId) -> Result<(), Failure> {
     refuse_existing(out)?;
-    Ok(refuse_existing(&pending_name(out))?)
+    let pending = pending_name(out);
+    match refuse_existing(&pending) {
+        Err(FileError::Exists { .. }) if ShareFile::load(&pending, unlock)?.session == session => {
+            Ok(())
+        }
+        other => Ok(other?),
+    }
 }
 
 #[cfg(test)]
@@ -185,8 +200,14 @@ mod tests {
         let pending = share().store_pending(&out, &unlock).unwrap();
         assert!(!out.exists());
         assert!(pending.path().exists());
+        let same_session = check_free(&out, &unlock, SessionId([9; 32]));
+        assert!(same_session.is_ok(), "the session that left it goes on");
+        assert!(share().store_pending(&out, &unlock).is_ok());
+        let mut other = share();
+        other.session = SessionId([8; 32]);
         assert!(
-            check_free(&out).is_err(),
+            check_free(&out, &unlock, other.session).is_err()
+                && other.store_pending(&out, &unlock).is_err(),
             "an unconfirmed share isn't overwritten"
         );
         let unconfirmed = pending.path().to_owned();

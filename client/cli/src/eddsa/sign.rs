@@ -6,7 +6,7 @@ use serde_json::json;
 use white_city_client::{SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
-use super::{expected, party::Party, randomness, share_file::ShareFile};
+use super::{expected, party::Party, share_file::ShareFile};
 use crate::{
     args::SignArgs,
     failure::Failure,
@@ -23,8 +23,14 @@ pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Resu
     let signers = signers(spec, &share, &input)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
-    let (round, outgoing) = sign::start(session, &share.share, &signers, &message, randomness()?)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let (round, outgoing) = sign::start(
+        session,
+        &share.share,
+        &signers,
+        &message,
+        party.randomness(),
+    )
+    .map_err(|error| Failure::usage(error.to_string()))?;
     drop(share);
     party.join().await?;
 
@@ -43,11 +49,11 @@ pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Resu
     let inbox = party.exchange(outgoing).await?;
     let closed = round.close(&inbox.broadcasts);
     let signed = party.checked(closed).await?;
-    finish(&mut party, &signed, &message).await
+    finish(party, &signed, &message).await
 }
 
 /// Finishes with the signature as outcome, and prints it once the others agree.
-pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> Result<(), Failure> {
+pub async fn finish(mut party: Party<'_>, signed: &Signed, message: &[u8]) -> Result<(), Failure> {
     if !signed.culprits.is_empty() {
         let culprits: Vec<String> = signed.culprits.iter().map(u16::to_string).collect();
         party.output.warning(&format!(
@@ -57,6 +63,9 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
     }
     let signature = hex::encode(signed.signature);
     let finished = party.finish(signed.outcome()).await;
+    if finished.as_ref().is_err_and(|failure| failure.is_waiting()) {
+        return finished;
+    }
     if finished.is_err() {
         party
             .output
@@ -69,7 +78,8 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
         "culprits": signed.culprits,
     });
     party.output.result(&result, &signature);
-    finished
+    finished?;
+    party.forget()
 }
 
 /// The bytes of a message in hex.
