@@ -91,15 +91,17 @@ impl Session {
         Ok(())
     }
 
-    /// As [`Session::send_slot`], for a slot that may have closed since it was signed for.
+    /// As [`Session::send_slot`], for a slot that the board may show already.
     pub(super) async fn show_slot(&mut self, round: u32) -> Result<(), Error> {
-        if self.observer.history().open_round() > round {
-            return self.check_own_slot(round);
+        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
+        let (digest, is_shown) = (own.digest, own.is_shown);
+        if !is_shown && !self.is_slot_filled(round, &digest)? {
+            return self.send_slot(round).await;
         }
-        if self.signed.get(&round).is_some_and(|own| own.is_shown) {
-            return Ok(());
+        if let Some(own) = self.signed.get_mut(&round) {
+            own.is_shown = true;
         }
-        self.send_slot(round).await
+        Ok(())
     }
 
     /// Signs and encodes.

@@ -29,14 +29,13 @@ impl Session {
             return Ok(());
         }
         self.sync().await?;
-        if self.observer.history().open_round() > 0 {
-            self.check_may_write(0)?;
-            return self.check_own_slot(0);
-        }
         if self.signed.contains_key(&0) {
-            return self.send_slot(0).await;
+            return self.show_slot(0).await;
         }
         self.check_may_write(0)?;
+        if self.observer.history().open_round() > 0 {
+            return self.check_own_slot(0);
+        }
         let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
         let (_, public) = secret.seed.key_pair(&self.id(), self.index);
         let public =

@@ -1,0 +1,7 @@
+//! Parties that are killed at every step, or come by once a round, and finish the same session.
+
+mod gate;
+mod killed;
+mod once;
+mod refused;
+mod world;

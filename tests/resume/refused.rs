@@ -1,0 +1,1 @@
+//! What a journal doesn't allow.

@@ -1,0 +1,234 @@
+//! A board in this process, and parties that are processes of the command line.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, vault};
+use white_city_testnet::{
+    Engine, Options, Testnet,
+    binaries::{Binaries, Need},
+    default_params,
+};
+
+/// The longest that anything in these tests may take.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// What is signed.
+pub const MESSAGE: &str = "resumed";
+const PARTIES: usize = 3;
+
+pub struct World {
+    pub net: Testnet,
+    pub dir: TempDir,
+    cli: PathBuf,
+}
+
+/// Starts a board of one validator, and makes three identities with their key files.
+pub async fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path().join("net"));
+    let mut params = default_params().unwrap();
+    (params.heartbeat_ms, params.cap_ms) = (100, 2_000);
+    options.params = Some(params);
+    (options.engine, options.replicas) = (Engine::Solo, 1);
+    let net = Testnet::create(&options).await.unwrap();
+    net.start_all().await.unwrap();
+    let cli = Binaries::find(&[Need::Cli]).await.unwrap().cli().unwrap();
+    let world = World { net, dir, cli };
+    for party in 0..PARTIES {
+        LocalKey::create(&world.file(party, "key")).unwrap();
+        vault::create_key_file(&world.file(party, "key32")).unwrap();
+    }
+    let started = async { while world.client().status().await.is_err() {} };
+    tokio::time::timeout(PATIENCE, started).await.unwrap();
+    world
+}
+
+impl World {
+    pub fn url(&self) -> String {
+        self.net.rpc_urls()[0].clone()
+    }
+
+    pub fn file(&self, party: usize, what: &str) -> PathBuf {
+        self.dir.path().join(format!("party{party}.{what}"))
+    }
+
+    pub fn client(&self) -> Client {
+        let builder = Client::builder(self.trust()).replicas([self.url()]);
+        builder.signer(self.key(0)).build().unwrap()
+    }
+
+    pub fn trust(&self) -> Trust {
+        Trust::genesis(self.net.dir().join("genesis.json")).unwrap()
+    }
+
+    pub fn key(&self, party: usize) -> LocalKey {
+        LocalKey::load(&self.file(party, "key")).unwrap()
+    }
+
+    fn identity(&self, party: usize) -> IdentityKey {
+        self.key(party).identity()
+    }
+
+    /// A command of the command line that talks to the board by way of this address.
+    pub fn command(&self, url: &str, args: &[&str]) -> Command {
+        self.launched(Command::new(&self.cli), url, args)
+    }
+
+    /// The same, where no file can become larger than `bytes`: the system ends whoever writes on.
+    pub fn limited(&self, bytes: u64, args: &[&str]) -> Command {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--fsize={bytes}")).arg(&self.cli);
+        self.launched(command, &self.url(), args)
+    }
+
+    fn launched(&self, mut command: Command, url: &str, args: &[&str]) -> Command {
+        command
+            .args(args)
+            .arg("--trust")
+            .arg(self.net.dir().join("genesis.json"))
+            .args(["--replica", url, "--json"])
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Opens a session of these parties.
+    pub async fn open(&self, parties: &[usize], preset: &[&str]) -> SessionId {
+        let keys: Vec<String> = parties
+            .iter()
+            .map(|party| self.identity(*party).to_string())
+            .collect();
+        let mut args = vec!["session", "open", "--identity", "party0.key"];
+        keys.iter()
+            .for_each(|key| args.extend(["--party", key.as_str()]));
+        args.extend(preset);
+        let opened = run(self.command(&self.url(), &args)).await;
+        SessionId::from_hex(result(&opened)["session"].as_str().unwrap()).unwrap()
+    }
+
+    pub async fn open_keygen(&self) -> SessionId {
+        let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
+        self.open(&[0, 1, 2], &preset).await
+    }
+
+    pub async fn open_signing(&self, public_key: &str) -> SessionId {
+        let what = ["--public-key", public_key, "--message", MESSAGE];
+        let preset = [&["--preset", "eddsa-sign"][..], &what].concat();
+        self.open(&[0, 1], &preset).await
+    }
+
+    /// Makes a key of all parties, whose shares are in `party*.share`.
+    pub async fn keygen(&self) -> String {
+        let id = self.open_keygen().await;
+        let all = (0..PARTIES).map(|party| {
+            let args = Step::Keygen.args(party, id);
+            self.command(&self.url(), &args.each_ref().map(String::as_str))
+        });
+        let all = futures::future::join_all(all.map(run)).await;
+        let keys = all
+            .iter()
+            .map(|done| result(done)["public_key"].as_str().unwrap().to_owned());
+        let mut keys: Vec<String> = keys.collect();
+        keys.dedup();
+        assert_eq!(keys.len(), 1);
+        keys.remove(0)
+    }
+
+    /// What speaks against anybody, if anything does.
+    pub async fn assert_nobody_is_blamed(&self, id: SessionId) {
+        let evidence = self.client().evidence(id).await.unwrap();
+        assert!(evidence.culprits.is_empty(), "{:?}", evidence.culprits);
+    }
+
+    pub fn journal(&self, party: usize, id: SessionId) -> PathBuf {
+        self.file(party, "key.journals").join(id.to_string())
+    }
+}
+
+/// What a party runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Keygen,
+    Sign,
+}
+
+impl Step {
+    /// How many transactions one party sends: its join, its posts, its finish.
+    pub const fn transactions(self) -> usize {
+        match self {
+            Self::Keygen => 4,
+            Self::Sign => 6,
+        }
+    }
+
+    pub fn args(self, party: usize, id: SessionId) -> [String; 10] {
+        let (command, share) = match self {
+            Self::Keygen => ("keygen", "--out"),
+            Self::Sign => ("sign", "--share"),
+        };
+        let file = |what: &str| format!("party{party}.{what}");
+        [
+            "eddsa",
+            command,
+            "--identity",
+            &file("key"),
+            "--session",
+            &id.to_string(),
+            share,
+            &file("share"),
+            "--key-file",
+            &file("key32"),
+        ]
+        .map(str::to_owned)
+    }
+}
+
+pub fn spawn(mut command: Command) -> Child {
+    command.spawn().unwrap()
+}
+
+/// Runs to the end.
+pub async fn run(mut command: Command) -> Output {
+    let output = command.output();
+    tokio::time::timeout(PATIENCE, output)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// The result of a command that has succeeded.
+pub fn result(done: &Output) -> Value {
+    let (out, err) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    assert!(done.status.success(), "{}\n{out}\n{err}", done.status);
+    serde_json::from_str(out.lines().last().unwrap()).unwrap()
+}
+
+/// Checks a signature with a verifier that isn't ours.
+pub fn assert_signed(result: &Value, public_key: &str) {
+    let bytes = |what: &str| hex::decode(result[what].as_str().unwrap()).unwrap();
+    assert_eq!(result["public_key"], public_key);
+    let key: [u8; 32] = bytes("public_key").try_into().unwrap();
+    let key = VerifyingKey::from_bytes(&key).unwrap();
+    let signature = Signature::from_slice(&bytes("signature")).unwrap();
+    key.verify_strict(MESSAGE.as_bytes(), &signature).unwrap();
+}
+
+/// Removes what an earlier run of the same party has made.
+pub fn remove(path: &Path) {
+    if path.exists() {
+        std::fs::remove_file(path).unwrap();
+    }
+}
