@@ -5,7 +5,11 @@ mod world;
 
 use std::time::Duration;
 
-use white_city_client::{End, Error, Session, wire::pb};
+use white_city_client::{
+    End, Error, Session,
+    receipt::{Claim, ForkClaim},
+    wire::pb,
+};
 use world::{Forked, Setup, Switch};
 
 /// The longest that anything in these tests may take.
@@ -241,6 +245,55 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
         .await;
     assert_eq!(refused.unwrap_err(), stopped, "it never writes again");
     assert!(!forked.b.filled(forked.id).await.contains(0));
+    forked.stop().await;
+}
+
+/// A party remembers over a restart what it has signed for: it isn't led into another history, and can prove it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("journal");
+    let (mut a, mut b) = (
+        forked.a.sessions(&[1]).await,
+        forked.b.sessions(&[2, 3]).await,
+    );
+    a.push(forked.a.resumed(0, &journal).await.unwrap());
+    joined(&forked, &mut a, &mut b).await;
+    fork_in_round_1(&forked, &mut a, &mut b).await;
+    let mut first = a.pop().unwrap();
+    first.post(2, b"signed".to_vec(), vec![]).await.unwrap();
+    drop(first);
+    let stopped = async {
+        loop {
+            match forked.b.resumed(0, &journal).await {
+                // The other board isn't as high yet.
+                Err(Error::Unreachable(_) | Error::Refused { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                other => return other.err().unwrap(),
+            }
+        }
+    };
+    let stopped = tokio::time::timeout(PATIENCE, stopped).await.unwrap();
+    let Error::Fork(fork) = &stopped else {
+        panic!("{stopped}");
+    };
+    let trust = forked.client_of_both(0).trust().clone();
+    let proven = fork.receipt(&trust).verify(&trust).unwrap();
+    assert!(matches!(
+        proven.claim,
+        Claim::Fork(ForkClaim::Session { round: 2, .. })
+    ));
+    assert!(!forked.b.filled(forked.id).await.contains(0));
+    // Its own history it goes on with.
+    let mut first = forked.a.resumed(0, &journal).await.unwrap();
+    first.post(2, b"signed".to_vec(), vec![]).await.unwrap();
     forked.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Two boards of one genesis and one validator's key, and an adversary that carries transactions between them.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -268,6 +269,12 @@ impl Board {
             sessions.push(client.session(self.id).await.unwrap());
         }
         sessions
+    }
+
+    /// A session with a journal, of a party that knows this board only.
+    pub async fn resumed(&self, party: u8, journal: &Path) -> Result<Session, Error> {
+        let client = client(&self.trust, &[&self.url], party);
+        client.resume(self.id, journal).await
     }
 
     pub async fn transcript(&self, id: SessionId) -> Hash {
