@@ -8,5 +8,7 @@ mod crash;
 mod equivocation;
 mod outage;
 mod replicas;
+mod resume;
+mod secrets;
 mod tampering;
 mod world;

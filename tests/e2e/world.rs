@@ -154,13 +154,19 @@ pub async fn join(session: &mut Session) -> Result<(), Error> {
     session.wait_ready().await
 }
 
-/// One round: something for everybody and something for each, and all of it arrives.
-pub async fn round(session: &mut Session, number: u32) -> Result<(), Error> {
+/// Posts something for everybody, and something for each other member.
+pub async fn post(session: &mut Session, number: u32) -> Result<(), Error> {
     let me = session.index();
     let members: Vec<u16> = session.history().members().iter().collect();
     let p2p = members.iter().filter(|to| **to != me);
     let p2p = p2p.map(|to| (*to, word(number, me, *to).into())).collect();
-    session.post(number, word(number, me, me), p2p).await?;
+    session.post(number, word(number, me, me), p2p).await
+}
+
+/// One round, and all of it arrives.
+pub async fn round(session: &mut Session, number: u32) -> Result<(), Error> {
+    let me = session.index();
+    post(session, number).await?;
     let inbox = session.inbox(number).await?;
     assert!(!inbox.broadcasts.is_empty());
     for (from, broadcast) in &inbox.broadcasts {
