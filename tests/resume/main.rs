@@ -4,5 +4,6 @@ mod dumps;
 mod gate;
 mod killed;
 mod once;
+mod progress;
 mod refused;
 mod world;

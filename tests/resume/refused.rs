@@ -54,7 +54,7 @@ fn word(round: u32, from: u16, to: u16) -> Vec<u8> {
     format!("round {round} from {from} to {to}").into_bytes()
 }
 
-async fn post(session: &mut Session, round: u32) -> Result<(), Error> {
+pub async fn post(session: &mut Session, round: u32) -> Result<(), Error> {
     let me = session.index();
     let others = (0..session.n()).filter(|to| *to != me);
     let p2p = others.map(|to| (to, word(round, me, to).into())).collect();
@@ -96,7 +96,7 @@ async fn again<T>(ask: impl AsyncFn() -> Result<T, Error>) -> T {
 }
 
 /// Two parties that have joined, with journals.
-async fn two(world: &World) -> (SessionId, Session, Session) {
+pub async fn two(world: &World) -> (SessionId, Session, Session) {
     let id = open(world, 2).await;
     let mut first = resume(world, 0, id).await;
     let mut second = resume(world, 1, id).await;

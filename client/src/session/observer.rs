@@ -7,6 +7,7 @@ mod rereading;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::{Stream, stream::unfold};
 use tokio::{sync::watch, time::Instant};
 use white_city_wire::{
     Hash, IdentityKey, Signature, SignedEntry, Spec,
@@ -181,6 +182,21 @@ impl Observer {
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.progress.subscribe()
+    }
+
+    /// The same as a stream, which ends with this handle. Whoever is slow gets the newest only.
+    pub fn progress_stream(&self) -> impl Stream<Item = Progress> + Send + Unpin + use<> {
+        let mut news = self.progress.subscribe();
+        news.mark_changed();
+        Box::pin(unfold(news, async |mut news| {
+            loop {
+                news.changed().await.ok()?;
+                let now = news.borrow_and_update().clone();
+                if let Some(now) = now {
+                    return Some((now, news));
+                }
+            }
+        }))
     }
 
     /// The end, if the session has ended.
