@@ -4,8 +4,9 @@
 mod abci_calls;
 mod check_tx;
 mod consensus;
+mod proposing;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
@@ -16,9 +17,11 @@ use crate::{
     config::Config,
     fault::FaultFile,
     halt::Halt,
+    parked::Parked,
     pending::Pending,
     store::{Snapshot, Store, StoreError, Tip},
     verified::VerifiedCache,
+    waiting::Bounds,
 };
 
 /// The state after the last committed block, for everybody who only reads.
@@ -74,6 +77,11 @@ struct Shared {
     committed: RwLock<Option<Arc<Committed>>>,
     consensus: Mutex<consensus::Consensus>,
     pending: Mutex<Pending>,
+    /// What is pending has changed so that a proposal may not have to wait any more.
+    news: Condvar,
+    /// `None` when proposals don't wait.
+    waiting: Option<Bounds>,
+    parked: Mutex<Parked>,
     budget: Mutex<Budget>,
     verified: VerifiedCache,
     halt: Halt,
@@ -107,6 +115,9 @@ impl Replica {
                     config.pending_per_identity,
                     config.pending_total,
                 )),
+                news: Condvar::new(),
+                waiting: config.waiting(),
+                parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 halt,
@@ -142,6 +153,13 @@ impl Replica {
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.shared
             .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn parked(&self) -> MutexGuard<'_, Parked> {
+        self.shared
+            .parked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,12 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
 
+use crate::waiting::Bounds;
+
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
+
+/// Longest waiting of a proposal that may be configured, ms: a quarter of CometBFT's `timeout_propose`.
+pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
 
 /// How a replica runs. Every key is described in `config/replica.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,6 +36,14 @@ pub struct Config {
     pub open_keys_per_second: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
     pub verified_cache_bytes: u64,
+    /// Memory for entries that came a moment too early, bytes.
+    pub parked_bytes: u64,
+    /// The longest that a proposal waits for rounds that fill, ms; 0: proposals don't wait.
+    pub proposal_wait_ms: u64,
+    /// How long after its last entry a round still counts as filling, ms.
+    pub proposal_gap_ms: u64,
+    /// How long what is complete is held back for rounds that fill, ms.
+    pub proposal_hold_ms: u64,
     /// A file that names the step of a block at which the process dies: `fault` in the home, in builds with the feature
     /// `fault-points` only.
     #[serde(skip)]
@@ -57,6 +71,10 @@ impl Default for Config {
             pending_total: 20_000,
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
+            parked_bytes: 64 << 20,
+            proposal_wait_ms: 200,
+            proposal_gap_ms: 50,
+            proposal_hold_ms: 10,
             fault_file: None,
         }
     }
@@ -158,7 +176,22 @@ impl Config {
             "pending_total",
             self.pending_total.to_string(),
             "at least pending_per_identity",
+        )?;
+        key(
+            self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
+            "proposal_wait_ms",
+            self.proposal_wait_ms.to_string(),
+            "at most 500: the other replicas' time-out for a proposal must stay far away",
         )
+    }
+
+    /// The bounds of a proposal's waiting; `None` when it doesn't wait.
+    pub(crate) fn waiting(&self) -> Option<Bounds> {
+        (self.proposal_wait_ms > 0).then(|| Bounds {
+            budget: Duration::from_millis(self.proposal_wait_ms),
+            gap: Duration::from_millis(self.proposal_gap_ms),
+            hold: Duration::from_millis(self.proposal_hold_ms),
+        })
     }
 
     /// Where to listen.

@@ -119,39 +119,52 @@ pub fn execute(
     })
 }
 
+/// A transaction that may go into a proposal.
+pub struct Offered {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What they say, verified.
+    pub tx: Arc<VerifiedTx>,
+}
+
+impl Offered {
+    /// One that this replica holds.
+    pub fn held(tx: Arc<VerifiedTx>) -> Self {
+        Self {
+            bytes: tx.encode().into(),
+            tx,
+        }
+    }
+}
+
 /// Puts a block together: of the candidates those that are valid and fit, behind the seal.
 pub fn propose(
     state: &State,
     context: BlockContext,
-    candidates: &[Bytes],
+    candidates: Vec<Offered>,
     max_bytes: u64,
-    cache: &VerifiedCache,
 ) -> (Executed, Vec<Bytes>) {
-    let network = Arc::clone(state.network());
     let mut open = Block::begin(state.clone(), context);
-    let candidates = candidates
-        .iter()
-        .filter_map(|bytes| {
-            let tx = cache.verify(&open, &network.id, bytes).ok()?;
-            let (session, last_call) = open.place(&tx);
-            Some(Candidate {
-                session,
-                last_call,
-                item: (bytes, tx),
-            })
-        })
-        .collect();
+    let candidates = candidates.into_iter().map(|offered| {
+        let (session, last_call) = open.place(&offered.tx);
+        Candidate {
+            session,
+            last_call,
+            item: offered,
+        }
+    });
+    let ordered = packing::order(candidates.collect());
     let mut left = max_bytes.saturating_sub(in_block(u64::from(SEAL_BYTES)));
     let mut valid = Vec::new();
     let mut block = vec![Bytes::new()];
-    for (bytes, tx) in packing::order(candidates) {
+    for Offered { bytes, tx } in ordered {
         let needed = in_block(u64::from(tx.bytes()));
         if needed > left {
             continue;
         }
         if let Ok(session) = open.apply(&tx) {
             left -= needed;
-            block.push(bytes.clone());
+            block.push(bytes);
             valid.push((session, tx));
         }
     }

@@ -13,11 +13,13 @@ pub mod genesis;
 pub mod halt;
 mod known_keys;
 mod packing;
+mod parked;
 mod pending;
 pub mod program;
 pub mod query;
 pub mod store;
 mod verified;
+mod waiting;
 
 pub use app::Replica;
 pub use config::Config;

@@ -1,8 +1,11 @@
 //! What a replica holds pending: one transaction a slot, a bounded number of each identity and in all, so that
 //! nobody fills CometBFT's mempool, which would refuse everybody. Local policy, never consensus.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod arrivals;
 
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+pub use arrivals::Arrivals;
 use white_city_wire::{
     Hash, IdentityKey, Refusal, SessionId, SignedEntry, SignedTx, VerifiedTx, entry::Entry,
     keys::Signature, tx::Action,
@@ -33,6 +36,16 @@ enum Counted {
     Evidence,
 }
 
+impl Place {
+    /// The round that it is a slot of.
+    const fn round(&self) -> Option<(SessionId, u32)> {
+        match self {
+            Self::Slot(session, round, _) => Some((*session, *round)),
+            _ => None,
+        }
+    }
+}
+
 impl Counted {
     const fn of(place: &Place) -> Self {
         match place {
@@ -59,6 +72,7 @@ pub struct Pending {
     /// How many of the held ones open a session.
     opens: u32,
     held: BTreeMap<Place, Held>,
+    arrivals: Arrivals,
     identities: BTreeMap<[u8; 32], u32>,
     /// Evidence that this replica has found and that waits for a block of its own.
     found: BTreeMap<(SessionId, u16), Vec<u8>>,
@@ -69,23 +83,24 @@ const OPENS_PART: u32 = 10;
 /// Most pieces of evidence that wait for a block.
 const FOUND_MAX: usize = 1_024;
 /// Blocks after which what CometBFT hasn't rechecked is forgotten: it dropped it.
-const FORGET_BLOCKS: u64 = 3;
+pub const FORGET_BLOCKS: u64 = 3;
 
 impl Pending {
-    pub const fn new(per_identity: u32, total: u32) -> Self {
+    pub fn new(per_identity: u32, total: u32) -> Self {
         Self {
             per_identity,
             total,
             opens: 0,
             held: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             identities: BTreeMap::new(),
             found: BTreeMap::new(),
         }
     }
 
-    /// Takes a transaction that the state would take; taking the very same again is fine. One digest can be signed in many
+    /// Takes a transaction that the state would take, `now`; taking the very same again is fine. One digest can be signed in many
     /// ways: only the first of them is taken, or one signer could fill the mempool with copies.
-    pub fn take(&mut self, tx: &Arc<VerifiedTx>, height: u64) -> Result<(), Refusal> {
+    pub fn take(&mut self, tx: &Arc<VerifiedTx>, height: u64, now: Instant) -> Result<(), Refusal> {
         let (place, digest) = place(tx);
         if let Some(held) = self.held.get_mut(&place) {
             if held.tx == *tx {
@@ -105,6 +120,7 @@ impl Pending {
         if counted == Counted::Open {
             self.opens += 1;
         }
+        self.arrivals.note(place.round(), now);
         let held = Held {
             digest,
             tx: Arc::clone(tx),
@@ -155,6 +171,7 @@ impl Pending {
         {
             let counted = Counted::of(&place);
             self.held.remove(&place);
+            self.arrivals.forget(place.round());
             if counted == Counted::Open {
                 self.opens = self.opens.saturating_sub(1);
             }
@@ -199,10 +216,14 @@ impl Pending {
         }
     }
 
-    /// What is held of sessions that `wanted` names.
-    pub fn held_of(&self, wanted: impl Fn(&VerifiedTx) -> bool) -> Vec<Vec<u8>> {
-        let held = self.held.values().filter(|held| wanted(&held.tx));
-        held.map(|held| held.tx.encode()).collect()
+    /// What is held.
+    pub fn held(&self) -> impl Iterator<Item = &Arc<VerifiedTx>> {
+        self.held.values().map(|held| &held.tx)
+    }
+
+    /// When it came.
+    pub const fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// The evidence that waits for a block.
@@ -257,6 +278,11 @@ fn place(tx: &VerifiedTx) -> (Place, Hash) {
         }
         Action::Reveal(reveal) => (Place::Reveal(reveal.session, reveal.index), reveal.digest()),
     }
+}
+
+/// The session and round of the slot that a transaction fills, if it fills one.
+pub fn round_of(tx: &VerifiedTx) -> Option<(SessionId, u32)> {
+    place(tx).0.round()
 }
 
 /// The entry in a transaction, if it is one.

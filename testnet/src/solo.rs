@@ -63,8 +63,13 @@ impl Solo {
         };
         let store = store.map_err(|error| failed(&error))?;
         let (stops, stopped) = mpsc::channel();
-        let replica = Replica::new(&Config::default(), store, Halt::new(stops))
-            .map_err(|error| failed(&error))?;
+        // A block costs nothing here, so that none waits to be worth it.
+        let config = Config {
+            proposal_wait_ms: 0,
+            ..Config::default()
+        };
+        let replica =
+            Replica::new(&config, store, Halt::new(stops)).map_err(|error| failed(&error))?;
         let chain = Chain::start(replica, genesis, stopped).map_err(Error::Solo)?;
         let chain = Arc::new(chain);
         let listener = TcpListener::bind(("127.0.0.1", rpc_port))

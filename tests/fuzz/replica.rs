@@ -44,8 +44,12 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let store = Store::in_memory().unwrap();
-        let replica =
-            Replica::new(&Config::default(), store, Halt::new(mpsc::channel().0)).unwrap();
+        // Nothing comes while a block is made.
+        let config = Config {
+            proposal_wait_ms: 0,
+            ..Config::default()
+        };
+        let replica = Replica::new(&config, store, Halt::new(mpsc::channel().0)).unwrap();
         let request = init_chain();
         let network = genesis::network(&request).unwrap().id;
         assert_eq!(replica.init_chain(request).app_hash.len(), 32);

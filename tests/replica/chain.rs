@@ -27,6 +27,14 @@ pub struct Chain {
     pub height: u64,
 }
 
+/// The configuration of a replica whose proposals don't wait: nothing comes while a test makes a block.
+pub fn naive() -> Config {
+    Config {
+        proposal_wait_ms: 0,
+        ..Config::default()
+    }
+}
+
 /// Hash of the block at a height, as the simulator names it.
 pub fn block_hash(height: u64) -> Hash {
     sha256(&height.to_be_bytes())
@@ -141,6 +149,9 @@ impl Chain {
                 )
             })
             .collect();
+        for join in &joins {
+            self.replica.check_tx(join).unwrap();
+        }
         self.block(&joins);
         session
     }

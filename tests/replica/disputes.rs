@@ -3,7 +3,6 @@
 use prost::Message as _;
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
-use white_city_replica::Config;
 use white_city_state_machine::{Session, Slot};
 use white_city_tests::{
     dispute::{Place, complain_about, ikm_e, reveal_of},
@@ -19,7 +18,7 @@ use white_city_wire::{
     tx::{Action, Join, Post, join_from_pb, open_from_pb},
 };
 
-use crate::chain::{Chain, replica};
+use crate::chain::{Chain, naive, replica};
 
 const SECRET: &[u8] = b"a share";
 
@@ -110,7 +109,7 @@ impl Case {
 }
 
 fn case(good: bool) -> Case {
-    Case::new(Chain::new(&Config::default()), good)
+    Case::new(Chain::new(&naive()), good)
 }
 
 #[test]
@@ -188,17 +187,17 @@ fn a_replica_that_is_started_again_in_the_middle_of_a_dispute_goes_on_with_it() 
     for good in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("board.redb");
-        let mut chain = Chain::new(&Config::default());
-        let (on_disk, stops) = replica(Some(&path), &Config::default());
+        let mut chain = Chain::new(&naive());
+        let (on_disk, stops) = replica(Some(&path), &naive());
         on_disk.init(chain.network.clone()).unwrap();
         (chain.replica, chain.stops) = (on_disk, stops);
         let mut case = Case::new(chain, good);
         let restart = |case: &mut Case| {
             let before = case.get();
             // The file is locked as long as anybody has it open.
-            let (elsewhere, stops) = replica(None, &Config::default());
+            let (elsewhere, stops) = replica(None, &naive());
             (case.chain.replica, case.chain.stops) = (elsewhere, stops);
-            let (again, stops) = replica(Some(&path), &Config::default());
+            let (again, stops) = replica(Some(&path), &naive());
             (case.chain.replica, case.chain.stops) = (again, stops);
             assert_eq!(case.get(), before);
         };

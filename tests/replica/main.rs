@@ -2,7 +2,9 @@
 
 mod chain;
 mod disputes;
+mod early;
 mod mempool;
 mod proposals;
 mod restart;
 mod socket;
+mod waiting;

@@ -9,13 +9,13 @@ use white_city_wire::{
     tx::{Action, UncheckedTx},
 };
 
-use crate::chain::Chain;
+use crate::chain::{Chain, naive};
 
 fn config(per_identity: u32, total: u32) -> Config {
     Config {
         pending_per_identity: per_identity,
         pending_total: total,
-        ..Config::default()
+        ..naive()
     }
 }
 
@@ -54,7 +54,7 @@ fn what_the_engine_dropped_is_forgotten_after_a_few_blocks() {
 #[test]
 fn a_second_entry_for_a_slot_pending_or_stored_becomes_evidence_in_the_next_proposal() {
     for stored_first in [false, true] {
-        let mut chain = Chain::new(&Config::default());
+        let mut chain = Chain::new(&naive());
         let parties = Party::several(3);
         let session = chain.running(&parties);
         let first = chain.post(&parties, session, 1, b"one");
@@ -134,7 +134,7 @@ fn strangers_openings_are_bounded_in_all_and_the_genesis_openers_are_not_concern
     let (listed, strangers) = everybody.split_at(3);
     let config = Config {
         open_keys_per_second: 100,
-        ..Config::default()
+        ..naive()
     };
     let mut chain = Chain::with_openers(&config, &[(&listed[0], 100, 500_000)]);
     // 16 seconds' worth are 1 600 keys; each of these costs 3 and 16.
@@ -161,7 +161,7 @@ fn strangers_openings_are_bounded_in_all_and_the_genesis_openers_are_not_concern
 
 #[test]
 fn what_is_stored_already_says_so() {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let session = chain.running(&parties);
     let post = chain.post(&parties, session, 0, b"one");
@@ -171,13 +171,13 @@ fn what_is_stored_already_says_so() {
 
 #[test]
 fn nothing_is_taken_before_the_genesis() {
-    let (replica, _stops) = crate::chain::replica(None, &Config::default());
+    let (replica, _stops) = crate::chain::replica(None, &naive());
     assert_eq!(replica.check_tx(b"anything"), Err(Refusal::NotReady));
 }
 
 #[test]
 fn one_entry_signed_twice_over_is_taken_once_and_is_no_evidence() {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let session = chain.running(&parties);
     let post = chain.post(&parties, session, 0, b"one");

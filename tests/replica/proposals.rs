@@ -1,10 +1,10 @@
 //! What a proposer puts into a block.
 
-use white_city_replica::{Config, app::Fatal};
+use white_city_replica::app::Fatal;
 use white_city_tests::party::Party;
 use white_city_wire::seal::Seal;
 
-use crate::chain::{Chain, proposed};
+use crate::chain::{Chain, naive, proposed};
 
 /// What a transaction takes of a block: CometBFT counts it as a protobuf field.
 fn in_block(bytes: usize) -> u64 {
@@ -13,7 +13,7 @@ fn in_block(bytes: usize) -> u64 {
 
 #[test]
 fn seal_and_transactions_fit_the_room_that_there_is_to_the_byte() {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let session = chain.running(&parties);
     let posts: Vec<Vec<u8>> = (0..3)
@@ -37,7 +37,7 @@ fn seal_and_transactions_fit_the_room_that_there_is_to_the_byte() {
 
 #[test]
 fn what_is_invalid_is_left_out_and_every_replica_accepts_the_rest() -> Result<(), Fatal> {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let session = chain.running(&parties);
     let post = chain.post(&parties, session, 0, b"one");
@@ -64,8 +64,8 @@ fn what_is_invalid_is_left_out_and_every_replica_accepts_the_rest() -> Result<()
 
 #[test]
 fn the_same_proposal_is_judged_from_memory_and_afresh_alike() {
-    let mut one = Chain::new(&Config::default());
-    let mut two = Chain::new(&Config::default());
+    let mut one = Chain::new(&naive());
+    let mut two = Chain::new(&naive());
     let parties = Party::several(3);
     assert_eq!(one.running(&parties), two.running(&parties));
     let session = one.open(&parties, 1).0;
@@ -85,7 +85,7 @@ fn the_same_proposal_is_judged_from_memory_and_afresh_alike() {
 
 #[test]
 fn what_is_held_of_a_session_in_last_call_is_proposed_though_the_engine_offers_none_of_it() {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let session = chain.running(&parties);
     let post = chain.post(&parties, session, 0, b"honest");

@@ -2,11 +2,11 @@
 //! stops the replica.
 
 use prost::bytes::Bytes;
-use white_city_replica::{Config, app::Fatal};
+use white_city_replica::app::Fatal;
 use white_city_tests::{party::Party, rng::Rng, simulator::World};
 use white_city_wire::{Hash, Network, board::Status, seal::Seal};
 
-use crate::chain::{Chain, proposed, replica};
+use crate::chain::{Chain, naive, proposed, replica};
 
 const SEEDS: u64 = 16;
 const BLOCKS: usize = 60;
@@ -19,8 +19,8 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
         let mut rng = Rng::new(seed);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("board.redb");
-        let (mut disk, _stops) = replica(Some(&path), &Config::default());
-        let (memory, _memory_stops) = replica(None, &Config::default());
+        let (mut disk, _stops) = replica(Some(&path), &naive());
+        let (memory, _memory_stops) = replica(None, &naive());
         for height in 1..=BLOCKS {
             let observed = world.block();
             let context = observed.executed.context;
@@ -56,7 +56,7 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
             }
             if rng.chance(25) {
                 drop(disk);
-                (disk, _) = replica(Some(&path), &Config::default());
+                (disk, _) = replica(Some(&path), &naive());
                 let tip = disk.committed().unwrap().tip.clone();
                 let state = &disk.committed().unwrap().state;
                 let sessions = || state.sessions().iter();
@@ -87,9 +87,9 @@ fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("board.redb");
     let network = white_city_tests::network::network(1, white_city_tests::network::params(&[]));
-    let (before, _stops) = replica(Some(&path), &Config::default());
+    let (before, _stops) = replica(Some(&path), &naive());
     let genesis = before.init(Network::clone(&network)).unwrap();
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let (_, open) = chain.open(&parties, 1);
     let block = chain.propose(&[open], 1 << 20);
@@ -97,7 +97,7 @@ fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
     let (_, root) = before.decide(&proposed(&context, block.clone())).unwrap();
     assert_ne!(root, genesis);
     drop(before);
-    let (after, _stops) = replica(Some(&path), &Config::default());
+    let (after, _stops) = replica(Some(&path), &naive());
     assert!(
         after.committed().is_none(),
         "nothing is stored before the commit"
@@ -115,7 +115,7 @@ fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
 
 #[test]
 fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_changes_nothing() {
-    let mut chain = Chain::new(&Config::default());
+    let mut chain = Chain::new(&naive());
     let parties = Party::several(3);
     let (_, open) = chain.open(&parties, 1);
     let good = chain.propose(std::slice::from_ref(&open), 1 << 20);

@@ -12,9 +12,9 @@ use prost::Message;
 use tendermint_proto::v0_38::abci::{
     Request, RequestEcho, RequestFinalizeBlock, RequestFlush, Response, request, response,
 };
-use white_city_replica::{Config, abci::Server, config::Listen, halt::Stop};
+use white_city_replica::{abci::Server, config::Listen, halt::Stop};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, naive};
 
 fn echo(text: &str) -> request::Value {
     request::Value::Echo(RequestEcho {
@@ -67,7 +67,7 @@ fn exchange(stream: &mut (impl Read + Write)) {
 fn both_kinds_of_socket_answer_in_order_and_close_on_a_malformed_frame() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");
-    let chain = Chain::new(&Config::default());
+    let chain = Chain::new(&naive());
     let unix = Server::bind(&Listen::Unix(path.clone())).unwrap();
     let tcp = Server::bind(&Listen::Tcp("127.0.0.1:0".into())).unwrap();
     let address = tcp.tcp_address().unwrap();
@@ -96,7 +96,7 @@ fn both_kinds_of_socket_answer_in_order_and_close_on_a_malformed_frame() {
 fn a_replica_that_halts_says_why_once_and_answers_nobody_any_more() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");
-    let chain = Chain::new(&Config::default());
+    let chain = Chain::new(&naive());
     let server = Server::bind(&Listen::Unix(path.clone())).unwrap();
     let (replica, halt) = (chain.replica.clone(), chain.replica.halt().clone());
     thread::spawn(move || server.serve(&replica, &halt));

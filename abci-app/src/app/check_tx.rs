@@ -1,6 +1,6 @@
 //! What this replica takes into its mempool.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use white_city_state_machine::Block;
 use white_city_wire::{
@@ -24,13 +24,36 @@ impl Replica {
         let verified = &self.shared.verified;
         let tx = verified.verify_admitted(&block, network, bytes, admit)?;
         if let Err(refusal) = block.check(&tx) {
-            if matches!(refusal, Refusal::SlotTaken { .. }) {
-                self.note_second_entry(&committed, &tx);
+            match refusal {
+                Refusal::SlotTaken { .. } => self.note_second_entry(&committed, &tx),
+                Refusal::RoundNotOpen { round, open } if round == open.saturating_add(1) => {
+                    self.park(&committed, &tx);
+                }
+                _ => {}
             }
             self.pending().release(&tx);
             return Err(refusal);
         }
-        self.pending().take(&tx, committed.tip.height)
+        let taken = self
+            .pending()
+            .take(&tx, committed.tip.height, Instant::now());
+        taken.inspect(|()| self.tell_proposal(&committed, &tx))
+    }
+
+    /// Keeps a member's entry for the round that opens next.
+    fn park(&self, committed: &Committed, tx: &Arc<VerifiedTx>) {
+        let Some((session, _, index)) = signed_entry(tx).map(|signed| signed.entry.slot()) else {
+            return;
+        };
+        let session = committed.state.session(&session).ok();
+        let body = session.and_then(|session| session.body().ok());
+        if body.is_none_or(|body| !body.members.contains(index) || body.has_left(index)) {
+            return;
+        }
+        let first = self.parked().park(tx, committed.tip.height);
+        if let Some(first) = first.and_then(|first| signed_entry(&first)) {
+            self.pending().note_equivocation(Some(first), tx);
+        }
     }
 
     /// Whether an opening deserves that its roster's keys are checked, a thousand of which take 50 ms: everything that costs

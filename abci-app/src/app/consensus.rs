@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
+    time::Instant,
 };
 
 use bytes::Bytes;
-use white_city_state_machine::{BlockContext, Preview, State};
+use white_city_state_machine::{BlockContext, State};
 use white_city_wire::{
     Hash, Network,
     seal::{BlockTime, Seal},
@@ -16,6 +17,7 @@ use super::{Committed, Replica};
 use crate::{
     execution::{self, Executed, InvalidBlock},
     fault::Step,
+    pending::Pending,
     store::{StoreError, Tip},
 };
 
@@ -106,43 +108,6 @@ impl Replica {
             snapshot,
         });
         Ok(root)
-    }
-
-    /// Puts a proposal together from `candidates` and what this replica has found itself.
-    ///
-    /// # Errors
-    /// [`Fatal::NoGenesis`].
-    pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
-        let committed = self.committed().ok_or(Fatal::NoGenesis)?;
-        let context = context(&proposed, &committed);
-        let candidates = self.candidates(&committed, context, &proposed.block);
-        self.shared.fault.point(Step::Prepare);
-        let cache = &self.shared.verified;
-        let (executed, block) =
-            execution::propose(&committed.state, context, &candidates, max_bytes, cache);
-        let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
-        self.remember(key, None, Arc::new(executed));
-        self.shared.fault.point(Step::Prepared);
-        Ok(block)
-    }
-
-    /// What may go into a proposal: the evidence that this replica has found, what it holds of sessions in last call (an
-    /// engine whose mempool is full may not have offered that), and what the engine offers.
-    fn candidates(
-        &self,
-        committed: &Committed,
-        context: BlockContext,
-        offered: &[Bytes],
-    ) -> Vec<Bytes> {
-        let next = Preview::new(committed.state.clone(), context);
-        let pending = self.pending();
-        let mut candidates: Vec<Bytes> = pending.found().into_iter().map(Bytes::from).collect();
-        let in_last_call = pending.held_of(|tx| next.place(tx).1);
-        drop(pending);
-        candidates.extend(in_last_call.into_iter().map(Bytes::from));
-        candidates.extend(offered.iter().cloned());
-        // What comes twice is refused the second time, as stored already.
-        candidates
     }
 
     /// Judges a proposal.
@@ -248,6 +213,7 @@ impl Replica {
         pending.forget_unseen(height);
         if let Some(committed) = self.committed() {
             let block = committed.peek();
+            self.take_parked(&mut pending, &committed, &executed.ended.sessions);
             let network = &committed.state.network().id;
             let verified = &self.shared.verified;
             pending.retain_found(|evidence| {
@@ -255,6 +221,25 @@ impl Replica {
                 tx.is_ok_and(|tx| block.check(&tx).is_ok())
             });
         }
+    }
+
+    /// Takes what came too early for the rounds that are open now.
+    fn take_parked(&self, pending: &mut Pending, committed: &Committed, changed: &[u32]) {
+        let (height, block) = (committed.tip.height, committed.peek());
+        let mut parked = self.parked();
+        for number in changed {
+            let Some(session) = committed.state.sessions().get(*number) else {
+                continue;
+            };
+            for tx in parked.take_opened(session.id(), session.leaf.open_round) {
+                let taken = block.check(&tx);
+                let taken = taken.and_then(|()| pending.take(&tx, height, Instant::now()));
+                if let Err(refusal) = taken {
+                    tracing::debug!(%refusal, "an early entry is dropped");
+                }
+            }
+        }
+        parked.forget_old(height);
     }
 
     fn consensus(&self) -> std::sync::MutexGuard<'_, Consensus> {
@@ -274,7 +259,7 @@ impl Replica {
         consensus.executed.get(key).cloned()
     }
 
-    fn remember(&self, key: Hash, hash: Option<Hash>, executed: Arc<Executed>) {
+    pub(super) fn remember(&self, key: Hash, hash: Option<Hash>, executed: Arc<Executed>) {
         let mut consensus = self.consensus();
         if consensus.executed.len() >= EXECUTED_MAX {
             // Many consensus rounds at one height: what is decided in the end is executed again.
@@ -288,7 +273,7 @@ impl Replica {
     }
 }
 
-fn context(proposed: &Proposed, committed: &Committed) -> BlockContext {
+pub(super) fn context(proposed: &Proposed, committed: &Committed) -> BlockContext {
     BlockContext {
         height: proposed.height,
         time: proposed.time,

@@ -164,8 +164,8 @@ impl State {
         self.board_root().hash()
     }
 
-    /// Numbers of the sessions whose clock hasn't started, ascending.
-    pub(crate) fn unstarted(&self) -> impl Iterator<Item = u32> + '_ {
+    /// Numbers of the sessions whose clock hasn't started, ascending: the last block has opened their round.
+    pub fn unstarted(&self) -> impl Iterator<Item = u32> + '_ {
         self.deadlines.range(..(1, 0)).map(|(_, number)| *number)
     }
 
