@@ -8,6 +8,9 @@ mod check;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::OnceLock;
+
+use ed25519_dalek::VerifyingKey;
 use white_city_wire::{
     Bitmap, Entry as WireEntry, Hash, NetworkId, SessionId, Signature, SignedEntry, Spec,
     board::{SessionLeaf, slots_root, transcript_after},
@@ -97,6 +100,8 @@ pub struct History {
     spec: Spec,
     rounds: Vec<ClosedRound>,
     everybody: Bitmap,
+    /// The roster's keys, parsed when the first signatures are checked.
+    keys: OnceLock<Vec<VerifyingKey>>,
 }
 
 impl History {
@@ -109,6 +114,7 @@ impl History {
             session,
             rounds: Vec::new(),
             everybody: Bitmap::full(parties),
+            keys: OnceLock::new(),
             spec,
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{read, root};
+use crate::{files, read, root};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
 const OURS: [(&str, &[&str]); 8] = [
@@ -228,6 +228,20 @@ fn the_pure_crates_are_no_std_and_deny_what_can_panic() {
             );
         }
     }
+}
+
+/// Whether a batch is good depends on what else is in it: replicas that batch would vote differently.
+#[test]
+fn nothing_that_consensus_sees_checks_signatures_in_batches() {
+    let files = files();
+    let batches = |folder: &str| {
+        let names = |(path, text): &&(String, String)| {
+            path.starts_with(folder) && text.contains("verify_batch")
+        };
+        files.iter().filter(names).count()
+    };
+    assert_eq!(batches("abci-app"), 0);
+    assert!(batches("client") > 0, "the search finds what it looks for");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Entries: what a slot of a running round holds, without its payloads.
 
+use alloc::vec::Vec;
+
 use crate::{
     hash::{Hash, NetworkId, Preimage, SessionId},
     keys::{IdentityKey, Signature},
@@ -130,11 +132,16 @@ pub struct SignedEntry {
 }
 
 impl SignedEntry {
+    /// What its author has signed, for `network`.
+    #[must_use]
+    pub fn signed_bytes(&self, network: &NetworkId) -> Vec<u8> {
+        signed_bytes(self.entry.purpose(), network, &self.entry.digest())
+    }
+
     /// Whether `key` signed it for `network`.
     #[must_use]
     pub fn is_signed_by(&self, key: &IdentityKey, network: &NetworkId) -> bool {
-        let bytes = signed_bytes(self.entry.purpose(), network, &self.entry.digest());
-        key.verify(&bytes, &self.signature)
+        key.verify(&self.signed_bytes(network), &self.signature)
     }
 }
 
