@@ -299,14 +299,28 @@ impl Client {
         self.read(&ReadRound { id, spec, round }, 0).await
     }
 
-    /// What speaks against parties of a session, and what those who left said.
+    /// What speaks against parties of a session, and what those who left said. After a complaint the whole session is read,
+    /// too, because the verdict is judged again with its joins and posts.
     ///
     /// # Errors
     /// [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
     pub async fn evidence(&self, id: SessionId) -> Result<Verified<SessionEvidence>, Error> {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
-        self.read(&ReadEvidence { id, spec }, 0).await
+        let evidence = self.read(&ReadEvidence { id, spec }, 0).await?;
+        if evidence.dispute.is_some() {
+            let mut observer = self.observe(id).await?;
+            while observer.end().is_none() && observer.height() < evidence.height() {
+                observer.wait_news().await;
+                observer.sync().await?;
+            }
+            let judged = observer.history().check_evidence(&evidence);
+            judged.map_err(|contradiction| Error::ReplicaLied {
+                replica: evidence.replica().to_owned(),
+                what: contradiction.to_string(),
+            })?;
+        }
+        Ok(evidence)
     }
 
     /// A receipt under the newest header, also after the session's erasure.

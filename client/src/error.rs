@@ -12,6 +12,7 @@ use white_city_wire::{
 
 use crate::{
     journal::JournalError,
+    read::Dispute,
     receipt::{BadReceipt, Receipt},
     signer::SignError,
     trust::Trust,
@@ -69,6 +70,8 @@ pub struct AbortRecord {
     pub culprits: Vec<Culprit>,
     /// Members whose slot was empty when the session ended.
     pub missing: Vec<u16>,
+    /// Who complained about whom, where the session ended of a complaint. One that wasn't answered convicts neither.
+    pub dispute: Option<Dispute>,
 }
 
 impl std::fmt::Display for AbortRecord {
@@ -79,8 +82,10 @@ impl std::fmt::Display for AbortRecord {
             cause_text(self.record.cause),
             self.record.height
         )?;
-        if let Some(by) = self.record.by() {
-            write!(f, ", caused by party {by}")?;
+        match (&self.dispute, self.record.by()) {
+            (Some(dispute), _) => write!(f, ": {dispute}")?,
+            (None, Some(by)) => write!(f, ", caused by party {by}")?,
+            (None, None) => {}
         }
         list(f, "left", &self.left)?;
         list(f, "empty slots", &self.missing)?;

@@ -5,6 +5,7 @@
 //! it as it was. Two readers whose histories have the same transcript have read the same joins and entries.
 
 mod check;
+mod dispute;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -67,6 +68,9 @@ pub enum Contradiction {
     /// Entries that aren't those of the session's round.
     #[error("the entries aren't those of the round: one was left out, put in or changed")]
     Transcript,
+    /// A dispute that isn't about this session's past, or a verdict that doesn't follow from it.
+    #[error("dispute: {0}")]
+    Dispute(&'static str),
     /// The session has such a round, but after another past than the reader's.
     #[error("the round follows another history than the one that was read before")]
     Fork {

@@ -62,9 +62,9 @@ pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
-pub use read::{SessionState, Unproven, Verified};
+pub use read::{Dispute, SessionState, Unproven, Verified};
 pub use receipt::Receipt;
-pub use session::{End, Inbox, Observer, Progress, Session};
+pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::{SEALING_BYTES, SpecBuilder};
 pub use trust::Trust;

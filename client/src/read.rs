@@ -4,6 +4,7 @@
 //! [`check`] follows that way; each [`Read`] adds what its own kind of value needs. Whoever brings questions and answers
 //! to and fro in another way than [`crate::Client`] does uses these two.
 
+mod dispute;
 mod inbox;
 mod list;
 mod round;
@@ -11,6 +12,7 @@ pub(crate) mod session;
 
 use std::{ops::Deref, sync::Arc};
 
+pub use dispute::{Dispute, SignedDispute};
 pub use inbox::{Entry, InboxPage, ReadInbox};
 pub(crate) use list::read_sessions;
 pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};

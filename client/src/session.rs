@@ -1,5 +1,6 @@
 //! A party's handle on one session.
 
+mod dispute;
 mod inbox;
 mod memory;
 mod observer;
@@ -9,6 +10,8 @@ mod write;
 
 use std::{ops::Deref, path::Path, sync::Arc};
 
+pub use dispute::Answer;
+use dispute::Words;
 pub use inbox::Inbox;
 pub use observer::{End, Observer, Progress};
 use white_city_wire::{Hash, SessionId, tx::Action};
@@ -40,6 +43,8 @@ pub struct Session {
     leave: Option<(Hash, Arc<Vec<u8>>)>,
     /// Whether it stops where the other parties have to act first.
     never_waits: bool,
+    /// What was signed in a dispute.
+    words: Words,
 }
 
 /// What this party fills one slot with. Nothing else is ever signed for that slot.
@@ -112,6 +117,7 @@ impl Session {
             used_bytes: 0,
             leave: None,
             never_waits: false,
+            words: Words::default(),
         })
     }
 
@@ -178,7 +184,7 @@ impl Session {
         Ok(())
     }
 
-    /// Looks at the board again.
+    /// Looks at the board again, and answers a complaint against this party if there is one: [`Session::answer`].
     ///
     /// # Errors
     /// As [`Observer::sync`]. After [`Error::Fork`] this party doesn't write any more.
@@ -187,7 +193,9 @@ impl Session {
         if let Err(fork @ Error::Fork(_)) = &synced {
             self.fail(fork.clone());
         }
-        synced
+        synced?;
+        self.answer_complaint().await;
+        Ok(())
     }
 
     /// Waits until the session has ended.

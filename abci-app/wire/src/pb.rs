@@ -874,6 +874,12 @@ pub struct CeremonyReceipt {
     /// The declines and aborts of those who left, in the order of leaving.
     #[prost(message, repeated, tag = "9")]
     pub leaves: ::prost::alloc::vec::Vec<Tx>,
+    /// The complaint, if there was one.
+    #[prost(message, optional, tag = "10")]
+    pub complain: ::core::option::Option<Tx>,
+    /// The answer to it, if it came: with the complainer's join and the accused's post it says who is the culprit.
+    #[prost(message, optional, tag = "11")]
+    pub reveal: ::core::option::Option<Tx>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReceiptRound {

@@ -147,6 +147,7 @@ mod tests {
             board_ms: 60_000,
             height: 7,
             last_call: false,
+            dispute: None,
         };
         assert_eq!(to_text(&now), "round 2: 3 of 5, waiting for 1, 4");
         assert_eq!(time_left(&now), ", 2 min 10 s left");

@@ -77,9 +77,13 @@ fn claim_json(claim: &Claim) -> Value {
             entries,
             culprits,
             left,
+            dispute,
             terminal,
         } => json!({
             "joins": joins, "rounds": rounds, "entries": entries, "culprits": culprits, "left": left,
+            "complaint": dispute.map(|dispute| json!({
+                "by": dispute.by, "accused": dispute.accused, "round": dispute.round,
+            })),
             "status": terminal.status.name(), "cause": terminal.cause.number(), "outcome": terminal.outcome,
         }),
         Claim::Equivocation { place, digests } => json!({

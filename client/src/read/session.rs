@@ -10,7 +10,7 @@ use white_city_wire::{
     tx::{Action, Join, Leave, Open, entry_from_pb, join_from_pb, open_from_pb},
 };
 
-use super::{Lie, OrLie, Proven, Read, SessionRef, body, hashes};
+use super::{Lie, OrLie, Proven, Read, SessionRef, SignedDispute, body, hashes};
 use crate::trust::Trust;
 
 /// Asks what opened a session. Its id commits to all of it, and the opener has signed the id.
@@ -155,10 +155,11 @@ impl SessionState {
         self.left.iter().map(|(index, _)| *index).collect()
     }
 
-    /// Of these members of the open round those that it waits for: they neither filled their slots nor left.
+    /// Of these members of the open round those that it waits for: they neither filled their slots nor left. Nobody in a
+    /// dispute, which waits for the accused.
     #[must_use]
     pub fn waiting_for(&self, members: &Bitmap) -> Vec<u16> {
-        if !self.leaf.status.is_live() {
+        if !matches!(self.leaf.status, Status::Joining | Status::Running) {
             return Vec::new();
         }
         let (filled, left) = (self.filled(), self.leavers());
@@ -279,9 +280,12 @@ impl Read for ReadSession<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEvidence {
     /// Against whom there is signed evidence, ascending by index; with the two signed entries where it is an equivocation.
+    /// Whom the dispute convicts, its complaint and answer do.
     pub culprits: Vec<(Culprit, Option<[SignedEntry; 2]>)>,
     /// Who left by name, in the order of leaving, with what each has signed.
     pub left: Vec<(u16, Leave, Signature)>,
+    /// The complaint and its answer, where there was one.
+    pub dispute: Option<SignedDispute>,
 }
 
 /// Asks for the evidence that is on the board.
@@ -314,6 +318,8 @@ impl Read for ReadEvidence<'_> {
             spec: self.spec,
             network: &proven.trust.network().id,
         };
+        let txs = (answer.complain.as_ref(), answer.reveal.as_ref());
+        let dispute = parties.dispute(leaf, &culprits, txs)?;
         let culprits = culprits.into_iter().map(|culprit| {
             let pair = match culprit.offence {
                 Offence::Equivocation => Some(parties.pair(&culprit, &answer.evidence)?),
@@ -327,6 +333,7 @@ impl Read for ReadEvidence<'_> {
         Ok(SessionEvidence {
             culprits: culprits.collect::<Result<_, Lie>>()?,
             left: left.collect::<Result<_, Lie>>()?,
+            dispute,
         })
     }
 }

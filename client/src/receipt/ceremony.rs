@@ -2,7 +2,7 @@
 
 use white_city_wire::{
     Entry, FinishHeader, Hash, PostHeader, SessionId, Signature, SignedEntry,
-    board::{Offence, SessionLeaf, Status, Terminal},
+    board::{Culprit, Offence, SessionLeaf, Status, Terminal},
     pb::{self, receipt_entry::Content},
     tx::Join,
 };
@@ -10,7 +10,7 @@ use white_city_wire::{
 use super::{BadReceipt, Claim, Proven, anchor, end, error::OrBad};
 use crate::{
     history::{Contradiction, History, filled, slots_of},
-    read::{Parties, check_culprits, check_join, check_left, culprits, left},
+    read::{Parties, SignedDispute, check_culprits, check_join, check_left, culprits, left},
     trust::Trust,
 };
 
@@ -32,13 +32,17 @@ pub(super) fn verify(receipt: &pb::CeremonyReceipt, trust: &Trust) -> Result<Pro
         terminal: &terminal,
     };
     let joins = past.joins(&receipt.joins, trust)?;
-    let counted = past.check(&joins, &receipt.rounds)?;
+    let (counted, history) = past.check(&joins, &receipt.rounds)?;
     let parties = Parties {
         id: leaf.session,
         spec: &open.spec,
         network: &network,
     };
     let (culprits, left) = check_blame(receipt, leaf, parties)?;
+    let txs = (receipt.complain.as_ref(), receipt.reveal.as_ref());
+    let dispute = parties.dispute(leaf, &culprits, txs).or_bad("dispute")?;
+    let judged = history.check_verdict(dispute.as_ref(), &culprits, &terminal);
+    judged.or_bad("verdict")?;
     Ok(Proven {
         session: Some(leaf.session),
         certified: vec![anchored.certified],
@@ -46,8 +50,9 @@ pub(super) fn verify(receipt: &pb::CeremonyReceipt, trust: &Trust) -> Result<Pro
             joins: u16::try_from(joins.len()).unwrap_or(u16::MAX),
             rounds: leaf.open_round,
             entries: counted,
-            culprits,
+            culprits: culprits.iter().map(|culprit| culprit.index).collect(),
             left,
+            dispute: dispute.as_ref().map(SignedDispute::parties),
             terminal: Box::new(terminal),
         },
         open: Some(open),
@@ -77,12 +82,13 @@ impl Past<'_> {
         Ok(joins)
     }
 
-    /// Closes round after round, and compares with what was certified. Gives how many entries there are.
+    /// Closes round after round, and compares with what was certified. Gives how many entries there are, and the rounds that
+    /// have closed.
     fn check(
         mut self,
         joins: &[(Join, Signature)],
         rounds: &[pb::ReceiptRound],
-    ) -> Result<u64, BadReceipt> {
+    ) -> Result<(u64, History), BadReceipt> {
         let digests = self.history.join_digests(joins);
         let digests = digests.map_err(bad_round(0))?;
         let Some((last, closed)) = rounds.split_last() else {
@@ -91,7 +97,7 @@ impl Past<'_> {
                 return Err(bad_round(0)(Contradiction::Transcript));
             }
             self.check_end(&digests)?;
-            return Ok(0);
+            return Ok((0, self.history));
         };
         let joined = self.history.closed_joining(joins, digests);
         self.history.push(joined.map_err(bad_round(0))?);
@@ -114,7 +120,7 @@ impl Past<'_> {
         let digests = self.history.digests(slots_of(&entries));
         let digests = digests.map_err(bad_round(number))?;
         self.check_end(&digests)?;
-        Ok(count)
+        Ok((count, self.history))
     }
 
     /// The rounds lead to the certified transcript, and the terminal record speaks of the last one.
@@ -205,12 +211,13 @@ fn signed_entry(
     })
 }
 
-/// Every name in the evidence with the signed entries, and every leaver with its signed word, no more and no fewer.
+/// Every equivocation with its signed entries, and every leaver with its signed word, no more and no fewer; gives all
+/// culprits, and who left.
 fn check_blame(
     receipt: &pb::CeremonyReceipt,
     leaf: &SessionLeaf,
     parties: Parties<'_>,
-) -> Result<(Vec<u16>, Vec<u16>), BadReceipt> {
+) -> Result<(Vec<Culprit>, Vec<u16>), BadReceipt> {
     let culprits = culprits(&receipt.culprits).or_bad("culprits")?;
     check_culprits(&culprits, leaf).or_bad("culprits")?;
     let left = left(&receipt.left).or_bad("leavers")?;
@@ -230,8 +237,6 @@ fn check_blame(
         let checked = parties.word(*index, digest, std::slice::from_ref(word));
         checked.or_bad("leavers")?;
     }
-    Ok((
-        culprits.iter().map(|culprit| culprit.index).collect(),
-        left.iter().map(|(index, _)| *index).collect(),
-    ))
+    let left = left.iter().map(|(index, _)| *index).collect();
+    Ok((culprits, left))
 }

@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use crate::{
     history::History,
-    read::{RoundStatus, SessionEvidence},
+    read::{RoundStatus, SessionEvidence, SignedDispute},
 };
 
 /// The place of one slot in a round, closed or open.
@@ -66,6 +66,8 @@ pub(crate) fn ceremony_pb(
     let culprits = evidence.culprits.iter();
     let pairs = culprits.clone().filter_map(|(_, pair)| pair.as_ref());
     let left = evidence.left.iter();
+    let dispute = evidence.dispute.as_ref();
+    let (complain, reveal) = dispute.map_or((None, None), SignedDispute::to_pb);
     pb::CeremonyReceipt {
         joins: joins
             .iter()
@@ -84,6 +86,8 @@ pub(crate) fn ceremony_pb(
             .collect(),
         evidence: pairs.map(evidence_pb).collect(),
         leaves: left.filter_map(|word| leave_pb(session, word)).collect(),
+        complain,
+        reveal,
         ..Default::default()
     }
 }

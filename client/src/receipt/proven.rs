@@ -5,13 +5,13 @@ use std::fmt;
 use tendermint::Time;
 use white_city_wire::{
     Bitmap, Hash, IdentityKey, SessionId, Spec,
-    board::{Status, Terminal},
+    board::{Cause, Status, Terminal},
     seal::BlockTime,
     tx::Open,
 };
 
 use super::BadReceipt;
-use crate::error::cause_text;
+use crate::{error::cause_text, read::Dispute};
 
 /// A block that more than two thirds of the genesis' validators have signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,9 @@ pub enum Claim {
         culprits: Vec<u16>,
         /// Who left by name, in the order of leaving.
         left: Vec<u16>,
+        /// Who complained about whom, if anybody did. With the terminal record's cause it says who was right: judged from
+        /// what both have signed.
+        dispute: Option<Dispute>,
         /// How it ended.
         terminal: Box<Terminal>,
     },
@@ -225,6 +228,7 @@ impl fmt::Display for Claim {
                 entries,
                 culprits,
                 left,
+                dispute,
                 terminal,
             } => {
                 write!(
@@ -236,6 +240,9 @@ impl fmt::Display for Claim {
                     round => write!(f, "ended in round {round}; ")?,
                 }
                 write_end(f, Some(terminal), None)?;
+                if let Some(dispute) = dispute {
+                    write!(f, "; {dispute}")?;
+                }
                 write_parties(f, "left by name", left)?;
                 write_parties(f, "culprits", culprits)
             }
@@ -289,8 +296,12 @@ fn write_end(
                 "the session aborted at height {}: {cause}",
                 terminal.height
             )?;
-            if let Some(by) = terminal.by() {
-                write!(f, ", caused by party {by}")?;
+            match (terminal.cause, terminal.by()) {
+                (Cause::NoReveal, Some(by)) => {
+                    write!(f, ", party {by} was silent, which is no offence")?;
+                }
+                (_, Some(by)) => write!(f, ", caused by party {by}")?,
+                (_, None) => {}
             }
             let empty = terminal.members.iter();
             let empty: Vec<u16> = empty.filter(|i| !terminal.filled.contains(*i)).collect();

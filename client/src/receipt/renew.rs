@@ -70,6 +70,7 @@ fn is_same(kept: &SessionLeaf, later: &SessionLeaf) -> bool {
             leaf.terminal,
             leaf.evidence,
             leaf.left,
+            leaf.dispute,
         ];
         (leaf.session, leaf.open_round, hashes)
     };

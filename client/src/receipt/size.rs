@@ -43,7 +43,7 @@ const RECEIPT: [Limit; 8] = [
     limit(8, 1, 0, SMALL_BYTES_MAX),
 ];
 
-const CEREMONY_PARTS: [Limit; 9] = [
+const CEREMONY_PARTS: [Limit; 11] = [
     limit(1, 1, 0, PART_BYTES_MAX),
     limit(2, 1, 0, PART_BYTES_MAX),
     limit(3, PARTIES, 64, 256),
@@ -53,6 +53,8 @@ const CEREMONY_PARTS: [Limit; 9] = [
     limit(7, PARTIES, 32, 256),
     limit(8, PARTIES, 64, 1_024),
     limit(9, PARTIES, 64, 512),
+    limit(10, 1, 64, 1_024),
+    limit(11, 1, 64, PART_BYTES_MAX),
 ];
 
 const ENTRIES: [Limit; 1] = [limit(1, PARTIES, 64, 512)];

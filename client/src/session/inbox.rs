@@ -75,7 +75,7 @@ impl Session {
         Ok(inbox)
     }
 
-    fn unseal(
+    pub(super) fn unseal(
         &self,
         round: u32,
         from: u16,

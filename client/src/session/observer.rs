@@ -1,5 +1,6 @@
 //! Following one session: reading what is new, checking it, and noticing its end.
 
+mod dispute;
 mod ending;
 mod reading;
 mod receipts;
@@ -10,14 +11,14 @@ use std::{collections::BTreeMap, time::Duration};
 use futures::{Stream, stream::unfold};
 use tokio::{sync::watch, time::Instant};
 use white_city_wire::{
-    Hash, IdentityKey, Signature, SignedEntry, Spec,
+    Complain, Hash, IdentityKey, Signature, SignedEntry, Spec,
     board::Status,
     pb,
     tx::{Join, Open},
 };
 
 use crate::{
-    AbortRecord, Error, SessionId, Verified,
+    AbortRecord, Dispute, Error, SessionId, Verified,
     client::Client,
     history::History,
     read::{Entry, SessionState},
@@ -67,6 +68,8 @@ pub struct Progress {
     pub height: u64,
     /// Whether the deadline has passed and the last entries are called.
     pub last_call: bool,
+    /// Who complains about whom, in a dispute: the deadline is then that of the answer. The session ends of it.
+    pub dispute: Option<Dispute>,
 }
 
 /// A reader of one session, of any of its parties or of none.
@@ -85,6 +88,8 @@ pub struct Observer {
     /// What the round held that was open when the session ended: joins in round 0, entries in the others.
     last_joins: Vec<(Join, Signature)>,
     last_entries: Vec<SignedEntry>,
+    /// The complaint that the session waits for the answer to, once it was read; there is at most one.
+    complaint: Option<Complain>,
     /// The end, once it has been confirmed.
     end: Option<End>,
     progress: watch::Sender<Option<Progress>>,
@@ -121,6 +126,7 @@ impl Observer {
             now: None,
             anchor: None,
             kept: BTreeMap::new(),
+            complaint: None,
             end: None,
             progress: watch::Sender::new(None),
             wake: Wake::Timer,
@@ -169,13 +175,19 @@ impl Observer {
         self.now.as_ref().map_or(0, Verified::height)
     }
 
-    /// Whom the open round waits for.
+    /// Whom the open round waits for; in a dispute the accused.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<u16> {
-        let members = self.history.members();
         self.now
             .as_ref()
-            .map_or_else(Vec::new, |now| now.waiting_for(members))
+            .map_or_else(Vec::new, |now| self.awaited(now))
+    }
+
+    fn awaited(&self, now: &SessionState) -> Vec<u16> {
+        match self.dispute_of(now) {
+            Some(dispute) => vec![dispute.accused],
+            None => now.waiting_for(self.history.members()),
+        }
     }
 
     /// Where the session stands, with each change; `None` until it has been read.
@@ -264,12 +276,13 @@ impl Observer {
             round: now.leaf.open_round,
             filled: now.filled().count(),
             members: members.count(),
-            waiting_for: now.waiting_for(members),
+            waiting_for: self.awaited(now),
             left: now.leavers(),
             deadline_ms: if live { now.leaf.deadline_ms } else { 0 },
             board_ms: now.board_ms(),
             height: now.height(),
             last_call: now.leaf.call_blocks > 0,
+            dispute: self.dispute_of(now),
         };
         self.progress.send_if_modified(|before| {
             let changed = before.as_ref() != Some(&progress);

@@ -27,6 +27,8 @@ pub(super) enum Goal {
     Slot { round: u32, digest: Hash },
     /// This party has left with this digest.
     Left { digest: Hash },
+    /// The session is in dispute.
+    Dispute,
 }
 
 impl Session {
@@ -132,7 +134,9 @@ impl Session {
                 if self.is_reached(goal)? {
                     return Ok(());
                 }
-                if sent >= HINTS_MAX || !is_about_state(&refusal) {
+                // A dispute ends the session: whoever wants something else of it learns how.
+                let waits = sent < HINTS_MAX || self.observer.dispute().is_some();
+                if !waits || !is_about_state(&refusal) {
                     return Err(refusal);
                 }
             }
@@ -157,6 +161,7 @@ impl Session {
     fn is_reached(&mut self, goal: Goal) -> Result<bool, Error> {
         match goal {
             Goal::Slot { round, digest } => self.is_slot_filled(round, &digest),
+            Goal::Dispute => self.is_disputed(),
             Goal::Left { digest } => {
                 if self.observer.end().is_some() {
                     return Ok(true);

@@ -1,12 +1,15 @@
 //! The end of a session: one record for everybody, checked against what was read.
 
-use white_city_wire::board::{Status, Terminal};
+use white_city_wire::{
+    Hash,
+    board::{Status, Terminal},
+};
 
 use super::{End, Observer};
 use crate::{
     AbortRecord, SessionState, Verified,
     error::Leaver,
-    read::{InboxPage, Lie, OrLie, ReadEvidence},
+    read::{InboxPage, Lie, OrLie, ReadEvidence, SessionEvidence, SignedDispute},
     replicas::{Endpoint, ReadError},
 };
 
@@ -32,10 +35,16 @@ impl Observer {
         if let Some(outcome) = outcome {
             return Ok(End::Finished { outcome });
         }
+        let evidence = self.words(endpoint, now).await?;
+        let dispute = evidence.as_ref().and_then(|words| words.dispute.as_ref());
+        self.history
+            .check_verdict(dispute, &now.culprits, terminal)
+            .or_lie("end")?;
         let missing = terminal.members.iter();
         Ok(End::Aborted(Box::new(AbortRecord {
             record: terminal.clone(),
-            left: self.words_of_leavers(endpoint, now).await?,
+            dispute: dispute.map(SignedDispute::parties),
+            left: evidence.map_or_else(Vec::new, leavers),
             culprits: now.culprits.clone(),
             missing: missing
                 .filter(|index| !terminal.filled.contains(*index))
@@ -43,25 +52,29 @@ impl Observer {
         })))
     }
 
-    /// Who left, with what they signed.
-    async fn words_of_leavers(
+    /// What those who left and those in dispute have signed, if there is anybody.
+    pub(super) async fn words(
         &self,
         endpoint: &Endpoint,
         now: &Verified<SessionState>,
-    ) -> Result<Vec<Leaver>, ReadError> {
-        if now.left.is_empty() {
-            return Ok(Vec::new());
+    ) -> Result<Option<SessionEvidence>, ReadError> {
+        if now.left.is_empty() && now.leaf.dispute == Hash::ZERO {
+            return Ok(None);
         }
         let (id, spec) = (self.id, self.spec());
         let read = ReadEvidence { id, spec };
         let replicas = self.client.replicas();
         let evidence = replicas.read_from(endpoint, &read, now.height()).await?;
-        let left = evidence.into_value().left.into_iter();
-        Ok(left
-            .map(|(index, word, _)| Leaver {
-                index,
-                word: Some(word),
-            })
-            .collect())
+        Ok(Some(evidence.into_value()))
     }
+}
+
+/// Who left, with what they signed.
+fn leavers(evidence: SessionEvidence) -> Vec<Leaver> {
+    let left = evidence.left.into_iter();
+    left.map(|(index, word, _)| Leaver {
+        index,
+        word: Some(word),
+    })
+    .collect()
 }

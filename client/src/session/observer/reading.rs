@@ -322,6 +322,7 @@ impl Observer {
             self.last_joins = all.joins;
             self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
         }
+        self.read_complaint(endpoint, &now).await?;
         self.announce(&now);
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
