@@ -1,9 +1,11 @@
 //! The client against replicas that lie, on boards that run in process.
 
 mod checks;
+mod complaints;
 mod forged;
 mod liars;
 mod limits;
 mod record;
 mod tampered;
+mod villain;
 mod world;

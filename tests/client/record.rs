@@ -12,11 +12,14 @@ use white_city_client::{
         ReadSpec, ReadStatus, ReadTranscript, SessionRef,
     },
     trust::VerifiedHeader,
-    wire::{Network, Spec, board::Status, genesis::Validator, pb},
+    wire::{Network, Spec, board::Status, genesis::Validator, pb, tx::Action},
 };
 use white_city_tests::tampering::{Council, Memory};
 
-use crate::world::{World, closed, post, spec, until, world};
+use crate::{
+    villain::complaint,
+    world::{World, closed, post, spec, until, world},
+};
 
 /// What is asked about a session, or about the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,8 @@ struct Recorder {
 }
 
 /// Runs the sessions and records: one finished, one aborted for an absent party, one with an equivocation and somebody who
-/// left that still runs, one that too many declined, one erased, one in which parties join.
+/// left that still runs, one that too many declined, one erased, one in which parties join, one that a false complaint ended,
+/// one in dispute.
 pub async fn record() -> Record {
     let world = world().await;
     let council = Council::new((0..4).map(|seed| [100 + seed; 32]));
@@ -90,6 +94,8 @@ pub async fn record() -> Record {
         recorder.running().await,
         recorder.declined().await,
         recorder.joining().await,
+        recorder.judged().await,
+        recorder.disputed().await,
     ];
     let world = &recorder.world;
     until("the erasure", async || {
@@ -200,6 +206,35 @@ impl Recorder {
             session.join().await.unwrap();
         }
         id
+    }
+
+    async fn judged(&mut self) -> SessionId {
+        let (id, mut sessions) = self.complained().await;
+        let end = sessions[0].wait_end().await.unwrap();
+        assert!(matches!(end, End::Aborted(_)), "{end:?}");
+        id
+    }
+
+    async fn disputed(&mut self) -> SessionId {
+        self.complained().await.0
+    }
+
+    /// Party 1 complains about a good payload of round 1, and nobody has looked yet.
+    async fn complained(&mut self) -> (SessionId, Vec<Session>) {
+        let id = self.world.open(spec(4).quorum(3)).await;
+        let mut sessions = self.joined(id, 4).await;
+        post(&mut sessions, 1).await;
+        closed(&mut sessions, 1).await;
+        self.stage(id).await;
+        let complain = complaint(&self.world, &sessions[1], 1, 0, 1).await;
+        let code = self.world.send(1, Action::Complain(complain)).await;
+        assert_eq!(code, 0);
+        let client = self.world.client(2);
+        until("the dispute", async || {
+            client.state(id).await.unwrap().leaf.status == Status::Dispute
+        })
+        .await;
+        (id, sessions)
     }
 
     async fn joined(&mut self, id: SessionId, n: u8) -> Vec<Session> {

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod council;
+mod disputes;
 mod endings;
 mod headers;
 mod inbox;
@@ -111,6 +112,7 @@ pub fn mutators() -> Vec<Mutator> {
         leaf::CHANGES,
         inbox::CHANGES,
         bodies::CHANGES,
+        disputes::CHANGES,
         endings::CHANGES,
         openings::CHANGES,
     ];
