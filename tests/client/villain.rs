@@ -10,7 +10,7 @@ use white_city_client::{
         tx::{Action, Post},
     },
 };
-use white_city_tests::dispute::{Place, ikm_e};
+use white_city_tests::dispute::{self, Place};
 
 use crate::world::{World, key};
 
@@ -31,30 +31,19 @@ impl World {
 /// A post of the open round with a payload for each of these parties, which none of them can open.
 pub fn unreadable_post(world: &World, observer: &Observer, from: u16, to: &[u16]) -> Post {
     let history = observer.history();
-    let (round, transcript) = (history.open_round(), history.transcript());
-    let sealed = to.iter().map(|to| {
-        let elsewhere = Place {
-            network: world.trust().network().id,
-            session: observer.id(),
-            spec: observer.spec(),
-            transcript,
-            round: round + 1,
-            from,
-            to: *to,
-            key: history.join(*to).unwrap().key,
-        };
-        (*to, elsewhere.seal(&ikm_e(SECRET), SECRET))
-    });
-    let place = (from, observer.spec().parties());
-    let (id, sealed) = (observer.id(), sealed.collect());
-    Post::new(
-        id,
-        round,
-        place,
-        transcript,
-        b"all is well".to_vec(),
-        sealed,
-    )
+    let key = |to: &u16| (*to, history.join(*to).unwrap().key);
+    let to: Vec<_> = to.iter().map(key).collect();
+    let place = Place {
+        network: world.trust().network().id,
+        session: observer.id(),
+        spec: observer.spec(),
+        transcript: history.transcript(),
+        round: history.open_round(),
+        from,
+        to: to[0].0,
+        key: to[0].1,
+    };
+    dispute::unreadable_post(&place, &to, SECRET)
 }
 
 /// The complaint of party `by` about the payload that `from` sent it in a closed round, whatever it is.

@@ -68,6 +68,32 @@ impl Place<'_> {
     }
 }
 
+/// A post with a payload for each of these parties, given with what they have joined with, that none of them can open: it is
+/// sealed for the round after the one that `place` says. Recipient and key of `place` don't matter.
+#[must_use]
+pub fn unreadable_post(place: &Place<'_>, to: &[(u16, EncryptionKey)], plaintext: &[u8]) -> Post {
+    let sealed = to.iter().map(|(to, key)| {
+        let elsewhere = Place {
+            round: place.round + 1,
+            to: *to,
+            key: *key,
+            ..*place
+        };
+        (*to, elsewhere.seal(&ikm_e(plaintext), plaintext))
+    });
+    let author = (place.from, place.spec.parties());
+    let (round, transcript) = (place.round, place.transcript);
+    let sealed = sealed.collect();
+    Post::new(
+        place.session,
+        round,
+        author,
+        transcript,
+        b"all is well".to_vec(),
+        sealed,
+    )
+}
+
 /// The complaint of the party at `index` about a post's payload for it; `None` where there is none.
 #[must_use]
 pub fn complain_about(post: &Post, index: u16, parties: u16) -> Option<Complain> {

@@ -1,5 +1,8 @@
 //! Disputes, judged over the history that they are about.
 
+#[cfg(test)]
+mod tests;
+
 use white_city_wire::{
     Complain,
     board::{Cause, Culprit, Offence, Terminal},

@@ -3,6 +3,9 @@
 //! Why neither can be made to convict itself is argued in [`white_city_wire::dispute`]; what the argument needs of the two
 //! is checked here, before anything is signed.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;

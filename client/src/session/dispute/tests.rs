@@ -1,0 +1,78 @@
+use white_city_wire::{SessionId, tree::SlotTree};
+use zeroize::Zeroizing;
+
+use super::*;
+
+const SECRET: &[u8] = b"for 1";
+
+/// Payloads for parties 1 and 2 in round 1, as their author keeps them.
+fn own() -> Filling {
+    let sealed = vec![(1, vec![1; 50]), (2, vec![2; 50])];
+    let post = Post::new(
+        SessionId([1; 32]),
+        1,
+        (0, 3),
+        Hash([2; 32]),
+        b"hello".to_vec(),
+        sealed,
+    );
+    let plaintext = |to: u16| (to, Zeroizing::new(format!("for {to}").into_bytes()));
+    Filling {
+        digest: post.header.digest(),
+        action: Action::Post(post),
+        plaintexts: vec![plaintext(1), plaintext(2)],
+        tx: None,
+        is_shown: true,
+        is_checked: true,
+    }
+}
+
+fn complaint(own: &Filling) -> Complain {
+    let Action::Post(post) = &own.action else {
+        panic!("a post")
+    };
+    Complain {
+        post: post.header.clone(),
+        index: 1,
+        leaf: p2p_leaf(&[1; 50]),
+        path: SlotTree::new(post.p2p_leaves(3)).path(1).unwrap(),
+    }
+}
+
+#[test]
+fn the_payload_that_a_complaint_names_is_revealed_and_no_other() {
+    let own = own();
+    let good = complaint(&own);
+    assert_eq!(named_payload(&own, &good, 3), Some(SECRET));
+    let changes: [fn(&mut Complain); 10] = [
+        |bad| bad.post.session.0[0] ^= 1,
+        |bad| bad.post.transcript.0[0] ^= 1,
+        |bad| bad.post.round = 2,
+        |bad| bad.post.index = 1,
+        |bad| bad.post.bcast_len += 1,
+        |bad| bad.leaf = p2p_leaf(&[2; 50]),
+        |bad| bad.path[0].0[0] ^= 1,
+        |bad| bad.path.truncate(1),
+        |bad| bad.index = 2,
+        |bad| bad.index = 3,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert_eq!(named_payload(&own, &bad, 3), None, "{number}");
+    }
+}
+
+#[test]
+fn what_is_not_remembered_is_not_revealed() {
+    let good = complaint(&own());
+    let mut forgot = own();
+    forgot.plaintexts.remove(0);
+    assert_eq!(named_payload(&forgot, &good, 3), None);
+    let mut other = own();
+    let Action::Post(post) = &mut other.action else {
+        panic!("a post")
+    };
+    post.header.p2p_root.0[0] ^= 1;
+    assert_eq!(named_payload(&other, &good, 3), None);
+}
