@@ -54,7 +54,7 @@ impl Bench {
         Self { keys, open, id }
     }
 
-    fn sign(&self, index: u16, action: &Action) -> Signature {
+    pub(crate) fn sign(&self, index: u16, action: &Action) -> Signature {
         let bytes = bytes_to_sign(action, &NETWORK).unwrap();
         Signature(self.keys[usize::from(index)].sign(&bytes).to_bytes())
     }

@@ -1,5 +1,8 @@
 //! A dispute as the board stores it: the complaint and the answer to it, under their authors' signatures.
 
+#[cfg(test)]
+mod tests;
+
 use prost::Message as _;
 use white_city_wire::{
     Complain, Hash, Reveal, Signature, SignedTx,

@@ -10,10 +10,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use white_city_wire::{
-    Complain, Entry as WireEntry, Hash, Reveal,
+    Complain, Entry as WireEntry, Hash, Refusal, Reveal,
     dispute::{Verdict, judge},
     entry::p2p_leaf,
-    tx::{Action, Post},
+    tx::{Action, Join, Post},
 };
 
 use super::{Filling, Secret, Session, slot::Goal};
@@ -104,9 +104,8 @@ impl Session {
         }
         // A key that nobody has sealed to opens nothing: a complaint from it would be false.
         let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
-        let (_, key) = secret.seed.key_pair(&self.id(), self.index);
         match history.join(self.index) {
-            Some(join) if *join.key.as_bytes() == key => Ok(()),
+            Some(join) if secret.is_of(join) => Ok(()),
             Some(join) => Err(Error::SlotTaken {
                 round: 0,
                 existing: join.digest(),
@@ -229,11 +228,9 @@ impl Session {
         let reveal = reveal.map_err(|_| Answer::Differs)?;
         let join = self.observer.history().join(to).ok_or(Answer::Differs)?;
         let network = &self.client().network().id;
-        // As everybody else will judge it: what would convict this party is never signed.
-        match judge(network, self.spec(), &join.key, complain, &reveal) {
-            Ok(Verdict::FalseComplaint) => Ok(reveal),
-            _ => Err(Answer::Differs),
-        }
+        let verdict = judge(network, self.spec(), &join.key, complain, &reveal);
+        check_acquitted(verdict)?;
+        Ok(reveal)
     }
 
     fn sealed_from(
@@ -250,6 +247,22 @@ impl Session {
             ikm_e: *secret.seed.ikm_e(&context, plaintext),
             plaintext: plaintext.to_vec(),
         })
+    }
+}
+
+impl Secret {
+    /// Whether this is the key that a party has joined with.
+    fn is_of(&self, join: &Join) -> bool {
+        let (_, key) = self.seed.key_pair(&join.session, join.index);
+        *join.key.as_bytes() == key
+    }
+}
+
+/// Everybody else will judge a reveal like this: what would convict this party is never signed.
+fn check_acquitted(verdict: Result<Verdict, Refusal>) -> Result<(), Answer> {
+    match verdict {
+        Ok(Verdict::FalseComplaint) => Ok(()),
+        Ok(Verdict::BadPayload) | Err(_) => Err(Answer::Differs),
     }
 }
 

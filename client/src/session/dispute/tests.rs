@@ -1,4 +1,4 @@
-use white_city_wire::{SessionId, tree::SlotTree};
+use white_city_wire::{EncryptionKey, SessionId, payload::SessionSeed, tree::SlotTree};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -75,4 +75,30 @@ fn what_is_not_remembered_is_not_revealed() {
     };
     post.header.p2p_root.0[0] ^= 1;
     assert_eq!(named_payload(&other, &good, 3), None);
+}
+
+#[test]
+fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
+    let session = SessionId([1; 32]);
+    let secret = |byte: u8| {
+        let seed = SessionSeed::new([byte; 32]);
+        let (key, public) = seed.key_pair(&session, 2);
+        (Secret { seed, key }, public)
+    };
+    let ((own, public), (other, _)) = (secret(1), secret(2));
+    let join = Join {
+        session,
+        index: 2,
+        key: EncryptionKey::from_bytes(&public).unwrap(),
+    };
+    assert!(own.is_of(&join) && !other.is_of(&join));
+}
+
+#[test]
+fn what_would_convict_its_author_is_not_signed() {
+    assert_eq!(check_acquitted(Ok(Verdict::FalseComplaint)), Ok(()));
+    let convicts = check_acquitted(Ok(Verdict::BadPayload));
+    assert_eq!(convicts, Err(Answer::Differs));
+    let elsewhere = Refusal::NotTheAccused { accused: 1 };
+    assert_eq!(check_acquitted(Err(elsewhere)), Err(Answer::Differs));
 }
