@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use prost::Message as _;
 use white_city_client::{
-    AbortRecord, Answer, Dispute, End, Error, Hash, Receipt, Session, SessionId,
-    receipt::{Claim, Proven},
+    AbortRecord, Answer, Dispute, End, Error, Hash, Receipt, Session, SessionId, Signer as _,
+    receipt::{Claim, Proven, checksum},
     wire::{
         Complain, SignedTx,
         board::{Cause, Offence, Status},
+        pb::{self, receipt::Body},
         tx::Action,
     },
 };
@@ -18,7 +20,7 @@ use white_city_tests::{
 
 use crate::{
     villain::{SECRET, complaint, unreadable_post},
-    world::{World, closed, post, spec, until, world},
+    world::{World, closed, key, post, spec, until, world},
 };
 
 /// What is complained about here: party 1 about what party 0 sent it in round 1.
@@ -140,9 +142,69 @@ async fn a_false_complaint_convicts_its_author_because_the_accused_answers_by_it
         assert_eq!(aborted(session.wait_end().await.unwrap()), *record);
         assert_eq!(session.answer(), None);
     }
-    let proven = third_party(&world, &sessions[2].ceremony_receipt().await.unwrap());
+    let receipt = sessions[2].ceremony_receipt().await.unwrap();
+    let proven = third_party(&world, &receipt);
     let expected = (vec![1], Some(DISPUTE), Cause::FalseComplaint);
     assert_eq!(judged(&proven), expected, "{proven}");
+    check_tampered(&world, &receipt).await;
+}
+
+/// Signs as a party, past any check.
+async fn signed(world: &World, party: u8, action: Action) -> pb::Tx {
+    let network = world.trust().network().id;
+    let signature = key(party).sign(&action, &network).await.unwrap();
+    let tx = SignedTx::new(action, signature).unwrap();
+    pb::Tx::decode(tx.encode().as_slice()).unwrap()
+}
+
+/// Nothing about the dispute in a ceremony can be left out or exchanged, also not by those who have signed it.
+async fn check_tampered(world: &World, receipt: &Receipt) {
+    let bytes = receipt.to_bytes();
+    let honest = pb::Receipt::decode(&bytes[..bytes.len() - 32]).unwrap();
+    let Some(Body::Ceremony(ceremony)) = &honest.body else {
+        panic!("a ceremony")
+    };
+    let complain = ceremony.complain.as_ref().unwrap();
+    let reveal = ceremony.reveal.as_ref().unwrap();
+    let action = |tx: &pb::Tx| {
+        let tx = SignedTx::decode(&tx.encode_to_vec()).unwrap();
+        tx.unverified_action().clone()
+    };
+    let (Action::Complain(complaint), Action::Reveal(mut other)) =
+        (action(complain), action(reveal))
+    else {
+        panic!("a dispute")
+    };
+    other.plaintext.push(0);
+    let other = signed(world, 0, Action::Reveal(other)).await;
+    let mut elsewhere = complaint.clone();
+    elsewhere.post.round = 2;
+    let elsewhere = signed(world, 1, Action::Complain(elsewhere)).await;
+    let by_another = signed(world, 2, Action::Complain(complaint)).await;
+    let with = |complain: Option<&pb::Tx>, reveal: Option<&pb::Tx>| {
+        let mut changed = ceremony.clone();
+        (changed.complain, changed.reveal) = (complain.cloned(), reveal.cloned());
+        let receipt = pb::Receipt {
+            body: Some(Body::Ceremony(changed)),
+            ..honest.clone()
+        };
+        let message = receipt.encode_to_vec();
+        let file = [&message[..], &checksum(&message).0].concat();
+        Receipt::from_bytes(&file).and_then(|receipt| receipt.verify(&world.trust()))
+    };
+    assert!(with(Some(complain), Some(reveal)).is_ok());
+    for (complain, reveal) in [
+        (None, None),
+        (Some(complain), None),
+        (None, Some(reveal)),
+        (Some(reveal), Some(complain)),
+        (Some(complain), Some(&other)),
+        (Some(&elsewhere), Some(reveal)),
+        (Some(&by_another), Some(reveal)),
+    ] {
+        let told = with(complain, reveal);
+        assert!(told.is_err(), "{complain:?} {reveal:?}: {told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
