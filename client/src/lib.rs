@@ -29,6 +29,8 @@
 //!   reader computed itself: even all replicas together can't forge one.
 //! * It remembers what it has read. Two histories that the validators have signed are a [`Fork`], with a proof for anybody.
 //! * What it has read it can prove to others, offline and for ever: [`receipt`].
+//! * It complains about a payload only if its key really doesn't open it ([`Session::complain`]), and answers a complaint by
+//!   itself while it follows the session, with nothing but what it has sealed ([`Session::answer`]).
 //! * Only lists of sessions are [`Unproven`]: nobody can prove that nothing is missing in them.
 //! * A party decides once what fills a slot and sends the same bytes again. With a [`journal`] ([`Client::resume`]) it goes on
 //!   after a crash; without one a process that was restarted doesn't write into a session that it had joined

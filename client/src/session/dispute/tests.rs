@@ -75,6 +75,12 @@ fn what_is_not_remembered_is_not_revealed() {
     };
     post.header.p2p_root.0[0] ^= 1;
     assert_eq!(named_payload(&other, &good, 3), None);
+    let mut damaged = own();
+    let Action::Post(post) = &mut damaged.action else {
+        panic!("a post")
+    };
+    post.p2p[0].1[0] ^= 1;
+    assert_eq!(named_payload(&damaged, &good, 3), None);
 }
 
 #[test]
