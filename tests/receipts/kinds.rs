@@ -104,6 +104,8 @@ fn a_ceremony_counts_what_was_signed_and_names_who_left_and_who_cheated() {
         ("renewed ceremony", (3, 2, 4), vec![1], vec![]),
         ("ceremony of an abort", (3, 1, 0), vec![], vec![2]),
         ("ceremony that never ran", (1, 0, 0), vec![], vec![2]),
+        ("ceremony of a bad payload", (3, 2, 3), vec![0], vec![]),
+        ("ceremony of silence", (3, 2, 3), vec![], vec![]),
     ];
     for (name, counts, who_cheated, who_left) in expected {
         let proven = made.receipt(name).verify(&made.trust()).unwrap();
@@ -120,6 +122,33 @@ fn a_ceremony_counts_what_was_signed_and_names_who_left_and_who_cheated() {
         };
         assert_eq!((*joins, *rounds, *entries), counts, "{name}");
         assert_eq!((culprits, left), (&who_cheated, &who_left), "{name}");
+    }
+}
+
+#[test]
+fn a_ceremony_says_who_complained_about_whom_and_convicts_nobody_of_silence() {
+    let made = made();
+    for (name, expected) in [
+        ("ceremony of a bad payload", Cause::BadPayload),
+        ("ceremony of silence", Cause::NoReveal),
+    ] {
+        let proven = made.receipt(name).verify(&made.trust()).unwrap();
+        let Claim::Ceremony {
+            dispute: Some(dispute),
+            terminal,
+            ..
+        } = &proven.claim
+        else {
+            panic!("{name}")
+        };
+        let parties = (dispute.by, dispute.accused, dispute.round);
+        assert_eq!((parties, terminal.cause), ((1, 0, 1), expected), "{name}");
+        let text = proven.to_string();
+        assert!(text.contains("party 1 complained about"), "{text}");
+        let is_silence = expected == Cause::NoReveal;
+        let is_said = text.contains("party 0 was silent, which is no offence");
+        assert_eq!(is_said, is_silence, "{text}");
+        assert_eq!(text.contains("culprits: 0"), !is_silence, "{text}");
     }
 }
 

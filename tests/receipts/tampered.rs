@@ -13,6 +13,7 @@ macro_rules! content {
 mod absence;
 mod anchor;
 mod ceremony;
+mod dispute;
 mod end;
 mod equivocation;
 mod fork;

@@ -1,5 +1,7 @@
 //! One board in process, whose keys are known, and a receipt of each kind that was made over it.
 
+mod disputes;
+
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -158,6 +160,7 @@ async fn make() -> Made {
     let mut receipts = finished(&world).await;
     receipts.extend(aborted(&world).await);
     receipts.extend(declined(&world).await);
+    receipts.extend(disputes::disputed(&world).await);
     receipts.insert("fork of headers", fork(dir.path()).await.to_bytes());
     world.solo.stop().await.unwrap();
     Made {
