@@ -5,6 +5,7 @@ use std::time::Duration;
 use prost::Message as _;
 use white_city_client::{
     AbortRecord, Answer, Dispute, End, Error, Hash, Receipt, Session, SessionId, Signer as _,
+    SpecBuilder,
     receipt::{Claim, Proven, checksum},
     wire::{
         Complain, SignedTx,
@@ -220,19 +221,23 @@ async fn an_accused_that_has_left_answers_too() {
     assert_eq!(record.culprits[0].index, 1);
 }
 
-/// A second is enough for whoever is there.
-fn quick() -> white_city_client::SpecBuilder {
-    let times = [30, 30, 1].map(Duration::from_secs);
+/// A spec with so many seconds for the answer to a complaint.
+fn patient(seconds: u64) -> SpecBuilder {
+    let times = [30, 30, seconds].map(Duration::from_secs);
     spec(3).times(times[0], times[1], times[2])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_convicts_nobody_and_both_are_named() {
     let world = world().await;
-    let id = world.open(quick()).await;
+    let id = world.open(patient(4)).await;
     let (mut sessions, _) = with_a_bad_payload(&world, id).await;
     sessions[1].complain(1, 0).await.unwrap();
-    let record = aborted(sessions[2].wait_end().await.unwrap());
+    // However often it is told that there is a dispute, it waits for the end.
+    let told = sessions[2].post(2, b"round 2".to_vec(), Vec::new()).await;
+    let Err(Error::Aborted(record)) = told else {
+        panic!("{told:?}")
+    };
     assert_eq!(record.record.cause, Cause::NoReveal);
     assert_eq!((record.dispute, record.culprits.len()), (Some(DISPUTE), 0));
     let text = record.to_string();
@@ -248,7 +253,7 @@ async fn silence_convicts_nobody_and_both_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accused_without_memory_says_so_and_is_no_culprit() {
     let world = world().await;
-    let id = world.open(quick()).await;
+    let id = world.open(patient(1)).await;
     let mut sessions = in_round_2(&world, id).await;
     let complain = complaint(&world, &sessions[1], 1, 0, 1).await;
     drop(sessions.remove(0));
