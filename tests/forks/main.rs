@@ -8,8 +8,12 @@ use std::time::Duration;
 use white_city_client::{
     End, Error, Session,
     receipt::{Claim, ForkClaim},
-    wire::pb,
+    wire::{
+        pb,
+        tx::{Action, Post},
+    },
 };
+use white_city_tests::dispute::complain_about;
 use world::{Forked, Setup, Switch};
 
 /// The longest that anything in these tests may take.
@@ -294,6 +298,53 @@ async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
     // Its own history it goes on with.
     let mut first = forked.a.resumed(0, &journal).await.unwrap();
     first.post(2, b"signed".to_vec(), vec![]).await.unwrap();
+    forked.stop().await;
+}
+
+/// A payload is bad in one history, where its sender posted something else than in the other: the complaint names the post,
+/// so that nobody can carry it over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_complaint_is_about_one_history_and_the_other_board_refuses_it() {
+    let setup = Setup {
+        n: 6,
+        quorum: 5,
+        corrupt: vec![4, 5],
+    };
+    let forked = Forked::start(&setup).await;
+    let (mut a, mut b) = (
+        forked.a.sessions(&[0, 1]).await,
+        forked.b.sessions(&[2, 3]).await,
+    );
+    joined(&forked, &mut a, &mut b).await;
+    let before = forked.a.transcript(forked.id).await;
+    let unreadable = vec![(0, vec![7; 50])];
+    let bad = Post::new(forked.id, 1, (5, 6), before, vec![], unreadable);
+    let signed = forked.signed(5, Action::Post(bad.clone())).await;
+    assert!(forked.a.submit(&signed).await);
+    let other = forked.post(5, 1, before, "b").await;
+    assert!(forked.b.submit(&other).await);
+    let same = forked.post(4, 1, before, "the same").await;
+    for board in [&forked.a, &forked.b] {
+        assert!(board.submit(&same).await);
+    }
+    let post = async |session: &mut Session| session.post(1, b"honest".to_vec(), vec![]).await;
+    let (_, _, ()) = tokio::join!(
+        each(&mut a, post),
+        each(&mut b, post),
+        forked.relay_until_open(2),
+    );
+    let payload = Error::Payload { from: 5, round: 1 };
+    assert_eq!(a[0].inbox(1).await.unwrap_err(), payload);
+    b[0].inbox(1).await.unwrap();
+    a[0].complain(1, 5).await.unwrap();
+    let complain = complain_about(&bad, 0, 6).unwrap();
+    let dispute = a[0].now().unwrap().leaf.dispute;
+    assert_eq!(dispute, complain.digest());
+    let complaint = forked.signed(0, Action::Complain(complain)).await;
+    assert!(forked.a.submit(&complaint).await, "it has it already");
+    assert!(!forked.b.submit(&complaint).await);
+    b[0].sync().await.unwrap();
+    assert_eq!((b[0].dispute(), b[0].end()), (None, None));
     forked.stop().await;
 }
 

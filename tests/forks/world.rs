@@ -198,7 +198,8 @@ impl Forked {
         self.signed(party, Action::Finish(finish)).await
     }
 
-    async fn signed(&self, party: u8, action: Action) -> Vec<u8> {
+    /// Anything under a party's signature.
+    pub async fn signed(&self, party: u8, action: Action) -> Vec<u8> {
         let network = &self.a.trust.network().id;
         let signature = local(party).sign(&action, network).await.unwrap();
         SignedTx::new(action, signature).unwrap().encode()
