@@ -93,6 +93,9 @@ fn to_json(now: &Progress) -> Value {
         "board_ms": now.board_ms,
         "height": now.height,
         "last_call": now.last_call,
+        "dispute": now.dispute.as_ref().map(|dispute| json!({
+            "by": dispute.by, "accused": dispute.accused, "round": dispute.round,
+        })),
     })
 }
 
@@ -100,7 +103,10 @@ fn to_text(now: &Progress) -> String {
     let phase = match now.status {
         Status::Joining => "joining".to_owned(),
         Status::Running => format!("round {}", now.round),
-        ended => return status_text(ended).to_owned(),
+        other => {
+            let dispute = now.dispute.as_ref().map(|dispute| format!(": {dispute}"));
+            return format!("{}{}", status_text(other), dispute.unwrap_or_default());
+        }
     };
     let mut text = format!("{phase}: {} of {}", now.filled, now.members);
     if !now.waiting_for.is_empty() {

@@ -31,6 +31,19 @@ pub(super) struct Secret {
     protocol: Zeroizing<[u8; 32]>,
 }
 
+#[cfg(test)]
+impl Secret {
+    /// For a party whose protocol draws nothing.
+    pub(super) fn new(seed: SessionSeed, key: DecryptionKey) -> Self {
+        let protocol = Zeroizing::new([0; 32]);
+        Self {
+            seed,
+            key,
+            protocol,
+        }
+    }
+}
+
 /// A session's memory as it was found.
 #[derive(Default)]
 pub(super) struct Found {

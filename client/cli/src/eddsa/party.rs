@@ -99,12 +99,26 @@ impl<'a> Party<'a> {
         };
         match progress::during(self.output, news, exchanged).await {
             Ok(inbox) => Ok(inbox),
-            Err(Error::Payload { from, round }) => {
-                let text = format!("its payload of round {round} can't be opened");
-                self.abort(AbortCause::Culprit, Some(from), &text).await;
-                Err(Failure::protocol(from, text))
-            }
+            Err(Error::Payload { from, round }) => Err(self.complain(round, from).await),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says that a payload can't be opened, and waits for what its sender says to that. The session ends of it.
+    async fn complain(&mut self, round: u32, from: u16) -> Failure {
+        let text = format!("its payload of round {round} can't be opened");
+        self.output
+            .warning(&format!("complaining about party {from}: {text}"));
+        let news = self.session.progress();
+        let session = &mut self.session;
+        let judged = async {
+            session.complain(round, from).await?;
+            session.wait_end().await
+        };
+        match progress::during(self.output, news, judged).await {
+            Ok(End::Aborted(record)) => Failure::protocol(from, format!("{text}: {record}")),
+            Ok(_) => Failure::protocol(from, text),
+            Err(error) => error.into(),
         }
     }
 

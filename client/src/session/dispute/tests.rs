@@ -89,7 +89,7 @@ fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
     let secret = |byte: u8| {
         let seed = SessionSeed::new([byte; 32]);
         let (key, public) = seed.key_pair(&session, 2);
-        (Secret { seed, key }, public)
+        (Secret::new(seed, key), public)
     };
     let ((own, public), (other, _)) = (secret(1), secret(2));
     let join = Join {
