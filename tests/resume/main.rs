@@ -1,5 +1,6 @@
 //! Parties that are killed at every step, or come by once a round, and finish the same session.
 
+mod disputed;
 mod dumps;
 mod gate;
 mod killed;

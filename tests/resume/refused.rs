@@ -31,7 +31,7 @@ fn client(world: &World, party: usize, url: &str) -> Client {
     builder.timeout(Duration::from_secs(5)).build().unwrap()
 }
 
-async fn resume(world: &World, party: usize, id: SessionId) -> Session {
+pub async fn resume(world: &World, party: usize, id: SessionId) -> Session {
     try_resume(world, party, id, &world.url()).await.unwrap()
 }
 

@@ -103,7 +103,7 @@ impl Session {
             return Err(Error::Out { round: open });
         }
         // A key that nobody has sealed to opens nothing: a complaint from it would be false.
-        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
+        let secret = self.joined_secret()?;
         match history.join(self.index) {
             Some(join) if secret.is_of(join) => Ok(()),
             Some(join) => Err(Error::SlotTaken {
