@@ -48,7 +48,10 @@
 )]
 
 mod client;
+#[cfg(feature = "round-based")]
+pub mod delivery;
 mod error;
+mod execution_id;
 pub mod files;
 pub mod genesis;
 pub mod history;
