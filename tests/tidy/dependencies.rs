@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{files, read, root};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 8] = [
+const OURS: [(&str, &[&str]); 9] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     (
@@ -25,6 +25,11 @@ const OURS: [(&str, &[&str]); 8] = [
     (
         "white-city-testnet",
         &["white-city-replica", "white-city-wire"],
+    ),
+    // For tests of protocols: parties and a board in one process.
+    (
+        "white-city-kit",
+        &["white-city-client", "white-city-testnet"],
     ),
     // Its hostile replica is a real one that lies.
     (
@@ -255,6 +260,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
             "white-city-testnet" => "testnet",
+            "white-city-kit" => "testnet/kit",
             _ => "tests",
         };
         let manifest = read(format!("{folder}/Cargo.toml"));

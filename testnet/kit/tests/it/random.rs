@@ -1,0 +1,187 @@
+//! Protocols that are drawn at random, with faults that are drawn at random: everybody who ends has got exactly what was sent.
+//!
+//! `WHITE_CITY_RUNS` says how many, `WHITE_CITY_SEED` which one alone.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    env,
+    time::{Duration, Instant},
+};
+
+use futures::{SinkExt as _, StreamExt as _, stream};
+use white_city_client::{
+    Hash,
+    delivery::{
+        DeliveryError, RunError,
+        round_based::{Delivery as _, Mpc, MpcParty},
+    },
+};
+use white_city_kit::{Board, Dice, Faults, Habits, Party};
+
+use super::random_plan::{Plan, Words};
+
+/// How many run without being asked for more.
+const RUNS: u64 = 200;
+/// How many run at once.
+const AT_ONCE: usize = 24;
+/// How long a round may take that waits for an absent party.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// What a party has heard, by sender, in the order of its coming: whether it was a broadcast, and what.
+type Heard = BTreeMap<u16, Vec<(bool, Words)>>;
+
+/// What became of some runs.
+#[derive(Debug, Default)]
+struct Figures {
+    finished: u64,
+    failed: u64,
+    messages: u64,
+    crashes: u64,
+    absences: u64,
+}
+
+async fn protocol<M>(party: M, plan: &Plan, me: u16) -> Result<Heard, DeliveryError>
+where
+    M: Mpc<ProtocolMessage = Words, SendError = DeliveryError, ReceiveError = DeliveryError>,
+{
+    let MpcParty { delivery, .. } = party.into_party();
+    let (mut incomings, mut outgoings) = delivery.split();
+    let (mut heard, mut count) = (Heard::new(), 0);
+    for round in 0..plan.rounds() {
+        for message in plan.says(round, me) {
+            outgoings.send(message).await?;
+        }
+        while count < plan.awaited(round, me) {
+            let message = incomings.next().await.expect("it has no end")?;
+            let from = heard.entry(message.sender).or_default();
+            from.push((message.is_broadcast(), message.msg));
+            count += 1;
+        }
+    }
+    Ok(heard)
+}
+
+async fn party(party: &mut Party, plan: &Plan) -> Result<Heard, RunError<DeliveryError>> {
+    let me = party.session.index();
+    let mut delivery = party.session.delivery();
+    let heard = delivery.run(|party| protocol(party, plan, me)).await?;
+    drop(delivery);
+    let finished = party.session.finish(Hash([1; 32])).await;
+    finished.map_err(DeliveryError::from)?;
+    Ok(heard)
+}
+
+/// One run; what its parties heard is compared with what was sent.
+async fn run(board: &Board, seed: u64) -> Figures {
+    let mut dice = Dice::new(seed);
+    let plan = Plan::draw(&mut dice);
+    let mut faults = Faults::default();
+    for index in 0..plan.n {
+        if dice.percent(30) {
+            let steps = (0..=dice.below(3)).map(|_| dice.below(60)).collect();
+            faults.crashes.insert(index, steps);
+        }
+    }
+    let spec = board.spec("kit/random", plan.n).max_rounds(16);
+    // Erased soon, so that many runs need no more memory than few.
+    let mut spec = spec.payloads(4_096, 4_096).retention(SHORT);
+    if dice.percent(5) {
+        let index = u16::try_from(dice.below(u32::from(plan.n))).unwrap();
+        faults.absent.push(index);
+        spec = spec.times(Duration::from_secs(60), SHORT, SHORT);
+    }
+    let starts = Cell::new(0);
+    let results = board.run_with(spec, &faults, async |member: &mut Party| {
+        starts.set(starts.get() + 1);
+        let heard = party(member, &plan).await?;
+        Ok((member.session.index(), heard))
+    });
+    let results: Vec<Result<_, RunError<DeliveryError>>> = results
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error}", again(seed)));
+    let mut figures = Figures {
+        crashes: starts.get() - u64::try_from(results.len()).unwrap(),
+        absences: u64::from(!faults.absent.is_empty()),
+        ..Figures::default()
+    };
+    for result in results {
+        match result {
+            Ok((me, heard)) => {
+                figures.finished += 1;
+                figures.messages += check(&plan, me, &heard, seed);
+            }
+            // Without an absent party, everybody ends.
+            Err(error) => {
+                assert!(figures.absences > 0, "{}: {error}", again(seed));
+                figures.failed += 1;
+            }
+        }
+    }
+    figures
+}
+
+/// Everything that was sent to this party, in order, once. Gives how much that was.
+fn check(plan: &Plan, me: u16, heard: &Heard, seed: u64) -> u64 {
+    let mut count = 0;
+    for from in (0..plan.n).filter(|from| *from != me) {
+        let expected = plan.heard(from, me);
+        let got = heard.get(&from).map_or(&[][..], Vec::as_slice);
+        assert_eq!(got, expected, "{}: {from} to {me}", again(seed));
+        count += u64::try_from(got.len()).unwrap();
+    }
+    assert!(!heard.contains_key(&me), "{}: its own", again(seed));
+    count
+}
+
+fn again(seed: u64) -> String {
+    format!("WHITE_CITY_SEED={seed} cargo test -p white-city-kit --test it -- random")
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}: expected a number, not {text}")),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_who_ends_has_exactly_what_was_sent_in_order_once() {
+    let mut board = Board::solo().await.unwrap();
+    let habits = Habits {
+        drop: 5,
+        delay: 1,
+        duplicate: 10,
+        lie: 5,
+    };
+    board.add_bad_replica(1, habits).await.unwrap();
+    let seeds = match number("WHITE_CITY_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("WHITE_CITY_RUNS").unwrap_or(RUNS),
+    };
+    let (runs, began) = (seeds.end - seeds.start, Instant::now());
+    let all = stream::iter(seeds)
+        .map(|seed| run(&board, seed))
+        .buffer_unordered(AT_ONCE)
+        .fold(Figures::default(), async |sum, figures| Figures {
+            finished: sum.finished + figures.finished,
+            failed: sum.failed + figures.failed,
+            messages: sum.messages + figures.messages,
+            crashes: sum.crashes + figures.crashes,
+            absences: sum.absences + figures.absences,
+        })
+        .await;
+    let bad = board.bad_answers();
+    println!(
+        "{runs} runs in {:.0?}, {bad} bad answers: {all:?}",
+        began.elapsed()
+    );
+    assert!(all.finished > runs);
+    if runs >= RUNS {
+        // The faults are there, and don't prevent everything.
+        assert!(all.crashes > 10 && all.absences > 0 && bad > 100);
+        assert!(all.messages > runs && all.failed < all.finished / 4);
+    }
+    board.stop().await.unwrap();
+}
