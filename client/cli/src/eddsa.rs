@@ -51,14 +51,15 @@ pub async fn run(
 async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock(&args.unlock)?;
     let client = network::signing(network, &args.party.identity)?;
-    let party = party::Party::enter(&client, &args.party, output).await?;
-    match party.protocol() {
-        SIGN => sign::run(party, args, &unlock).await,
-        AGGREGATE => aggregate::run(party, args, &unlock).await,
+    let mut party = party::Party::enter(&client, &args.party, output).await?;
+    let result = match party.protocol() {
+        SIGN => sign::run(&mut party, args, &unlock).await,
+        AGGREGATE => aggregate::run(&mut party, args, &unlock).await,
         other => Err(Failure::usage(format!(
             "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
         ))),
-    }
+    };
+    party.close(result)
 }
 
 fn unlock(args: &UnlockArgs) -> Result<Unlock, Failure> {

@@ -74,12 +74,17 @@ pub enum RunError<E> {
 }
 
 impl Session {
-    /// Leaves because of an error of the delivery, with a cause that the protocol defines: an abort about the party that the
-    /// error names, if it names one. Its `detail` is the SHA-256 of the error's text.
+    /// Ends the session because of an error of the delivery. A payload that can't be opened is complained about
+    /// ([`Session::complain`]): its sender can be convicted. For anything else this party leaves, with a cause that the protocol
+    /// defines: an abort about the party that the error names, if it names one, which is a claim. Its `detail` is the SHA-256 of
+    /// the error's text.
     ///
     /// # Errors
-    /// As [`Session::abort`].
+    /// As [`Session::complain`] and [`Session::abort`].
     pub async fn give_up(&mut self, cause: u16, error: &DeliveryError) -> Result<(), Error> {
+        if let DeliveryError::Session(Error::Payload { from, round }) = error {
+            return self.complain(*round, *from).await;
+        }
         let detail: Hash = sha256(error.to_string().as_bytes());
         self.abort(cause, error.about(), detail).await
     }

@@ -177,12 +177,12 @@ impl Session {
         drawn
     }
 
-    /// Deletes the journal and with it the keys of this session, so that nobody can ever open what was sealed to this party.
-    /// For when the result is safe: nothing of the session can be computed again.
+    /// Deletes the journal and the keys of this session, so that nobody can ever open what was sealed to this party. For when
+    /// the result is safe: nothing of the session can be computed again.
     ///
     /// # Errors
     /// [`Error::Usage`] while the session lives, or when its end is unknown; [`Error::Journal`].
-    pub fn forget(self) -> Result<(), Error> {
+    pub fn forget(&mut self) -> Result<(), Error> {
         match self.as_seen_by_me() {
             Some(super::End::Finished { .. } | super::End::Aborted(_)) => {}
             Some(super::End::Unknown(_)) | None => {
@@ -190,7 +190,8 @@ impl Session {
                 return Err(Error::usage("journal", expected));
             }
         }
-        match self.journal {
+        self.secret = None;
+        match self.journal.take() {
             Some(journal) => Ok(journal.remove()?),
             None => Ok(()),
         }

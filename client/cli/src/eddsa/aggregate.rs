@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Joins the session and runs this party to the end.
-pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
+pub async fn run(party: &mut Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
     let key = load_key(&args.share, unlock)?;
     let input = read_input::<AggregateInput>(party.session.spec())?;
     let message = sign::message(&input.message_hex)?;

@@ -1,6 +1,7 @@
 //! Making a key together.
 
 use serde_json::json;
+use white_city_client::vault::Unlock;
 use white_city_eddsa::keygen;
 
 use super::{party::Party, share_file, share_file::ShareFile, unlock};
@@ -18,6 +19,11 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
     share_file::check_free(&args.out, &unlock, args.party.session)?;
     let client = network::signing(network, &args.party.identity)?;
     let mut party = Party::enter(&client, &args.party, output).await?;
+    let result = play(&mut party, args, &unlock).await;
+    party.close(result)
+}
+
+async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<(), Failure> {
     if party.protocol() != KEYGEN {
         return Err(Failure::usage(format!(
             "the session runs {:?}, expected {KEYGEN:?}",
@@ -47,7 +53,7 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
         roster: party.session.spec().roster.clone(),
         share,
     };
-    let pending = share.store_pending(&args.out, &unlock)?;
+    let pending = share.store_pending(&args.out, unlock)?;
     if let Err(mut failure) = party.finish(outcome).await {
         if failure.is_waiting() {
             return Err(failure);
@@ -63,6 +69,6 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
     let result = json!({
         "public_key": public_key, "share": args.out, "session": party.session.id(),
     });
-    output.result(&result, &public_key);
-    party.forget()
+    party.output.result(&result, &public_key);
+    Ok(())
 }

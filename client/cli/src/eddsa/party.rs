@@ -55,9 +55,16 @@ impl<'a> Party<'a> {
         Randomness::from_seed(*self.session.randomness("white-city/eddsa"))
     }
 
-    /// Forgets the session's keys: the result is safe.
-    pub fn forget(self) -> Result<(), Failure> {
-        Ok(self.session.forget()?)
+    /// Forgets the session's keys if nobody needs them any more: the result is safe, or there will be none.
+    pub fn close(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
+        if result.is_ok() || aborted {
+            // Where others may have seen the session finished the journal stays.
+            if let Err(error) = self.session.forget() {
+                self.output.warning(&format!("the journal stays: {error}"));
+            }
+        }
+        result
     }
 
     /// The protocol's name.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Joins the session and runs this party to the end.
-pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
+pub async fn run(party: &mut Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
     let share = ShareFile::load(&args.share, unlock)?;
     let spec = party.session.spec();
     let input = read_input::<SignInput>(spec)?;
@@ -53,7 +53,7 @@ pub async fn run(mut party: Party<'_>, args: &SignArgs, unlock: &Unlock) -> Resu
 }
 
 /// Finishes with the signature as outcome, and prints it once the others agree.
-pub async fn finish(mut party: Party<'_>, signed: &Signed, message: &[u8]) -> Result<(), Failure> {
+pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> Result<(), Failure> {
     if !signed.culprits.is_empty() {
         let culprits: Vec<String> = signed.culprits.iter().map(u16::to_string).collect();
         party.output.warning(&format!(
@@ -78,8 +78,7 @@ pub async fn finish(mut party: Party<'_>, signed: &Signed, message: &[u8]) -> Re
         "culprits": signed.culprits,
     });
     party.output.result(&result, &signature);
-    finished?;
-    party.forget()
+    finished
 }
 
 /// The bytes of a message in hex.
