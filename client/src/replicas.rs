@@ -76,6 +76,8 @@ pub(crate) struct Tally {
     refused: Option<Error>,
     lied: Option<Error>,
     lies: usize,
+    /// Whether one of them hasn't reached the height that was asked for.
+    pub(crate) is_any_behind: bool,
 }
 
 /// What the replicas said to a transaction, as far as they have answered.
@@ -183,7 +185,10 @@ impl Replicas {
         match error {
             ReadError::Final(error) => return Err(error),
             ReadError::Unreachable(reason) => tally.faults.push(fault(reason)),
-            ReadError::Behind => tally.faults.push(fault("its state is old".into())),
+            ReadError::Behind => {
+                tally.is_any_behind = true;
+                tally.faults.push(fault("its state is old".into()));
+            }
             ReadError::Refused { code, text } => {
                 tally.faults.push(fault(text.clone()));
                 tally.refused = Some(Error::from_code(code, text, replica));

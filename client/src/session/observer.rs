@@ -30,6 +30,9 @@ const ROUNDS_KEPT: usize = 4;
 /// How often all replicas are asked, at most and at least.
 const ASK_ALL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// How long replicas may take at the beginning to reach the height that is asked for.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -101,6 +104,8 @@ pub struct Observer {
     /// The lowest height whose state is new enough.
     floor: u64,
     is_silent: bool,
+    /// Whether a replica was asked last for a state that it hasn't reached yet.
+    waits_for_state: bool,
 }
 
 impl Observer {
@@ -134,8 +139,16 @@ impl Observer {
             asked_all: None,
             floor: height,
             is_silent: false,
+            waits_for_state: false,
         };
-        observer.sync().await?;
+        let until = Instant::now() + CATCHING_UP;
+        while let Err(error) = observer.sync().await {
+            // All that one has seen, or a journal remembers, the others will reach.
+            if !observer.waits_for_state || Instant::now() > until {
+                return Err(error);
+            }
+            observer.wait_news().await;
+        }
         Ok(observer)
     }
 

@@ -60,6 +60,7 @@ impl Observer {
 
     /// Whether it is an error that nothing new was read.
     fn give_up(&mut self, error: Error, tally: &Tally) -> Result<(), Error> {
+        self.waits_for_state = tally.is_any_behind;
         let waits = match &error {
             Error::Unreachable(_) | Error::Refused { .. } => true,
             Error::ReplicaLied { .. } => !self.client.replicas().all_lied(tally),
