@@ -217,6 +217,18 @@ impl<T> Verified<T> {
         }
     }
 
+    /// Another value of the same answer.
+    pub(crate) fn beside<U>(&self, value: U) -> Verified<U> {
+        Verified {
+            value,
+            proof: Arc::clone(&self.proof),
+            said: self.said.as_ref().map(|said| Said {
+                replica: said.replica.clone(),
+                exchange: None,
+            }),
+        }
+    }
+
     /// The height of the state.
     #[must_use]
     pub fn height(&self) -> u64 {

@@ -154,9 +154,12 @@ impl Session {
     /// without this party's entry; [`Error::SlotTaken`] or [`Error::NoJournal`] when with another one; [`Error::Fork`].
     pub async fn wait_round_closed(&mut self, round: u32) -> Result<(), Error> {
         loop {
-            self.sync().await?;
             if self.observer.history().open_round() > round {
                 return self.check_own_slot(round);
+            }
+            self.sync().await?;
+            if self.observer.history().open_round() > round {
+                continue;
             }
             if let Some(ended) = self.ended() {
                 return Err(ended);

@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use super::{Observer, ROUNDS_KEPT};
 use crate::{
-    Error, Verified,
+    Error, SessionState, Verified,
     error::Fork,
     history::{ClosedRound, Contradiction},
     read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox},
@@ -146,7 +146,7 @@ impl Observer {
         };
         let leaf = now.leaf.clone();
         self.check_past(&leaf, &page)?;
-        let now = page.clone().map(|_| now);
+        let now = page.beside(now);
         if leaf.status == Status::Erased {
             return Err(ReadError::Final(Error::Erased));
         }
@@ -165,6 +165,12 @@ impl Observer {
         }
         while self.kept.len() > ROUNDS_KEPT {
             self.kept.pop_first();
+        }
+        if leaf.open_round == self.history.open_round() && now.terminal.is_none() {
+            // The answer that brought the round says how the session stands, too.
+            self.check_filled(&now)?;
+            self.settle(endpoint, now).await?;
+            return Ok(Taken::Now);
         }
         Ok(Taken::Round)
     }
@@ -305,12 +311,10 @@ impl Observer {
     async fn take_now(
         &mut self,
         endpoint: &Endpoint,
-        now: Verified<crate::SessionState>,
+        now: Verified<SessionState>,
         page: Verified<InboxPage>,
     ) -> Result<(), ReadError> {
-        if !now.filled().is_subset(self.history.members()) {
-            return Err(Lie::new("a slot of somebody who is out is filled").into());
-        }
+        self.check_filled(&now)?;
         if let Some(terminal) = now.terminal.clone() {
             let all = self.all_pages(
                 endpoint,
@@ -323,6 +327,23 @@ impl Observer {
             self.last_joins = all.joins;
             self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
         }
+        self.settle(endpoint, now).await
+    }
+
+    /// Nobody who is out has a slot.
+    fn check_filled(&self, now: &SessionState) -> Result<(), ReadError> {
+        if now.filled().is_subset(self.history.members()) {
+            return Ok(());
+        }
+        Err(Lie::new("a slot of somebody who is out is filled").into())
+    }
+
+    /// Takes in how the session stands, in the round that follows this history.
+    async fn settle(
+        &mut self,
+        endpoint: &Endpoint,
+        now: Verified<SessionState>,
+    ) -> Result<(), ReadError> {
         self.read_complaint(endpoint, &now).await?;
         self.announce(&now);
         self.floor = self.floor.max(now.height());
