@@ -10,6 +10,7 @@ mod equivocation;
 mod outage;
 mod replicas;
 mod resume;
+mod rounds;
 mod secrets;
 mod tampering;
 mod world;

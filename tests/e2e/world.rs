@@ -30,6 +30,10 @@ pub struct Setup {
     pub replica_program: Option<std::path::PathBuf>,
     /// Replicas that a signer of the test's signs for.
     pub remote_signers: Vec<usize>,
+    /// Lines for every replica's `replica.toml`.
+    pub replica_config: &'static str,
+    /// Homes in memory instead of on disk.
+    pub tmpfs: bool,
 }
 
 /// Starts four replicas; `None`, loudly, where CometBFT can't be had.
@@ -52,6 +56,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     options.params = Some(params);
     options.replica_program = setup.replica_program;
     options.remote_signers = setup.remote_signers;
+    options.tmpfs = setup.tmpfs;
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(TestnetError::Tooling(why)) => {
@@ -64,6 +69,11 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
         }
         Err(error) => panic!("{error}"),
     };
+    for k in 0..net.replicas() {
+        let file = net.home(k).join("app/replica.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text + setup.replica_config).unwrap();
+    }
     Some(World {
         net,
         _dir: dir,

@@ -30,8 +30,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 const RECONNECT: Duration = Duration::from_millis(500);
 /// First and longest interval of looking without having been told.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// Blocks wake a waiter at most once in this time.
-const COALESCE: Duration = Duration::from_millis(20);
+/// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
+const COALESCE: Duration = Duration::from_millis(5);
 /// What is subscribed to: the smallest event that each block has.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockHeader'"}}"#;
 
@@ -139,22 +139,25 @@ async fn follow_one(
         .await
         .map_err(|error| error.to_string())?;
     seen.send_modify(|seen| seen.connected = true);
-    // Whoever says that there is a block is the one that has it.
-    if let Some(replicas) = replicas.upgrade() {
-        replicas.prefer(endpoint);
-    }
     loop {
         match timeout(SILENCE, socket.next()).await {
             Err(_) => return Err("no event for a minute".into()),
             Ok(None) => return Err("it closed the connection".into()),
             Ok(Some(Err(error))) => return Err(error.to_string()),
             // The first text confirms the subscription: whatever happened before it is worth a look, too.
-            Ok(Some(Ok(Message::Text(_)))) => {
-                seen.send_modify(|seen| seen.blocks = seen.blocks.wrapping_add(1));
-            }
+            Ok(Some(Ok(Message::Text(_)))) => heard(endpoint, replicas, seen),
             Ok(Some(Ok(_))) => {}
         }
     }
+}
+
+/// There is a new block, says this one, and so it has it: it is asked first. Another one may store the block a moment later;
+/// who asked that one in vain would hear of the block no more.
+fn heard(endpoint: &Endpoint, replicas: &Weak<Replicas>, seen: &watch::Sender<Seen>) {
+    if let Some(replicas) = replicas.upgrade() {
+        replicas.prefer(endpoint);
+    }
+    seen.send_modify(|seen| seen.blocks = seen.blocks.wrapping_add(1));
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgraded>, String> {
@@ -195,7 +198,24 @@ async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgrade
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_tells_of_a_block_is_asked_first() {
+        let urls = ["http://a:1", "http://b:1"].map(String::from);
+        let trust = crate::Trust::new(crate::genesis::tests::network(4)).unwrap();
+        let replicas = Arc::new(Replicas::new(&urls, SILENCE, trust).unwrap());
+        let (sender, mut receiver) = watch::channel(Seen::default());
+        let [a, b] = [0, 1].map(|k| Arc::clone(&replicas.in_order()[k]));
+        for endpoint in [&b, &a] {
+            heard(endpoint, &Arc::downgrade(&replicas), &sender);
+            assert_eq!(replicas.in_order()[0].name(), endpoint.name());
+            assert!(receiver.has_changed().unwrap());
+            receiver.mark_unchanged();
+        }
+    }
 
     #[tokio::test]
     async fn a_flood_of_events_wakes_at_most_once_in_a_while() {

@@ -1,0 +1,56 @@
+//! `white-city-noop`: an application that takes everything and keeps nothing. It takes the replica's arguments and stands in
+//! for it, to measure what the engine alone costs: see `benches/rounds.rs`.
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+        mpsc,
+    },
+};
+
+use clap::Parser;
+use tendermint_abci::Application;
+use tendermint_proto::v0_38::abci::{
+    ExecTxResult, RequestFinalizeBlock, RequestInfo, ResponseFinalizeBlock, ResponseInfo,
+};
+use white_city_replica::{Config, Halt, abci::Server, program::Args};
+
+/// Nothing but the height, which lives as long as the process.
+#[derive(Clone, Default)]
+struct Noop(Arc<AtomicI64>);
+
+impl Application for Noop {
+    fn info(&self, _request: RequestInfo) -> ResponseInfo {
+        ResponseInfo {
+            last_block_height: self.0.load(Ordering::SeqCst),
+            ..Default::default()
+        }
+    }
+
+    fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
+        self.0.store(request.height, Ordering::SeqCst);
+        ResponseFinalizeBlock {
+            tx_results: vec![ExecTxResult::default(); request.txs.len()],
+            ..Default::default()
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let served = Config::load(&Args::parse().home)
+        .and_then(|config| config.listen())
+        .map_err(|error| error.to_string())
+        .and_then(|listen| Server::bind(&listen).map_err(|error| error.to_string()));
+    match served {
+        Ok(server) => {
+            server.serve(&Noop::default(), &Halt::new(mpsc::channel().0));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("white-city-noop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
