@@ -6,7 +6,10 @@ mod check_tx;
 mod consensus;
 mod proposing;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
@@ -65,6 +68,15 @@ impl Committed {
     }
 }
 
+/// What a replica has worked since its start, by what costs most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Transactions whose signature was checked.
+    pub signatures: u64,
+    /// Blocks and proposals that were executed.
+    pub executions: u64,
+}
+
 /// One replica's application. A clone is another handle on the same one.
 #[derive(Clone)]
 pub struct Replica {
@@ -84,6 +96,7 @@ struct Shared {
     parked: Mutex<Parked>,
     budget: Mutex<Budget>,
     verified: VerifiedCache,
+    executions: AtomicU64,
     halt: Halt,
     fault: FaultFile,
 }
@@ -120,6 +133,7 @@ impl Replica {
                 parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
+                executions: AtomicU64::new(0),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
             }),
@@ -134,6 +148,19 @@ impl Replica {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What this replica has worked so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        Work {
+            signatures: self.shared.verified.checked(),
+            executions: self.shared.executions.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count_execution(&self) {
+        self.shared.executions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The handle that stops this replica.

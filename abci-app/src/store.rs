@@ -8,7 +8,8 @@ use std::{path::Path, sync::Arc};
 
 use prost::Message;
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    WriteTransaction,
 };
 use white_city_state_machine::{Ended, State};
 use white_city_wire::{
@@ -116,7 +117,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn in_memory() -> Result<Self, StoreError> {
-        let backend = redb::backends::InMemoryBackend::new();
+        Self::on(redb::backends::InMemoryBackend::new())
+    }
+
+    /// A store on something else than a file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
         Self::prepare(Database::builder().create_with_backend(backend)?)
     }
 

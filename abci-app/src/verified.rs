@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use white_city_state_machine::Block;
@@ -21,6 +24,7 @@ pub struct VerifiedCache {
     generations: Mutex<Generations>,
     /// Of rosters.
     keys: Mutex<KnownKeys>,
+    checked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -37,6 +41,7 @@ impl VerifiedCache {
             limit_bytes,
             generations: Mutex::default(),
             keys: Mutex::default(),
+            checked: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +72,7 @@ impl VerifiedCache {
         admit(&tx)?;
         let tx = tx.check_keys(|key| self.keys().contains(key))?;
         let (signer, parties) = block.signer(tx.unverified_action())?;
+        self.checked.fetch_add(1, Ordering::Relaxed);
         let verified = Arc::new(tx.verify(&signer, parties, network)?);
         if let Action::Open(open) = verified.action() {
             let mut keys = self.keys();
@@ -76,6 +82,11 @@ impl VerifiedCache {
         }
         self.insert(hash, Arc::clone(&verified));
         Ok(verified)
+    }
+
+    /// How many transactions had their signature checked.
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
     }
 
     fn keys(&self) -> MutexGuard<'_, KnownKeys> {

@@ -15,6 +15,7 @@ use white_city_state_machine::BlockContext;
 use white_city_tests::{network::params, party::Party, scene::spec};
 use white_city_wire::{
     Hash, Network, SessionId,
+    genesis::Params,
     hash::sha256,
     seal::BlockTime,
     tx::{Action, Join, Open, Post},
@@ -68,8 +69,14 @@ impl Chain {
 
     /// A chain whose genesis lists openers, with their quotas.
     pub fn with_openers(config: &Config, openers: &[(&Party, u32, u64)]) -> Self {
-        let network = white_city_tests::network::network(1, params(openers));
-        let (replica, stops) = replica(None, config);
+        Self::on(config, params(openers), Store::in_memory().unwrap())
+    }
+
+    /// A chain over this store.
+    pub fn on(config: &Config, params: Params, store: Store) -> Self {
+        let network = white_city_tests::network::network(1, params);
+        let (sender, stops) = mpsc::channel();
+        let replica = Replica::new(config, store, Halt::new(sender)).unwrap();
         replica.init(Network::clone(&network)).unwrap();
         Self {
             replica,
@@ -122,7 +129,7 @@ impl Chain {
 
     pub fn open(&self, parties: &[Party], nonce: u8) -> (SessionId, Vec<u8>) {
         let open = Open {
-            spec: spec(parties, 2),
+            spec: spec(parties, u16::try_from(parties.len() / 2 + 1).unwrap()),
             opener: *parties[0].key(),
             nonce: [nonce; 32],
             open_by_ms: 1_000_000_000 + 5_000,
@@ -159,6 +166,23 @@ impl Chain {
     pub fn post(&self, parties: &[Party], session: SessionId, index: u16, words: &[u8]) -> Vec<u8> {
         let post = self.post_action(parties, session, index, words);
         self.tx(&parties[usize::from(index)], post)
+    }
+
+    /// A post with `bytes` for each other party. Nobody opens them.
+    pub fn post_to_all(
+        &self,
+        parties: &[Party],
+        session: SessionId,
+        index: u16,
+        bytes: usize,
+    ) -> Vec<u8> {
+        let n = u16::try_from(parties.len()).unwrap();
+        let committed = self.replica.committed().unwrap();
+        let transcript = committed.state.session(&session).unwrap().leaf.transcript;
+        let others = (0..n).filter(|to| *to != index);
+        let p2p = others.map(|to| (to, vec![7; bytes])).collect();
+        let post = Post::new(session, 1, (index, n), transcript, vec![], p2p);
+        self.tx(&parties[usize::from(index)], Action::Post(post))
     }
 
     pub fn post_action(

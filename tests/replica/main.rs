@@ -8,3 +8,4 @@ mod proposals;
 mod restart;
 mod socket;
 mod waiting;
+mod work;

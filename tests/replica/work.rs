@@ -1,0 +1,198 @@
+//! What a block costs a replica, in things that can be counted.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use prost::Message as _;
+use redb::{StorageBackend, backends::InMemoryBackend};
+use tendermint_abci::Application as _;
+use tendermint_proto::v0_38::abci::RequestQuery;
+use white_city_replica::{Store, app::Work};
+use white_city_tests::{network::params, party::Party};
+use white_city_wire::{
+    genesis::Params,
+    pb::{self, query::Question, session_ref::Ref},
+    read::{QUERY_PATH, encode_query},
+};
+
+use crate::chain::{Chain, naive, proposed};
+
+#[test]
+fn each_signature_is_checked_once_and_each_block_executed_once() {
+    let (mut one, mut two) = (Chain::new(&naive()), Chain::new(&naive()));
+    let parties = Party::several(3);
+    let session = one.running(&parties);
+    assert_eq!(two.running(&parties), session);
+    let before = [one.replica.work(), two.replica.work()];
+    let posts: Vec<Vec<u8>> = (0..3)
+        .map(|index| one.post(&parties, session, index, b"words"))
+        .collect();
+    // The second replica hears of the last post in the proposal only. Engines ask twice, and again after a block.
+    for _ in 0..2 {
+        for post in &posts {
+            one.replica.check_tx(post).unwrap();
+        }
+        for post in &posts[..2] {
+            two.replica.check_tx(post).unwrap();
+        }
+    }
+    let block = one.propose(&posts, 1 << 20);
+    assert_eq!(block.len(), 4);
+    for chain in [&mut one, &mut two] {
+        let judged = chain
+            .replica
+            .judge(&proposed(&chain.context(), block.clone()));
+        judged.unwrap().unwrap();
+        chain.decide(block.clone()).unwrap();
+        for post in &posts {
+            assert!(chain.replica.check_tx(post).is_err());
+        }
+    }
+    for (chain, before) in [&one, &two].into_iter().zip(before) {
+        let after = Work {
+            signatures: before.signatures + 3,
+            executions: before.executions + 1,
+        };
+        assert_eq!(chain.replica.work(), after);
+    }
+}
+
+/// Memory that counts what is written to it.
+#[derive(Debug)]
+struct Counting {
+    memory: InMemoryBackend,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl Counts {
+    fn now(&self) -> (u64, u64) {
+        let bytes = self.bytes.load(Ordering::SeqCst);
+        (bytes, self.syncs.load(Ordering::SeqCst))
+    }
+}
+
+impl StorageBackend for Counting {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.memory.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.memory.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.memory.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.counts.syncs.fetch_add(1, Ordering::SeqCst);
+        self.memory.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        let bytes = u64::try_from(data.len()).unwrap();
+        self.counts.bytes.fetch_add(bytes, Ordering::SeqCst);
+        self.memory.write(offset, data)
+    }
+}
+
+/// Parameters with room for many sessions.
+fn roomy() -> Params {
+    Params {
+        max_board_bytes: 1 << 30,
+        anyone_max_live: 1_000,
+        anyone_max_bytes: 1 << 30,
+        ..params(&[])
+    }
+}
+
+#[test]
+fn what_a_block_writes_is_bounded_by_the_block_and_not_by_the_board() {
+    let counts = Arc::new(Counts::default());
+    let store = Store::on(Counting {
+        memory: InMemoryBackend::new(),
+        counts: Arc::clone(&counts),
+    });
+    let mut chain = Chain::on(&naive(), roomy(), store.unwrap());
+    let parties = Party::several(3);
+    let session = chain.running(&parties);
+    let mut written = |chain: &mut Chain, txs: &[Vec<u8>]| {
+        let before = counts.now();
+        chain.block(txs);
+        let after = counts.now();
+        (after.0 - before.0, after.1 - before.1)
+    };
+    let post = |chain: &Chain, index| chain.post(&parties, session, index, &[7; 1_000]);
+    let first = post(&chain, 0);
+    let (small_bytes, small_syncs) = written(&mut chain, &[first]);
+    // One write transaction, which is synced twice, and twice more when the file grows.
+    assert_eq!(small_syncs, 2);
+    let opens: Vec<Vec<u8>> = (2..202)
+        .map(|nonce| chain.open(&parties, nonce).1)
+        .collect();
+    let (opened_bytes, opened_syncs) = written(&mut chain, &opens);
+    assert!(opened_syncs <= 4, "{opened_syncs} syncs for two hundred");
+    assert!(opened_bytes > small_bytes);
+    let empty = written(&mut chain, &[]).0;
+    let second = post(&chain, 1);
+    let (large_bytes, large_syncs) = written(&mut chain, &[second]);
+    assert_eq!(large_syncs, small_syncs);
+    // The same on a board of two hundred sessions. (The block before has started their clocks.)
+    assert!(
+        large_bytes <= 2 * small_bytes,
+        "{small_bytes} bytes on a small board, {large_bytes} on a large one; {opened_bytes}, {empty}"
+    );
+}
+
+#[test]
+fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_not_with_their_square() {
+    let bytes = |n: u64| {
+        let mut chain = Chain::on(&naive(), roomy(), Store::in_memory().unwrap());
+        let parties = Party::several(n);
+        let session = chain.running(&parties);
+        let size = u16::try_from(n).unwrap();
+        let posts: Vec<Vec<u8>> = (0..size)
+            .map(|index| chain.post_to_all(&parties, session, index, 200))
+            .collect();
+        chain.block(&posts);
+        let question = Question::Inbox(pb::InboxQuery {
+            session: Some(pb::SessionRef {
+                r#ref: Some(Ref::Id(session.0.to_vec())),
+            }),
+            round: 1,
+            reader: 0,
+            ..Default::default()
+        });
+        let response = chain.replica.query(RequestQuery {
+            path: QUERY_PATH.into(),
+            data: encode_query(question).into(),
+            ..Default::default()
+        });
+        assert_eq!(response.code, 0, "{}", response.log);
+        let answer = pb::Answer::decode(response.value.as_ref()).unwrap();
+        let Some(pb::answer::Body::Inbox(inbox)) = answer.body else {
+            panic!("an inbox")
+        };
+        assert_eq!(inbox.items.len(), usize::from(size));
+        let others = inbox
+            .items
+            .iter()
+            .filter(|item| !item.ciphertext.is_empty());
+        assert_eq!(others.count() + 1, usize::from(size));
+        response.value.len()
+    };
+    let (small, large) = (bytes(4), bytes(12));
+    // Three times the parties; the path to each payload is two siblings longer.
+    assert!(large <= 4 * small, "{small} bytes for 4, {large} for 12");
+}
