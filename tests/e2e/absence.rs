@@ -11,6 +11,8 @@ const QUICK: Setup = Setup {
     heartbeat_ms: Some(300),
     replica_program: None,
     remote_signers: Vec::new(),
+    replica_config: "",
+    tmpfs: false,
 };
 
 #[tokio::test(flavor = "multi_thread")]
