@@ -127,7 +127,7 @@ fn what_a_block_writes_is_bounded_by_the_block_and_not_by_the_board() {
     let mut chain = Chain::on(&naive(), roomy(), store.unwrap());
     let parties = Party::several(3);
     let session = chain.running(&parties);
-    let mut written = |chain: &mut Chain, txs: &[Vec<u8>]| {
+    let written = |chain: &mut Chain, txs: &[Vec<u8>]| {
         let before = counts.now();
         chain.block(txs);
         let after = counts.now();
