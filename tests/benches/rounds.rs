@@ -215,7 +215,8 @@ async fn session(world: &World, args: &Args, parties: u8) -> Value {
 /// One round of a broadcast from each.
 async fn broadcast(session: &mut Session, bytes: u32) -> Result<(), Error> {
     let words = vec![session.index().to_be_bytes()[1]; bytes as usize];
-    let number = session.post(words, vec![]).await?;
+    let number = session.history().open_round();
+    session.post(number, words, vec![]).await?;
     let inbox = session.inbox(number).await?;
     assert_eq!(inbox.broadcasts.len(), usize::from(session.n()));
     Ok(())
