@@ -40,6 +40,9 @@
 //! generator that can be seeded.
 //!
 //! Broadcasts are reliable, by consensus: protocols may leave their echo round out where their documentation allows it.
+//! Should more replicas than tolerated be malicious, two groups of parties can be shown two histories, for one round. What a
+//! party posts next, it has posted. Where that would give a secret away (a second signature share for one nonce), a round
+//! without content has to come before; the delivery adds none, so such a protocol is written with `post` and `inbox`.
 //!
 //! # Bytes
 //!
@@ -87,17 +90,17 @@ pub struct Delivery<'s, M> {
 }
 
 /// What comes in.
-pub struct Receive<'s, M> {
+pub struct Incomings<'s, M> {
     engine: Arc<Mutex<Engine<'s, M>>>,
 }
 
 /// What goes out.
-pub struct Send<'s, M> {
+pub struct Outgoings<'s, M> {
     engine: Arc<Mutex<Engine<'s, M>>>,
 }
 
 /// Both directions of a [`Delivery`], as a protocol takes them.
-pub type Link<'s, M> = (Receive<'s, M>, Send<'s, M>);
+pub type Link<'s, M> = (Incomings<'s, M>, Outgoings<'s, M>);
 
 impl Session {
     /// The transport for one protocol with messages of type `M`, from round 1 on. The session must be running
@@ -109,7 +112,7 @@ impl Session {
     }
 }
 
-impl<'s, M: Serialize + DeserializeOwned + core::marker::Send> Delivery<'s, M> {
+impl<'s, M: Serialize + DeserializeOwned + Send> Delivery<'s, M> {
     /// Begins in this round instead: for the second protocol of a session. Without effect once something was posted.
     #[must_use]
     pub fn from_round(self, round: u32) -> Self {
@@ -132,6 +135,9 @@ impl<'s, M: Serialize + DeserializeOwned + core::marker::Send> Delivery<'s, M> {
     /// Runs a protocol to its end, and the session's rounds until the protocols of all parties have ended: others may need
     /// more rounds, and no round closes without this party. That everybody has ended is said in a round of its own,
     /// so the spec has to allow one more than the protocol needs, and another one to finish in.
+    ///
+    /// A result that this party has is lost when the others can't end. Who wants it all the same gives the protocol
+    /// `&mut delivery` ([`MpcParty::connected`]) and calls [`Delivery::wait_all_ended`] or [`Delivery::close`] afterwards.
     ///
     /// # Errors
     /// [`RunError::Delivery`] when nothing could be sent or read any more, [`RunError::Protocol`] otherwise. A party that can't
@@ -173,16 +179,16 @@ impl<'s, M: Serialize + DeserializeOwned + core::marker::Send> Delivery<'s, M> {
 
     fn link(&self) -> Link<'s, M> {
         let [one, two] = [(); 2].map(|()| Arc::clone(&self.engine));
-        (Receive { engine: one }, Send { engine: two })
+        (Incomings { engine: one }, Outgoings { engine: two })
     }
 }
 
 impl<'s, M> round_based::Delivery<M> for Delivery<'s, M>
 where
-    M: Serialize + DeserializeOwned + core::marker::Send,
+    M: Serialize + DeserializeOwned + Send,
 {
-    type Send = Send<'s, M>;
-    type Receive = Receive<'s, M>;
+    type Send = Outgoings<'s, M>;
+    type Receive = Incomings<'s, M>;
     type SendError = DeliveryError;
     type ReceiveError = DeliveryError;
 
@@ -194,10 +200,10 @@ where
 /// As the delivery itself, which is still there afterwards to be closed.
 impl<'s, M> round_based::Delivery<M> for &mut Delivery<'s, M>
 where
-    M: Serialize + DeserializeOwned + core::marker::Send,
+    M: Serialize + DeserializeOwned + Send,
 {
-    type Send = Send<'s, M>;
-    type Receive = Receive<'s, M>;
+    type Send = Outgoings<'s, M>;
+    type Receive = Incomings<'s, M>;
     type SendError = DeliveryError;
     type ReceiveError = DeliveryError;
 
@@ -206,9 +212,9 @@ where
     }
 }
 
-impl<M> Stream for Receive<'_, M>
+impl<M> Stream for Incomings<'_, M>
 where
-    M: Serialize + DeserializeOwned + core::marker::Send,
+    M: Serialize + DeserializeOwned + Send,
 {
     type Item = Result<Incoming<M>, DeliveryError>;
 
@@ -217,9 +223,9 @@ where
     }
 }
 
-impl<M> Sink<Outgoing<M>> for Send<'_, M>
+impl<M> Sink<Outgoing<M>> for Outgoings<'_, M>
 where
-    M: Serialize + DeserializeOwned + core::marker::Send,
+    M: Serialize + DeserializeOwned + Send,
 {
     type Error = DeliveryError;
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{files, read, root};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 9] = [
+const OURS: [(&str, &[&str]); 10] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     (
@@ -21,6 +21,11 @@ const OURS: [(&str, &[&str]); 9] = [
     ("white-city-client", &["white-city-wire"]),
     ("white-city-eddsa", &[]),
     ("white-city-cli", &["white-city-client", "white-city-eddsa"]),
+    // Examples, which nobody who uses the client compiles.
+    (
+        "white-city-protocols",
+        &["white-city-client", "white-city-eddsa"],
+    ),
     // Its solo engine runs a replica in its own process.
     (
         "white-city-testnet",
@@ -184,7 +189,12 @@ fn the_pure_crates_use_nothing_that_reaches_the_world() {
 
 #[test]
 fn what_a_party_runs_has_none_of_the_replicas_code() {
-    for name in ["white-city-client", "white-city-cli", "white-city-eddsa"] {
+    for name in [
+        "white-city-client",
+        "white-city-cli",
+        "white-city-eddsa",
+        "white-city-protocols",
+    ] {
         let built_from = transitive(name);
         for foreign in [
             "white-city-state-machine",
@@ -259,6 +269,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-client" => "client",
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
+            "white-city-protocols" => "client/protocols",
             "white-city-testnet" => "testnet",
             "white-city-kit" => "testnet/kit",
             _ => "tests",

@@ -14,6 +14,15 @@
 //!
 //! [`Session`]: white_city_client::Session
 //! [`Session::delivery`]: white_city_client::Session::delivery
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod eddsa;
 pub mod frost;

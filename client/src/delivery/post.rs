@@ -77,12 +77,15 @@ impl Outbox {
     }
 }
 
-/// Adds bytes to a payload, and leaves no copy of a secret behind where it had to grow.
+/// Adds bytes to a payload, and leaves no copy of a secret behind where it has to grow.
 fn append(payload: &mut Vec<u8>, more: &[u8]) {
-    let mut grown = Vec::with_capacity(payload.len().saturating_add(more.len()));
-    grown.extend_from_slice(payload);
-    grown.extend_from_slice(more);
-    drop(Zeroizing::new(std::mem::replace(payload, grown)));
+    let needed = payload.len().saturating_add(more.len());
+    if needed > payload.capacity() {
+        let mut grown = Vec::with_capacity(needed.max(payload.len().saturating_mul(2)));
+        grown.extend_from_slice(payload);
+        drop(Zeroizing::new(std::mem::replace(payload, grown)));
+    }
+    payload.extend_from_slice(more);
 }
 
 /// A message with its number, as others will read it.

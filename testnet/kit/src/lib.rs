@@ -23,17 +23,28 @@
 //!
 //! What may go wrong is in [`Faults`]: requests that are lost, late or doubled, answers that lie, parties that are absent
 //! or crash at a step and start again.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod board;
 mod crash;
 mod dice;
 mod faults;
+mod posts;
 mod proxy;
 
 pub use board::{Board, KitError, Party, identity, params};
 pub use crash::Crashing;
 pub use dice::Dice;
 pub use faults::{Faults, Results};
+pub use posts::{PostBytes, largest_posts};
 pub use proxy::Habits;
 
 #[cfg(doctest)]

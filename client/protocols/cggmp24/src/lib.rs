@@ -8,6 +8,15 @@
 //! whoever reads through proofs, as a [`Session`] does.
 //!
 //! `seed` is all the randomness of a party: drawn for this session alone, secret, and the same again after a crash.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 use cggmp24::{
     DataToSign, ExecutionId, IncompleteKeyShare, KeyShare, PregeneratedPrimes, Signature,

@@ -9,7 +9,7 @@ use cggmp24::{KeyShare, PregeneratedPrimes, security_level::SecurityLevel128};
 use k256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use white_city_cggmp24::{Failure, aux_info, keygen, sign};
 use white_city_client::{SpecBuilder, wire::hash::sha256};
-use white_city_kit::{Board, Party, params};
+use white_city_kit::{Board, Party, largest_posts, params};
 use white_city_testnet::{Error, Options, Testnet};
 
 const PUBLIC_PRIMES: &str = include_str!("public-primes-for-tests-only.json");
@@ -29,31 +29,48 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Vec<T> {
     results.into_iter().map(Result::unwrap).collect()
 }
 
+/// How large the posts were, round by round, for the README's table.
+fn say(protocol: &str, party: &Party) {
+    if party.session.index() == 0 {
+        println!("{protocol}: {:?}", largest_posts(&party.session));
+    }
+}
+
 /// Proofs about moduli are large, and take their time.
 fn patient(spec: SpecBuilder) -> SpecBuilder {
     let time = Duration::from_secs(900);
-    spec.payloads(256 << 10, 128 << 10).times(time, time, time)
+    spec.max_rounds(8)
+        .payloads(256 << 10, 256 << 10)
+        .times(time, time, time)
 }
 
 async fn over(board: &Board) {
     let spec = patient(board.spec("cggmp24-aux", 3));
     let made = board.run(spec, async |party: &mut Party| {
         let (index, seed) = (party.session.index(), seed(party, "aux"));
-        aux_info(&mut party.session, primes(index), seed).await
+        let aux = aux_info(&mut party.session, primes(index), seed).await;
+        say("aux_info", party);
+        aux
     });
     let aux = all(made.await.unwrap());
     let spec = patient(board.spec("cggmp24-keygen", 3).corrupt(1));
     let made = board.run(spec, async |party: &mut Party| {
         let seed = seed(party, "keygen");
-        keygen(&mut party.session, 2, seed).await
+        let share = keygen(&mut party.session, 2, seed).await;
+        say("keygen", party);
+        share
     });
     let parts = all(made.await.unwrap()).into_iter().zip(aux);
-    let shares: Vec<_> = parts.map(|parts| KeyShare::from_parts(parts).unwrap()).collect();
+    let shares: Vec<_> = parts
+        .map(|parts| KeyShare::from_parts(parts).unwrap())
+        .collect();
     let spec = patient(board.spec("cggmp24-sign", 2).input(MESSAGE.to_vec()));
     let signed = board.run(spec, async |party: &mut Party| {
         let (me, seed) = (usize::from(party.session.index()), seed(party, "sign"));
         let message = party.session.spec().input.clone();
-        sign(&mut party.session, &shares[me], &[0, 1], &message, seed).await
+        let signature = sign(&mut party.session, &shares[me], &[0, 1], &message, seed).await;
+        say("sign", party);
+        signature
     });
     let key = shares[2].core.shared_public_key.to_bytes(true);
     let key = VerifyingKey::from_sec1_bytes(&key).unwrap();

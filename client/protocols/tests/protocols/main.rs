@@ -1,5 +1,6 @@
 //! Each protocol makes a key and signs with it, over a real board; somebody else's verifier checks the signature.
 
+mod sizes;
 mod world;
 
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -116,5 +117,7 @@ async fn every_protocol_runs_over_four_replicas() {
     each_over(&world.board, 3, 2).await;
     givre_over(&world.board, 16, 9).await;
     eddsa_over(&world.board, 16, 9).await;
+    #[cfg(feature = "curv")]
+    eddsa_on_curv_over(&world.board, 16, 9).await;
     world.stop().await;
 }

@@ -192,12 +192,8 @@ async fn a_post_over_the_limit_is_refused_before_anything_is_sent() {
         let result = run.await;
         drop(delivery);
         assert_eq!(party.session.history().open_round(), 1);
-        assert!(
-            !party
-                .session
-                .now()
-                .is_some_and(|now| now.filled().count() > 0)
-        );
+        let now = party.session.now().unwrap();
+        assert_eq!(now.filled().count(), 0);
         result
     });
     for result in results.await.unwrap() {
@@ -346,5 +342,62 @@ async fn a_bad_replica_costs_retries_and_an_absent_party_ends_the_session() {
         Ok::<_, Infallible>(())
     });
     assert_eq!(results.await.unwrap(), [Ok(())]);
+    board.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_out_is_sent_nothing_and_the_others_go_on() {
+    let board = Board::solo().await.unwrap();
+    let (long, short) = (Duration::from_secs(60), Duration::from_secs(1));
+    let spec = board
+        .spec("kit/test", 3)
+        .quorum(2)
+        .times(long, short, short);
+    let faults = Faults {
+        absent: vec![2],
+        ..Faults::default()
+    };
+    let results = board.run_with(spec, &faults, async |party: &mut Party| {
+        let me = party.session.index();
+        let mut delivery = party.session.delivery::<u32>();
+        let run = delivery.run(async |party| {
+            let (mut incomings, mut outgoings) = party.into_party().delivery.split();
+            outgoings.send(Outgoing::broadcast(0)).await?;
+            read(&mut incomings, 1).await?;
+            for to in [1 - me, 2] {
+                outgoings.send(Outgoing::p2p(to, u32::from(to))).await?;
+            }
+            read(&mut incomings, 1).await
+        });
+        let heard = run.await?;
+        drop(delivery);
+        let finished = finish(&mut party.session).await;
+        finished.map_err(DeliveryError::from)?;
+        Ok::<_, RunError<DeliveryError>>(heard)
+    });
+    let results = results.await.unwrap();
+    assert_eq!(results, [Ok(vec![(1, 0)]), Ok(vec![(0, 1)])]);
+    board.stop().await.unwrap();
+}
+
+/// Whoever spawns a party on a runtime of several threads needs that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_party_can_go_from_one_thread_to_another() {
+    let board = Board::solo().await.unwrap();
+    let id = board.open(board.spec("kit/test", 2)).await.unwrap();
+    let mut parties = tokio::task::JoinSet::new();
+    for index in 0..2 {
+        let mut party = board.join(id, index).await.unwrap();
+        parties.spawn(async move {
+            let ready = party.session.wait_ready().await;
+            ready.map_err(DeliveryError::from)?;
+            let mut delivery = party.session.delivery::<u32>();
+            delivery.run(|party| rounds(party, 2, 2)).await?;
+            Ok::<_, RunError<DeliveryError>>(delivery.next_round())
+        });
+    }
+    while let Some(party) = parties.join_next().await {
+        assert_eq!(party.unwrap(), Ok(4));
+    }
     board.stop().await.unwrap();
 }

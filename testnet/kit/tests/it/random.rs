@@ -25,6 +25,8 @@ use super::random_plan::{Plan, Words};
 const RUNS: u64 = 200;
 /// How many run at once.
 const AT_ONCE: usize = 24;
+/// How long a round may take, and payloads stay.
+const LONG: Duration = Duration::from_secs(300);
 /// How long a round may take that waits for an absent party.
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -84,12 +86,13 @@ async fn run(board: &Board, seed: u64) -> Figures {
         }
     }
     let spec = board.spec("kit/random", plan.n).max_rounds(16);
-    // Erased soon, so that many runs need no more memory than few.
-    let mut spec = spec.payloads(4_096, 4_096).retention(SHORT);
+    // A busy machine may take its time. Erased some time later, so that many runs need little more memory than few.
+    let spec = spec.payloads(4_096, 4_096).times(LONG, LONG, LONG);
+    let mut spec = spec.retention(LONG);
     if dice.percent(5) {
         let index = u16::try_from(dice.below(u32::from(plan.n))).unwrap();
         faults.absent.push(index);
-        spec = spec.times(Duration::from_secs(60), SHORT, SHORT);
+        spec = spec.times(LONG, SHORT, SHORT);
     }
     let starts = Cell::new(0);
     let results = board.run_with(spec, &faults, async |member: &mut Party| {

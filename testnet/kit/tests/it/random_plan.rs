@@ -11,10 +11,13 @@ pub struct Words {
     pub content: Vec<u8>,
 }
 
-/// What each party says in each round, in this order.
+/// What one party says in one round, in this order, and to whom; `None` is everybody.
+type Speech = Vec<(Option<u16>, Words)>;
+
+/// What each party says in each round.
 pub struct Plan {
     pub n: u16,
-    rounds: Vec<Vec<Vec<(Option<u16>, Words)>>>,
+    rounds: Vec<Vec<Speech>>,
 }
 
 impl Plan {
@@ -30,7 +33,7 @@ impl Plan {
         }
     }
 
-    fn draw_words(dice: &mut Dice, n: u16, round: usize) -> Vec<(Option<u16>, Words)> {
+    fn draw_words(dice: &mut Dice, n: u16, round: usize) -> Speech {
         let count = dice.below(4);
         (0..count)
             .map(|_| {
