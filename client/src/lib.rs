@@ -47,6 +47,7 @@
     )
 )]
 
+mod base64_fields;
 mod client;
 #[cfg(feature = "round-based")]
 pub mod delivery;

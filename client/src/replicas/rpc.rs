@@ -9,7 +9,7 @@ use tendermint::block::signed_header::SignedHeader;
 use white_city_wire::{Refusal, pb, read};
 
 use super::ReadError;
-use crate::{error::Error, read::Lie};
+use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -141,8 +141,16 @@ impl Endpoint {
     /// Asks for the header of a height, with the signatures below it.
     pub(crate) async fn commit(&self, height: u64) -> Result<SignedHeader, ReadError> {
         let params = json!({ "height": height.to_string() });
-        let commit = self.call::<CommitResult>("commit", params).await;
-        Ok(commit.map_err(ReadError::Unreachable)?.signed_header)
+        let commit = self.call::<Value>("commit", params).await;
+        let commit = commit.map_err(ReadError::Unreachable)?;
+        let parsed = are_base64(&commit, "signature").then(|| serde_json::from_value(commit));
+        match parsed {
+            Some(Ok(CommitResult { signed_header })) => Ok(signed_header),
+            Some(Err(error)) => Err(ReadError::Unreachable(shown(&error.to_string()))),
+            None => Err(ReadError::Unreachable(
+                "a signature that isn't base64".into(),
+            )),
+        }
     }
 
     /// Sends a transaction.
