@@ -3,3 +3,4 @@
 mod delivery;
 mod random;
 mod random_plan;
+mod resumed;
