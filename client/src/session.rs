@@ -14,7 +14,7 @@ pub use dispute::Answer;
 use dispute::Words;
 pub use inbox::Inbox;
 pub use observer::{End, Observer, Progress};
-use white_city_wire::{Hash, SessionId, tx::Action};
+use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
 use self::memory::{Found, Secret, Signed};
@@ -33,12 +33,10 @@ pub struct Session {
     index: u16,
     signer: Arc<dyn Signer>,
     journal: Option<Journal>,
-    secret: Option<Secret>,
+    secret: Secret,
     signed: Signed,
     /// Why this party may not write any more.
     failed: Option<Error>,
-    /// What the entries so far count against this party's share, bytes.
-    used_bytes: u64,
     /// The digest and the bytes with which this party leaves.
     leave: Option<(Hash, Arc<Vec<u8>>)>,
     /// Whether it stops where the other parties have to act first.
@@ -76,29 +74,41 @@ impl Session {
         journal: Option<&Path>,
     ) -> Result<Self, Error> {
         let signer = client.signer()?;
-        let found = match journal {
+        let mut found = match journal {
             Some(path) => Found::open(path, &client, id, &*signer)?,
             None => Found::default(),
         };
-        let mut session = match Self::empty(client, id, signer, found.height()).await {
-            Ok(session) => session,
+        let identity = signer.identity();
+        let (observer, index) = match Self::observe(client, id, identity, found.height()).await {
+            Ok(observed) => observed,
             Err(error) => {
                 found.discard();
                 return Err(error);
             }
         };
+        let mut session = Self {
+            secret: found.secret(&id, index)?,
+            observer,
+            index,
+            signer,
+            journal: None,
+            signed: Signed::new(),
+            failed: None,
+            leave: None,
+            never_waits: false,
+            words: Words::default(),
+        };
         found.restore(&mut session)?;
         Ok(session)
     }
 
-    /// A session of which nothing is remembered, read from a state of this height or higher.
-    async fn empty(
+    /// Reads the session as this identity, from a state of this height or higher, and finds it in the roster.
+    async fn observe(
         client: Client,
         id: SessionId,
-        signer: Arc<dyn Signer>,
+        identity: IdentityKey,
         height: u64,
-    ) -> Result<Self, Error> {
-        let identity = signer.identity();
+    ) -> Result<(Observer, u16), Error> {
         let observer = Observer::new(client, id, Some(&identity), height).await?;
         let index = observer
             .spec()
@@ -106,19 +116,7 @@ impl Session {
             .ok_or_else(|| Error::NotMember {
                 identity: Box::new(identity),
             })?;
-        Ok(Self {
-            observer,
-            index,
-            signer,
-            journal: None,
-            secret: None,
-            signed: Signed::new(),
-            failed: None,
-            used_bytes: 0,
-            leave: None,
-            never_waits: false,
-            words: Words::default(),
-        })
+        Ok((observer, index))
     }
 
     /// From now on nothing waits for other parties: what would have to fails with [`Error::Waiting`], once everything that this

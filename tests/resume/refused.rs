@@ -160,10 +160,11 @@ async fn a_journal_is_used_by_one_handle_and_lasts_until_the_end() {
     assert_ne!(*drawn, *first.randomness("other"));
     assert_ne!(*drawn, *second.randomness("nonces"));
     drop(first);
-    let mut first = resume(&world, 0, id).await;
+    let first = resume(&world, 0, id).await;
     assert_eq!(*drawn, *first.randomness("nonces"));
     let kept = first.forget();
     assert!(matches!(kept, Err(Error::Usage { .. })), "{kept:?}");
+    let mut first = resume(&world, 0, id).await;
     finish_both(&mut first, &mut second).await;
     first.forget().unwrap();
     assert!(!world.file(0, "journal").exists());

@@ -220,11 +220,10 @@ impl Session {
     fn reveal_for(&self, complain: &Complain) -> Result<Reveal, Answer> {
         let (round, to) = (complain.post.round, complain.index);
         let own = self.signed.get(&round).ok_or(Answer::NoMemory)?;
-        let secret = self.secret.as_ref().ok_or(Answer::NoMemory)?;
         let Some(plaintext) = named_payload(own, complain, self.n()) else {
             return Err(Answer::NoMemory);
         };
-        let reveal = self.sealed_from(secret, complain, plaintext);
+        let reveal = self.sealed_from(complain, plaintext);
         let reveal = reveal.map_err(|_| Answer::Differs)?;
         let join = self.observer.history().join(to).ok_or(Answer::Differs)?;
         let network = &self.client().network().id;
@@ -233,18 +232,13 @@ impl Session {
         Ok(reveal)
     }
 
-    fn sealed_from(
-        &self,
-        secret: &Secret,
-        complain: &Complain,
-        plaintext: &[u8],
-    ) -> Result<Reveal, Error> {
+    fn sealed_from(&self, complain: &Complain, plaintext: &[u8]) -> Result<Reveal, Error> {
         let context = self.payload_context(complain.post.round, self.index, complain.index)?;
         Ok(Reveal {
             session: self.id(),
             complaint: complain.digest(),
             index: self.index,
-            ikm_e: *secret.seed.ikm_e(&context, plaintext),
+            ikm_e: *self.secret.seed.ikm_e(&context, plaintext),
             plaintext: plaintext.to_vec(),
         })
     }

@@ -31,16 +31,19 @@ pub(super) struct Secret {
     protocol: Zeroizing<[u8; 32]>,
 }
 
-#[cfg(test)]
 impl Secret {
-    /// For a party whose protocol draws nothing.
-    pub(super) fn new(seed: SessionSeed, key: DecryptionKey) -> Self {
-        let protocol = Zeroizing::new([0; 32]);
-        Self {
+    /// What a party derives from its seeds; `None` if they aren't 32 bytes each.
+    pub(super) fn new(seeds: Seeds, session: &SessionId, index: u16) -> Option<Self> {
+        let protocol = Zeroizing::new(<[u8; 32]>::try_from(seeds.protocol.as_slice()).ok()?);
+        let mut bytes = <[u8; 32]>::try_from(seeds.session.as_slice()).ok()?;
+        let seed = SessionSeed::new(bytes);
+        bytes.zeroize();
+        seeds.wipe();
+        Some(Self {
+            key: seed.key_pair(session, index).0,
             seed,
-            key,
             protocol,
-        }
+        })
     }
 }
 
@@ -99,6 +102,39 @@ impl Found {
         }
     }
 
+    /// The secret of the party with this index: the journal's, or a new one, which is kept before it is used.
+    ///
+    /// # Errors
+    /// [`Error::Journal`]; [`Error::Random`].
+    pub(super) fn secret(&mut self, session: &SessionId, index: u16) -> Result<Secret, Error> {
+        let seeds = match self.seeds.take() {
+            Some(seeds) => seeds,
+            None if self.entries.is_empty() => self.draw()?,
+            None => return Err(unexpected(self.journal.as_ref())),
+        };
+        Secret::new(seeds, session, index).ok_or_else(|| unexpected(self.journal.as_ref()))
+    }
+
+    /// Draws everything random of the session.
+    fn draw(&mut self) -> Result<Seeds, Error> {
+        let draw = || {
+            let mut random = vec![0; 32];
+            getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+            Ok::<_, Error>(random)
+        };
+        let seeds = Seeds {
+            session: draw()?,
+            protocol: draw()?,
+        };
+        if let Some(journal) = &mut self.journal {
+            let record = Record::Seeds(seeds.clone());
+            let written = journal.append(&record);
+            record.wipe();
+            written?;
+        }
+        Ok(seeds)
+    }
+
     /// Puts the memory into the session that it is of. The board's state is at least as new as what is remembered.
     ///
     /// # Errors
@@ -108,9 +144,8 @@ impl Found {
         for entry in self.entries {
             let filling = session.filling_of(&entry)?;
             session.check_extends(&entry, &filling)?;
-            session.used_bytes = session.used_bytes.saturating_add(counts(&filling.action));
             if session.signed.insert(entry.round, filling).is_some() {
-                return Err(unexpected(session));
+                return Err(unexpected(session.journal.as_ref()));
             }
         }
         if let Some(tx) = self.leave {
@@ -120,13 +155,8 @@ impl Found {
                     index,
                     leave,
                 } => session.leave = Some((leave.digest(&of, index), Arc::new(tx))),
-                _ => return Err(unexpected(session)),
+                _ => return Err(unexpected(session.journal.as_ref())),
             }
-        }
-        match self.seeds {
-            Some(seeds) => session.secret = Some(session.secret_of(seeds)?),
-            None if session.signed.is_empty() => session.draw_secret()?,
-            None => return Err(unexpected(session)),
         }
         Ok(())
     }
@@ -143,10 +173,9 @@ fn counts(action: &Action) -> u64 {
     }
 }
 
-fn unexpected(session: &Session) -> Error {
-    let path = session.journal.as_ref();
+fn unexpected(journal: Option<&Journal>) -> Error {
     Error::Journal(JournalError::Other {
-        path: path.map_or_else(PathBuf::new, |journal| journal.path().to_owned()),
+        path: journal.map_or_else(PathBuf::new, |journal| journal.path().to_owned()),
         expected: "what this program writes",
     })
 }
@@ -161,19 +190,17 @@ impl Session {
     #[must_use]
     pub fn randomness(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let mut drawn = Zeroizing::new([0; 32]);
-        if let Some(secret) = &self.secret {
-            let length = u64::try_from(purpose.len()).unwrap_or(u64::MAX);
-            let info: [&[u8]; 4] = [
-                b"white-city/protocol/1",
-                &self.id().0,
-                &length.to_be_bytes(),
-                purpose.as_bytes(),
-            ];
-            // 32 bytes are one block of HKDF-SHA256, which can't be too long.
-            let expanded =
-                Hkdf::<Sha256>::new(None, &*secret.protocol).expand_multi_info(&info, &mut *drawn);
-            debug_assert!(expanded.is_ok());
-        }
+        let length = u64::try_from(purpose.len()).unwrap_or(u64::MAX);
+        let info: [&[u8]; 4] = [
+            b"white-city/protocol/1",
+            &self.id().0,
+            &length.to_be_bytes(),
+            purpose.as_bytes(),
+        ];
+        // 32 bytes are one block of HKDF-SHA256, which can't be too long.
+        let expanded =
+            Hkdf::<Sha256>::new(None, &*self.secret.protocol).expand_multi_info(&info, &mut *drawn);
+        debug_assert!(expanded.is_ok());
         drawn
     }
 
@@ -182,7 +209,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Usage`] while the session lives, or when its end is unknown; [`Error::Journal`].
-    pub fn forget(&mut self) -> Result<(), Error> {
+    pub fn forget(self) -> Result<(), Error> {
         match self.as_seen_by_me() {
             Some(super::End::Finished { .. } | super::End::Aborted(_)) => {}
             Some(super::End::Unknown(_)) | None => {
@@ -190,43 +217,16 @@ impl Session {
                 return Err(Error::usage("journal", expected));
             }
         }
-        self.secret = None;
-        match self.journal.take() {
+        match self.journal {
             Some(journal) => Ok(journal.remove()?),
             None => Ok(()),
         }
     }
 
-    /// Draws everything random of this session, and keeps it before it is used.
-    fn draw_secret(&mut self) -> Result<(), Error> {
-        let draw = || {
-            let mut random = vec![0; 32];
-            getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
-            Ok::<_, Error>(random)
-        };
-        let record = Record::Seeds(Seeds {
-            session: draw()?,
-            protocol: draw()?,
-        });
-        self.record(&record)?;
-        if let Record::Seeds(seeds) = record {
-            self.secret = Some(self.secret_of(seeds)?);
-        }
-        Ok(())
-    }
-
-    fn secret_of(&self, seeds: Seeds) -> Result<Secret, Error> {
-        let read = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| unexpected(self));
-        let mut session = read(&seeds.session)?;
-        let seed = SessionSeed::new(session);
-        session.zeroize();
-        let secret = Secret {
-            key: seed.key_pair(&self.id(), self.index).0,
-            seed,
-            protocol: Zeroizing::new(read(&seeds.protocol)?),
-        };
-        seeds.wipe();
-        Ok(secret)
+    /// What all entries so far count against this party's share, bytes.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let used = self.signed.values().map(|own| counts(&own.action));
+        used.fold(0, u64::saturating_add)
     }
 
     /// Writes into the journal, if there is one, and waits until it is on the disk. A failure ends all writing on the board.
@@ -264,9 +264,9 @@ impl Session {
 
     fn filling_of(&self, entry: &EntryRecord) -> Result<Filling, Error> {
         let action = self.own_action(&entry.tx)?;
-        let digest = entry_digest(&action).ok_or_else(|| unexpected(self))?;
+        let digest = entry_digest(&action).ok_or_else(|| unexpected(self.journal.as_ref()))?;
         let plaintexts = entry.plaintexts.iter().map(|payload| {
-            let to = u16::try_from(payload.to).map_err(|_| unexpected(self))?;
+            let to = u16::try_from(payload.to).map_err(|_| unexpected(self.journal.as_ref()))?;
             Ok((to, Zeroizing::new(payload.bytes.clone())))
         });
         Ok(Filling {
@@ -287,7 +287,7 @@ impl Session {
             tx.verify(&identity, self.n(), &network)
         });
         tx.map(|tx| tx.action().clone())
-            .map_err(|_| unexpected(self))
+            .map_err(|_| unexpected(self.journal.as_ref()))
     }
 
     /// Whether the history that the board shows is the one that this party has signed for.

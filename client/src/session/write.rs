@@ -40,8 +40,7 @@ impl Session {
         if self.observer.history().open_round() > 0 {
             return self.check_own_slot(0);
         }
-        let secret = self.secret.as_ref().ok_or(Error::NoJournal { round: 0 })?;
-        let (_, public) = secret.seed.key_pair(&self.id(), self.index);
+        let (_, public) = self.secret.seed.key_pair(&self.id(), self.index);
         let public =
             EncryptionKey::from_bytes(&public).map_err(|bad| Error::Random(bad.to_string()))?;
         let join = Join {
@@ -87,7 +86,6 @@ impl Session {
         let action = Action::Post(post);
         self.check_transaction(&action)?;
         self.sign_for_slot(round, action, p2p).await?;
-        self.used_bytes = self.used_bytes.saturating_add(bytes);
         self.send_slot(round).await
     }
 
@@ -148,7 +146,6 @@ impl Session {
         };
         let action = Action::Finish(finish);
         self.sign_for_slot(round, action, Vec::new()).await?;
-        self.used_bytes = self.used_bytes.saturating_add(ENTRY_BYTES);
         self.send_slot(round).await
     }
 
@@ -290,7 +287,7 @@ impl Session {
     }
 
     fn check_share(&self, bytes: u64) -> Result<(), Error> {
-        let left = self.spec().share_bytes().saturating_sub(self.used_bytes);
+        let left = self.spec().share_bytes().saturating_sub(self.used_bytes());
         if bytes > left {
             return Err(Error::TooLarge {
                 what: "the entry",
@@ -342,10 +339,10 @@ impl Session {
         let joined = self.observer.history().round(0);
         let joined = joined.and_then(|joined| *joined.digests.get(usize::from(self.index))?);
         let own = self.signed.get(&0).map(|own| own.digest);
-        match &self.secret {
-            Some(secret) if own.is_some() && joined == own => Ok(secret),
-            _ => Err(Error::NoJournal { round: 0 }),
+        if own.is_some() && joined == own {
+            return Ok(&self.secret);
         }
+        Err(Error::NoJournal { round: 0 })
     }
 
     /// Where a payload belongs.

@@ -56,7 +56,7 @@ impl<'a> Party<'a> {
     }
 
     /// Forgets the session's keys if nobody needs them any more: the result is safe, or there will be none.
-    pub fn close(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+    pub fn close(self, result: Result<(), Failure>) -> Result<(), Failure> {
         let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
         if result.is_ok() || aborted {
             // Where others may have seen the session finished the journal stays.

@@ -2,6 +2,7 @@ use white_city_wire::{EncryptionKey, SessionId, payload::SessionSeed, tree::Slot
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::journal::Seeds;
 
 const SECRET: &[u8] = b"for 1";
 
@@ -88,8 +89,12 @@ fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
     let session = SessionId([1; 32]);
     let secret = |byte: u8| {
         let seed = SessionSeed::new([byte; 32]);
-        let (key, public) = seed.key_pair(&session, 2);
-        (Secret::new(seed, key), public)
+        let (_, public) = seed.key_pair(&session, 2);
+        let seeds = Seeds {
+            session: vec![byte; 32],
+            protocol: vec![0; 32],
+        };
+        (Secret::new(seeds, &session, 2).unwrap(), public)
     };
     let ((own, public), (other, _)) = (secret(1), secret(2));
     let join = Join {
