@@ -107,12 +107,7 @@ fn passed(results: &[Result<(), Error>]) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_history_passes_when_the_honest_parties_are_split_evenly() {
     // 2m = 10 > n + t = 8: each history gets four entries of five that it needs.
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     assert!(forked.spec.is_fork_safe());
     let (mut a, mut b) = (
         forked.a.sessions(&[0, 1]).await,
@@ -132,12 +127,7 @@ async fn neither_history_passes_when_the_honest_parties_are_split_evenly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_most_one_history_passes_when_it_has_the_quorum() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let (mut a, mut b) = (
         forked.a.sessions(&[0, 1, 2]).await,
         forked.b.sessions(&[3]).await,
@@ -154,12 +144,7 @@ async fn at_most_one_history_passes_when_it_has_the_quorum() {
 /// Nobody signs an abort. Whoever has finished before doesn't believe that nobody else saw the session finished.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_abort_after_ones_own_finish_is_unknown() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let (mut a, mut b) = (
         forked.a.sessions(&[0, 1]).await,
         forked.b.sessions(&[2, 3]).await,
@@ -218,12 +203,7 @@ async fn a_spec_that_is_not_fork_safe_can_have_two_outcomes() {
 /// A party that is shown the one history and then the other stops, signs nothing for the other, and can prove it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_that_sees_both_histories_stops_with_a_proof() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let (mut a, mut b) = (
         forked.a.sessions(&[1]).await,
         forked.b.sessions(&[2, 3]).await,
@@ -255,12 +235,7 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
 /// A party remembers over a restart what it has signed for: it isn't led into another history, and can prove it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let dir = tempfile::tempdir().unwrap();
     let journal = dir.path().join("journal");
     let (mut a, mut b) = (
@@ -296,12 +271,7 @@ async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
 /// so that nobody can carry it over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complaint_is_about_one_history_and_the_other_board_refuses_it() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let (mut a, mut b) = (
         forked.a.sessions(&[0, 1]).await,
         forked.b.sessions(&[2, 3]).await,
@@ -342,12 +312,7 @@ async fn a_complaint_is_about_one_history_and_the_other_board_refuses_it() {
 /// Two replicas that show different histories give themselves away to whoever asks both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_knows_both_boards_finds_out_at_once() {
-    let setup = Setup {
-        n: 6,
-        quorum: 5,
-        corrupt: vec![4, 5],
-    };
-    let forked = Forked::start(&setup).await;
+    let forked = Forked::start(&Setup::six()).await;
     let client = forked.client_of_both(0);
     let found = async {
         loop {

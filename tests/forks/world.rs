@@ -44,6 +44,17 @@ pub struct Setup {
     pub corrupt: Vec<u8>,
 }
 
+impl Setup {
+    /// Six parties, of which the last two are corrupt, and a quorum of five: fork-safe.
+    pub fn six() -> Self {
+        Self {
+            n: 6,
+            quorum: 5,
+            corrupt: vec![4, 5],
+        }
+    }
+}
+
 /// One of the two boards.
 pub struct Board {
     pub name: &'static str,
