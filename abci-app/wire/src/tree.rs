@@ -89,6 +89,12 @@ pub fn slot_root(leaves: Vec<Hash>) -> Hash {
     SlotTree::new(leaves).root()
 }
 
+/// The root of the tree over `n` empty slots.
+#[must_use]
+pub fn empty_slot_root(n: u16) -> Hash {
+    (0..depth(n)).fold(Hash::ZERO, |below, _| node(&below, &below))
+}
+
 /// The root that `path` leads to from `leaf` at `index` of `n`; `None` when the index or the length is wrong.
 #[must_use]
 pub fn slot_root_from_path(leaf: Hash, index: u16, n: u16, path: &[Hash]) -> Option<Hash> {
@@ -194,6 +200,14 @@ mod tests {
         (0..n)
             .map(|i| crate::hash::sha256(&i.to_be_bytes()))
             .collect()
+    }
+
+    #[test]
+    fn the_root_over_empty_slots_is_that_of_a_tree_of_them() {
+        for n in [1, 2, 3, 4, 5, 33, 512, 1_024_u16] {
+            let empty = vec![Hash::ZERO; usize::from(n)];
+            assert_eq!(empty_slot_root(n), slot_root(empty), "{n}");
+        }
     }
 
     #[test]

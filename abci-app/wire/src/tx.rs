@@ -15,7 +15,7 @@ use crate::{
     refusal::Refusal,
     signing::{Purpose, abort_digest, decline_digest, join_digest, signed_bytes},
     spec::{Spec, session_id},
-    tree::slot_root,
+    tree::{empty_slot_root, slot_root},
 };
 
 /// Opens a session.
@@ -402,7 +402,7 @@ impl Post {
             transcript,
             bcast_hash: bcast_hash(&broadcast),
             bcast_len: u32::try_from(broadcast.len()).unwrap_or(u32::MAX),
-            p2p_root: slot_root(p2p_leaves(&p2p, parties)),
+            p2p_root: p2p_root(&p2p, parties),
             p2p_bytes: p2p_bytes(&p2p),
         };
         Self {
@@ -426,11 +426,19 @@ impl Post {
                 parties,
             }),
             _ => {
-                self.header.p2p_root = slot_root(p2p_leaves(&self.p2p, parties));
+                self.header.p2p_root = p2p_root(&self.p2p, parties);
                 Ok(())
             }
         }
     }
+}
+
+fn p2p_root(p2p: &[(u16, Vec<u8>)], parties: u16) -> Hash {
+    if p2p.is_empty() {
+        // What most posts have: hundreds of hashes less for a large roster.
+        return empty_slot_root(parties);
+    }
+    slot_root(p2p_leaves(p2p, parties))
 }
 
 fn p2p_leaves(p2p: &[(u16, Vec<u8>)], parties: u16) -> Vec<Hash> {
