@@ -70,7 +70,7 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Inner {
             replicas: Arc::new(replicas),
             signer: self.signer,
-            follower: OnceLock::new(),
+            follower: Arc::default(),
         })))
     }
 }
@@ -82,7 +82,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     replicas: Arc<Replicas>,
     signer: Option<Arc<dyn Signer>>,
-    follower: OnceLock<watch::Receiver<crate::replicas::Seen>>,
+    follower: Arc<OnceLock<watch::Receiver<crate::replicas::Seen>>>,
 }
 
 impl Client {
@@ -94,6 +94,17 @@ impl Client {
             signer: None,
             timeout: TIMEOUT,
         }
+    }
+
+    /// The same client for another identity. Both share their connections, the replica that they follow, and the headers that
+    /// either has verified; nothing of their sessions. For a process that is several parties.
+    #[must_use]
+    pub fn with_signer(&self, signer: impl Signer + 'static) -> Self {
+        Self(Arc::new(Inner {
+            replicas: Arc::clone(&self.0.replicas),
+            signer: Some(Arc::new(signer)),
+            follower: Arc::clone(&self.0.follower),
+        }))
     }
 
     /// The network.
@@ -187,8 +198,13 @@ impl Client {
         tx: Arc<Vec<u8>>,
     ) -> Result<(), Error> {
         let mut wakeups = self.wakeups();
+        let mut is_sent = false;
         loop {
-            let replies = self.replicas().submit(&tx).await;
+            let replies = match is_sent {
+                false => self.replicas().submit_to_one(&tx).await,
+                true => self.replicas().submit(&tx).await,
+            };
+            is_sent = true;
             if let Some(refusal) = replies.refusal(self.replicas().witnesses) {
                 return self.open_of(id).await.map(|_| ()).map_err(|_| refusal);
             }
@@ -211,6 +227,7 @@ impl Client {
                     Err(other) => return Err(other),
                 }
             }
+            self.replicas().doubt_entrance(&replies);
             let now = self.status().await;
             if now.is_ok_and(|now| now.board_ms() > open_by_ms) {
                 return match self.open_of(id).await {

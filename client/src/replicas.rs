@@ -1,8 +1,9 @@
-//! The replicas that a client talks to: whom to ask next, and sending one transaction to all.
+//! The replicas that a client talks to: whom to ask next.
 
 mod follow;
 mod reading;
 mod rpc;
+mod submitting;
 
 use std::{
     sync::{
@@ -15,9 +16,9 @@ use std::{
 pub(crate) use follow::{Seen, Wake, Wakeups, follow};
 use futures::{StreamExt, stream::FuturesUnordered};
 use reading::Known;
-pub(crate) use rpc::{Endpoint, Submitted};
+pub(crate) use rpc::Endpoint;
 use tokio::{
-    sync::mpsc,
+    sync::Mutex,
     time::{Instant, timeout_at},
 };
 
@@ -27,6 +28,8 @@ use crate::{
     trust::Trust,
 };
 
+/// How long one replica is waited for before another one is asked, too.
+const HEDGE: Duration = Duration::from_millis(300);
 /// How long slower replicas are waited for when one has answered.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -40,12 +43,22 @@ pub(crate) struct Replicas {
     known: Known,
     /// The highest height that was verified.
     highest: AtomicU64,
+    /// When all of them were asked last. Held while they are asked.
+    asked_all: Mutex<Option<Asked>>,
+}
+
+/// Asking all replicas how far the board is.
+struct Asked {
+    at: Instant,
+    found: Result<u64, Error>,
 }
 
 struct Replica {
     endpoint: Arc<Endpoint>,
     /// It gave an answer that can't be true, and is asked last.
     lied: AtomicBool,
+    /// It had a transaction that the board didn't show in time, or didn't take one: others get them first.
+    doubted: AtomicBool,
 }
 
 /// What came of asking one replica.
@@ -80,15 +93,6 @@ pub(crate) struct Tally {
     pub(crate) is_any_behind: bool,
 }
 
-/// What the replicas said to a transaction, as far as they have answered.
-#[derive(Default)]
-pub(crate) struct Replies {
-    pub(crate) taken: usize,
-    /// By code, text and replica.
-    pub(crate) refused: Vec<(u32, String, String)>,
-    pub(crate) faults: Vec<ReplicaFault>,
-}
-
 impl Replicas {
     /// # Errors
     /// [`Error::Usage`] without a replica, or with an address that is none.
@@ -101,8 +105,11 @@ impl Replicas {
                 .iter()
                 .all(|other| other.endpoint.name() != endpoint.name())
             {
-                let lied = AtomicBool::new(false);
-                all.push(Replica { endpoint, lied });
+                all.push(Replica {
+                    endpoint,
+                    lied: AtomicBool::new(false),
+                    doubted: AtomicBool::new(false),
+                });
             }
         }
         if all.is_empty() {
@@ -123,6 +130,7 @@ impl Replicas {
             witnesses,
             known: Known::new(trust),
             highest: AtomicU64::new(0),
+            asked_all: Mutex::new(None),
         })
     }
 
@@ -205,33 +213,6 @@ impl Replicas {
         }
         Ok(())
     }
-
-    /// Sends a transaction to all replicas. Returns when one has taken it, or when all have answered; the others are
-    /// still sent to.
-    pub(crate) async fn submit(&self, tx: &Arc<Vec<u8>>) -> Replies {
-        let (sender, mut receiver) = mpsc::channel(self.all.len());
-        for replica in &self.all {
-            let (endpoint, tx, sender) = (
-                Arc::clone(&replica.endpoint),
-                Arc::clone(tx),
-                sender.clone(),
-            );
-            tokio::spawn(async move {
-                let reply = endpoint.submit(&tx).await;
-                // Nobody listens any more once one replica has taken it.
-                let _ = sender.send((endpoint, reply)).await;
-            });
-        }
-        drop(sender);
-        let mut replies = Replies::default();
-        while let Some((endpoint, reply)) = receiver.recv().await {
-            replies.note(endpoint.name(), reply);
-            if replies.taken > 0 {
-                break;
-            }
-        }
-        replies
-    }
 }
 
 /// What several replicas say, without waiting for those that are slow once `enough` have given an answer.
@@ -263,45 +244,11 @@ impl Tally {
     }
 }
 
-impl Replies {
-    fn note(&mut self, name: &str, reply: Result<Submitted, String>) {
-        let replica = name.to_owned();
-        match reply {
-            Ok(Submitted::Taken) => self.taken += 1,
-            Ok(Submitted::Refused { code, text }) => {
-                tracing::debug!(%replica, code, %text, "not taken");
-                self.refused.push((code, text, replica));
-            }
-            Err(reason) => {
-                tracing::debug!(%replica, %reason, "not reached");
-                self.faults.push(ReplicaFault { replica, reason });
-            }
-        }
-    }
-
-    /// The refusal, when enough replicas refuse for good and none has taken it.
-    pub(crate) fn refusal(&self, witnesses: usize) -> Option<Error> {
-        let for_good: Vec<_> = self
-            .refused
-            .iter()
-            .filter(|(code, ..)| !white_city_wire::Refusal::is_transient(*code))
-            .collect();
-        let (code, text, replica) = for_good.first()?;
-        (self.taken == 0 && for_good.len() >= witnesses)
-            .then(|| Error::from_code(*code, text.clone(), replica.clone()))
-    }
-
-    /// Whether nobody was reached.
-    pub(crate) const fn is_silence(&self) -> bool {
-        self.taken == 0 && self.refused.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn replicas(faults: u16) -> Replicas {
+    pub(super) fn replicas(faults: u16) -> Replicas {
         let urls = ["http://a:1", "http://b:1", "http://c:1", "http://d:1"].map(String::from);
         Replicas::new(&urls, Duration::from_secs(1), trust(faults)).unwrap()
     }
@@ -392,37 +339,6 @@ mod tests {
             replicas.note(&mut Tally::default(), first, fatal),
             Err(Error::Erased)
         );
-    }
-
-    #[test]
-    fn a_refusal_counts_when_one_honest_replica_says_it_for_good_and_none_has_taken_it() {
-        let replicas = replicas(1);
-        assert_eq!(replicas.witnesses, 2);
-        let said = |codes: &[u32]| {
-            let mut replies = Replies::default();
-            for (replica, code) in codes.iter().enumerate() {
-                let submitted = match code {
-                    0 => Submitted::Taken,
-                    code => Submitted::Refused {
-                        code: *code,
-                        text: String::new(),
-                    },
-                };
-                replies.note(&replica.to_string(), Ok(submitted));
-            }
-            replies.refusal(replicas.witnesses)
-        };
-        assert_eq!(said(&[80]), None, "a single replica may be malicious");
-        assert!(matches!(
-            said(&[80, 80]),
-            Some(Error::Refused { code: 80, .. })
-        ));
-        assert!(matches!(
-            said(&[81, 81]),
-            Some(Error::QuotaExceeded { code: 81, .. })
-        ));
-        assert_eq!(said(&[80, 80, 0]), None);
-        assert_eq!(said(&[67, 68, 128]), None, "those pass");
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Knowing when to look again: a replica's WebSocket says that there is a new block; a timer covers its silence.
 
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{SinkExt, StreamExt};
 use reqwest::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use serde::Deserialize;
 use tokio::{
     sync::watch,
+    task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
@@ -28,8 +33,10 @@ const EVENT_BYTES_MAX: usize = 4 << 20;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Pause before following again.
 const RECONNECT: Duration = Duration::from_millis(500);
-/// First and longest interval of looking without having been told.
+/// First and longest interval of looking without having been told: while nobody is followed.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The same while a replica is followed, which may be silent only because nothing happens.
+const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(2));
 /// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
 const COALESCE: Duration = Duration::from_millis(5);
 /// What is subscribed to: the smallest event that each block has.
@@ -80,8 +87,10 @@ impl Wakeups {
                     sleep(pause).await;
                     return self.slower();
                 }
-                let connected = self.seen.borrow_and_update().connected;
-                self.pause = if connected { POLL.1 } else { POLL.0 };
+                self.pause = match self.seen.borrow_and_update().connected {
+                    true => POLL_FOLLOWING.1,
+                    false => POLL.0,
+                };
                 self.not_before = Instant::now() + COALESCE;
                 Wake::Block
             }
@@ -90,13 +99,20 @@ impl Wakeups {
     }
 
     fn slower(&mut self) -> Wake {
-        self.pause = self.pause.saturating_mul(2).min(POLL.1);
+        self.pause = self.pause.saturating_mul(2).min(self.poll().1);
         Wake::Timer
     }
 
     /// Looks often again, because something was just sent.
-    pub(crate) const fn hurry(&mut self) {
-        self.pause = POLL.0;
+    pub(crate) fn hurry(&mut self) {
+        self.pause = self.poll().0;
+    }
+
+    fn poll(&self) -> (Duration, Duration) {
+        match self.seen.borrow().connected {
+            true => POLL_FOLLOWING,
+            false => POLL,
+        }
     }
 }
 
@@ -127,7 +143,7 @@ pub(crate) async fn follow(replicas: Weak<Replicas>, seen: watch::Sender<Seen>) 
 }
 
 async fn follow_one(
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     replicas: &Weak<Replicas>,
     seen: &watch::Sender<Seen>,
 ) -> Result<(), String> {
@@ -139,13 +155,20 @@ async fn follow_one(
         .await
         .map_err(|error| error.to_string())?;
     seen.send_modify(|seen| seen.connected = true);
+    let mut fetching: Option<JoinHandle<()>> = None;
     loop {
         match timeout(SILENCE, socket.next()).await {
             Err(_) => return Err("no event for a minute".into()),
             Ok(None) => return Err("it closed the connection".into()),
             Ok(Some(Err(error))) => return Err(error.to_string()),
             // The first text confirms the subscription: whatever happened before it is worth a look, too.
-            Ok(Some(Ok(Message::Text(_)))) => heard(endpoint, replicas, seen),
+            Ok(Some(Ok(Message::Text(event)))) => {
+                heard(endpoint, replicas, seen);
+                // One at a time, however many events there are.
+                if fetching.as_ref().is_none_or(JoinHandle::is_finished) {
+                    fetching = fetch_header(endpoint, replicas, &event);
+                }
+            }
             Ok(Some(Ok(_))) => {}
         }
     }
@@ -158,6 +181,51 @@ fn heard(endpoint: &Endpoint, replicas: &Weak<Replicas>, seen: &watch::Sender<Se
         replicas.prefer(endpoint);
     }
     seen.send_modify(|seen| seen.blocks = seen.blocks.wrapping_add(1));
+}
+
+/// Fetches the header of the block that an event speaks of, while the waiters ask what is in the state.
+fn fetch_header(
+    endpoint: &Arc<Endpoint>,
+    replicas: &Weak<Replicas>,
+    event: &str,
+) -> Option<JoinHandle<()>> {
+    let (replicas, endpoint) = (replicas.upgrade()?, Arc::clone(endpoint));
+    let height = height_of(event).filter(|height| *height > replicas.highest())?;
+    Some(tokio::spawn(async move {
+        // Whoever needs it fetches it again, and says what is wrong.
+        let _ = replicas.header(&endpoint, height).await;
+    }))
+}
+
+/// The height that an event speaks of; the confirmation of the subscription speaks of none.
+fn height_of(event: &str) -> Option<u64> {
+    let event: Event = serde_json::from_str(event).ok()?;
+    event.result.data?.value.header.height.parse().ok()
+}
+
+#[derive(Deserialize)]
+struct Event {
+    result: EventResult,
+}
+
+#[derive(Deserialize)]
+struct EventResult {
+    data: Option<EventData>,
+}
+
+#[derive(Deserialize)]
+struct EventData {
+    value: EventValue,
+}
+
+#[derive(Deserialize)]
+struct EventValue {
+    header: EventHeader,
+}
+
+#[derive(Deserialize)]
+struct EventHeader {
+    height: String,
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgraded>, String> {
@@ -198,8 +266,6 @@ async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgrade
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]
@@ -214,6 +280,15 @@ mod tests {
             assert_eq!(replicas.in_order()[0].name(), endpoint.name());
             assert!(receiver.has_changed().unwrap());
             receiver.mark_unchanged();
+        }
+    }
+
+    #[test]
+    fn an_event_names_its_height() {
+        let event = r#"{"jsonrpc":"2.0","id":1,"result":{"query":"tm.event='NewBlockHeader'","data":{"type":"tendermint/event/NewBlockHeader","value":{"header":{"version":{"block":"11"},"height":"4711"}}},"events":{}}}"#;
+        assert_eq!(height_of(event), Some(4711));
+        for other in [r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "", "[]"] {
+            assert_eq!(height_of(other), None);
         }
     }
 

@@ -2,26 +2,23 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use white_city_wire::{
     pb,
     read::{decode_answer, encode_query},
 };
 
-use super::{Endpoint, ReadError, Replicas, Tally, gather};
+use super::{Asked, Endpoint, HEDGE, ReadError, Replicas, Tally, gather};
 use crate::{
     error::{Error, Fork, ReplicaLie},
     read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check},
     trust::{Trust, VerifiedHeader},
 };
 
-/// How long one replica is waited for before another one is asked, too.
-const HEDGE: Duration = Duration::from_millis(300);
 /// Most headers that are kept.
 const HEADERS_KEPT: usize = 256;
 /// Most lies that are kept, the newest ones.
@@ -31,6 +28,8 @@ const LIES_KEPT: usize = 16;
 pub(super) struct Known {
     trust: Trust,
     headers: Mutex<BTreeMap<u64, Arc<VerifiedHeader>>>,
+    /// Heights whose header is being fetched, each with a lock that whoever fetches it holds.
+    fetching: Mutex<BTreeMap<u64, Weak<tokio::sync::Mutex<()>>>>,
     lies: Mutex<VecDeque<Arc<ReplicaLie>>>,
 }
 
@@ -39,12 +38,25 @@ impl Known {
         Self {
             trust,
             headers: Mutex::default(),
+            fetching: Mutex::default(),
             lies: Mutex::default(),
         }
     }
 
     fn header(&self, height: u64) -> Option<Arc<VerifiedHeader>> {
         lock(&self.headers).get(&height).cloned()
+    }
+
+    /// What whoever fetches the header of a height holds.
+    fn turn(&self, height: u64) -> Arc<tokio::sync::Mutex<()>> {
+        let mut fetching = lock(&self.fetching);
+        if let Some(turn) = fetching.get(&height).and_then(Weak::upgrade) {
+            return turn;
+        }
+        fetching.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        fetching.insert(height, Arc::downgrade(&turn));
+        turn
     }
 
     /// Keeps a header.
@@ -185,10 +197,7 @@ impl Replicas {
         height: u64,
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
-        let Some(header) = self.known.header(height) else {
-            let header = self.header_of(endpoint, height).await?;
-            return Ok(check(read, trust, answer, &header)?);
-        };
+        let header = self.header(endpoint, height).await?;
         match check(read, trust, answer, &header) {
             Ok(value) => Ok(value),
             Err(lie) => {
@@ -197,6 +206,24 @@ impl Replicas {
                 Err(lie.into())
             }
         }
+    }
+
+    /// The header of a height: once for all who need it, from this replica if nobody has it. Whoever waits for another one's
+    /// replica to answer doesn't wait long.
+    pub(super) async fn header(
+        &self,
+        endpoint: &Endpoint,
+        height: u64,
+    ) -> Result<Arc<VerifiedHeader>, ReadError> {
+        if let Some(known) = self.known.header(height) {
+            return Ok(known);
+        }
+        let turn = self.known.turn(height);
+        let _mine = timeout(HEDGE, turn.lock()).await;
+        if let Some(known) = self.known.header(height) {
+            return Ok(known);
+        }
+        self.header_of(endpoint, height).await
     }
 
     /// The header of a height from this replica, verified, kept, and compared with the one that is known.
@@ -234,6 +261,21 @@ impl Replicas {
         while lies.len() > LIES_KEPT {
             lies.pop_front();
         }
+    }
+
+    /// The highest height that was found when all replicas were asked last: after `since`, by whoever needed it.
+    ///
+    /// # Errors
+    /// As [`Replicas::freshest`].
+    pub(crate) async fn asked_all(&self, since: Instant) -> Result<u64, Error> {
+        let mut last = self.asked_all.lock().await;
+        if let Some(asked) = last.as_ref().filter(|asked| asked.at >= since) {
+            return asked.found.clone();
+        }
+        let at = Instant::now();
+        let found = self.freshest().await.map(|status| status.height());
+        let asked = last.insert(Asked { at, found });
+        asked.found.clone()
     }
 
     /// The highest state that any replica proves: all are asked, and the one that is furthest goes first from then on.

@@ -98,9 +98,10 @@ pub struct Observer {
     progress: watch::Sender<Option<Progress>>,
     wakeups: Wakeups,
     wake: Wake,
-    /// When the session was read last, and when all replicas were asked last.
+    /// When the session was read last.
     read_at: Instant,
-    asked_all: Option<Instant>,
+    /// When all replicas should have been asked last, at the earliest.
+    asked_since: Instant,
     /// The lowest height whose state is new enough.
     floor: u64,
     is_silent: bool,
@@ -136,7 +137,7 @@ impl Observer {
             progress: watch::Sender::new(None),
             wake: Wake::Timer,
             read_at: Instant::now(),
-            asked_all: None,
+            asked_since: Instant::now(),
             floor: height,
             is_silent: false,
             waits_for_state: false,
@@ -246,7 +247,7 @@ impl Observer {
     }
 
     /// Looks often for a while: something was just sent.
-    pub(super) const fn hurry(&mut self) {
+    pub(super) fn hurry(&mut self) {
         self.wakeups.hurry();
     }
 
@@ -264,21 +265,24 @@ impl Observer {
         }
     }
 
-    /// Whether all replicas have to be asked how far the board is: at first, after silence, and each quarter of the time
-    /// that is left to the open round. A single one could show an old state for ever.
-    fn is_stale(&self) -> bool {
-        let Some(asked) = self.asked_all else {
-            return true;
+    /// Since when all replicas must have been asked how far the board is: at first, after silence, and each quarter of the
+    /// time that is left to the open round. A single one could show an old state for ever.
+    fn asked_since(&self) -> Instant {
+        let quarter = self.time_left().unwrap_or(Duration::MAX) / 4;
+        let age = match self.wake {
+            Wake::Timer => ASK_ALL.0,
+            Wake::Block => quarter.clamp(ASK_ALL.0, ASK_ALL.1),
         };
-        let left = self.now.as_ref().map(|now| {
-            let ms = match now.leaf.deadline_ms {
-                0 => u64::MAX,
-                deadline => deadline.saturating_sub(now.board_ms()),
-            };
-            Duration::from_millis(ms).saturating_sub(self.read_at.elapsed())
-        });
-        let quarter = left.unwrap_or(ASK_ALL.1) / 4;
-        self.wake == Wake::Timer || asked.elapsed() > quarter.clamp(ASK_ALL.0, ASK_ALL.1)
+        let now = Instant::now();
+        now.checked_sub(age).unwrap_or(now).max(self.asked_since)
+    }
+
+    /// How much of its time the open round has left, as far as is known; `None` while its clock hasn't started.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let now = self.now.as_ref()?;
+        let deadline_ms = (now.leaf.deadline_ms > 0).then_some(now.leaf.deadline_ms)?;
+        let left = Duration::from_millis(deadline_ms.saturating_sub(now.board_ms()));
+        Some(left.saturating_sub(self.read_at.elapsed()))
     }
 
     fn announce(&self, now: &Verified<SessionState>) {

@@ -12,6 +12,9 @@ use crate::Error;
 /// First and longest pause before the same bytes are sent again.
 const RESEND: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
 
+/// With less time than this an entry goes to all replicas at once.
+const NEAR: Duration = Duration::from_secs(3);
+
 /// How often a refusal may speak of a state that this party doesn't see yet, before it is believed.
 const HINTS_MAX: u32 = 3;
 
@@ -119,14 +122,19 @@ impl Session {
         Ok(Arc::new(tx.encode()))
     }
 
-    /// Sends the same bytes to all replicas, again and again, until the board shows that the goal is reached or can't be.
+    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry to one
+    /// replica first, which passes it on, everything else and everything later to all of them.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
         let mut pause = RESEND.0;
         let mut sent: u32 = 0;
         loop {
             sent = sent.saturating_add(1);
             self.observer.hurry();
-            let replies = self.client().replicas().submit(&tx).await;
+            let to_one = sent == 1 && matches!(goal, Goal::Slot { .. }) && !self.is_deadline_near();
+            let replies = match to_one {
+                true => self.client().replicas().submit_to_one(&tx).await,
+                false => self.client().replicas().submit(&tx).await,
+            };
             let again = Instant::now() + pause;
             if let Some(refusal) = replies.refusal(self.client().replicas().witnesses) {
                 // What was refused may be on the board all the same, or the round may have closed.
@@ -150,8 +158,15 @@ impl Session {
                     return Ok(());
                 }
             }
+            self.client().replicas().doubt_entrance(&replies);
             pause = pause.saturating_mul(2).min(RESEND.1);
         }
+    }
+
+    /// Whether there may be no time to send again, should the first replica keep an entry to itself.
+    fn is_deadline_near(&self) -> bool {
+        let left = self.observer.time_left();
+        left.is_some_and(|left| left < NEAR)
     }
 
     /// Whether the goal is reached, in the state that was read last.

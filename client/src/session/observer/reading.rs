@@ -35,15 +35,14 @@ impl Observer {
         if self.end.is_some() {
             return Ok(());
         }
-        if self.is_stale() {
-            self.asked_all = Some(Instant::now());
-            self.wake = Wake::Block;
-            match self.client.replicas().freshest().await {
-                Ok(status) => self.floor = self.floor.max(status.height()),
-                Err(fork @ Error::Fork(_)) => return Err(fork),
-                // Whoever is asked next says why.
-                Err(_) => {}
-            }
+        let replicas = Arc::clone(self.client.replicas());
+        let found = replicas.asked_all(self.asked_since()).await;
+        self.wake = Wake::Block;
+        match found {
+            Ok(height) => self.floor = self.floor.max(height),
+            Err(fork @ Error::Fork(_)) => return Err(fork),
+            // Whoever is asked next says why.
+            Err(_) => {}
         }
         let mut tally = Tally::default();
         loop {
