@@ -66,6 +66,9 @@ pub struct UpArgs {
     /// Keep the homes in memory: faster, and gone when the network ends.
     #[arg(long)]
     pub tmpfs: bool,
+    /// How long every byte between two replicas takes, in each direction, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub link_delay: u64,
     /// What makes the blocks: cometbft or solo.
     #[arg(long, default_value = "cometbft")]
     pub engine: Engine,

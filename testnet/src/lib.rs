@@ -14,6 +14,7 @@ mod genesis;
 pub mod guard;
 mod homes;
 mod keys;
+mod links;
 mod network;
 mod node_config;
 mod options;

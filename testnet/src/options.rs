@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,9 @@ pub struct Options {
     pub port_base: Option<u16>,
     /// Keep the homes in memory (`/dev/shm`): faster, and gone when the network is stopped.
     pub tmpfs: bool,
+    /// How long every byte between two replicas takes, in each direction: zero, as on one machine,
+    /// or as over a long wire.
+    pub link_delay: Duration,
     /// What makes the blocks.
     pub engine: Engine,
     /// What runs behind CometBFT.
@@ -91,6 +95,7 @@ impl Options {
             params: None,
             port_base: None,
             tmpfs: false,
+            link_delay: Duration::ZERO,
             engine: Engine::Cometbft,
             application: Application::Replica,
             replica_program: None,

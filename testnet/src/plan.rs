@@ -7,6 +7,7 @@ use crate::Application;
 use crate::Error;
 use crate::files::write_atomic;
 use crate::homes::Homes;
+use crate::links::Links;
 use crate::network::NetworkFile;
 use crate::node_config::{self, NodeConfig};
 use crate::ports::Ports;
@@ -36,10 +37,16 @@ pub(crate) fn signer_socket(sockets: &SocketDir, index: usize) -> PathBuf {
 pub(crate) fn write_configs(
     homes: &Homes,
     ports: &Ports,
+    links: Option<&Links>,
     sockets: &SocketDir,
     remote_signers: &[usize],
 ) -> Result<(), Error> {
-    let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", ports.p2p(k));
+    let port = |k| {
+        links
+            .and_then(|links| links.port(k))
+            .unwrap_or(ports.p2p(k))
+    };
+    let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", port(k));
     for index in 0..homes.record.replicas {
         let home = homes.home(index);
         let others = homes

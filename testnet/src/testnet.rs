@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::binaries::{Binaries, Need};
 use crate::homes::Homes;
+use crate::links::Links;
 use crate::network::{Network, NetworkFile, Replica};
 use crate::plan::{self, Programs};
 use crate::ports::Ports;
@@ -34,6 +35,8 @@ pub struct Testnet {
     rpc_urls: Vec<String>,
     sockets: SocketDir,
     ports: Ports,
+    /// Between the replicas, if they are slow.
+    _links: Option<Links>,
     solo: Mutex<Option<Solo>>,
 }
 
@@ -87,10 +90,14 @@ impl Testnet {
             replicas: replicas.collect(),
         };
         let network = Arc::new(NetworkFile::new(homes.dir.join("network.json"), content));
+        let is_delayed = homes.record.engine == Engine::Cometbft && !options.link_delay.is_zero();
+        let links = is_delayed.then(|| Links::new(count, &ports, options.link_delay));
+        let links = links.transpose()?;
         let handles = match homes.record.engine {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
-                plan::write_configs(&homes, &ports, &sockets, &options.remote_signers)?;
+                let signers = &options.remote_signers;
+                plan::write_configs(&homes, &ports, links.as_ref(), &sockets, signers)?;
                 let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
                 (0..count).map(plan).collect()
             }
@@ -103,6 +110,7 @@ impl Testnet {
             rpc_urls,
             sockets,
             ports,
+            _links: links,
             solo,
         })
     }

@@ -1,6 +1,7 @@
 //! `up`: a network in the foreground
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -22,6 +23,7 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
         params: None,
         port_base: args.port_base,
         tmpfs: args.tmpfs,
+        link_delay: Duration::from_millis(args.link_delay),
         engine: args.engine,
         application: args.application,
         replica_program: args.replica_program,
