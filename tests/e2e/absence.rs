@@ -13,6 +13,9 @@ const QUICK: Setup = Setup {
     remote_signers: Vec::new(),
     replica_config: "",
     tmpfs: false,
+    replicas: None,
+    link_delay: Duration::ZERO,
+    opener: None,
 };
 
 #[tokio::test(flavor = "multi_thread")]

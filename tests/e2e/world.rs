@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
-    Trust, wire::hash::sha256,
+    Trust,
+    wire::{genesis::OpenerQuota, hash::sha256},
 };
 use white_city_testnet::{Error as TestnetError, Options, Testnet, default_params};
 
@@ -34,6 +35,12 @@ pub struct Setup {
     pub replica_config: &'static str,
     /// Homes in memory instead of on disk.
     pub tmpfs: bool,
+    /// How many replicas; four if it is none.
+    pub replicas: Option<usize>,
+    /// How long every byte between two replicas takes.
+    pub link_delay: Duration,
+    /// An identity that may open as many sessions as it likes.
+    pub opener: Option<Key>,
 }
 
 /// Starts four replicas; `None`, loudly, where CometBFT can't be had.
@@ -53,10 +60,17 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
         params.heartbeat_ms = heartbeat_ms;
         params.cap_ms = heartbeat_ms * 4;
     }
+    params.openers.extend(setup.opener.map(|key| OpenerQuota {
+        key: Hash(*key.identity().as_bytes()),
+        max_live: u32::MAX,
+        max_bytes: params.max_board_bytes / 2,
+    }));
     options.params = Some(params);
     options.replica_program = setup.replica_program;
     options.remote_signers = setup.remote_signers;
     options.tmpfs = setup.tmpfs;
+    options.replicas = setup.replicas.unwrap_or(options.replicas);
+    options.link_delay = setup.link_delay;
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(TestnetError::Tooling(why)) => {
@@ -96,13 +110,23 @@ impl World {
             .unwrap()
     }
 
-    /// Opens a session of `keys`.
+    /// Opens a session of `keys`, by the first of them.
     pub async fn open(
         &self,
         keys: &[Key],
         change: impl FnOnce(SpecBuilder) -> SpecBuilder,
     ) -> SessionId {
-        let roster: Vec<IdentityKey> = keys.iter().map(|key| key.local().identity()).collect();
+        self.open_by(&self.client(&keys[0]), keys, change).await
+    }
+
+    /// Opens a session of `keys`.
+    pub async fn open_by(
+        &self,
+        client: &Client,
+        keys: &[Key],
+        change: impl FnOnce(SpecBuilder) -> SpecBuilder,
+    ) -> SessionId {
+        let roster: Vec<IdentityKey> = keys.iter().map(|key| key.identity()).collect();
         let times = (
             Duration::from_secs(120),
             Duration::from_secs(60),
@@ -113,7 +137,7 @@ impl World {
             .payloads(64, 64)
             .times(times.0, times.1, times.2);
         let spec = change(spec).build().unwrap();
-        self.client(&keys[0]).open(spec).await.unwrap()
+        client.open(spec).await.unwrap()
     }
 
     pub async fn session(&self, key: &Key, id: SessionId) -> Session {
@@ -146,15 +170,21 @@ impl World {
 }
 
 /// An identity that is the same in every run.
-pub struct Key(u8);
+#[derive(Debug, Clone, Copy)]
+pub struct Key(u16);
 
 impl Key {
+    pub fn identity(&self) -> IdentityKey {
+        self.local().identity()
+    }
+
     pub fn local(&self) -> LocalKey {
-        LocalKey::from_seed(&[self.0; 32]).unwrap()
+        let seed = self.0.to_be_bytes().repeat(16);
+        LocalKey::from_seed(&seed.try_into().unwrap()).unwrap()
     }
 }
 
-pub fn keys(count: u8) -> Vec<Key> {
+pub fn keys(count: u16) -> Vec<Key> {
     (1..=count).map(Key).collect()
 }
 

@@ -1,0 +1,59 @@
+//! Replicas that are far from each other: a round is four ways (to the proposer, the proposal, two votes), and little else.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    Bench,
+    clients::Clients,
+    report::Report,
+    rounds::{session, warm_up},
+    world::Setup,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How long a byte takes from one replica to another, milliseconds; may be given several times.
+    #[arg(long, default_values_t = [10, 50, 100])]
+    delay_ms: Vec<u64>,
+    /// How many parties.
+    #[arg(long, default_value_t = 4)]
+    parties: u16,
+    /// Rounds of a session.
+    #[arg(long, default_value_t = 15)]
+    rounds: u32,
+}
+
+/// Ways from replica to replica that a round can't do without.
+const WAYS: f64 = 4.0;
+
+pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
+    let mut report = Report::new("delays", "Rounds of replicas that are far from each other");
+    report = report.over("delay ms");
+    for delay_ms in &args.delay_ms {
+        let mut measured = Vec::new();
+        for replica_config in ["", "proposal_wait_ms = 0\n"] {
+            let setup = Setup {
+                link_delay: Duration::from_millis(*delay_ms),
+                replica_config,
+                ..Setup::default()
+            };
+            let world = bench.board(setup).await?;
+            warm_up(&world).await;
+            measured.push(session(&world, Clients::Separate, args.parties, 250, args.rounds).await);
+            Bench::end(world).await;
+        }
+        let four_ways = WAYS * *delay_ms as f64;
+        report.row(vec![
+            ("delay ms", json!(delay_ms)),
+            ("four ways ms", json!(four_ways)),
+            ("round ms", json!(measured[0].round_ms)),
+            ("round/ways", json!(measured[0].round_ms / four_ways)),
+            ("blocks", json!(measured[0].blocks)),
+            ("naive ms", json!(measured[1].round_ms)),
+            ("naive blocks", json!(measured[1].blocks)),
+        ]);
+    }
+    Some(report)
+}

@@ -1,0 +1,89 @@
+//! Posts a second, beside what the engine takes under an application that does nothing.
+
+use std::time::Instant;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::{
+    Bench,
+    crowd::Crowd,
+    engine::{Blocks, Engine, POST_BYTES, flood},
+    report::Report,
+    world::{Setup, World, keys},
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many sessions take one round's posts.
+    #[arg(long, default_value_t = 64)]
+    sessions: u16,
+    /// How many parties each has.
+    #[arg(long, default_value_t = 64)]
+    parties: u16,
+    /// What each broadcasts, bytes.
+    #[arg(long, default_value_t = 100)]
+    bytes: u32,
+    /// How many transactions are under way at once.
+    #[arg(long, default_value_t = 64)]
+    at_once: usize,
+}
+
+pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
+    let mut report = Report::new("throughput", "Transactions a second");
+    let count = usize::from(args.sessions) * usize::from(args.parties);
+    let bytes = args.bytes as usize + POST_BYTES;
+    let mut engine = Engine::start(bench, Setup::default()).await?;
+    let before = engine.flood(count, bytes, args.at_once).await;
+    let again = engine.flood(count, bytes, args.at_once).await;
+    engine.stop().await;
+    let world = bench.board(Setup::default()).await?;
+    let posts = posts(&world, args).await;
+    let urls = world.net.rpc_urls();
+    let http = reqwest::Client::new();
+    let mut blocks = Blocks::follow(&urls[0]).await.with_seals();
+    let began = Instant::now();
+    let ((), used) = tokio::join!(
+        flood(&http, urls, &posts, args.at_once),
+        blocks.until(count)
+    );
+    let took = began.elapsed();
+    Bench::end(world).await;
+    let a_second = |time: std::time::Duration| count as f64 / time.as_secs_f64();
+    let engine_a_second = f64::midpoint(a_second(before), a_second(again));
+    report.row(vec![
+        ("transactions", json!(count)),
+        ("bytes", json!(posts[0].len())),
+        ("engine a second", json!(engine_a_second)),
+        ("board a second", json!(a_second(took))),
+        ("board/engine", json!(a_second(took) / engine_a_second)),
+        ("blocks", json!(used)),
+    ]);
+    Some(report)
+}
+
+/// Signed posts of the first round of many sessions, one session after the other.
+async fn posts(world: &World, args: &Args) -> Vec<Vec<u8>> {
+    let all = keys(args.sessions * args.parties);
+    let sessions = all.chunks(args.parties.into()).map(async |keys| {
+        let id = world.open(keys, |spec| spec.payloads(args.bytes, 0)).await;
+        let client = world.client(&keys[0]);
+        let mut observer = client.observe(id).await.unwrap();
+        let crowd = Crowd::new(world, keys, 0, &observer);
+        crowd.join().await;
+        while observer.history().open_round() == 0 {
+            observer.wait_news().await;
+            observer.sync().await.unwrap();
+        }
+        let transcript = observer.history().transcript();
+        crowd.posts(1, transcript, args.bytes).await
+    });
+    let mut posts = Vec::new();
+    // A few at a time: what is measured comes later.
+    let mut sessions: Vec<_> = sessions.collect();
+    while !sessions.is_empty() {
+        let some = sessions.drain(..sessions.len().min(4));
+        posts.extend(join_all(some).await.into_iter().flatten());
+    }
+    posts
+}
