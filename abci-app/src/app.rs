@@ -5,15 +5,15 @@ mod abci_calls;
 mod check_tx;
 mod consensus;
 mod proposing;
+mod work;
 
-use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
 use white_city_wire::proof::StateProof;
+use work::Counters;
+pub use work::Work;
 
 use crate::{
     budget::Budget,
@@ -68,15 +68,6 @@ impl Committed {
     }
 }
 
-/// What a replica has worked since its start, by what costs most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
-    /// Transactions whose signature was checked.
-    pub signatures: u64,
-    /// Blocks and proposals that were executed.
-    pub executions: u64,
-}
-
 /// One replica's application. A clone is another handle on the same one.
 #[derive(Clone)]
 pub struct Replica {
@@ -96,7 +87,7 @@ struct Shared {
     parked: Mutex<Parked>,
     budget: Mutex<Budget>,
     verified: VerifiedCache,
-    executions: AtomicU64,
+    counters: Counters,
     halt: Halt,
     fault: FaultFile,
 }
@@ -133,7 +124,7 @@ impl Replica {
                 parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
-                executions: AtomicU64::new(0),
+                counters: Counters::default(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
             }),
@@ -153,14 +144,7 @@ impl Replica {
     /// What this replica has worked so far.
     #[must_use]
     pub fn work(&self) -> Work {
-        Work {
-            signatures: self.shared.verified.checked(),
-            executions: self.shared.executions.load(Ordering::Relaxed),
-        }
-    }
-
-    fn count_execution(&self) {
-        self.shared.executions.fetch_add(1, Ordering::Relaxed);
+        self.shared.counters.work(self.shared.verified.checked())
     }
 
     /// The handle that stops this replica.

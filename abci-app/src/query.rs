@@ -19,7 +19,7 @@ use white_city_wire::{
 };
 
 use crate::{
-    app::Committed,
+    app::{Committed, Work},
     store::{Sealed, StoreError, StoredEntry},
 };
 
@@ -35,14 +35,16 @@ impl From<StoreError> for Refusal {
 }
 
 /// Answers a query. Bad ones get a numbered code and a text.
-pub fn answer(committed: Option<&Committed>, request: &RequestQuery) -> ResponseQuery {
+pub fn answer(committed: Option<&Committed>, work: &Work, request: &RequestQuery) -> ResponseQuery {
     let height = committed.map_or(0, |c| c.tip.height);
     let answered = match committed {
         None => Err(Refusal::NotReady),
         Some(committed) if request.path == QUERY_PATH => decode_query(&request.data)
             .and_then(|question| ask(committed, &question))
             .map(|answer| (answer.encode_to_vec(), String::new())),
-        Some(committed) => json::answer(committed, &request.path).map(|info| (Vec::new(), info)),
+        Some(committed) => {
+            json::answer(committed, work, &request.path).map(|info| (Vec::new(), info))
+        }
     };
     let height = i64::try_from(height).unwrap_or(i64::MAX);
     match answered {

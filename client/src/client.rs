@@ -155,13 +155,13 @@ impl Client {
     }
 
     /// Wake-ups for one more waiter. The first one starts the following.
-    pub(crate) fn wakeups(&self) -> Wakeups {
+    pub(crate) fn wakeups(&self, session: SessionId) -> Wakeups {
         let receiver = self.0.follower.get_or_init(|| {
             let (sender, receiver) = watch::channel(crate::replicas::Seen::default());
             tokio::spawn(follow(Arc::downgrade(&self.0.replicas), sender));
             receiver
         });
-        Wakeups::new(receiver.clone())
+        Wakeups::new(receiver.clone(), session)
     }
 
     /// Opens a session and returns its id when the board shows it.
@@ -197,7 +197,7 @@ impl Client {
         open_by_ms: u64,
         tx: Arc<Vec<u8>>,
     ) -> Result<(), Error> {
-        let mut wakeups = self.wakeups();
+        let mut wakeups = self.wakeups(id);
         let mut is_sent = false;
         loop {
             let replies = match is_sent {

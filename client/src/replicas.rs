@@ -1,9 +1,11 @@
 //! The replicas that a client talks to: whom to ask next.
 
+mod event;
 mod follow;
 mod reading;
 mod rpc;
 mod submitting;
+mod wakeups;
 
 use std::{
     sync::{
@@ -13,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use follow::{Seen, Wake, Wakeups, follow};
+pub(crate) use event::{BlockEvent, Standing};
+pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
 use reading::Known;
 pub(crate) use rpc::Endpoint;
@@ -21,6 +24,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, timeout_at},
 };
+pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{
     error::{Error, ReplicaFault},

@@ -6,6 +6,7 @@ mod forged;
 mod liars;
 mod limits;
 mod record;
+mod requests;
 mod tampered;
 mod villain;
 mod world;

@@ -1,13 +1,15 @@
-//! What a round costs in blocks.
+//! What a round costs: blocks, calls of the engine, signatures.
 
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::world::{PATIENCE, Setup, finish, join, keys, round, world};
+use crate::world::{PATIENCE, Setup, World, finish, join, keys, round, world};
 
 const ROUNDS: u32 = 20;
+const PARTIES: u16 = 4;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_takes_one_block() {
+async fn a_round_takes_one_block_and_each_replica_checks_each_post_once() {
     // The longest waiting that may be configured, for a machine that is busy with other things.
     let setup = Setup {
         replica_config: "proposal_wait_ms = 500\nproposal_gap_ms = 500\n",
@@ -16,8 +18,10 @@ async fn a_round_takes_one_block() {
     let Some(world) = world(setup).await else {
         return;
     };
-    let keys = keys(4);
+    let keys = keys(PARTIES);
     let id = world.open(&keys, |spec| spec.max_rounds(ROUNDS + 2)).await;
+    let before = work(&world).await;
+    let from = world.net.height(0).await.unwrap();
     let mut running = JoinSet::new();
     for key in &keys {
         let mut session = world.session(key, id).await;
@@ -45,5 +49,58 @@ async fn a_round_takes_one_block() {
         fewest <= u64::from(ROUNDS) + 1,
         "{blocks:?} blocks for {ROUNDS} rounds"
     );
+    check_work(&world, &before, from).await;
     world.stop().await;
+}
+
+/// What the replicas have worked for the session's transactions, and for blocks from this height on.
+async fn check_work(world: &World, before: &[Value], from: u64) {
+    // A join, the posts and a finish of each.
+    let txs = u64::from(PARTIES) * (u64::from(ROUNDS) + 3);
+    let after = work(world).await;
+    let blocks = world.net.height(0).await.unwrap() - from;
+    let grown = |replica: usize, what: &str| {
+        let count = |work: &[Value]| work[replica][what].as_u64().unwrap();
+        count(&after) - count(before)
+    };
+    for replica in 0..world.net.replicas() {
+        assert_eq!(grown(replica, "signatures"), txs, "one for each");
+        // A replica may have committed one block more than the one whose height was asked, or one less; a proposal may have
+        // failed, and the next one of its height taken its place.
+        for calls in ["finalized", "committed"] {
+            let calls = grown(replica, calls);
+            assert!(calls.abs_diff(blocks) <= 2, "{calls}, {blocks} blocks");
+        }
+        for calls in ["executions", "processed"] {
+            let calls = grown(replica, calls);
+            assert!(calls.abs_diff(blocks) <= 4, "{calls}, {blocks} blocks");
+        }
+        // The engine asks about each transaction once; who sent it may have sent it to another replica, too.
+        let checks = grown(replica, "checks");
+        assert!((txs..=2 * txs).contains(&checks), "{checks} for {txs}");
+    }
+    let prepared: u64 = (0..world.net.replicas())
+        .map(|replica| grown(replica, "prepared"))
+        .sum();
+    assert!(
+        prepared.abs_diff(blocks) <= 4,
+        "{prepared} proposals, {blocks} blocks"
+    );
+}
+
+/// What each replica says that it has worked.
+async fn work(world: &World) -> Vec<Value> {
+    let http = reqwest::Client::new();
+    let mut all = Vec::new();
+    for url in world.net.rpc_urls() {
+        let params = json!({ "path": "/json/work", "data": "", "height": "0", "prove": false });
+        let request =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "abci_query", "params": params });
+        let answer = http.post(url).body(request.to_string()).send().await;
+        let text = answer.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let info = answer["result"]["response"]["info"].as_str().unwrap();
+        all.push(serde_json::from_str::<Value>(info).unwrap()["answer"].take());
+    }
+    all
 }

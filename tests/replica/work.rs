@@ -57,6 +57,7 @@ fn each_signature_is_checked_once_and_each_block_executed_once() {
         let after = Work {
             signatures: before.signatures + 3,
             executions: before.executions + 1,
+            ..before
         };
         assert_eq!(chain.replica.work(), after);
     }
@@ -195,4 +196,34 @@ fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_not_with_their_
     let (small, large) = (bytes(4), bytes(12));
     // Three times the parties; the path to each payload is two siblings longer.
     assert!(large <= 4 * small, "{small} bytes for 4, {large} for 12");
+}
+
+#[test]
+fn what_a_block_allocates_is_bounded_by_the_block_and_not_by_the_board() {
+    let mut chain = Chain::on(&naive(), roomy(), Store::in_memory().unwrap());
+    let parties = Party::several(3);
+    let session = chain.running(&parties);
+    // What the store's library keeps of pages in memory isn't the replica's: judged is without storing.
+    let allocated = |chain: &mut Chain, index| {
+        let post = chain.post(&parties, session, index, &[7; 1_000]);
+        let block = chain.propose(std::slice::from_ref(&post), 1 << 20);
+        let proposal = proposed(&chain.context(), block.clone());
+        let judging = allocation_counter::measure(|| {
+            chain.replica.judge(&proposal).unwrap().unwrap();
+        });
+        chain.decide(block).unwrap();
+        judging.bytes_total
+    };
+    let small = allocated(&mut chain, 0);
+    for nonces in [2..82, 82..162, 162..242] {
+        let opens: Vec<Vec<u8>> = nonces.map(|nonce| chain.open(&parties, nonce).1).collect();
+        chain.block(&opens);
+    }
+    // The block that follows starts the clocks of what was opened.
+    chain.block(&[]);
+    let large = allocated(&mut chain, 1);
+    assert!(
+        large <= 2 * small,
+        "{small} bytes beside one session, {large} beside two hundred and forty"
+    );
 }

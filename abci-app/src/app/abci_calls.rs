@@ -10,7 +10,8 @@ use tendermint_proto::v0_38::abci::{
     ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
     ResponseQuery, response_process_proposal::ProposalStatus,
 };
-use white_city_wire::{Hash, limits::PROTOCOL, seal::BlockTime};
+use white_city_state_machine::Body;
+use white_city_wire::{Hash, limits::PROTOCOL, read::SESSION_EVENT, seal::BlockTime};
 
 use super::{Replica, consensus::Proposed};
 use crate::{execution::Executed, genesis, query};
@@ -57,11 +58,16 @@ impl Application for Replica {
     }
 
     fn query(&self, request: RequestQuery) -> ResponseQuery {
-        query::answer(self.committed().as_deref(), &request)
+        query::answer(self.committed().as_deref(), &self.work(), &request)
     }
 
     fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
         let recheck = request.r#type == i32::from(CheckTxType::Recheck);
+        let counters = &self.shared.counters;
+        match recheck {
+            true => counters.rechecks.count(),
+            false => counters.checks.count(),
+        }
         match Self::check_tx(self, &request.tx) {
             Ok(()) => ResponseCheckTx::default(),
             Err(refusal) => {
@@ -77,6 +83,7 @@ impl Application for Replica {
     }
 
     fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {
+        self.shared.counters.prepared.count();
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
         let block = self.propose(proposed!(request, None), max_bytes);
         ResponsePrepareProposal {
@@ -87,6 +94,7 @@ impl Application for Replica {
     }
 
     fn process_proposal(&self, request: RequestProcessProposal) -> ResponseProcessProposal {
+        self.shared.counters.processed.count();
         let hash = Hash::from_slice(&request.hash);
         let proposed = proposed!(request, hash);
         let status = match self.or_halt(self.judge(&proposed).map_err(|e| e.to_string())) {
@@ -105,6 +113,7 @@ impl Application for Replica {
 
     /// A committed block can't be refused: if it is invalid here, the replica halts.
     fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
+        self.shared.counters.finalized.count();
         let hash = Hash::from_slice(&request.hash);
         let proposed = proposed!(request, hash);
         let decided = self.or_halt(self.decide(&proposed).map_err(|e| e.to_string()));
@@ -119,6 +128,7 @@ impl Application for Replica {
     }
 
     fn commit(&self) -> ResponseCommit {
+        self.shared.counters.committed.count();
         let stored = self.store_decided().map_err(|error| error.to_string());
         self.or_halt(stored);
         ResponseCommit { retain_height: 0 }
@@ -142,14 +152,19 @@ fn events(executed: &Executed) -> Vec<Event> {
         .filter_map(|number| sessions.get(*number));
     changed
         .map(|session| {
-            let leaf = &session.leaf;
+            let (leaf, body) = (&session.leaf, session.body.as_ref());
+            let count = |of: fn(&Body) -> usize| body.map_or(0, of).to_string();
+            let filled = |body: &Body| body.slots.iter().filter(|s| s.digest().is_some()).count();
             Event {
-                r#type: "white_city.session".into(),
+                r#type: SESSION_EVENT.into(),
                 attributes: vec![
                     attribute("id", leaf.session.to_string()),
                     attribute("number", session.number.to_string()),
                     attribute("status", leaf.status.number().to_string()),
                     attribute("open_round", leaf.open_round.to_string()),
+                    attribute("filled", count(filled)),
+                    attribute("left", count(|body| body.left.len())),
+                    attribute("culprits", count(|body| body.culprits.len())),
                 ],
             }
         })

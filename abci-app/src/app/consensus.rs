@@ -122,7 +122,7 @@ impl Replica {
         let judged = match self.known(&key) {
             Some(executed) => Ok(executed),
             None => {
-                self.count_execution();
+                self.shared.counters.executions.count();
                 let cache = &self.shared.verified;
                 execution::execute(&committed.state, context, &proposed.block, cache).map(Arc::new)
             }
@@ -169,7 +169,7 @@ impl Replica {
             height: proposed.height,
             reason,
         };
-        self.count_execution();
+        self.shared.counters.executions.count();
         let (seal, _) = execution::split(&proposed.block).map_err(invalid)?;
         let context = BlockContext {
             parent_hash: seal.parent_hash,

@@ -33,7 +33,7 @@ impl Replica {
         self.wait_for_rounds(&committed);
         let candidates = self.candidates(&committed, context, &proposed.block);
         self.shared.fault.point(Step::Prepare);
-        self.count_execution();
+        self.shared.counters.executions.count();
         let (executed, block) =
             execution::propose(&committed.state, context, candidates, max_bytes);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &block);

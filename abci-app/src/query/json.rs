@@ -1,5 +1,6 @@
 //! Answers for people: `/json/params`, `/json/sessions`, `/json/sessions/PARTY`, `/json/session/ID`,
-//! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`; ID is a session's id or number.
+//! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`,
+//! `/json/work`; ID is a session's id or number.
 
 use serde_json::{Value, json};
 use white_city_state_machine::{Body, Dispute, Session, Slot};
@@ -10,10 +11,10 @@ use white_city_wire::{
 };
 
 use super::{Reader, is_closed, slots};
-use crate::app::Committed;
+use crate::app::{Committed, Work};
 
 /// Answers a path.
-pub fn answer(committed: &Committed, path: &str) -> Result<String, Refusal> {
+pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, Refusal> {
     let reader = Reader { committed };
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
@@ -25,6 +26,7 @@ pub fn answer(committed: &Committed, path: &str) -> Result<String, Refusal> {
             sessions(&reader, party.0.to_vec())?
         }
         ["json", "openers"] => openers(&reader),
+        ["json", "work"] => json!(work),
         ["json", "session", id] => session(&reader, reader.find(&reference(id)?)?),
         ["json", "session", id, "spec"] => spec(reader.find(&reference(id)?)?)?,
         ["json", "session", id, "round", number] => {
@@ -36,7 +38,7 @@ pub fn answer(committed: &Committed, path: &str) -> Result<String, Refusal> {
         _ => {
             return Err(Refusal::BadQuery(
                 "unknown path; known are /v1 (protobuf) and /json/params, /json/sessions[/PARTY], /json/openers, \
-                 /json/session/ID[/spec|/round/N]"
+                 /json/work, /json/session/ID[/spec|/round/N]"
                     .into(),
             ));
         }

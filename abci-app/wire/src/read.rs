@@ -14,6 +14,8 @@ use crate::{
     spec::to_usize,
 };
 
+/// The type of the event that tells whoever follows a replica that a block has changed a session: a hint.
+pub const SESSION_EVENT: &str = "white_city.session";
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
 /// Largest query, bytes.

@@ -1,4 +1,4 @@
-//! Knowing when to look again: a replica's WebSocket says that there is a new block; a timer covers its silence.
+//! Following a replica: its WebSocket says that there is a new block, and what it has changed.
 
 use std::{
     sync::{Arc, Weak},
@@ -10,11 +10,10 @@ use futures::{SinkExt, StreamExt};
 use reqwest::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use serde::Deserialize;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -25,7 +24,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Endpoint, Replicas};
+use super::{BlockEvent, Endpoint, Replicas, Seen};
 
 /// Largest event, bytes. Only that there is one matters.
 const EVENT_BYTES_MAX: usize = 4 << 20;
@@ -33,88 +32,8 @@ const EVENT_BYTES_MAX: usize = 4 << 20;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Pause before following again.
 const RECONNECT: Duration = Duration::from_millis(500);
-/// First and longest interval of looking without having been told: while nobody is followed.
-const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// The same while a replica is followed, which may be silent only because nothing happens.
-const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(2));
-/// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
-const COALESCE: Duration = Duration::from_millis(5);
-/// What is subscribed to: the smallest event that each block has.
-const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockHeader'"}}"#;
-
-/// What a follower knows.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
-    blocks: u64,
-    connected: bool,
-}
-
-/// Why to look again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wake {
-    /// There is a new block.
-    Block,
-    /// Nothing was heard for a while: whom we follow may be behind or silent.
-    Timer,
-}
-
-/// One waiter's view of a follower.
-pub(crate) struct Wakeups {
-    seen: watch::Receiver<Seen>,
-    pause: Duration,
-    /// Before then, blocks wake nobody.
-    not_before: Instant,
-}
-
-impl Wakeups {
-    pub(crate) fn new(seen: watch::Receiver<Seen>) -> Self {
-        Self {
-            seen,
-            pause: POLL.0,
-            not_before: Instant::now(),
-        }
-    }
-
-    /// Waits until there is reason to look again: a block, or a pause that grows while nothing happens.
-    pub(crate) async fn next(&mut self) -> Wake {
-        // Whoever is followed may send events as fast as it likes.
-        sleep_until(self.not_before).await;
-        let pause = self.pause;
-        tokio::select! {
-            changed = self.seen.changed() => {
-                if changed.is_err() {
-                    // Nobody follows any more: only the timer is left.
-                    sleep(pause).await;
-                    return self.slower();
-                }
-                self.pause = match self.seen.borrow_and_update().connected {
-                    true => POLL_FOLLOWING.1,
-                    false => POLL.0,
-                };
-                self.not_before = Instant::now() + COALESCE;
-                Wake::Block
-            }
-            () = sleep(pause) => self.slower(),
-        }
-    }
-
-    fn slower(&mut self) -> Wake {
-        self.pause = self.pause.saturating_mul(2).min(self.poll().1);
-        Wake::Timer
-    }
-
-    /// Looks often again, because something was just sent.
-    pub(crate) fn hurry(&mut self) {
-        self.pause = self.poll().0;
-    }
-
-    fn poll(&self) -> (Duration, Duration) {
-        match self.seen.borrow().connected {
-            true => POLL_FOLLOWING,
-            false => POLL,
-        }
-    }
-}
+/// What is subscribed to: each block, with what it has changed.
+const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockEvents'"}}"#;
 
 /// Follows one replica after the other until nobody needs it any more.
 pub(crate) async fn follow(replicas: Weak<Replicas>, seen: watch::Sender<Seen>) {
@@ -133,7 +52,7 @@ pub(crate) async fn follow(replicas: Weak<Replicas>, seen: watch::Sender<Seen>) 
             }
         }
         drop(order);
-        seen.send_modify(|seen| seen.connected = false);
+        seen.send_modify(|seen| seen.is_connected = false);
         attempt = attempt.wrapping_add(1);
         tokio::select! {
             () = sleep(RECONNECT) => {}
@@ -154,7 +73,7 @@ async fn follow_one(
         .send(Message::text(SUBSCRIBE))
         .await
         .map_err(|error| error.to_string())?;
-    seen.send_modify(|seen| seen.connected = true);
+    seen.send_modify(|seen| seen.is_connected = true);
     let mut fetching: Option<JoinHandle<()>> = None;
     loop {
         match timeout(SILENCE, socket.next()).await {
@@ -162,11 +81,13 @@ async fn follow_one(
             Ok(None) => return Err("it closed the connection".into()),
             Ok(Some(Err(error))) => return Err(error.to_string()),
             // The first text confirms the subscription: whatever happened before it is worth a look, too.
-            Ok(Some(Ok(Message::Text(event)))) => {
-                heard(endpoint, replicas, seen);
+            Ok(Some(Ok(Message::Text(text)))) => {
+                let block = BlockEvent::parse(&text);
+                let height = block.as_ref().map(|block| block.height);
+                heard(endpoint, replicas, seen, block);
                 // One at a time, however many events there are.
                 if fetching.as_ref().is_none_or(JoinHandle::is_finished) {
-                    fetching = fetch_header(endpoint, replicas, &event);
+                    fetching = fetch_header(endpoint, replicas, height);
                 }
             }
             Ok(Some(Ok(_))) => {}
@@ -176,56 +97,30 @@ async fn follow_one(
 
 /// There is a new block, says this one, and so it has it: it is asked first. Another one may store the block a moment later;
 /// who asked that one in vain would hear of the block no more.
-fn heard(endpoint: &Endpoint, replicas: &Weak<Replicas>, seen: &watch::Sender<Seen>) {
+fn heard(
+    endpoint: &Endpoint,
+    replicas: &Weak<Replicas>,
+    seen: &watch::Sender<Seen>,
+    block: Option<BlockEvent>,
+) {
     if let Some(replicas) = replicas.upgrade() {
         replicas.prefer(endpoint);
     }
-    seen.send_modify(|seen| seen.blocks = seen.blocks.wrapping_add(1));
+    seen.send_modify(|seen| seen.note(block));
 }
 
 /// Fetches the header of the block that an event speaks of, while the waiters ask what is in the state.
 fn fetch_header(
     endpoint: &Arc<Endpoint>,
     replicas: &Weak<Replicas>,
-    event: &str,
+    height: Option<u64>,
 ) -> Option<JoinHandle<()>> {
     let (replicas, endpoint) = (replicas.upgrade()?, Arc::clone(endpoint));
-    let height = height_of(event).filter(|height| *height > replicas.highest())?;
+    let height = height.filter(|height| *height > replicas.highest())?;
     Some(tokio::spawn(async move {
         // Whoever needs it fetches it again, and says what is wrong.
         let _ = replicas.header(&endpoint, height).await;
     }))
-}
-
-/// The height that an event speaks of; the confirmation of the subscription speaks of none.
-fn height_of(event: &str) -> Option<u64> {
-    let event: Event = serde_json::from_str(event).ok()?;
-    event.result.data?.value.header.height.parse().ok()
-}
-
-#[derive(Deserialize)]
-struct Event {
-    result: EventResult,
-}
-
-#[derive(Deserialize)]
-struct EventResult {
-    data: Option<EventData>,
-}
-
-#[derive(Deserialize)]
-struct EventData {
-    value: EventValue,
-}
-
-#[derive(Deserialize)]
-struct EventValue {
-    header: EventHeader,
-}
-
-#[derive(Deserialize)]
-struct EventHeader {
-    height: String,
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgraded>, String> {
@@ -276,33 +171,10 @@ mod tests {
         let (sender, mut receiver) = watch::channel(Seen::default());
         let [a, b] = [0, 1].map(|k| Arc::clone(&replicas.in_order()[k]));
         for endpoint in [&b, &a] {
-            heard(endpoint, &Arc::downgrade(&replicas), &sender);
+            heard(endpoint, &Arc::downgrade(&replicas), &sender, None);
             assert_eq!(replicas.in_order()[0].name(), endpoint.name());
             assert!(receiver.has_changed().unwrap());
             receiver.mark_unchanged();
-        }
-    }
-
-    #[test]
-    fn an_event_names_its_height() {
-        let event = r#"{"jsonrpc":"2.0","id":1,"result":{"query":"tm.event='NewBlockHeader'","data":{"type":"tendermint/event/NewBlockHeader","value":{"header":{"version":{"block":"11"},"height":"4711"}}},"events":{}}}"#;
-        assert_eq!(height_of(event), Some(4711));
-        for other in [r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "", "[]"] {
-            assert_eq!(height_of(other), None);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_events_wakes_at_most_once_in_a_while() {
-        let (sender, receiver) = watch::channel(Seen::default());
-        let mut wakeups = Wakeups::new(receiver);
-        let began = Instant::now();
-        for block in 0..4 {
-            for _ in 0..100 {
-                sender.send_modify(|seen| seen.blocks += 1);
-            }
-            assert_eq!(wakeups.next().await, Wake::Block);
-            assert!(began.elapsed() >= COALESCE * block);
         }
     }
 }

@@ -120,7 +120,7 @@ impl Observer {
         let (open, open_signature) = client.signed_open_of(id).await?;
         let network = client.network().id;
         let mut observer = Self {
-            wakeups: client.wakeups(),
+            wakeups: client.wakeups(id),
             client,
             id,
             reader: me.and_then(|key| open.spec.index_of(key)),

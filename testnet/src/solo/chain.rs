@@ -21,8 +21,8 @@ use tendermint::{
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::{
     abci::{
-        CheckTxType, RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestPrepareProposal,
-        RequestProcessProposal, response_process_proposal::ProposalStatus,
+        CheckTxType, Event, RequestCheckTx, RequestFinalizeBlock, RequestInfo,
+        RequestPrepareProposal, RequestProcessProposal, response_process_proposal::ProposalStatus,
     },
     types::HashedParams,
 };
@@ -48,6 +48,8 @@ pub struct Block {
     pub signed_header: SignedHeader,
     /// Seal and transactions.
     pub txs: Vec<Bytes>,
+    /// What the application tells those who follow.
+    pub events: Vec<Event>,
 }
 
 struct Tip {
@@ -257,7 +259,7 @@ impl Chain {
         let header = self.header(&tip, height, time, &txs)?;
         let hash = header.hash();
         self.decide(height, time, hash, proposer, &txs)?;
-        let finalized_hash = self.finalize(height, time, hash, &txs)?;
+        let (finalized_hash, events) = self.finalize(height, time, hash, &txs)?;
         let signed_header = self.sign(header, hash, time)?;
         tip.last_commit_hash = commit_hash(&signed_header.commit);
         // Whoever reads the state that this block leaves asks for the header that certifies it.
@@ -265,6 +267,7 @@ impl Chain {
         let block = Block {
             signed_header,
             txs: kept,
+            events,
         };
         lock(&self.blocks).insert(height, block);
         self.replica.commit();
@@ -309,7 +312,7 @@ impl Chain {
         time: Time,
         hash: Hash,
         txs: &[Bytes],
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<(Vec<u8>, Vec<Event>), String> {
         let finalized = self.replica.finalize_block(RequestFinalizeBlock {
             txs: txs.to_vec(),
             hash: Bytes::copy_from_slice(hash.as_bytes()),
@@ -319,7 +322,7 @@ impl Chain {
             ..Default::default()
         });
         self.check_halted()?;
-        Ok(finalized.app_hash.to_vec())
+        Ok((finalized.app_hash.to_vec(), finalized.events))
     }
 
     fn check_halted(&self) -> Result<(), String> {

@@ -219,10 +219,29 @@ fn block(chain: &Chain, params: &Value) -> Result<super::chain::Block, Failure> 
     })
 }
 
-/// Answers a subscription, whatever its query, with the header of each new block.
+/// What CometBFT says of a new block.
+fn event_of(block: &super::chain::Block) -> Value {
+    let events = block.events.iter().map(|event| {
+        let attributes = event.attributes.iter().map(
+            |attribute| json!({ "key": attribute.key, "value": attribute.value, "index": attribute.index }),
+        );
+        json!({ "type": event.r#type, "attributes": attributes.collect::<Vec<_>>() })
+    });
+    json!({
+        "type": "tendermint/event/NewBlockEvents",
+        "value": {
+            "height": block.signed_header.header.height.to_string(),
+            "events": events.collect::<Vec<_>>(),
+            "num_txs": block.txs.len().to_string(),
+        },
+    })
+}
+
+/// Answers a subscription, whatever its query, with the events of each new block.
 async fn follow(chain: Arc<Chain>, mut socket: WebSocket) {
     let mut subscription = None;
     let mut heights = chain.heights();
+    let mut told = *heights.borrow_and_update();
     loop {
         tokio::select! {
             message = socket.recv() => match message {
@@ -247,20 +266,16 @@ async fn follow(chain: Arc<Chain>, mut socket: WebSocket) {
                     return;
                 }
                 let height = *heights.borrow_and_update();
-                let (Some((id, query)), Some(block)) = (&subscription, chain.block(height)) else {
-                    continue;
-                };
-                let event = json!({
-                    "query": query,
-                    "data": {
-                        "type": "tendermint/event/NewBlockHeader",
-                        "value": { "header": block.signed_header.header },
-                    },
-                });
-                let event = envelope(id, Ok(event)).to_string();
-                if socket.send(Message::Text(event.into())).await.is_err() {
-                    return;
+                let new = (told + 1..=height).filter_map(|height| chain.block(height));
+                for block in new {
+                    let Some((id, query)) = &subscription else { break };
+                    let event = json!({ "query": query, "data": event_of(&block) });
+                    let event = envelope(id, Ok(event)).to_string();
+                    if socket.send(Message::Text(event.into())).await.is_err() {
+                        return;
+                    }
                 }
+                told = height;
             }
         }
     }

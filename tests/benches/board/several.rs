@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::task::JoinSet;
+use white_city_client::SpecBuilder;
 
 use crate::{
     Bench,
@@ -71,7 +72,7 @@ async fn at_once(world: &World, args: &Args, sessions: u16) -> (Duration, u64) {
     let began = Instant::now();
     let mut running = JoinSet::new();
     let opening = (0..sessions).map(|_| {
-        let spec = |spec: white_city_client::SpecBuilder| spec.payloads(BYTES, 0);
+        let spec = |spec: SpecBuilder| spec.payloads(BYTES, 0);
         world.open_by(&clients[0], &keys, spec)
     });
     for id in join_all(opening).await {

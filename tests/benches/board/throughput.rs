@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use serde_json::json;
+use white_city_client::SpecBuilder;
 
 use crate::{
     Bench,
@@ -37,7 +38,12 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     let before = engine.flood(count, bytes, args.at_once).await;
     let again = engine.flood(count, bytes, args.at_once).await;
     engine.stop().await;
-    let world = bench.board(Setup::default()).await?;
+    let setup = Setup {
+        // A stranger wouldn't be let open so many at once.
+        opener: Some(keys(1)[0]),
+        ..Setup::default()
+    };
+    let world = bench.board(setup).await?;
     let posts = posts(&world, args).await;
     let urls = world.net.rpc_urls();
     let http = reqwest::Client::new();
@@ -65,9 +71,10 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
 /// Signed posts of the first round of many sessions, one session after the other.
 async fn posts(world: &World, args: &Args) -> Vec<Vec<u8>> {
     let all = keys(args.sessions * args.parties);
+    let client = world.client(&all[0]);
     let sessions = all.chunks(args.parties.into()).map(async |keys| {
-        let id = world.open(keys, |spec| spec.payloads(args.bytes, 0)).await;
-        let client = world.client(&keys[0]);
+        let spec = |spec: SpecBuilder| spec.payloads(args.bytes, 0);
+        let id = world.open_by(&client, keys, spec).await;
         let mut observer = client.observe(id).await.unwrap();
         let crowd = Crowd::new(world, keys, 0, &observer);
         crowd.join().await;

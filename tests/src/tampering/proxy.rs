@@ -53,6 +53,7 @@ struct Plan {
     memory: Memory,
     counts: BTreeMap<&'static str, u64>,
     sent: Vec<Vec<u8>>,
+    requests: BTreeMap<String, u64>,
 }
 
 impl Proxy {
@@ -77,6 +78,7 @@ impl Proxy {
                 memory: Memory::default(),
                 counts: BTreeMap::new(),
                 sent: Vec::new(),
+                requests: BTreeMap::new(),
             }),
         });
         let router = Router::new()
@@ -129,6 +131,12 @@ impl Proxy {
     #[must_use]
     pub fn sent(&self) -> Vec<Vec<u8>> {
         self.shared.plan().sent.clone()
+    }
+
+    /// How often clients have asked what: by method, and by height where the method is about one.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.shared.plan().requests.clone()
     }
 }
 

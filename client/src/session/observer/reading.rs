@@ -14,7 +14,7 @@ use crate::{
     error::Fork,
     history::{ClosedRound, Contradiction},
     read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox},
-    replicas::{Endpoint, ReadError, Tally, Wake},
+    replicas::{Endpoint, ReadError, Standing, Tally, Wake},
 };
 
 /// A page that was taken in.
@@ -345,6 +345,13 @@ impl Observer {
     ) -> Result<(), ReadError> {
         self.read_complaint(endpoint, &now).await?;
         self.announce(&now);
+        self.wakeups.has_read(Standing {
+            status: now.leaf.status.number(),
+            open_round: now.leaf.open_round,
+            filled: usize::from(now.filled().count()),
+            left: now.left.len(),
+            culprits: now.culprits.len(),
+        });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
         self.anchor = now.anchor();

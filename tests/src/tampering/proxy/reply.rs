@@ -34,6 +34,9 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
         if let Some(tx) = parsed["params"]["tx"].as_str().filter(|_| is_tx) {
             plan.sent.extend(STANDARD.decode(tx));
         }
+        let height = parsed["params"]["height"].as_str().unwrap_or_default();
+        let what = format!("{method} {height}");
+        *plan.requests.entry(what.trim().to_owned()).or_default() += 1;
         plan.draw()
     };
     if let Some(mutator) = &drawn

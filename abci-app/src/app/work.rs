@@ -1,0 +1,68 @@
+//! What a replica has worked since its start, in things that can be counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// How often what costs was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Transactions whose signature was checked.
+    pub signatures: u64,
+    /// Blocks and proposals that were executed.
+    pub executions: u64,
+    /// Transactions that the engine asked about, and about which it asked again after a block.
+    pub checks: u64,
+    /// See `checks`.
+    pub rechecks: u64,
+    /// Proposals that were put together for the engine.
+    pub prepared: u64,
+    /// Proposals that the engine wanted to have judged.
+    pub processed: u64,
+    /// Blocks that were decided.
+    pub finalized: u64,
+    /// Blocks that were stored.
+    pub committed: u64,
+}
+
+/// What [`Work`] is read from.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) executions: Counter,
+    pub(super) checks: Counter,
+    pub(super) rechecks: Counter,
+    pub(super) prepared: Counter,
+    pub(super) processed: Counter,
+    pub(super) finalized: Counter,
+    pub(super) committed: Counter,
+}
+
+impl Counters {
+    /// What has been counted so far.
+    pub(super) fn work(&self, signatures: u64) -> Work {
+        Work {
+            signatures,
+            executions: self.executions.get(),
+            checks: self.checks.get(),
+            rechecks: self.rechecks.get(),
+            prepared: self.prepared.get(),
+            processed: self.processed.get(),
+            finalized: self.finalized.get(),
+            committed: self.committed.get(),
+        }
+    }
+}
+
+/// A number that only grows.
+#[derive(Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

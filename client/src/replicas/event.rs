@@ -1,0 +1,150 @@
+//! What a replica says of a new block to those who follow it: hints.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use white_city_wire::{SessionId, board::Status, read::SESSION_EVENT};
+
+/// As much of a session's state as an event tells: enough to see whether there is anything to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) status: u8,
+    pub(crate) open_round: u32,
+    /// How many slots of the open round are filled.
+    pub(crate) filled: usize,
+    /// How many have left.
+    pub(crate) left: usize,
+    pub(crate) culprits: usize,
+}
+
+/// A new block, and how the sessions stand that it has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BlockEvent {
+    pub(crate) height: u64,
+    pub(crate) sessions: BTreeMap<SessionId, Standing>,
+}
+
+impl BlockEvent {
+    /// `None` for whatever doesn't speak of a block, or not in the way that is expected.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let message: Message = serde_json::from_str(text).ok()?;
+        let block = message.result.data?.value;
+        let changed = block
+            .events
+            .iter()
+            .filter(|event| event.kind == SESSION_EVENT);
+        Some(Self {
+            height: block.height.parse().ok()?,
+            sessions: changed.map(Event::session).collect::<Option<_>>()?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Message {
+    result: MessageResult,
+}
+
+#[derive(Deserialize)]
+struct MessageResult {
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    value: Block,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    height: String,
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+struct Attribute {
+    key: String,
+    value: String,
+}
+
+impl Event {
+    fn session(&self) -> Option<(SessionId, Standing)> {
+        let mut id = [0; 32];
+        hex::decode_to_slice(self.value("id")?, &mut id).ok()?;
+        let standing = Standing {
+            status: self.value("status")?.parse().ok()?,
+            open_round: self.value("open_round")?.parse().ok()?,
+            filled: self.value("filled")?.parse().ok()?,
+            left: self.value("left")?.parse().ok()?,
+            culprits: self.value("culprits")?.parse().ok()?,
+        };
+        Status::from_number(standing.status.into())?;
+        Some((SessionId(id), standing))
+    }
+
+    fn value(&self, key: &str) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        let found = attributes.find(|attribute| attribute.key == key)?;
+        Some(&found.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(status: &str) -> String {
+        let id = "ab".repeat(32);
+        let attribute = |key: &str, value: &str| {
+            format!(r#"{{"key":"{key}","value":"{value}","index":false}}"#)
+        };
+        let attributes = [
+            attribute("id", &id),
+            attribute("number", "3"),
+            attribute("status", status),
+            attribute("open_round", "4"),
+            attribute("filled", "5"),
+            attribute("left", "0"),
+            attribute("culprits", "1"),
+        ];
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"query":"tm.event='NewBlockEvents'","data":{{"type":"tendermint/event/NewBlockEvents","value":{{"height":"4711","events":[{{"type":"other","attributes":[]}},{{"type":"white_city.session","attributes":[{}]}}],"num_txs":"2"}}}},"events":{{}}}}}}"#,
+            attributes.join(",")
+        )
+    }
+
+    #[test]
+    fn an_event_names_its_height_and_what_has_changed() {
+        let block = BlockEvent::parse(&event("2")).unwrap();
+        assert_eq!(block.height, 4711);
+        let standing = Standing {
+            status: 2,
+            open_round: 4,
+            filled: 5,
+            left: 0,
+            culprits: 1,
+        };
+        assert_eq!(
+            block.sessions,
+            BTreeMap::from([(SessionId([0xab; 32]), standing)])
+        );
+        let quiet = r#"{"result":{"data":{"value":{"height":"1","num_txs":"1"}}}}"#;
+        assert_eq!(BlockEvent::parse(quiet).unwrap().sessions, BTreeMap::new());
+    }
+
+    #[test]
+    fn what_says_nothing_certain_is_no_event() {
+        let confirmation = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        for other in [confirmation, "", "[]", &event("9"), &event("x")] {
+            assert_eq!(BlockEvent::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Knowing when to look again: when a block has changed the session, says whoever is followed; a timer covers its silence.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use white_city_wire::SessionId;
+
+use super::event::{BlockEvent, Standing};
+
+/// First and longest interval of looking without having been told: while nobody is followed.
+const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The same while a replica is followed, which may be silent only because nothing happens.
+const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(2));
+/// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
+const COALESCE: Duration = Duration::from_millis(5);
+/// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
+const BLOCKS_KEPT: usize = 16;
+
+/// What a follower knows.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) is_connected: bool,
+    /// How many blocks were heard of.
+    blocks: u64,
+    /// The newest of them, the last one at the end; `None` for one that may have changed anything.
+    recent: VecDeque<Option<Arc<BlockEvent>>>,
+}
+
+impl Seen {
+    /// Notes a block, or that something has happened that isn't known.
+    pub(crate) fn note(&mut self, block: Option<BlockEvent>) {
+        self.blocks = self.blocks.saturating_add(1);
+        // An event that doesn't follow on the one before says nothing of what happened in between.
+        let before = self
+            .recent
+            .back()
+            .and_then(Option::as_ref)
+            .map(|b| b.height);
+        let expected = before.and_then(|before| before.checked_add(1));
+        let follows = |block: &BlockEvent| expected.is_none_or(|height| height == block.height);
+        let block = block.filter(follows);
+        self.recent.push_back(block.map(Arc::new));
+        while self.recent.len() > BLOCKS_KEPT {
+            self.recent.pop_front();
+        }
+    }
+}
+
+/// Why to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// There is a new block that matters.
+    Block,
+    /// Nothing was heard for a while: whom we follow may be behind or silent.
+    Timer,
+}
+
+/// One waiter's view of a follower.
+pub(crate) struct Wakeups {
+    seen: watch::Receiver<Seen>,
+    session: SessionId,
+    /// How the session stood when the waiter looked last.
+    standing: Option<Standing>,
+    /// How many blocks the waiter knows about.
+    blocks: u64,
+    pause: Duration,
+    /// Before then, blocks wake nobody.
+    not_before: Instant,
+}
+
+impl Wakeups {
+    pub(crate) fn new(seen: watch::Receiver<Seen>, session: SessionId) -> Self {
+        let blocks = seen.borrow().blocks;
+        Self {
+            seen,
+            session,
+            standing: None,
+            blocks,
+            pause: POLL.0,
+            not_before: Instant::now(),
+        }
+    }
+
+    /// Waits until there is reason to look again: a block that has changed the session, or a pause that grows while none does.
+    pub(crate) async fn next(&mut self) -> Wake {
+        // Whoever is followed may send events as fast as it likes.
+        sleep_until(self.not_before).await;
+        let until = Instant::now() + self.pause;
+        loop {
+            if self.is_news() {
+                self.pause = self.poll().1;
+                self.not_before = Instant::now() + COALESCE;
+                return Wake::Block;
+            }
+            tokio::select! {
+                changed = self.seen.changed() => if changed.is_err() {
+                    // Nobody follows any more: only the timer is left.
+                    sleep_until(until).await;
+                    return self.slower();
+                },
+                () = sleep_until(until) => return self.slower(),
+            }
+        }
+    }
+
+    /// Whether a block that the waiter hasn't heard of yet may have changed the session.
+    fn is_news(&mut self) -> bool {
+        let seen = self.seen.borrow_and_update();
+        let new = usize::try_from(seen.blocks.saturating_sub(self.blocks)).unwrap_or(usize::MAX);
+        self.blocks = seen.blocks;
+        if new > seen.recent.len() {
+            return true;
+        }
+        seen.recent.iter().rev().take(new).any(|block| match block {
+            None => true,
+            Some(block) => {
+                let standing = block.sessions.get(&self.session);
+                standing.is_some() && standing != self.standing.as_ref()
+            }
+        })
+    }
+
+    fn slower(&mut self) -> Wake {
+        self.pause = self.pause.saturating_mul(2).min(self.poll().1);
+        Wake::Timer
+    }
+
+    /// Looks often again, because something was just sent.
+    pub(crate) fn hurry(&mut self) {
+        self.pause = self.poll().0;
+    }
+
+    /// The waiter has looked: what says no more than this is no news.
+    pub(crate) const fn has_read(&mut self, standing: Standing) {
+        self.standing = Some(standing);
+    }
+
+    fn poll(&self) -> (Duration, Duration) {
+        match self.seen.borrow().is_connected {
+            true => POLL_FOLLOWING,
+            false => POLL,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const MINE: SessionId = SessionId([1; 32]);
+
+    const fn standing(filled: usize) -> Standing {
+        Standing {
+            status: 2,
+            open_round: 1,
+            filled,
+            left: 0,
+            culprits: 0,
+        }
+    }
+
+    fn block(height: u64, session: SessionId, filled: usize) -> Option<BlockEvent> {
+        let sessions = BTreeMap::from([(session, standing(filled))]);
+        Some(BlockEvent { height, sessions })
+    }
+
+    fn waiter() -> (watch::Sender<Seen>, Wakeups) {
+        let (sender, receiver) = watch::channel(Seen {
+            is_connected: true,
+            ..Seen::default()
+        });
+        (sender, Wakeups::new(receiver, MINE))
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_events_wakes_at_most_once_in_a_while() {
+        let (sender, mut wakeups) = waiter();
+        let began = Instant::now();
+        for block in 0..4 {
+            for _ in 0..100 {
+                sender.send_modify(|seen| seen.note(None));
+            }
+            assert_eq!(wakeups.next().await, Wake::Block);
+            assert!(began.elapsed() >= COALESCE * block);
+        }
+    }
+
+    #[tokio::test]
+    async fn blocks_wake_whose_session_they_change() {
+        let other = SessionId([2; 32]);
+        let (sender, mut wakeups) = waiter();
+        let mut tell = |block| {
+            sender.send_modify(|seen| seen.note(block));
+            wakeups.is_news()
+        };
+        assert!(!tell(block(5, other, 1)));
+        assert!(tell(block(6, MINE, 1)));
+        assert!(!tell(block(7, other, 2)));
+        assert!(tell(block(9, other, 3)), "block 8 is missing");
+        assert!(tell(None), "nobody knows what happened");
+        wakeups.has_read(standing(4));
+        let mut tell = |block| {
+            sender.send_modify(|seen| seen.note(block));
+            wakeups.is_news()
+        };
+        assert!(!tell(block(20, MINE, 4)), "what was read already");
+        assert!(tell(block(21, MINE, 5)));
+        for height in 22..=22 + BLOCKS_KEPT as u64 {
+            sender.send_modify(|seen| seen.note(block(height, other, 1)));
+        }
+        assert!(wakeups.is_news(), "too many at once to remember");
+        assert!(!wakeups.is_news());
+    }
+
+    #[tokio::test]
+    async fn blocks_of_others_dont_put_the_timer_off() {
+        let (sender, mut wakeups) = waiter();
+        wakeups.hurry();
+        let telling = tokio::spawn(async move {
+            for height in 1.. {
+                sender.send_modify(|seen| seen.note(block(height, SessionId([2; 32]), 1)));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let woken = tokio::time::timeout(POLL_FOLLOWING.0 * 20, wakeups.next()).await;
+        assert_eq!(woken, Ok(Wake::Timer));
+        telling.abort();
+    }
+}
