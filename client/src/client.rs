@@ -43,7 +43,8 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Addresses of replicas (http or https), as many as there are, at least `f + 1`; one that is named twice counts once.
+    /// Addresses of replicas (http or https), as many as there are, at least `f + 1`; one that is named twice counts once. The
+    /// first one is asked first: the nearest. Parties of one session spread their load if they begin with different ones.
     pub fn replicas<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
         self.replicas.extend(urls.into_iter().map(Into::into));
         self

@@ -6,6 +6,8 @@
 //! `cargo bench -p white-city-tests --bench pace` runs sessions of four parties on four replicas, in turn undisturbed and
 //! beside one attacker, for each kind of flood; it prints the medians, their ratio, and the replicas' peak memory.
 
+#[path = "board/warm_up.rs"]
+mod warm_up;
 #[path = "../e2e/world.rs"]
 mod world;
 
@@ -20,7 +22,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use white_city_tests::adversary::Flood;
 
-use crate::world::{Key, PATIENCE, Setup, World, finish, join, keys, party, round, world};
+use crate::{
+    warm_up::warm_up,
+    world::{Key, PATIENCE, Setup, World, finish, join, keys, round, world},
+};
 
 /// Sessions beside an attacker.
 #[derive(Parser)]
@@ -81,19 +86,6 @@ async fn main() {
     }
     world.agree().await;
     world.stop().await;
-}
-
-/// One session that isn't measured.
-async fn warm_up(world: &World) {
-    let keys = keys(4);
-    let id = world.open(&keys, |spec| spec).await;
-    let mut running = JoinSet::new();
-    for key in &keys {
-        running.spawn(party(world.session(key, id).await, 3));
-    }
-    for end in running.join_all().await {
-        end.unwrap();
-    }
 }
 
 /// Pairs of sessions, one undisturbed and one beside the flood.

@@ -23,7 +23,7 @@ use crate::{
     clients::Clients,
     engine::Engine,
     report::{Report, median_ms},
-    rounds::warm_up,
+    warm_up::warm_up,
     world::{Key, PATIENCE, Setup, World, join, keys},
 };
 

@@ -5,11 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    Bench,
-    clients::Clients,
-    report::Report,
-    rounds::{session, warm_up},
-    world::Setup,
+    Bench, clients::Clients, report::Report, rounds::session, warm_up::warm_up, world::Setup,
 };
 
 #[derive(clap::Args)]

@@ -20,7 +20,8 @@ use crate::{
     cpu::peak_mib,
     engine::{Blocks, flood},
     report::Report,
-    rounds::{session, warm_up},
+    rounds::session,
+    warm_up::warm_up,
     world::{Key, Setup, World, keys},
 };
 
@@ -130,7 +131,7 @@ impl<'a> Filling<'a> {
                 index: 0,
                 key: EncryptionKey::from_bytes(&public).unwrap(),
             };
-            let joined = slots_root([Some(join.digest())].into_iter());
+            let joined = slots_root([Some(join.digest())]);
             let finish = FinishHeader {
                 session: id,
                 round: 1,

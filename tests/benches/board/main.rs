@@ -16,6 +16,7 @@ mod report;
 mod rounds;
 mod several;
 mod throughput;
+mod warm_up;
 #[path = "../../e2e/world.rs"]
 mod world;
 

@@ -15,7 +15,8 @@ use crate::{
     engine::{Engine, POST_BYTES},
     relay,
     report::{Report, median_ms},
-    world::{PATIENCE, Setup, World, finish, join, keys, party},
+    warm_up::warm_up,
+    world::{PATIENCE, Setup, World, finish, join, keys},
 };
 
 #[derive(clap::Args)]
@@ -143,19 +144,6 @@ async fn floors(
     }
     engine.stop().await;
     Some(floors)
-}
-
-/// A session that isn't measured.
-pub async fn warm_up(world: &World) {
-    let keys = keys(4);
-    let id = world.open(&keys, |spec| spec).await;
-    let mut running = JoinSet::new();
-    for key in &keys {
-        running.spawn(party(world.session(key, id).await, 3));
-    }
-    for end in running.join_all().await {
-        end.unwrap();
-    }
 }
 
 /// Runs a session of `n` parties that broadcast `bytes` each in each of its rounds.

@@ -12,7 +12,8 @@ use crate::{
     clients::Clients,
     engine::Engine,
     report::Report,
-    rounds::{broadcast, warm_up},
+    rounds::broadcast,
+    warm_up::warm_up,
     world::{PATIENCE, Setup, World, finish, join, keys},
 };
 
