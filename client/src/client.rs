@@ -222,7 +222,9 @@ impl Client {
             let again = tokio::time::Instant::now() + RESEND;
             while tokio::time::Instant::now() < again {
                 let _ = tokio::time::timeout_at(again, wakeups.next()).await;
-                match self.open_of(id).await {
+                let shown = self.open_of(id).await;
+                wakeups.has_looked();
+                match shown {
                     Ok(_) => return Ok(()),
                     Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
                     Err(other) => return Err(other),

@@ -26,8 +26,8 @@ use tokio_tungstenite::{
 
 use super::{BlockEvent, Endpoint, Replicas, Seen};
 
-/// Largest event, bytes. Only that there is one matters.
-const EVENT_BYTES_MAX: usize = 4 << 20;
+/// Largest event, bytes: a block that changes twenty thousand sessions.
+const EVENT_BYTES_MAX: usize = 16 << 20;
 /// Without an event for this long, another replica is followed.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Pause before following again.

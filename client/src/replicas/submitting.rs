@@ -10,8 +10,8 @@ use tokio::{sync::mpsc, time::timeout};
 use super::{Endpoint, Replicas, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
-/// How long the first replica may take to answer. It checks a transaction in a moment, but many may be waiting.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first replica may take to answer before the others get it, too. It checks a transaction in a moment, but many may be waiting.
+const FIRST_ALONE: Duration = Duration::from_secs(1);
 
 /// What the replicas said to a transaction, as far as they have answered.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Replicas {
         let first = order.swap_remove(first.unwrap_or(0));
         let mut replies = Replies::default();
         let mut sent = self.send(std::slice::from_ref(&first), tx);
-        match timeout(PATIENCE, sent.recv()).await {
+        match timeout(FIRST_ALONE, sent.recv()).await {
             Ok(Some((endpoint, reply))) => replies.note(endpoint.name(), reply),
             _ => replies.note(first.name(), Err("no answer in time".into())),
         }

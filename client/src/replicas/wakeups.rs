@@ -66,9 +66,14 @@ pub(crate) struct Wakeups {
     standing: Option<Standing>,
     /// How many blocks the waiter knows about.
     blocks: u64,
+    /// It knows of news and hasn't looked yet, or was stopped while it looked.
+    has_news: bool,
     pause: Duration,
     /// Before then, blocks wake nobody.
     not_before: Instant,
+    woken_by: Wake,
+    /// Whoever is followed told of the last news; if it didn't, it is trusted no more than nobody.
+    is_told: bool,
 }
 
 impl Wakeups {
@@ -79,18 +84,27 @@ impl Wakeups {
             session,
             standing: None,
             blocks,
+            has_news: false,
             pause: POLL.0,
             not_before: Instant::now(),
+            woken_by: Wake::Timer,
+            is_told: true,
         }
     }
 
     /// Waits until there is reason to look again: a block that has changed the session, or a pause that grows while none does.
     pub(crate) async fn next(&mut self) -> Wake {
+        self.woken_by = self.wait().await;
+        self.woken_by
+    }
+
+    async fn wait(&mut self) -> Wake {
         // Whoever is followed may send events as fast as it likes.
         sleep_until(self.not_before).await;
         let until = Instant::now() + self.pause;
         loop {
             if self.is_news() {
+                self.is_told = true;
                 self.pause = self.poll().1;
                 self.not_before = Instant::now() + COALESCE;
                 return Wake::Block;
@@ -111,16 +125,21 @@ impl Wakeups {
         let seen = self.seen.borrow_and_update();
         let new = usize::try_from(seen.blocks.saturating_sub(self.blocks)).unwrap_or(usize::MAX);
         self.blocks = seen.blocks;
-        if new > seen.recent.len() {
-            return true;
-        }
-        seen.recent.iter().rev().take(new).any(|block| match block {
+        let mut unheard = seen.recent.iter().rev().take(new);
+        self.has_news |= new > seen.recent.len();
+        self.has_news |= unheard.any(|block| match block {
             None => true,
             Some(block) => {
                 let standing = block.sessions.get(&self.session);
                 standing.is_some() && standing != self.standing.as_ref()
             }
-        })
+        });
+        self.has_news
+    }
+
+    /// The waiter has looked to the end, whatever it saw: there are no news that it hasn't tried to read.
+    pub(crate) const fn has_looked(&mut self) {
+        self.has_news = false;
     }
 
     fn slower(&mut self) -> Wake {
@@ -133,13 +152,16 @@ impl Wakeups {
         self.pause = self.poll().0;
     }
 
-    /// The waiter has looked: what says no more than this is no news.
-    pub(crate) const fn has_read(&mut self, standing: Standing) {
-        self.standing = Some(standing);
+    /// The waiter has seen this: what says no more than this is no news.
+    pub(crate) fn has_read(&mut self, standing: Standing) {
+        let before = self.standing.replace(standing);
+        if self.woken_by == Wake::Timer && before.is_some_and(|before| before != standing) {
+            self.is_told = false;
+        }
     }
 
     fn poll(&self) -> (Duration, Duration) {
-        match self.seen.borrow().is_connected {
+        match self.is_told && self.seen.borrow().is_connected {
             true => POLL_FOLLOWING,
             false => POLL,
         }
@@ -196,7 +218,10 @@ mod tests {
         let (sender, mut wakeups) = waiter();
         let mut tell = |block| {
             sender.send_modify(|seen| seen.note(block));
-            wakeups.is_news()
+            let is_news = wakeups.is_news();
+            assert_eq!(wakeups.is_news(), is_news, "until the waiter has looked");
+            wakeups.has_looked();
+            is_news
         };
         assert!(!tell(block(5, other, 1)));
         assert!(tell(block(6, MINE, 1)));
@@ -206,7 +231,10 @@ mod tests {
         wakeups.has_read(standing(4));
         let mut tell = |block| {
             sender.send_modify(|seen| seen.note(block));
-            wakeups.is_news()
+            let is_news = wakeups.is_news();
+            assert_eq!(wakeups.is_news(), is_news, "until the waiter has looked");
+            wakeups.has_looked();
+            is_news
         };
         assert!(!tell(block(20, MINE, 4)), "what was read already");
         assert!(tell(block(21, MINE, 5)));
@@ -214,7 +242,26 @@ mod tests {
             sender.send_modify(|seen| seen.note(block(height, other, 1)));
         }
         assert!(wakeups.is_news(), "too many at once to remember");
+        wakeups.has_looked();
         assert!(!wakeups.is_news());
+    }
+
+    #[tokio::test]
+    async fn whoever_keeps_news_to_itself_is_waited_for_no_longer_than_nobody() {
+        let (sender, mut wakeups) = waiter();
+        wakeups.has_read(standing(1));
+        assert_eq!(wakeups.poll(), POLL_FOLLOWING);
+        assert_eq!(wakeups.next().await, Wake::Timer);
+        wakeups.has_read(standing(1));
+        assert_eq!(wakeups.poll(), POLL_FOLLOWING, "there was nothing to tell");
+        assert_eq!(wakeups.next().await, Wake::Timer);
+        wakeups.has_read(standing(2));
+        assert_eq!(wakeups.poll(), POLL);
+        sender.send_modify(|seen| seen.note(block(7, MINE, 3)));
+        assert_eq!(wakeups.next().await, Wake::Block);
+        wakeups.has_looked();
+        wakeups.has_read(standing(3));
+        assert_eq!(wakeups.poll(), POLL_FOLLOWING, "it tells again");
     }
 
     #[tokio::test]

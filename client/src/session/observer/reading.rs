@@ -32,6 +32,12 @@ impl Observer {
     /// [`Error::Unreachable`] when nobody answers at the beginning (later it is tried again); [`Error::ReplicaLied`] when all
     /// replicas gave answers that can't be true; [`Error::Fork`]; [`Error::Erased`].
     pub async fn sync(&mut self) -> Result<(), Error> {
+        let looked = self.look().await;
+        self.wakeups.has_looked();
+        looked
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
         if self.end.is_some() {
             return Ok(());
         }
