@@ -64,7 +64,12 @@ async fn check_work(world: &World, before: &[Value], from: u64) {
         count(&after) - count(before)
     };
     for replica in 0..world.net.replicas() {
-        assert_eq!(grown(replica, "signatures"), txs, "one for each");
+        // One for each; and a replica that was a moment behind checks the opening now.
+        let signatures = grown(replica, "signatures");
+        assert!(
+            (txs..=txs + 1).contains(&signatures),
+            "{signatures} for {txs}"
+        );
         // A replica may have committed one block more than the one whose height was asked, or one less; a proposal may have
         // failed, and the next one of its height taken its place.
         for calls in ["finalized", "committed"] {
@@ -75,9 +80,9 @@ async fn check_work(world: &World, before: &[Value], from: u64) {
             let calls = grown(replica, calls);
             assert!(calls.abs_diff(blocks) <= 4, "{calls}, {blocks} blocks");
         }
-        // The engine asks about each transaction once; who sent it may have sent it to another replica, too.
+        // The engine asks about each transaction once, unless a block has brought it before; and again about one that came early.
         let checks = grown(replica, "checks");
-        assert!((txs..=2 * txs).contains(&checks), "{checks} for {txs}");
+        assert!((1..=2 * txs).contains(&checks), "{checks} for {txs}");
     }
     let prepared: u64 = (0..world.net.replicas())
         .map(|replica| grown(replica, "prepared"))
