@@ -20,7 +20,8 @@ const LIES: [Lie<pb::ForkReceipt>; 4] = [
         "two heights that aren't in a row",
         |r, _| {
             let second = sign_header(&headers(r).second, |header| {
-                header.height = header.height.increment().increment()
+                // From the height before or after the first one's, too.
+                header.height = header.height.increment().increment().increment()
             });
             headers(r).second = second;
         },
