@@ -173,6 +173,11 @@ impl Replicas {
         tally.faults.len() >= self.all.len()
     }
 
+    /// What is known of the one with this endpoint.
+    fn replica(&self, endpoint: &Endpoint) -> Option<&Replica> {
+        self.all.get(self.position(endpoint)?)
+    }
+
     fn position(&self, endpoint: &Endpoint) -> Option<usize> {
         self.all
             .iter()
@@ -206,7 +211,7 @@ impl Replicas {
                 tally.refused = Some(Error::from_code(code, text, replica));
             }
             ReadError::Lied(what) => {
-                if let Some(liar) = self.position(endpoint).and_then(|at| self.all.get(at)) {
+                if let Some(liar) = self.replica(endpoint) {
                     liar.lied.store(true, Ordering::Relaxed);
                 }
                 let what = what.to_string();

@@ -10,7 +10,8 @@ use tokio::{sync::mpsc, time::timeout};
 use super::{Endpoint, Replicas, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
-/// How long the first replica may take to answer before the others get it, too. It checks a transaction in a moment, but many may be waiting.
+/// How long the first replica may take to answer before the others get it, too. It checks a transaction in a moment, but many
+/// may be waiting.
 const FIRST_ALONE: Duration = Duration::from_secs(1);
 
 /// What the replicas said to a transaction, as far as they have answered.
@@ -93,13 +94,13 @@ impl Replicas {
     }
 
     fn is_doubted(&self, endpoint: &Endpoint) -> bool {
-        let replica = self.position(endpoint).and_then(|at| self.all.get(at));
-        replica.is_some_and(|replica| replica.doubted.load(Ordering::Relaxed))
+        self.replica(endpoint)
+            .is_some_and(|replica| replica.doubted.load(Ordering::Relaxed))
     }
 
     /// Once all are doubted, none is.
     fn doubt(&self, endpoint: &Endpoint) {
-        if let Some(replica) = self.position(endpoint).and_then(|at| self.all.get(at)) {
+        if let Some(replica) = self.replica(endpoint) {
             replica.doubted.store(true, Ordering::Relaxed);
         }
         let mut all = self.all.iter();

@@ -216,28 +216,22 @@ mod tests {
     async fn blocks_wake_whose_session_they_change() {
         let other = SessionId([2; 32]);
         let (sender, mut wakeups) = waiter();
-        let mut tell = |block| {
+        let tell = |wakeups: &mut Wakeups, block| {
             sender.send_modify(|seen| seen.note(block));
             let is_news = wakeups.is_news();
             assert_eq!(wakeups.is_news(), is_news, "until the waiter has looked");
             wakeups.has_looked();
             is_news
         };
-        assert!(!tell(block(5, other, 1)));
-        assert!(tell(block(6, MINE, 1)));
-        assert!(!tell(block(7, other, 2)));
-        assert!(tell(block(9, other, 3)), "block 8 is missing");
-        assert!(tell(None), "nobody knows what happened");
-        wakeups.has_read(standing(4));
-        let mut tell = |block| {
-            sender.send_modify(|seen| seen.note(block));
-            let is_news = wakeups.is_news();
-            assert_eq!(wakeups.is_news(), is_news, "until the waiter has looked");
-            wakeups.has_looked();
-            is_news
-        };
-        assert!(!tell(block(20, MINE, 4)), "what was read already");
-        assert!(tell(block(21, MINE, 5)));
+        let woken = &mut wakeups;
+        assert!(!tell(woken, block(5, other, 1)));
+        assert!(tell(woken, block(6, MINE, 1)));
+        assert!(!tell(woken, block(7, other, 2)));
+        assert!(tell(woken, block(9, other, 3)), "block 8 is missing");
+        assert!(tell(woken, None), "nobody knows what happened");
+        woken.has_read(standing(4));
+        assert!(!tell(woken, block(20, MINE, 4)), "what was read already");
+        assert!(tell(woken, block(21, MINE, 5)));
         for height in 22..=22 + BLOCKS_KEPT as u64 {
             sender.send_modify(|seen| seen.note(block(height, other, 1)));
         }
