@@ -100,9 +100,20 @@ pub(crate) struct Place {
 /// An open, locked journal.
 pub(crate) struct Journal {
     path: PathBuf,
-    file: File,
+    file: Locked,
     sealer: Sealer,
     is_broken: bool,
+}
+
+/// A file whose lock ends with this value. Closing alone isn't enough: a process that is being started by another thread has a
+/// copy of the descriptor until it runs its own program, and with it the lock.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // At the latest the lock ends with the last copy of the descriptor.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Journal {
@@ -143,10 +154,8 @@ impl Journal {
             got: plaintext.len(),
             max: format::RECORD_BYTES_MAX,
         })?;
-        let written = self
-            .file
-            .write_all(&sealed)
-            .and_then(|()| self.file.sync_data());
+        let file = &mut self.file.0;
+        let written = file.write_all(&sealed).and_then(|()| file.sync_data());
         self.is_broken = written.is_err();
         written.map_err(|error| io_error(&self.path, &error))
     }
@@ -196,7 +205,7 @@ impl Journal {
     /// The next record; `None` at the end.
     fn read_record(&mut self) -> Result<Option<Found>, ReadError> {
         let mut prefix = [0; format::PREFIX_BYTES];
-        match read_up_to(&mut self.file, &mut prefix)? {
+        match read_up_to(&mut self.file.0, &mut prefix)? {
             0 => return Ok(None),
             format::PREFIX_BYTES => {}
             _ => return Err(ReadError::Torn),
@@ -206,7 +215,7 @@ impl Journal {
         }
         let size = self.sealer.body_bytes(&prefix).ok_or(ReadError::Corrupt)?;
         let mut body = vec![0; size];
-        if read_up_to(&mut self.file, &mut body)? < size {
+        if read_up_to(&mut self.file.0, &mut body)? < size {
             return Err(ReadError::Torn);
         }
         match self.sealer.open(&prefix, &body) {
@@ -227,7 +236,7 @@ impl Journal {
     fn torn_if_zeros(&mut self) -> Result<ReadError, ReadError> {
         let mut chunk = [0; 4_096];
         loop {
-            let got = read_up_to(&mut self.file, &mut chunk)?;
+            let got = read_up_to(&mut self.file.0, &mut chunk)?;
             let is_zeros = chunk.iter().take(got).all(|byte| *byte == 0);
             match (got, is_zeros) {
                 (0, _) => return Ok(ReadError::Torn),
@@ -238,9 +247,10 @@ impl Journal {
     }
 
     fn cut(&mut self, offset: u64) -> io::Result<()> {
-        self.file.set_len(offset)?;
-        self.file.sync_all()?;
-        self.file.seek(SeekFrom::Start(offset)).map(|_| ())
+        let file = &mut self.file.0;
+        file.set_len(offset)?;
+        file.sync_all()?;
+        file.seek(SeekFrom::Start(offset)).map(|_| ())
     }
 }
 
@@ -270,10 +280,10 @@ fn io_error(path: &Path, error: &io::Error) -> JournalError {
 }
 
 /// Opens the file, or makes it, takes its lock, and reads its header.
-fn open_locked(path: &Path, place: &Place) -> Result<(File, Vec<u8>), JournalError> {
+fn open_locked(path: &Path, place: &Place) -> Result<(Locked, Vec<u8>), JournalError> {
     loop {
         let file = OpenOptions::new().read(true).write(true).open(path);
-        let mut file = match file {
+        let file = match file {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut salt = [0; 32];
@@ -296,12 +306,13 @@ fn open_locked(path: &Path, place: &Place) -> Result<(File, Vec<u8>), JournalErr
             }
             Err(TryLockError::Error(error)) => return Err(io_error(path, &error)),
         }
+        let mut file = Locked(file);
         // Between opening and locking somebody may have removed it, and begun another one.
-        if !is_still(&file, path).map_err(|error| io_error(path, &error))? {
+        if !is_still(&file.0, path).map_err(|error| io_error(path, &error))? {
             continue;
         }
         let mut header = vec![0; format::HEADER_BYTES];
-        let got = read_up_to(&mut file, &mut header).map_err(|error| io_error(path, &error))?;
+        let got = read_up_to(&mut file.0, &mut header).map_err(|error| io_error(path, &error))?;
         header.truncate(got);
         return Ok((file, header));
     }
