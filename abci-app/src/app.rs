@@ -7,7 +7,7 @@ mod consensus;
 mod proposing;
 mod work;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
@@ -88,6 +88,8 @@ struct Shared {
     budget: Mutex<Budget>,
     verified: VerifiedCache,
     counters: Counters,
+    /// Where clients can ask beside CometBFT.
+    query_port: OnceLock<u16>,
     halt: Halt,
     fault: FaultFile,
 }
@@ -125,6 +127,7 @@ impl Replica {
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
+                query_port: OnceLock::new(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
             }),
@@ -145,6 +148,11 @@ impl Replica {
     #[must_use]
     pub fn work(&self) -> Work {
         self.shared.counters.work(self.shared.verified.checked())
+    }
+
+    /// Tells clients from now on at which port they can ask the replica itself. Only the first one is told.
+    pub fn announce_query_port(&self, port: u16) {
+        let _ = self.shared.query_port.set(port);
     }
 
     /// The handle that stops this replica.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,6 +23,8 @@ pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
 pub struct Config {
     /// Where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
     pub listen: String,
+    /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
+    pub query_address: String,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// What is logged, as a filter of the `tracing` crate.
@@ -64,6 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "unix://app.sock".into(),
+            query_address: String::new(),
             store: "board.redb".into(),
             log: "info".into(),
             log_format: LogFormat::Text,
@@ -164,6 +168,12 @@ impl Config {
             "log",
             self.log.clone(),
             "a filter such as info or white_city_replica=debug",
+        )?;
+        key(
+            self.query_address.is_empty() || self.query_address.parse::<SocketAddr>().is_ok(),
+            "query_address",
+            self.query_address.clone(),
+            "ADDRESS:PORT, such as 127.0.0.1:26660, or nothing",
         )?;
         key(
             self.pending_per_identity > 0,

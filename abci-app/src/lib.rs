@@ -17,6 +17,7 @@ mod parked;
 mod pending;
 pub mod program;
 pub mod query;
+pub mod query_port;
 pub mod store;
 mod verified;
 mod waiting;

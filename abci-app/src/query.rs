@@ -1,6 +1,6 @@
 //! Answering queries from the last committed state and the store as it was then.
 //!
-//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`. The paths under `/json` take no data
+//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the query port. The paths under `/json` take no data
 //! and answer for people, with JSON in the response's `info`.
 
 mod json;
@@ -14,7 +14,7 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Answer, query::Question},
     proof::{RoundProof, SessionProof},
-    read::{PAGE_BYTES, QUERY_PATH, decode_query, join_hashes},
+    read::{PAGE_BYTES, QUERY_PATH, QUERY_PORT_HINT, decode_query, join_hashes},
     tree::short_path,
 };
 
@@ -35,13 +35,18 @@ impl From<StoreError> for Refusal {
 }
 
 /// Answers a query. Bad ones get a numbered code and a text.
-pub fn answer(committed: Option<&Committed>, work: &Work, request: &RequestQuery) -> ResponseQuery {
+pub fn answer(
+    committed: Option<&Committed>,
+    work: &Work,
+    port: Option<&u16>,
+    request: &RequestQuery,
+) -> ResponseQuery {
     let height = committed.map_or(0, |c| c.tip.height);
     let answered = match committed {
         None => Err(Refusal::NotReady),
         Some(committed) if request.path == QUERY_PATH => decode_query(&request.data)
             .and_then(|question| ask(committed, &question))
-            .map(|answer| (answer.encode_to_vec(), String::new())),
+            .map(|answer| (answer.encode_to_vec(), port.map_or_else(String::new, hint))),
         Some(committed) => {
             json::answer(committed, work, &request.path).map(|info| (Vec::new(), info))
         }
@@ -62,6 +67,10 @@ pub fn answer(committed: Option<&Committed>, work: &Work, request: &RequestQuery
             ..Default::default()
         },
     }
+}
+
+fn hint(port: &u16) -> String {
+    format!("{QUERY_PORT_HINT}{port}")
 }
 
 /// Answers a question, with what proves the answer.

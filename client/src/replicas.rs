@@ -2,6 +2,7 @@
 
 mod event;
 mod follow;
+mod query_port;
 mod reading;
 mod rpc;
 mod submitting;

@@ -5,6 +5,7 @@ mod complaints;
 mod forged;
 mod liars;
 mod limits;
+mod query_port;
 mod record;
 mod requests;
 mod tampered;

@@ -5,6 +5,7 @@ mod disputes;
 mod early;
 mod mempool;
 mod proposals;
+mod query_port;
 mod restart;
 mod socket;
 mod waiting;

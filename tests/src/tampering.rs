@@ -25,7 +25,7 @@ pub use self::{
     council::Council,
     headers::rehash,
     memory::{Exchange, Memory},
-    proxy::{Proxy, SLOW},
+    proxy::{Proxy, QueryPort, SLOW},
 };
 use crate::rng::Rng;
 

@@ -58,7 +58,9 @@ impl Application for Replica {
     }
 
     fn query(&self, request: RequestQuery) -> ResponseQuery {
-        query::answer(self.committed().as_deref(), &self.work(), &request)
+        self.shared.counters.queries.count();
+        let port = self.shared.query_port.get();
+        query::answer(self.committed().as_deref(), &self.work(), port, &request)
     }
 
     fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {

@@ -15,6 +15,8 @@ pub struct Work {
     pub checks: u64,
     /// See `checks`.
     pub rechecks: u64,
+    /// Queries that were answered, whichever way they came.
+    pub queries: u64,
     /// Proposals that were put together for the engine.
     pub prepared: u64,
     /// Proposals that the engine wanted to have judged.
@@ -31,6 +33,7 @@ pub(super) struct Counters {
     pub(super) executions: Counter,
     pub(super) checks: Counter,
     pub(super) rechecks: Counter,
+    pub(super) queries: Counter,
     pub(super) prepared: Counter,
     pub(super) processed: Counter,
     pub(super) finalized: Counter,
@@ -45,6 +48,7 @@ impl Counters {
             executions: self.executions.get(),
             checks: self.checks.get(),
             rechecks: self.rechecks.get(),
+            queries: self.queries.get(),
             prepared: self.prepared.get(),
             processed: self.processed.get(),
             finalized: self.finalized.get(),

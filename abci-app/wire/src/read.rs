@@ -18,6 +18,8 @@ use crate::{
 pub const SESSION_EVENT: &str = "white_city.session";
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
+/// In the `info` of an answer, before the number of the port at which the replica answers the same queries over HTTP: a hint.
+pub const QUERY_PORT_HINT: &str = "query-port=";
 /// Largest query, bytes.
 pub const QUERY_BYTES_MAX: u32 = 1_024;
 /// About how large a page of an answer grows before it ends, bytes.

@@ -6,15 +6,21 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
+use tokio::time::Instant;
 use white_city_wire::{Refusal, pb, read};
 
-use super::ReadError;
+use super::{
+    ReadError,
+    query_port::{self, QueryPort},
+};
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 const BODY_BYTES_MAX: usize = 8 << 20;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection is kept that isn't needed.
+const IDLE: Duration = Duration::from_secs(30);
 /// Longest text of a replica that is shown, characters.
 const TEXT_CHARS_MAX: usize = 300;
 
@@ -23,6 +29,7 @@ pub(crate) struct Endpoint {
     http: reqwest::Client,
     url: reqwest::Url,
     name: String,
+    query_port: QueryPort,
 }
 
 /// What a replica said to a transaction.
@@ -59,6 +66,8 @@ struct QueryResponse {
     #[serde(default)]
     log: Option<String>,
     #[serde(default)]
+    info: Option<String>,
+    #[serde(default)]
     value: Option<String>,
 }
 
@@ -87,6 +96,8 @@ impl Endpoint {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
+            // Before the other side closes a connection that is idle.
+            .pool_idle_timeout(IDLE)
             // A replica has no business sending its clients elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -99,6 +110,7 @@ impl Endpoint {
             http,
             name: name.as_str().trim_end_matches('/').to_owned(),
             url,
+            query_port: QueryPort::default(),
         })
     }
 
@@ -117,9 +129,23 @@ impl Endpoint {
         &self.http
     }
 
-    /// Asks the board.
+    /// Asks the board: at the query port where there is one, or by way of the RPC.
     pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<Vec<u8>, ReadError> {
-        let data = hex::encode(read::encode_query(question));
+        let query = read::encode_query(question);
+        if let Some(url) = self.query_port.url(&self.url) {
+            match query_port::ask(&self.http, url, query.clone()).await {
+                Ok(answered) => return answered,
+                Err(reason) => {
+                    tracing::debug!(replica = self.name(), %reason, "nothing at the query port");
+                    self.query_port.avoid(Instant::now());
+                }
+            }
+        }
+        self.ask_rpc(&query).await
+    }
+
+    async fn ask_rpc(&self, query: &[u8]) -> Result<Vec<u8>, ReadError> {
+        let data = hex::encode(query);
         let params =
             json!({ "path": read::QUERY_PATH, "data": data, "height": "0", "prove": false });
         let result: QueryResult = self
@@ -127,6 +153,8 @@ impl Endpoint {
             .await
             .map_err(ReadError::Unreachable)?;
         let response = result.response;
+        self.query_port
+            .note(&response.info.unwrap_or_default(), Instant::now());
         if response.code != 0 {
             return Err(ReadError::Refused {
                 code: response.code,
@@ -204,7 +232,7 @@ impl Endpoint {
     }
 }
 
-async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+pub(super) async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
         if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
@@ -216,7 +244,7 @@ async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, String
 }
 
 /// An error of HTTP with its innermost cause, which is the one that helps, and without the address.
-fn reason_of(error: &reqwest::Error) -> String {
+pub(super) fn reason_of(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".into();
     }
@@ -228,7 +256,7 @@ fn reason_of(error: &reqwest::Error) -> String {
 }
 
 /// A text from outside, short and without control characters.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .take(TEXT_CHARS_MAX)

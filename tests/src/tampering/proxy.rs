@@ -22,6 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::tungstenite::Message;
+use white_city_wire::read::QUERY_PATH;
 
 use super::{Memory, Mutator};
 use crate::rng::Rng;
@@ -42,11 +43,28 @@ struct Shared {
     /// Host and port of the replica.
     target: String,
     http: reqwest::Client,
+    /// The proxy's own.
+    port: u16,
     plan: Mutex<Plan>,
+}
+
+/// What a proxy says of the replica's query port, where clients would get past it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum QueryPort {
+    /// Nothing.
+    #[default]
+    Hidden,
+    /// What the replica says.
+    Replicas,
+    /// That the proxy is one, too, and it answers there as it does to the RPC's queries.
+    Own,
+    /// That the proxy is one, too, but it refuses everything.
+    Refusing,
 }
 
 /// What to do, and what was done.
 struct Plan {
+    query_port: QueryPort,
     mutators: Vec<Mutator>,
     percent: u64,
     rng: Rng,
@@ -71,7 +89,9 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target: host.to_owned(),
             http: reqwest::Client::new(),
+            port: address.port(),
             plan: Mutex::new(Plan {
+                query_port: QueryPort::default(),
                 mutators: Vec::new(),
                 percent: 100,
                 rng: Rng::new(seed),
@@ -84,6 +104,7 @@ impl Proxy {
         let router = Router::new()
             .route("/", post(by_post))
             .route("/websocket", get(by_websocket))
+            .route(QUERY_PATH, post(by_query_port))
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
@@ -110,6 +131,11 @@ impl Proxy {
         plan.percent = percent;
     }
 
+    /// What it says of a query port from now on.
+    pub fn show_query_port(&self, query_port: QueryPort) {
+        self.shared.plan().query_port = query_port;
+    }
+
     /// Passes everything on as it is.
     pub fn be_honest(&self) {
         self.tamper(&[], 0);
@@ -133,7 +159,8 @@ impl Proxy {
         self.shared.plan().sent.clone()
     }
 
-    /// How often clients have asked what: by method, and by height where the method is about one.
+    /// How often clients have asked what: by method, and by height where the method is about one. What comes by way of the
+    /// query port counts as `abci_query 0`, too.
     #[must_use]
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.shared.plan().requests.clone()
@@ -167,6 +194,10 @@ impl Plan {
         chosen.filter(|_| self.rng.chance(self.percent))
     }
 
+    fn note_request(&mut self, what: &str) {
+        *self.requests.entry(what.to_owned()).or_default() += 1;
+    }
+
     fn count(&mut self, mutator: &Mutator) {
         *self.counts.entry(mutator.name).or_default() += 1;
     }
@@ -174,6 +205,10 @@ impl Plan {
 
 async fn by_post(State(shared): State<Arc<Shared>>, request: Bytes) -> Response {
     reply::reply(&shared, request).await
+}
+
+async fn by_query_port(State(shared): State<Arc<Shared>>, query: Bytes) -> Response {
+    reply::reply_to_query(&shared, &query).await
 }
 
 async fn by_websocket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

@@ -3,21 +3,22 @@
 use std::{convert::Infallible, io, sync::Arc};
 
 use axum::{
-    body::{Body, Bytes},
-    http::header::CONTENT_TYPE,
-    response::{IntoResponse as _, Response},
+    body::{Body, Bytes, to_bytes},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::stream;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
+use tendermint_proto::v0_38::abci::ResponseQuery;
 use white_city_wire::{
     pb,
-    read::{QUERY_PATH, decode_query},
+    read::{QUERY_PATH, QUERY_PORT_HINT, decode_query},
 };
 
-use super::{SLOW, Shared};
+use super::{QueryPort, SLOW, Shared};
 use crate::tampering::{Around, Change, Mutator, Transport};
 
 /// How much of an endless reply comes at once, bytes.
@@ -36,7 +37,7 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
         }
         let height = parsed["params"]["height"].as_str().unwrap_or_default();
         let what = format!("{method} {height}");
-        *plan.requests.entry(what.trim().to_owned()).or_default() += 1;
+        plan.note_request(what.trim());
         plan.draw()
     };
     if let Some(mutator) = &drawn
@@ -52,15 +53,61 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
         Ok(reply) => reply,
         Err(error) => return json_of(error_of(&parsed["id"], &error.to_string())),
     };
+    let is_query = method == "abci_query" && parsed["params"]["path"] == QUERY_PATH;
+    let reply = match is_query {
+        true => show_query_port(shared, &reply).unwrap_or(reply),
+        false => reply,
+    };
     let reply = match method.as_str() {
-        "abci_query" if parsed["params"]["path"] == QUERY_PATH => {
-            answer(shared, drawn, &parsed, &reply)
-        }
+        _ if is_query => answer(shared, drawn, &parsed, &reply),
         "commit" => header(shared, drawn, &reply),
         _ => None,
     }
     .unwrap_or(reply);
     ([(CONTENT_TYPE, "application/json")], reply).into_response()
+}
+
+/// A reply to what was asked at the query port.
+pub(super) async fn reply_to_query(shared: &Arc<Shared>, query: &[u8]) -> Response {
+    shared.plan().note_request("query port");
+    if shared.plan().query_port == QueryPort::Refusing {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let params =
+        json!({ "path": QUERY_PATH, "data": hex::encode(query), "height": "0", "prove": false });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "abci_query", "params": params });
+    let reply = reply(shared, request.to_string().into()).await;
+    let Ok(body) = to_bytes(reply.into_body(), usize::MAX).await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    // What isn't even JSON any more is passed on as it is.
+    let protobuf = response_query(&body).map(|response| response.encode_to_vec());
+    protobuf.map_or_else(|| body.into_response(), IntoResponse::into_response)
+}
+
+fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
+    let json: Value = serde_json::from_slice(reply).ok()?;
+    let response = &json["result"]["response"];
+    let value = response["value"].as_str().unwrap_or_default();
+    Some(ResponseQuery {
+        code: u32::try_from(response["code"].as_u64().unwrap_or(0)).ok()?,
+        log: response["log"].as_str().unwrap_or_default().into(),
+        value: STANDARD.decode(value).ok()?.into(),
+        ..Default::default()
+    })
+}
+
+/// A reply that says of the query port what it should; `None` where it does.
+fn show_query_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
+    let hint = match shared.plan().query_port {
+        QueryPort::Replicas => return None,
+        QueryPort::Hidden => String::new(),
+        QueryPort::Own | QueryPort::Refusing => format!("{QUERY_PORT_HINT}{}", shared.port),
+    };
+    let mut json: Value = serde_json::from_slice(reply).ok()?;
+    let response = json["result"]["response"].as_object_mut()?;
+    response.insert("info".into(), hint.into());
+    Some(json.to_string().into_bytes())
 }
 
 /// What comes instead of a reply; `None` if the reply itself comes after all.

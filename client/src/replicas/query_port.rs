@@ -1,0 +1,147 @@
+//! A replica's query port, where it answers itself: the same answers without CometBFT and its JSON.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use prost::Message as _;
+use reqwest::Url;
+use tendermint_proto::v0_38::abci::ResponseQuery;
+use tokio::time::Instant;
+use white_city_wire::read::{QUERY_PATH, QUERY_PORT_HINT};
+
+use super::{
+    ReadError,
+    rpc::{bounded_body, reason_of, shown},
+};
+
+/// How long a port isn't tried again at which nothing useful was heard.
+const AVOIDED: Duration = Duration::from_secs(60);
+
+/// What is known of one replica's query port.
+#[derive(Default)]
+pub(super) struct QueryPort(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    port: Option<u16>,
+    /// A port that isn't tried, and until when.
+    avoided: Option<(u16, Instant)>,
+}
+
+impl QueryPort {
+    /// Notes what an answer of the RPC says beside itself. The replica may say anything: the port is only ever looked for at the
+    /// RPC's own host, and what is heard there has to prove itself like everything else.
+    pub(super) fn note(&self, info: &str, now: Instant) {
+        let port = info.strip_prefix(QUERY_PORT_HINT);
+        let port = port.and_then(|port| port.parse().ok());
+        let mut known = self.lock();
+        let avoided = known.avoided.filter(|(_, until)| now < *until);
+        known.port =
+            port.filter(|port| *port > 0 && avoided.is_none_or(|(other, _)| other != *port));
+    }
+
+    /// Where to ask; `None` where only the RPC is left: no port is known, or the RPC isn't reached directly and in the clear.
+    pub(super) fn url(&self, rpc: &Url) -> Option<Url> {
+        let port = self.lock().port?;
+        let is_plain = rpc.scheme() == "http"
+            && rpc.path() == "/"
+            && rpc.username().is_empty()
+            && rpc.password().is_none();
+        let mut url = is_plain.then(|| rpc.clone())?;
+        url.set_port(Some(port)).ok()?;
+        url.set_path(QUERY_PATH);
+        Some(url)
+    }
+
+    /// Nothing useful was heard there: the RPC is asked instead for a while.
+    pub(super) fn avoid(&self, now: Instant) {
+        let mut known = self.lock();
+        if let Some(port) = known.port.take() {
+            known.avoided = Some((port, now + AVOIDED));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks at a query port.
+///
+/// # Errors
+/// Why there was no answer and no refusal either.
+pub(super) async fn ask(
+    http: &reqwest::Client,
+    url: Url,
+    query: Vec<u8>,
+) -> Result<Result<Vec<u8>, ReadError>, String> {
+    let response = http.post(url).body(query).send().await;
+    let response = response.map_err(|error| reason_of(&error))?;
+    let status = response.status();
+    if status != reqwest::StatusCode::OK {
+        return Err(format!("HTTP status {status}"));
+    }
+    let body = bounded_body(response).await?;
+    let response = ResponseQuery::decode(&body[..]).map_err(|error| error.to_string())?;
+    Ok(match response.code {
+        0 => Ok(response.value.into()),
+        code => Err(ReadError::Refused {
+            code,
+            text: shown(&response.log),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(url: &str) -> Url {
+        Url::parse(url).unwrap()
+    }
+
+    #[test]
+    fn the_port_is_looked_for_at_the_rpcs_own_host_where_that_is_reached_directly() {
+        let (port, now) = (QueryPort::default(), Instant::now());
+        let at = |url| port.url(&rpc(url)).map(String::from);
+        assert_eq!(at("http://a:1"), None);
+        for nothing in [
+            "",
+            "query-port=",
+            "query-port=0",
+            "query-port=65536",
+            "17",
+            "query-port=17 ",
+        ] {
+            port.note(nothing, now);
+            assert_eq!(at("http://a:1"), None, "{nothing}");
+        }
+        port.note("query-port=17", now);
+        assert_eq!(at("http://a:1").as_deref(), Some("http://a:17/v1"));
+        assert_eq!(at("http://[::1]:1/").as_deref(), Some("http://[::1]:17/v1"));
+        for other in ["https://a", "http://a/rpc", "http://u:p@a", "http://u@a"] {
+            assert_eq!(at(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_port_where_nothing_was_heard_is_left_alone_for_a_while_and_another_one_is_not() {
+        let (port, now) = (QueryPort::default(), Instant::now());
+        let at = || port.url(&rpc("http://a:1")).and_then(|url| url.port());
+        port.note("query-port=17", now);
+        port.avoid(now);
+        port.avoid(now);
+        assert_eq!(at(), None);
+        port.note("query-port=17", now);
+        assert_eq!(at(), None);
+        port.note("query-port=18", now);
+        assert_eq!(at(), Some(18));
+        let later = now + AVOIDED - Duration::from_millis(1);
+        port.note("query-port=17", later);
+        assert_eq!(at(), None);
+        port.note("query-port=17", now + AVOIDED);
+        assert_eq!(at(), Some(17));
+    }
+}
