@@ -222,7 +222,7 @@ impl Client {
             let again = tokio::time::Instant::now() + RESEND;
             while tokio::time::Instant::now() < again {
                 let _ = tokio::time::timeout_at(again, wakeups.next()).await;
-                let shown = self.open_of(id).await;
+                let shown = self.opening_of(id).await;
                 wakeups.has_looked();
                 match shown {
                     Ok(_) => return Ok(()),
@@ -284,10 +284,19 @@ impl Client {
     /// As [`Client::open_of`], with the opener's signature.
     pub(crate) async fn signed_open_of(&self, id: SessionId) -> Result<(Open, Signature), Error> {
         let open = self.read(&ReadSignedSpec(id), 0).await;
-        open.map(Verified::into_value).map_err(|error| match error {
-            Error::Refused { code: 51, .. } => Error::Erased,
-            other => unknown_session(other, id.into()),
-        })
+        open.map(Verified::into_value)
+            .map_err(|error| unknown_session(error.or_erased(), id.into()))
+    }
+
+    /// As [`Client::signed_open_of`]; read once for all sessions of the process. An erased one is found by whoever reads on.
+    pub(crate) async fn opening_of(&self, id: SessionId) -> Result<Arc<(Open, Signature)>, Error> {
+        let checked = &self.replicas().checked;
+        if let Some(opening) = checked.opening(&id) {
+            return Ok(opening);
+        }
+        let opening = Arc::new(self.signed_open_of(id).await?);
+        checked.note_opening(id, Arc::clone(&opening));
+        Ok(opening)
     }
 
     /// What is left of a session for ever, by id or number: its leaf and how it ended. After its erasure, too.

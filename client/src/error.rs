@@ -389,6 +389,14 @@ impl Error {
         }
     }
 
+    /// What a refusal to speak of a session's payloads means.
+    pub(crate) fn or_erased(self) -> Self {
+        match self {
+            Self::Refused { code: 51, .. } => Self::Erased,
+            other => other,
+        }
+    }
+
     pub(crate) fn usage(what: &'static str, expected: impl Into<String>) -> Self {
         Self::Usage {
             what,

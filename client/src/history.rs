@@ -9,7 +9,7 @@ mod dispute;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ed25519_dalek::VerifyingKey;
 use white_city_wire::{
@@ -20,7 +20,7 @@ use white_city_wire::{
 };
 
 use self::check::check_broadcast;
-use crate::read::Entry;
+use crate::{checked::Checked, read::Entry};
 
 /// Why a round can't be the session's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +106,7 @@ pub struct History {
     everybody: Bitmap,
     /// The roster's keys, parsed when the first signatures are checked.
     keys: OnceLock<Vec<VerifyingKey>>,
+    checked: Arc<Checked>,
 }
 
 impl History {
@@ -119,8 +120,15 @@ impl History {
             rounds: Vec::new(),
             everybody: Bitmap::full(parties),
             keys: OnceLock::new(),
+            checked: Arc::default(),
             spec,
         }
+    }
+
+    /// Signatures that others have checked aren't checked again.
+    pub(crate) fn sharing(mut self, checked: Arc<Checked>) -> Self {
+        self.checked = checked;
+        self
     }
 
     /// The spec.

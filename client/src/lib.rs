@@ -48,6 +48,7 @@
 )]
 
 mod base64_fields;
+mod checked;
 mod client;
 #[cfg(feature = "round-based")]
 pub mod delivery;

@@ -28,6 +28,7 @@ use tokio::{
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{
+    checked::Checked,
     error::{Error, ReplicaFault},
     read::Lie,
     trust::Trust,
@@ -46,6 +47,8 @@ pub(crate) struct Replicas {
     /// How many of them have to say something before at least one honest replica has: `f + 1`, or all.
     pub(crate) witnesses: usize,
     known: Known,
+    /// What was checked once, for all of the client's sessions.
+    pub(crate) checked: Arc<Checked>,
     /// The highest height that was verified.
     highest: AtomicU64,
     /// When all of them were asked last. Held while they are asked.
@@ -134,6 +137,7 @@ impl Replicas {
             preferred: AtomicUsize::new(0),
             witnesses,
             known: Known::new(trust),
+            checked: Arc::default(),
             highest: AtomicU64::new(0),
             asked_all: Mutex::new(None),
         })

@@ -2,13 +2,13 @@
 
 use ed25519_dalek::{Signature as Ed25519Signature, VerifyingKey, verify_batch};
 use white_city_wire::{
-    Entry as WireEntry, Hash, PostHeader, SignedEntry,
+    Entry as WireEntry, Hash, IdentityKey, PostHeader, SignedEntry,
     entry::{bcast_hash, p2p_leaf},
     tree::{empty_slot_root, slot_root_from_path},
 };
 
 use super::{Contradiction, History};
-use crate::read::Entry;
+use crate::{checked::Good, read::Entry};
 
 impl History {
     /// The digests of all slots of a round with these entries, which nobody has checked.
@@ -37,13 +37,22 @@ impl History {
             self.check_place(&entry.signed)?;
             check_broadcast(entry)?;
         }
-        let signed = entries.iter().map(|entry| &entry.signed);
-        if self.are_all_signed(signed.clone()) {
-            return Ok(());
+        let (mut unchecked, mut good) = (Vec::new(), Vec::new());
+        for signed in entries.iter().map(|entry| &entry.signed) {
+            let (_, _, index) = signed.entry.slot();
+            let (key, message) = (self.key(index)?, signed.signed_bytes(&self.network));
+            let this = Good::of(key, &signed.signature, &message);
+            if !self.checked.holds(&this) {
+                unchecked.push((signed, message));
+                good.push(this);
+            }
         }
-        for signed in signed {
-            self.check_signature(signed)?;
+        if !self.are_all_signed(&unchecked) {
+            for (signed, _) in unchecked {
+                self.check_signature(signed)?;
+            }
         }
+        self.checked.note(good);
         Ok(())
     }
 
@@ -73,35 +82,39 @@ impl History {
 
     fn check_signature(&self, signed: &SignedEntry) -> Result<(), Contradiction> {
         let (_, _, index) = signed.entry.slot();
-        let key = self
-            .spec
-            .key(index)
-            .map_err(|_| Contradiction::NotMember { index })?;
+        let key = self.key(index)?;
         if !signed.is_signed_by(key, &self.network) {
             return Err(Contradiction::Signature { index });
         }
         Ok(())
     }
 
+    fn key(&self, index: u16) -> Result<&IdentityKey, Contradiction> {
+        let key = self.spec.key(index);
+        key.map_err(|_| Contradiction::NotMember { index })
+    }
+
     /// Whether all signatures hold, at less than half of what they cost one by one. A batch may take a signature whose own
     /// author has made it so that a single check refuses it; consensus, which checks them singly, has refused those.
-    fn are_all_signed<'a>(&self, entries: impl Iterator<Item = &'a SignedEntry>) -> bool {
+    fn are_all_signed(&self, entries: &[(&SignedEntry, Vec<u8>)]) -> bool {
+        if entries.is_empty() {
+            return true;
+        }
         let keys = self.keys.get_or_init(|| {
             let keys = self.spec.roster.iter();
             let keys = keys.map(|key| VerifyingKey::from_bytes(key.as_bytes()));
             keys.collect::<Result<_, _>>().unwrap_or_default()
         });
         let (mut messages, mut signatures, mut authors) = (Vec::new(), Vec::new(), Vec::new());
-        for signed in entries {
+        for (signed, message) in entries {
             let (_, _, index) = signed.entry.slot();
             let Some(author) = keys.get(usize::from(index)) else {
                 return false;
             };
-            messages.push(signed.signed_bytes(&self.network));
+            messages.push(message.as_slice());
             signatures.push(Ed25519Signature::from_bytes(&signed.signature.0));
             authors.push(*author);
         }
-        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         verify_batch(&messages, &signatures, &authors).is_ok()
     }
 

@@ -77,7 +77,7 @@ impl Bench {
 
     fn join(&self, index: u16) -> (Join, Signature) {
         let join = self.join_pb(index);
-        check_join(&join, self.id, &self.open.spec, &trust(NETWORK)).unwrap()
+        check_join(&join, self.id, &self.open.spec, &trust(NETWORK), None).unwrap()
     }
 
     /// The leaf of the session, running, with this past and these slots.
@@ -645,7 +645,8 @@ const TAMPERED_JOINS: [TamperJoin; 7] = [
 #[test]
 fn a_join_with_anything_changed_is_refused() {
     let bench = Bench::new();
-    let check = |join: &pb::Join| check_join(join, bench.id, &bench.open.spec, &trust(NETWORK));
+    let check =
+        |join: &pb::Join| check_join(join, bench.id, &bench.open.spec, &trust(NETWORK), None);
     assert!(check(&bench.join_pb(1)).is_ok());
     for (what, tamper) in TAMPERED_JOINS {
         let mut join = bench.join_pb(1);

@@ -9,6 +9,8 @@ use white_city_wire::{
     tx::{Join, entry_from_pb},
 };
 
+use crate::checked::Checked;
+
 use super::{Lie, OrLie, Proven, Read, SessionRef, SessionState, body, session::check_join};
 
 /// An entry as it came, with what its reader may read of it. That it is in the round's slot isn't checked yet:
@@ -53,6 +55,8 @@ pub struct ReadInbox<'a> {
     pub reader: Option<u16>,
     /// The page begins with this index.
     pub from_index: u16,
+    /// What needn't be checked again.
+    pub(crate) checked: &'a Checked,
 }
 
 impl Read for ReadInbox<'_> {
@@ -122,7 +126,8 @@ impl ReadInbox<'_> {
         use pb::inbox_item::Entry as Item;
         match (&item.entry, self.round) {
             (Some(Item::Join(join)), 0) => {
-                let (join, signature) = check_join(join, self.id, self.spec, proven.trust)?;
+                let (join, signature) =
+                    check_join(join, self.id, self.spec, proven.trust, Some(self.checked))?;
                 let index = join.index;
                 page.joins.push((join, signature));
                 Ok(index)

@@ -116,7 +116,7 @@ impl Read for ReadRoster<'_> {
         }
         let joins = answer.joins.iter();
         let joins: Vec<Join> = joins
-            .map(|join| Ok(check_join(join, self.id, self.spec, proven.trust)?.0))
+            .map(|join| Ok(check_join(join, self.id, self.spec, proven.trust, None)?.0))
             .collect::<Result<_, Lie>>()?;
         let mut slots = vec![Hash::ZERO; self.spec.roster.len()];
         for join in &joins {

@@ -6,12 +6,16 @@ use white_city_wire::{
     board::{Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash},
     pb::{self, query::Question},
     proof::SessionProof,
+    signing::{Purpose, signed_bytes},
     tree::slot_root,
     tx::{Action, Join, Leave, Open, entry_from_pb, join_from_pb, open_from_pb},
 };
 
 use super::{Lie, OrLie, Proven, Read, SessionRef, SignedDispute, body, hashes};
-use crate::trust::Trust;
+use crate::{
+    checked::{Checked, Good},
+    trust::Trust,
+};
 
 /// Asks what opened a session. Its id commits to all of it, and the opener has signed the id.
 #[derive(Debug, Clone, Copy)]
@@ -410,21 +414,28 @@ impl Parties<'_> {
     }
 }
 
-/// Checks a join under its author's key.
+/// Checks a join under its author's key, unless `checked` says that its signature holds.
 pub(crate) fn check_join(
     join: &pb::Join,
     id: SessionId,
     spec: &Spec,
     trust: &Trust,
+    checked: Option<&Checked>,
 ) -> Result<(Join, Signature), Lie> {
     let (join, signature) = join_from_pb(join).or_lie("join")?;
     if join.session != id {
         return Err(Lie::new("a join of another session"));
     }
     let key = spec.key(join.index).or_lie("join")?;
-    let tx = SignedTx::new(Action::Join(join.clone()), signature);
-    let tx = tx.map_err(|refusal: Refusal| Lie(format!("join: {refusal}")))?;
-    tx.verify(key, spec.parties(), &trust.network().id)
-        .or_lie("signature of a join")?;
+    let network = &trust.network().id;
+    let message = signed_bytes(Purpose::Join, network, &join.digest());
+    let good = Good::of(key, &signature, &message);
+    if checked.is_none_or(|checked| !checked.holds(&good)) {
+        let tx = SignedTx::new(Action::Join(join.clone()), signature);
+        let tx = tx.map_err(|refusal: Refusal| Lie(format!("join: {refusal}")))?;
+        tx.verify(key, spec.parties(), network)
+            .or_lie("signature of a join")?;
+        checked.inspect(|checked| checked.note([good]));
+    }
     Ok((join, signature))
 }

@@ -76,7 +76,7 @@ impl Past<'_> {
         let spec = self.history.spec();
         let joins = joins.iter();
         let joins: Vec<(Join, Signature)> = joins
-            .map(|join| check_join(join, self.leaf.session, spec, trust).or_bad("join"))
+            .map(|join| check_join(join, self.leaf.session, spec, trust, None).or_bad("join"))
             .collect::<Result<_, _>>()?;
         check_ascending(0, joins.iter().map(|(join, _)| join.index))?;
         Ok(joins)

@@ -16,7 +16,7 @@ pub(super) fn verify(receipt: &pb::SubmissionReceipt, trust: &Trust) -> Result<P
     let (leaf, spec) = (&anchored.leaf, &open.spec);
     let (place, digest, transcript) = match &receipt.entry {
         Some(Submitted::Join(join)) => {
-            let (join, _) = check_join(join, leaf.session, spec, trust).or_bad("join")?;
+            let (join, _) = check_join(join, leaf.session, spec, trust, None).or_bad("join")?;
             ((0, join.index), join.digest(), None)
         }
         Some(Submitted::Signed(signed)) => {

@@ -6,7 +6,7 @@ mod reading;
 mod receipts;
 mod rereading;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{Stream, stream::unfold};
 use tokio::{sync::watch, time::Instant};
@@ -117,14 +117,21 @@ impl Observer {
         me: Option<&IdentityKey>,
         height: u64,
     ) -> Result<Self, Error> {
-        let (open, open_signature) = client.signed_open_of(id).await?;
+        let begun = Instant::now();
+        let (opening, _) = tokio::join!(
+            client.opening_of(id),
+            // Meanwhile: the first look needs it, and says so if nobody answers.
+            client.replicas().asked_all(begun),
+        );
+        let (open, open_signature) = (*opening?).clone();
         let network = client.network().id;
+        let checked = Arc::clone(&client.replicas().checked);
         let mut observer = Self {
             wakeups: client.wakeups(id),
             client,
             id,
             reader: me.and_then(|key| open.spec.index_of(key)),
-            history: History::new(network, id, open.spec.clone()),
+            history: History::new(network, id, open.spec.clone()).sharing(checked),
             open,
             open_signature,
             last_joins: Vec::new(),
@@ -137,7 +144,7 @@ impl Observer {
             progress: watch::Sender::new(None),
             wake: Wake::Timer,
             read_at: Instant::now(),
-            asked_since: Instant::now(),
+            asked_since: begun,
             floor: height,
             is_silent: false,
             waits_for_state: false,
@@ -146,7 +153,7 @@ impl Observer {
         while let Err(error) = observer.sync().await {
             // All that one has seen, or a journal remembers, the others will reach.
             if !observer.waits_for_state || Instant::now() > until {
-                return Err(error);
+                return Err(error.or_erased());
             }
             observer.wait_news().await;
         }
@@ -181,6 +188,11 @@ impl Observer {
     #[must_use]
     pub const fn now(&self) -> Option<&Verified<SessionState>> {
         self.now.as_ref()
+    }
+
+    /// Whether the session was read so lately that there is no reason to look again first.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.now.is_some() && self.read_at.elapsed() < ASK_ALL.0
     }
 
     /// The highest state that was read.

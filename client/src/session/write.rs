@@ -32,7 +32,9 @@ impl Session {
         if self.signed.get(&0).is_some_and(|own| own.is_shown) {
             return Ok(());
         }
-        self.sync().await?;
+        if !self.observer.is_fresh() {
+            self.sync().await?;
+        }
         if self.signed.contains_key(&0) {
             return self.show_slot(0).await;
         }

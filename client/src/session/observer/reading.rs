@@ -125,8 +125,8 @@ impl Observer {
         Ok(())
     }
 
-    pub(super) const fn next_page<'a>(
-        &self,
+    pub(super) fn next_page<'a>(
+        &'a self,
         spec: &'a white_city_wire::Spec,
         round: u32,
         reader: Option<u16>,
@@ -138,6 +138,7 @@ impl Observer {
             round,
             reader,
             from_index,
+            checked: &self.client.replicas().checked,
         }
     }
 

@@ -25,7 +25,7 @@ impl Observer {
         // Evidence is taken after the end, too, so the state that certifies it is the newest.
         let read = ReadEvidence { id, spec };
         let evidence = self.client.read(&read, now.height()).await;
-        let evidence = evidence.map_err(erased)?;
+        let evidence = evidence.map_err(Error::or_erased)?;
         let last = (self.last_joins.as_slice(), self.last_entries.as_slice());
         let receipt = pb::CeremonyReceipt {
             anchor: evidence.anchor(),
@@ -121,7 +121,7 @@ impl Observer {
         let (id, spec) = (self.id, self.spec());
         let read = ReadEvidence { id, spec };
         let evidence = self.client.read(&read, self.height()).await;
-        let evidence = evidence.map_err(erased)?;
+        let evidence = evidence.map_err(Error::or_erased)?;
         let culprits = evidence.culprits.iter();
         let mut of_party = culprits.filter(|(culprit, _)| culprit.index == index);
         let pair = of_party.find_map(|(_, pair)| pair.as_ref());
@@ -137,7 +137,10 @@ impl Observer {
     async fn round_status(&self, round: u32) -> Result<Verified<RoundStatus>, Error> {
         let (id, spec) = (self.id, self.spec());
         let read = ReadRound { id, spec, round };
-        self.client.read(&read, self.height()).await.map_err(erased)
+        self.client
+            .read(&read, self.height())
+            .await
+            .map_err(Error::or_erased)
     }
 
     fn open_pb(&self) -> pb::Open {
@@ -150,12 +153,5 @@ impl Observer {
         let receipt = Receipt::new(trust, body);
         receipt.verify(trust).map_err(Error::Receipt)?;
         Ok(receipt)
-    }
-}
-
-fn erased(error: Error) -> Error {
-    match error {
-        Error::Refused { code: 51, .. } => Error::Erased,
-        other => other,
     }
 }

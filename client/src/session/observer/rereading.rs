@@ -18,10 +18,7 @@ impl Observer {
         let mut tally = Tally::default();
         loop {
             let page = replicas.read_noting(&read, self.height(), &mut tally).await;
-            let mut page = page.map_err(|error| match error {
-                Error::Refused { code: 51, .. } => Error::Erased,
-                other => other,
-            })?;
+            let mut page = page.map_err(Error::or_erased)?;
             let Some(endpoint) = replicas.named(page.replica()) else {
                 return Err(Error::Unreachable(Vec::new()));
             };

@@ -1,0 +1,142 @@
+//! What a process has checked once: signatures that hold, and what opened a session. All its parties share it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use white_city_wire::{Hash, IdentityKey, SessionId, Signature, hash::sha256, tx::Open};
+
+/// Signatures that are remembered in one generation: a few rounds of the largest session. 32 bytes each, and two generations.
+const SIGNATURES: usize = 1 << 14;
+/// Openings that are remembered; the largest is 64 KB.
+const OPENINGS: usize = 128;
+
+/// A signature that holds: its key, message and bytes in one hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Good(Hash);
+
+impl Good {
+    /// Of what isn't checked yet. Key and signature have fixed sizes, so no two signatures over anything share it.
+    pub(crate) fn of(key: &IdentityKey, signature: &Signature, message: &[u8]) -> Self {
+        Self(sha256(
+            &[key.as_bytes(), &signature.0[..], message].concat(),
+        ))
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    signatures: Mutex<Generations>,
+    openings: Mutex<BTreeMap<SessionId, Arc<(Open, Signature)>>>,
+}
+
+/// When the young one is full it becomes the old one, and what was old is forgotten.
+#[derive(Debug, Default)]
+struct Generations {
+    young: BTreeSet<Good>,
+    old: BTreeSet<Good>,
+}
+
+impl Checked {
+    /// Whether the signature was found to hold.
+    pub(crate) fn holds(&self, good: &Good) -> bool {
+        let generations = lock(&self.signatures);
+        generations.young.contains(good) || generations.old.contains(good)
+    }
+
+    /// Notes signatures that hold.
+    pub(crate) fn note(&self, good: impl IntoIterator<Item = Good>) {
+        let mut generations = lock(&self.signatures);
+        for good in good {
+            if generations.young.len() >= SIGNATURES {
+                generations.old = std::mem::take(&mut generations.young);
+            }
+            generations.young.insert(good);
+        }
+    }
+
+    /// What opened a session of the board.
+    pub(crate) fn opening(&self, id: &SessionId) -> Option<Arc<(Open, Signature)>> {
+        lock(&self.openings).get(id).cloned()
+    }
+
+    /// Notes what opened a session: the id commits to it, and the board has it.
+    pub(crate) fn note_opening(&self, id: SessionId, opening: Arc<(Open, Signature)>) {
+        let mut openings = lock(&self.openings);
+        // Any one makes room: what is missing is read again.
+        while openings.len() >= OPENINGS && !openings.contains_key(&id) {
+            openings.pop_first();
+        }
+        openings.insert(id, opening);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use white_city_wire::tx;
+
+    use super::*;
+    use crate::{LocalKey, Signer, SpecBuilder};
+
+    fn good(number: u32) -> Good {
+        let key = LocalKey::from_seed(&[1; 32]).unwrap().identity();
+        Good::of(&key, &Signature([2; 64]), &number.to_be_bytes())
+    }
+
+    #[test]
+    fn a_signature_is_remembered_as_it_is_and_no_other_one() {
+        let [one, two] =
+            [[1; 32], [2; 32]].map(|seed| LocalKey::from_seed(&seed).unwrap().identity());
+        let checked = Checked::default();
+        checked.note([Good::of(&one, &Signature([3; 64]), b"message")]);
+        let holds = |key, signature, message: &[u8]| {
+            checked.holds(&Good::of(key, &Signature([signature; 64]), message))
+        };
+        assert!(holds(&one, 3, b"message"));
+        assert!(!holds(&two, 3, b"message"));
+        assert!(!holds(&one, 4, b"message"));
+        assert!(!holds(&one, 3, b"messages"));
+        assert!(!holds(&one, 3, b""));
+    }
+
+    #[test]
+    fn the_newest_are_remembered_and_memory_is_bounded() {
+        let checked = Checked::default();
+        let kept = u32::try_from(SIGNATURES).unwrap();
+        checked.note((0..kept).map(good));
+        assert!(checked.holds(&good(0)));
+        checked.note((kept..3 * kept).map(good));
+        assert!(!checked.holds(&good(0)));
+        assert!((kept..3 * kept).all(|number| checked.holds(&good(number))));
+        checked.note([good(3 * kept)]);
+        assert!(!checked.holds(&good(kept)));
+        let generations = lock(&checked.signatures);
+        assert!(generations.young.len() + generations.old.len() <= 2 * SIGNATURES);
+    }
+
+    #[test]
+    fn openings_are_bounded() {
+        let key = LocalKey::from_seed(&[1; 32]).unwrap().identity();
+        let spec = SpecBuilder::new("test", 1, vec![key]).max_rounds(2).build();
+        let open = tx::Open {
+            spec: spec.unwrap(),
+            opener: key,
+            nonce: [0; 32],
+            open_by_ms: 1,
+        };
+        let opening = Arc::new((open, Signature([0; 64])));
+        let checked = Checked::default();
+        for number in 0..=u8::MAX {
+            let id = SessionId([number; 32]);
+            checked.note_opening(id, Arc::clone(&opening));
+            assert_eq!(checked.opening(&id), Some(Arc::clone(&opening)));
+        }
+        assert_eq!(lock(&checked.openings).len(), OPENINGS);
+    }
+}
