@@ -35,6 +35,9 @@ pub struct Committed {
     pub tip: Tip,
     /// The store at the same height.
     pub snapshot: Snapshot,
+    /// Whether the last block has changed the state, as far as is known: the engine makes another one at once then, whose header
+    /// certifies the change.
+    pub is_changed: bool,
 }
 
 impl Committed {
@@ -89,7 +92,7 @@ struct Shared {
     verified: VerifiedCache,
     counters: Counters,
     /// Where clients can ask beside CometBFT.
-    query_port: OnceLock<u16>,
+    direct_port: OnceLock<u16>,
     halt: Halt,
     fault: FaultFile,
 }
@@ -108,6 +111,7 @@ impl Replica {
                     state,
                     tip,
                     snapshot,
+                    is_changed: false,
                 }))
             }
             None => None,
@@ -127,7 +131,7 @@ impl Replica {
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
-                query_port: OnceLock::new(),
+                direct_port: OnceLock::new(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
             }),
@@ -151,8 +155,8 @@ impl Replica {
     }
 
     /// Tells clients from now on at which port they can ask the replica itself. Only the first one is told.
-    pub fn announce_query_port(&self, port: u16) {
-        let _ = self.shared.query_port.set(port);
+    pub fn announce_direct_port(&self, port: u16) {
+        let _ = self.shared.direct_port.set(port);
     }
 
     /// The handle that stops this replica.

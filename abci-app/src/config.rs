@@ -24,7 +24,7 @@ pub struct Config {
     /// Where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
     pub listen: String,
     /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
-    pub query_address: String,
+    pub direct_address: String,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// What is logged, as a filter of the `tracing` crate.
@@ -67,7 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "unix://app.sock".into(),
-            query_address: String::new(),
+            direct_address: String::new(),
             store: "board.redb".into(),
             log: "info".into(),
             log_format: LogFormat::Text,
@@ -170,9 +170,9 @@ impl Config {
             "a filter such as info or white_city_replica=debug",
         )?;
         key(
-            self.query_address.is_empty() || self.query_address.parse::<SocketAddr>().is_ok(),
-            "query_address",
-            self.query_address.clone(),
+            self.direct_address.is_empty() || self.direct_address.parse::<SocketAddr>().is_ok(),
+            "direct_address",
+            self.direct_address.clone(),
             "ADDRESS:PORT, such as 127.0.0.1:26660, or nothing",
         )?;
         key(

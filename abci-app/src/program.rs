@@ -19,8 +19,8 @@ use crate::{
     Config, Halt, Replica, Store,
     abci::Server,
     config::{Listen, LogFormat},
+    direct::{CONNECTIONS_MAX, DirectPort},
     halt::Stop,
-    query_port::{CONNECTIONS_MAX, QueryPort},
 };
 
 /// A bad configuration, or a socket or store that can't be opened.
@@ -90,18 +90,18 @@ fn serve<A: Application + Sync>(
     let store = Store::open(&config.store)
         .map_err(|error| format!("{}: {error}", config.store.display()))?;
     let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
-    let query_port = bind_query_port(config)?;
-    if let Some(port) = &query_port {
-        tracing::info!(address = %port.address(), "query port");
-        replica.announce_query_port(port.address().port());
+    let direct_port = bind_direct_port(config)?;
+    if let Some(port) = &direct_port {
+        tracing::info!(address = %port.address(), "direct port");
+        replica.announce_direct_port(port.address().port());
     }
     let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;
     let server =
         Server::bind(&listen).map_err(|error| format!("listen {}: {error}", config.listen))?;
-    if let Some(port) = query_port {
+    if let Some(port) = direct_port {
         let served = port.serve(&application, &halt);
-        served.map_err(|error| format!("query port: {error}"))?;
+        served.map_err(|error| format!("direct port: {error}"))?;
     }
     tracing::info!(listen = config.listen, "waiting for CometBFT");
     thread::spawn(move || server.serve(&application, &halt));
@@ -113,13 +113,13 @@ fn serve<A: Application + Sync>(
     Ok(code)
 }
 
-fn bind_query_port(config: &Config) -> Result<Option<QueryPort>, String> {
-    let address = &config.query_address;
+fn bind_direct_port(config: &Config) -> Result<Option<DirectPort>, String> {
+    let address = &config.direct_address;
     let wanted = Some(address).filter(|address| !address.is_empty());
     let bound = wanted
-        .map(|address| QueryPort::bind(address, CONNECTIONS_MAX))
+        .map(|address| DirectPort::bind(address, CONNECTIONS_MAX))
         .transpose();
-    bound.map_err(|error| format!("query_address {address}: {error}"))
+    bound.map_err(|error| format!("direct_address {address}: {error}"))
 }
 
 fn watch_signals(halt: Halt) -> std::io::Result<()> {

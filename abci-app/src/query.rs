@@ -1,6 +1,6 @@
 //! Answering queries from the last committed state and the store as it was then.
 //!
-//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the query port. The paths under `/json` take no data
+//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the direct port. The paths under `/json` take no data
 //! and answer for people, with JSON in the response's `info`.
 
 mod json;
@@ -14,7 +14,7 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Answer, query::Question},
     proof::{RoundProof, SessionProof},
-    read::{PAGE_BYTES, QUERY_PATH, QUERY_PORT_HINT, decode_query, join_hashes},
+    read::{DIRECT_PORT_HINT, PAGE_BYTES, QUERY_PATH, decode_query, join_hashes},
     tree::short_path,
 };
 
@@ -70,7 +70,7 @@ pub fn answer(
 }
 
 fn hint(port: &u16) -> String {
-    format!("{QUERY_PORT_HINT}{port}")
+    format!("{DIRECT_PORT_HINT}{port}")
 }
 
 /// Answers a question, with what proves the answer.

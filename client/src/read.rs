@@ -13,6 +13,7 @@ pub(crate) mod session;
 use std::{ops::Deref, sync::Arc};
 
 pub use dispute::{Dispute, SignedDispute};
+pub(crate) use inbox::ReadInboxOnce;
 pub use inbox::{Entry, InboxPage, ReadInbox};
 pub(crate) use list::read_sessions;
 pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};

@@ -1,8 +1,8 @@
 //! The replicas that a client talks to: whom to ask next.
 
+mod direct;
 mod event;
 mod follow;
-mod query_port;
 mod reading;
 mod rpc;
 mod submitting;

@@ -87,7 +87,7 @@ pub(crate) fn write_configs(
 fn replica_config(address: &str) -> String {
     format!(
         "# Written by white-city-testnet at every start: changes made here are lost.\n\
-         listen = {}\nquery_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n",
+         listen = {}\ndirect_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n",
         toml::Value::String(address.into())
     )
 }

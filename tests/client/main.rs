@@ -2,10 +2,10 @@
 
 mod checks;
 mod complaints;
+mod direct;
 mod forged;
 mod liars;
 mod limits;
-mod query_port;
 mod record;
 mod requests;
 mod tampered;

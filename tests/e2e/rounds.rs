@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use white_city_tests::tampering::{DirectPort, Proxy};
 
 use crate::world::{PATIENCE, Setup, World, finish, join, keys, round, world};
 
@@ -22,9 +23,12 @@ async fn a_round_takes_one_block_and_each_replica_checks_each_post_once() {
     let id = world.open(&keys, |spec| spec.max_rounds(ROUNDS + 2)).await;
     let before = work(&world).await;
     let from = world.net.height(0).await.unwrap();
+    let engines = engines(&world).await;
+    let urls: Vec<String> = engines.iter().map(Proxy::url).collect();
     let mut running = JoinSet::new();
     for key in &keys {
-        let mut session = world.session(key, id).await;
+        let client = world.client_of(urls.iter().cloned(), key);
+        let mut session = client.session(id).await.unwrap();
         running.spawn(async move {
             join(&mut session).await.unwrap();
             round(&mut session, 1).await.unwrap();
@@ -50,7 +54,31 @@ async fn a_round_takes_one_block_and_each_replica_checks_each_post_once() {
         "{blocks:?} blocks for {ROUNDS} rounds"
     );
     check_work(&world, &before, from).await;
+    check_engines(&engines);
     world.stop().await;
+}
+
+/// Each replica's RPC, with somebody who counts in front of it. The replicas' direct ports are as they are.
+async fn engines(world: &World) -> Vec<Proxy> {
+    let mut engines = Vec::new();
+    for url in world.net.rpc_urls() {
+        let anywhere = ([127, 0, 0, 1], 0).into();
+        let engine = Proxy::start(url, anywhere, 1).await.unwrap();
+        engine.show_direct_port(DirectPort::Replicas);
+        engines.push(engine);
+    }
+    engines
+}
+
+/// While round follows on round, neither entries nor questions go by way of the engines.
+fn check_engines(engines: &[Proxy]) {
+    let entries: usize = engines.iter().map(|engine| engine.sent().len()).sum();
+    let all = usize::from(PARTIES) * (ROUNDS as usize + 3);
+    assert!(entries * 4 < all, "{entries} of {all} went to an engine");
+    let queries = |engine: &Proxy| engine.requests().get("abci_query 0").copied();
+    let queries: u64 = engines.iter().filter_map(queries).sum();
+    let all = u64::from(PARTIES) * u64::from(ROUNDS);
+    assert!(queries * 2 < all, "{queries} questions went to an engine");
 }
 
 /// What the replicas have worked for the session's transactions, and for blocks from this height on.

@@ -1,11 +1,11 @@
 //! The replica's shell without CometBFT: store, proposals, mempool policy, socket.
 
 mod chain;
+mod direct;
 mod disputes;
 mod early;
 mod mempool;
 mod proposals;
-mod query_port;
 mod restart;
 mod socket;
 mod waiting;

@@ -25,7 +25,7 @@ pub use self::{
     council::Council,
     headers::rehash,
     memory::{Exchange, Memory},
-    proxy::{Proxy, QueryPort, SLOW},
+    proxy::{DirectPort, Proxy, SLOW},
 };
 use crate::rng::Rng;
 

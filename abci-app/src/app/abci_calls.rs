@@ -11,7 +11,12 @@ use tendermint_proto::v0_38::abci::{
     ResponseQuery, response_process_proposal::ProposalStatus,
 };
 use white_city_state_machine::Body;
-use white_city_wire::{Hash, limits::PROTOCOL, read::SESSION_EVENT, seal::BlockTime};
+use white_city_wire::{
+    Hash,
+    limits::PROTOCOL,
+    read::{BLOCK_COMES, SESSION_EVENT},
+    seal::BlockTime,
+};
 
 use super::{Replica, consensus::Proposed};
 use crate::{execution::Executed, genesis, query};
@@ -59,7 +64,7 @@ impl Application for Replica {
 
     fn query(&self, request: RequestQuery) -> ResponseQuery {
         self.shared.counters.queries.count();
-        let port = self.shared.query_port.get();
+        let port = self.shared.direct_port.get();
         query::answer(self.committed().as_deref(), &self.work(), port, &request)
     }
 
@@ -71,7 +76,13 @@ impl Application for Replica {
             false => counters.checks.count(),
         }
         match Self::check_tx(self, &request.tx) {
-            Ok(()) => ResponseCheckTx::default(),
+            Ok(()) => ResponseCheckTx {
+                info: match self.is_block_coming() {
+                    true => BLOCK_COMES.into(),
+                    false => String::new(),
+                },
+                ..Default::default()
+            },
             Err(refusal) => {
                 tracing::debug!(code = refusal.code(), recheck, %refusal, "transaction refused");
                 ResponseCheckTx {

@@ -33,6 +33,8 @@ pub struct Consensus {
     by_hash: BTreeMap<Hash, Hash>,
     /// The decided block, until it is stored.
     decided: Option<Decided>,
+    /// The state's root after the block that is being stored.
+    storing: Option<Hash>,
 }
 
 struct Decided {
@@ -106,6 +108,7 @@ impl Replica {
             state,
             tip,
             snapshot,
+            is_changed: false,
         });
         Ok(root)
     }
@@ -189,11 +192,15 @@ impl Replica {
             let mut consensus = self.consensus();
             consensus.executed.clear();
             consensus.by_hash.clear();
-            consensus.decided.take().ok_or(Fatal::NothingDecided)?
+            let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
+            consensus.storing = Some(decided.tip.seal.root);
+            decided
         };
         let Decided { executed, tip } = decided;
         self.shared.fault.point(Step::Commit);
-        let first = self.committed().is_none_or(|before| before.tip.height == 0);
+        let before = self.committed();
+        let first = before.as_ref().is_none_or(|before| before.tip.height == 0);
+        let is_changed = before.is_some_and(|before| before.tip.seal.root != tip.seal.root);
         let store = &self.shared.store;
         store.commit(&executed.ended, &executed.txs, &tip, first)?;
         self.shared.fault.point(Step::Committed);
@@ -201,10 +208,34 @@ impl Replica {
             state: executed.ended.state.clone(),
             tip: tip.clone(),
             snapshot: store.snapshot()?,
+            is_changed,
         });
+        self.consensus().storing = None;
         self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);
         Ok(tip)
+    }
+
+    /// Whether the engine is about to make a block that can have what comes now, though nothing is in its mempool. It makes one
+    /// after each that changed the state; one whose proposal is there already is too late. Proposals that don't wait have nothing but
+    /// what the engine knows.
+    pub(super) fn is_block_coming(&self) -> bool {
+        if self.shared.waiting.is_none() {
+            return false;
+        }
+        let consensus = self.consensus();
+        let Some(committed) = self.committed() else {
+            return false;
+        };
+        let root = committed.tip.seal.root;
+        match consensus.storing {
+            Some(next) => next != root,
+            None if consensus.executed.is_empty() => committed.is_changed,
+            None => consensus
+                .executed
+                .values()
+                .any(|executed| executed.seal.root != root),
+        }
     }
 
     fn tidy_pending(&self, executed: &Executed, height: u64) {

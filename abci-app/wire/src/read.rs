@@ -18,8 +18,13 @@ use crate::{
 pub const SESSION_EVENT: &str = "white_city.session";
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
-/// In the `info` of an answer, before the number of the port at which the replica answers the same queries over HTTP: a hint.
-pub const QUERY_PORT_HINT: &str = "query-port=";
+/// Where transactions are sent at a replica's direct port.
+pub const SUBMIT_PATH: &str = "/v1/tx";
+/// The `info` with which a replica takes a transaction when the engine is about to make a block anyway, which can have it: it needn't
+/// be in any mempool. A hint.
+pub const BLOCK_COMES: &str = "a block comes";
+/// In the `info` of an answer, before the number of the replica's direct port: a hint.
+pub const DIRECT_PORT_HINT: &str = "direct-port=";
 /// Largest query, bytes.
 pub const QUERY_BYTES_MAX: u32 = 1_024;
 /// About how large a page of an answer grows before it ends, bytes.

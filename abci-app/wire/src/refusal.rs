@@ -349,6 +349,12 @@ impl Refusal {
         code == Self::AlreadyStored.code()
     }
 
+    /// Whether it is about the round of an entry: one that opens next, as far as that replica knows, or another one.
+    #[must_use]
+    pub const fn is_round_not_open(code: u32) -> bool {
+        code == Self::RoundNotOpen { round: 0, open: 0 }.code()
+    }
+
     /// Whether the same bytes may be taken later: this replica is behind, busy or not ready.
     #[must_use]
     pub const fn is_transient(code: u32) -> bool {

@@ -55,8 +55,6 @@ pub struct ReadInbox<'a> {
     pub reader: Option<u16>,
     /// The page begins with this index.
     pub from_index: u16,
-    /// What needn't be checked again.
-    pub(crate) checked: &'a Checked,
 }
 
 impl Read for ReadInbox<'_> {
@@ -72,6 +70,30 @@ impl Read for ReadInbox<'_> {
     }
 
     fn check(&self, proven: &Proven<'_>) -> Result<InboxPage, Lie> {
+        self.page(proven, None)
+    }
+}
+
+/// The same, where signatures that the process has checked aren't checked again.
+pub(crate) struct ReadInboxOnce<'a> {
+    pub(crate) inbox: ReadInbox<'a>,
+    pub(crate) checked: &'a Checked,
+}
+
+impl Read for ReadInboxOnce<'_> {
+    type Value = InboxPage;
+
+    fn question(&self) -> Question {
+        self.inbox.question()
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<InboxPage, Lie> {
+        self.inbox.page(proven, Some(self.checked))
+    }
+}
+
+impl ReadInbox<'_> {
+    fn page(&self, proven: &Proven<'_>, checked: Option<&Checked>) -> Result<InboxPage, Lie> {
         let proof = proven.session(self.id.into())?;
         let answer = body!(proven, Inbox)?;
         if answer.round != self.round {
@@ -96,7 +118,7 @@ impl Read for ReadInbox<'_> {
         };
         let mut last = None;
         for item in &answer.items {
-            let index = self.take(item, &mut page, proven)?;
+            let index = self.take(item, &mut page, proven, checked)?;
             if !(self.from_index..end).contains(&index) || last.is_some_and(|last| last >= index) {
                 return Err(Lie::new("entries outside of their page, or out of order"));
             }
@@ -104,9 +126,7 @@ impl Read for ReadInbox<'_> {
         }
         Ok(page)
     }
-}
 
-impl ReadInbox<'_> {
     fn next_index(&self, next: u32) -> Result<Option<u16>, Lie> {
         let parties = self.spec.parties();
         let next = u16::try_from(next).unwrap_or(u16::MAX);
@@ -122,12 +142,13 @@ impl ReadInbox<'_> {
         item: &pb::InboxItem,
         page: &mut InboxPage,
         proven: &Proven<'_>,
+        checked: Option<&Checked>,
     ) -> Result<u16, Lie> {
         use pb::inbox_item::Entry as Item;
         match (&item.entry, self.round) {
             (Some(Item::Join(join)), 0) => {
                 let (join, signature) =
-                    check_join(join, self.id, self.spec, proven.trust, Some(self.checked))?;
+                    check_join(join, self.id, self.spec, proven.trust, checked)?;
                 let index = join.index;
                 page.joins.push((join, signature));
                 Ok(index)

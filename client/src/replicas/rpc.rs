@@ -11,7 +11,7 @@ use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    query_port::{self, QueryPort},
+    direct::{self, DirectPort, Handed},
 };
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
@@ -29,7 +29,7 @@ pub(crate) struct Endpoint {
     http: reqwest::Client,
     url: reqwest::Url,
     name: String,
-    query_port: QueryPort,
+    direct_port: DirectPort,
 }
 
 /// What a replica said to a transaction.
@@ -110,7 +110,7 @@ impl Endpoint {
             http,
             name: name.as_str().trim_end_matches('/').to_owned(),
             url,
-            query_port: QueryPort::default(),
+            direct_port: DirectPort::default(),
         })
     }
 
@@ -129,19 +129,34 @@ impl Endpoint {
         &self.http
     }
 
-    /// Asks the board: at the query port where there is one, or by way of the RPC.
+    /// Asks the board: at the direct port where there is one, or by way of the RPC.
     pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<Vec<u8>, ReadError> {
         let query = read::encode_query(question);
-        if let Some(url) = self.query_port.url(&self.url) {
-            match query_port::ask(&self.http, url, query.clone()).await {
+        if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
+            match direct::ask(&self.http, url, query.clone()).await {
                 Ok(answered) => return answered,
                 Err(reason) => {
-                    tracing::debug!(replica = self.name(), %reason, "nothing at the query port");
-                    self.query_port.avoid(Instant::now());
+                    tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
+                    self.direct_port.avoid(Instant::now());
                 }
             }
         }
         self.ask_rpc(&query).await
+    }
+
+    /// Where transactions can be handed over to the replica itself.
+    pub(super) fn submit_url(&self) -> Option<reqwest::Url> {
+        self.direct_port.url(&self.url, read::SUBMIT_PATH)
+    }
+
+    /// Hands a transaction over to the replica itself; `None` when nothing useful was heard.
+    pub(super) async fn hand_over(&self, url: reqwest::Url, tx: &[u8]) -> Option<Handed> {
+        let handed = direct::hand_over(&self.http, url, tx.to_vec()).await;
+        if let Err(reason) = &handed {
+            tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
+            self.direct_port.avoid(Instant::now());
+        }
+        handed.ok()
     }
 
     async fn ask_rpc(&self, query: &[u8]) -> Result<Vec<u8>, ReadError> {
@@ -153,7 +168,7 @@ impl Endpoint {
             .await
             .map_err(ReadError::Unreachable)?;
         let response = result.response;
-        self.query_port
+        self.direct_port
             .note(&response.info.unwrap_or_default(), Instant::now());
         if response.code != 0 {
             return Err(ReadError::Refused {

@@ -1,4 +1,5 @@
-//! Sending a transaction: to one replica, which passes it on to the others, and to all of them when that isn't enough.
+//! Sending a transaction: to all replicas themselves while blocks follow on one another; to one replica's engine, which keeps a block
+//! for it and passes it on to the others; and to all engines when that isn't enough.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -7,12 +8,16 @@ use std::{
 
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Endpoint, Replicas, rpc::Submitted};
+use super::{Endpoint, HEDGE, Replicas, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
 /// How long the first replica may take to answer before the others get it, too. It checks a transaction in a moment, but many
 /// may be waiting.
 const FIRST_ALONE: Duration = Duration::from_secs(1);
+
+/// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
+/// the others, and the party's own, which may be slow, only once.
+const HANDED_BYTES_MAX: usize = 64 << 10;
 
 /// What the replicas said to a transaction, as far as they have answered.
 #[derive(Default)]
@@ -26,6 +31,50 @@ pub(crate) struct Replies {
 }
 
 impl Replicas {
+    /// Hands an entry over to all replicas themselves, past their engines' mempools, where that is possible and a block comes that
+    /// can have it; otherwise as [`Replicas::submit_to_one`].
+    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>) -> Replies {
+        match self.hand_over(tx).await {
+            true => Replies {
+                taken: self.all.len(),
+                ..Replies::default()
+            },
+            false => self.submit_to_one(tx).await,
+        }
+    }
+
+    /// Whether all replicas of the network have it and say that a block comes. Whose proposal is next isn't known here: without one
+    /// of them that could be a block without this entry.
+    async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> bool {
+        let replicas = self.trust().network().validators.len();
+        if tx.len() > HANDED_BYTES_MAX || self.all.len() < replicas {
+            return false;
+        }
+        let urls = self.all.iter().map(|replica| replica.endpoint.submit_url());
+        let Some(urls) = urls.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let (sender, mut receiver) = mpsc::channel(self.all.len());
+        for (replica, url) in self.all.iter().zip(urls) {
+            let (endpoint, tx) = (Arc::clone(&replica.endpoint), Arc::clone(tx));
+            let sender = sender.clone();
+            // They get it even if whoever waits here stops.
+            tokio::spawn(async move {
+                let _ = sender.send(endpoint.hand_over(url, &tx).await).await;
+            });
+        }
+        drop(sender);
+        let all_take_it = async {
+            while let Some(handed) = receiver.recv().await {
+                if handed != Some(Handed::Coming) {
+                    return false;
+                }
+            }
+            true
+        };
+        timeout(HEDGE, all_take_it).await.unwrap_or(false)
+    }
+
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one
     /// doesn't take it.
     pub(crate) async fn submit_to_one(&self, tx: &Arc<Vec<u8>>) -> Replies {

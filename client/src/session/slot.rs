@@ -130,9 +130,9 @@ impl Session {
         loop {
             sent = sent.saturating_add(1);
             self.observer.hurry();
-            let to_one = sent == 1 && matches!(goal, Goal::Slot { .. }) && !self.is_deadline_near();
-            let replies = match to_one {
-                true => self.client().replicas().submit_to_one(&tx).await,
+            let is_first = sent == 1 && matches!(goal, Goal::Slot { .. });
+            let replies = match is_first && !self.is_deadline_near() {
+                true => self.client().replicas().submit_entry(&tx).await,
                 false => self.client().replicas().submit(&tx).await,
             };
             let again = Instant::now() + pause;

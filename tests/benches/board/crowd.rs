@@ -11,14 +11,13 @@ use white_city_client::{
 };
 
 use crate::{
-    engine::submit,
+    sender::Sender,
     world::{Key, World},
 };
 
 /// Members of one session.
 pub struct Crowd {
-    http: reqwest::Client,
-    urls: Vec<String>,
+    sender: Sender,
     network: NetworkId,
     session: SessionId,
     n: u16,
@@ -27,11 +26,10 @@ pub struct Crowd {
 
 impl Crowd {
     /// Everybody of a roster from this index on.
-    pub fn new(world: &World, keys: &[Key], from: usize, like: &Observer) -> Self {
+    pub async fn new(world: &World, keys: &[Key], from: usize, like: &Observer) -> Self {
         let members = (0_u16..).zip(keys).skip(from);
         Self {
-            http: reqwest::Client::new(),
-            urls: world.net.rpc_urls().to_vec(),
+            sender: Sender::new(world).await,
             network: world.client(&keys[0]).network().id,
             session: like.id(),
             n: like.spec().parties(),
@@ -89,12 +87,13 @@ impl Crowd {
         signed
     }
 
-    /// Each sends to another replica.
+    /// Each begins with another replica.
     async fn send(&self, txs: Vec<Vec<u8>>) {
-        let sending = self.members.iter().zip(&txs).map(|((index, _), tx)| {
-            let url = &self.urls[usize::from(*index) % self.urls.len()];
-            submit(&self.http, url, tx)
-        });
+        let sending = self
+            .members
+            .iter()
+            .zip(&txs)
+            .map(|((index, _), tx)| self.sender.send(usize::from(*index), tx));
         join_all(sending).await;
     }
 }

@@ -37,7 +37,7 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
             };
             let world = bench.board(setup).await?;
             warm_up(&world).await;
-            measured.push(session(&world, Clients::Separate, args.parties, 250, args.rounds).await);
+            measured.push(session(&world, Clients::Near, args.parties, 250, args.rounds).await);
             Bench::end(world).await;
         }
         let four_ways = WAYS * *delay_ms as f64;

@@ -149,7 +149,7 @@ pub async fn submit(http: &reqwest::Client, url: &str, tx: &[u8]) {
     }
 }
 
-async fn call(http: &reqwest::Client, url: &str, method: &str, params: &Value) -> Value {
+pub async fn call(http: &reqwest::Client, url: &str, method: &str, params: &Value) -> Value {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let answer = http.post(url).body(request.to_string()).send().await;
     let text = answer.unwrap().text().await.unwrap();

@@ -14,6 +14,7 @@ mod plot;
 mod relay;
 mod report;
 mod rounds;
+mod sender;
 mod several;
 mod throughput;
 mod warm_up;

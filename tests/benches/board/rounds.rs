@@ -157,7 +157,7 @@ pub async fn session(world: &World, clients: Clients, n: u16, bytes: u32, rounds
     let clients = clients.of(world, &keys);
     let sessions = join_all(clients.iter().map(|client| client.session(id))).await;
     let mut sessions: Vec<Session> = sessions.into_iter().map(Result::unwrap).collect();
-    let crowd = Crowd::new(world, &keys, sessions.len(), &sessions[0]);
+    let crowd = Crowd::new(world, &keys, sessions.len(), &sessions[0]).await;
     let joining = join_all(sessions.iter_mut().map(join));
     let (joined, ()) = tokio::join!(joining, crowd.join());
     joined.into_iter().collect::<Result<(), _>>().unwrap();

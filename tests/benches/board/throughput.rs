@@ -9,8 +9,9 @@ use white_city_client::SpecBuilder;
 use crate::{
     Bench,
     crowd::Crowd,
-    engine::{Blocks, Engine, POST_BYTES, flood},
+    engine::{Blocks, Engine, POST_BYTES},
     report::Report,
+    sender::Sender,
     world::{Setup, World, keys},
 };
 
@@ -46,13 +47,10 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     let world = bench.board(setup).await?;
     let posts = posts(&world, args).await;
     let urls = world.net.rpc_urls();
-    let http = reqwest::Client::new();
+    let sender = Sender::new(&world).await;
     let mut blocks = Blocks::follow(&urls[0]).await.with_seals();
     let began = Instant::now();
-    let ((), used) = tokio::join!(
-        flood(&http, urls, &posts, args.at_once),
-        blocks.until(count)
-    );
+    let ((), used) = tokio::join!(sender.flood(&posts, args.at_once), blocks.until(count));
     let took = began.elapsed();
     Bench::end(world).await;
     let a_second = |time: std::time::Duration| count as f64 / time.as_secs_f64();
@@ -76,7 +74,7 @@ async fn posts(world: &World, args: &Args) -> Vec<Vec<u8>> {
         let spec = |spec: SpecBuilder| spec.payloads(args.bytes, 0);
         let id = world.open_by(&client, keys, spec).await;
         let mut observer = client.observe(id).await.unwrap();
-        let crowd = Crowd::new(world, keys, 0, &observer);
+        let crowd = Crowd::new(world, keys, 0, &observer).await;
         crowd.join().await;
         while observer.history().open_round() == 0 {
             observer.wait_news().await;

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::tungstenite::Message;
-use white_city_wire::read::QUERY_PATH;
+use white_city_wire::read::{QUERY_PATH, SUBMIT_PATH};
 
 use super::{Memory, Mutator};
 use crate::rng::Rng;
@@ -48,9 +48,9 @@ struct Shared {
     plan: Mutex<Plan>,
 }
 
-/// What a proxy says of the replica's query port, where clients would get past it.
+/// What a proxy says of the replica's direct port, where clients would get past it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum QueryPort {
+pub enum DirectPort {
     /// Nothing.
     #[default]
     Hidden,
@@ -58,19 +58,22 @@ pub enum QueryPort {
     Replicas,
     /// That the proxy is one, too, and it answers there as it does to the RPC's queries.
     Own,
+    /// As `Own`, but no block comes for what it takes.
+    Idle,
     /// That the proxy is one, too, but it refuses everything.
     Refusing,
 }
 
 /// What to do, and what was done.
 struct Plan {
-    query_port: QueryPort,
+    direct_port: DirectPort,
     mutators: Vec<Mutator>,
     percent: u64,
     rng: Rng,
     memory: Memory,
     counts: BTreeMap<&'static str, u64>,
     sent: Vec<Vec<u8>>,
+    handed: Vec<Vec<u8>>,
     requests: BTreeMap<String, u64>,
 }
 
@@ -91,20 +94,22 @@ impl Proxy {
             http: reqwest::Client::new(),
             port: address.port(),
             plan: Mutex::new(Plan {
-                query_port: QueryPort::default(),
+                direct_port: DirectPort::default(),
                 mutators: Vec::new(),
                 percent: 100,
                 rng: Rng::new(seed),
                 memory: Memory::default(),
                 counts: BTreeMap::new(),
                 sent: Vec::new(),
+                handed: Vec::new(),
                 requests: BTreeMap::new(),
             }),
         });
         let router = Router::new()
             .route("/", post(by_post))
             .route("/websocket", get(by_websocket))
-            .route(QUERY_PATH, post(by_query_port))
+            .route(QUERY_PATH, post(by_direct_port))
+            .route(SUBMIT_PATH, post(handed_over))
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
@@ -131,9 +136,9 @@ impl Proxy {
         plan.percent = percent;
     }
 
-    /// What it says of a query port from now on.
-    pub fn show_query_port(&self, query_port: QueryPort) {
-        self.shared.plan().query_port = query_port;
+    /// What it says of a direct port from now on.
+    pub fn show_direct_port(&self, direct_port: DirectPort) {
+        self.shared.plan().direct_port = direct_port;
     }
 
     /// Passes everything on as it is.
@@ -153,14 +158,20 @@ impl Proxy {
         self.counts().get(mutator.name).copied().unwrap_or(0)
     }
 
-    /// The transactions that clients have sent here, whatever became of them.
+    /// The transactions that clients have handed over at its direct port.
+    #[must_use]
+    pub fn handed(&self) -> Vec<Vec<u8>> {
+        self.shared.plan().handed.clone()
+    }
+
+    /// The transactions that clients have sent to its RPC, whatever became of them.
     #[must_use]
     pub fn sent(&self) -> Vec<Vec<u8>> {
         self.shared.plan().sent.clone()
     }
 
     /// How often clients have asked what: by method, and by height where the method is about one. What comes by way of the
-    /// query port counts as `abci_query 0`, too.
+    /// direct port counts as `abci_query 0`, too.
     #[must_use]
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.shared.plan().requests.clone()
@@ -207,8 +218,12 @@ async fn by_post(State(shared): State<Arc<Shared>>, request: Bytes) -> Response 
     reply::reply(&shared, request).await
 }
 
-async fn by_query_port(State(shared): State<Arc<Shared>>, query: Bytes) -> Response {
+async fn by_direct_port(State(shared): State<Arc<Shared>>, query: Bytes) -> Response {
     reply::reply_to_query(&shared, &query).await
+}
+
+async fn handed_over(State(shared): State<Arc<Shared>>, tx: Bytes) -> Response {
+    reply::reply_to_tx(&shared, &tx).await
 }
 
 async fn by_websocket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

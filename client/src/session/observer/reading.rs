@@ -13,7 +13,7 @@ use crate::{
     Error, SessionState, Verified,
     error::Fork,
     history::{ClosedRound, Contradiction},
-    read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox},
+    read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox, ReadInboxOnce},
     replicas::{Endpoint, ReadError, Standing, Tally, Wake},
 };
 
@@ -131,13 +131,16 @@ impl Observer {
         round: u32,
         reader: Option<u16>,
         from_index: u16,
-    ) -> ReadInbox<'a> {
-        ReadInbox {
+    ) -> ReadInboxOnce<'a> {
+        let inbox = ReadInbox {
             id: self.id,
             spec,
             round,
             reader,
             from_index,
+        };
+        ReadInboxOnce {
+            inbox,
             checked: &self.client.replicas().checked,
         }
     }

@@ -12,13 +12,13 @@ use futures::stream;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
-use tendermint_proto::v0_38::abci::ResponseQuery;
+use tendermint_proto::v0_38::abci::{ResponseCheckTx, ResponseQuery};
 use white_city_wire::{
     pb,
-    read::{QUERY_PATH, QUERY_PORT_HINT, decode_query},
+    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_PATH, decode_query},
 };
 
-use super::{QueryPort, SLOW, Shared};
+use super::{DirectPort, SLOW, Shared};
 use crate::tampering::{Around, Change, Mutator, Transport};
 
 /// How much of an endless reply comes at once, bytes.
@@ -55,7 +55,7 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
     };
     let is_query = method == "abci_query" && parsed["params"]["path"] == QUERY_PATH;
     let reply = match is_query {
-        true => show_query_port(shared, &reply).unwrap_or(reply),
+        true => show_direct_port(shared, &reply).unwrap_or(reply),
         false => reply,
     };
     let reply = match method.as_str() {
@@ -67,10 +67,10 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], reply).into_response()
 }
 
-/// A reply to what was asked at the query port.
+/// A reply to what was asked at the direct port.
 pub(super) async fn reply_to_query(shared: &Arc<Shared>, query: &[u8]) -> Response {
-    shared.plan().note_request("query port");
-    if shared.plan().query_port == QueryPort::Refusing {
+    shared.plan().note_request("direct port");
+    if shared.plan().direct_port == DirectPort::Refusing {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let params =
@@ -85,6 +85,35 @@ pub(super) async fn reply_to_query(shared: &Arc<Shared>, query: &[u8]) -> Respon
     protobuf.map_or_else(|| body.into_response(), IntoResponse::into_response)
 }
 
+/// A reply to a transaction that was handed over at the direct port. The replica's engine gets it, and makes a block of it.
+pub(super) async fn reply_to_tx(shared: &Arc<Shared>, tx: &[u8]) -> Response {
+    let direct_port = {
+        let mut plan = shared.plan();
+        plan.handed.push(tx.to_vec());
+        plan.direct_port
+    };
+    if direct_port == DirectPort::Refusing {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let params = json!({ "tx": STANDARD.encode(tx) });
+    let request =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_sync", "params": params });
+    let Ok(reply) = shared.forward(request.to_string().into()).await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let reply: Value = serde_json::from_slice(&reply).unwrap_or_default();
+    let code = reply["result"]["code"].as_u64().unwrap_or(0);
+    let response = ResponseCheckTx {
+        code: u32::try_from(code).unwrap_or(u32::MAX),
+        info: match direct_port {
+            DirectPort::Idle => String::new(),
+            _ => BLOCK_COMES.into(),
+        },
+        ..Default::default()
+    };
+    response.encode_to_vec().into_response()
+}
+
 fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
     let json: Value = serde_json::from_slice(reply).ok()?;
     let response = &json["result"]["response"];
@@ -97,12 +126,14 @@ fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
     })
 }
 
-/// A reply that says of the query port what it should; `None` where it does.
-fn show_query_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
-    let hint = match shared.plan().query_port {
-        QueryPort::Replicas => return None,
-        QueryPort::Hidden => String::new(),
-        QueryPort::Own | QueryPort::Refusing => format!("{QUERY_PORT_HINT}{}", shared.port),
+/// A reply that says of the direct port what it should; `None` where it does.
+fn show_direct_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
+    let hint = match shared.plan().direct_port {
+        DirectPort::Replicas => return None,
+        DirectPort::Hidden => String::new(),
+        DirectPort::Own | DirectPort::Idle | DirectPort::Refusing => {
+            format!("{DIRECT_PORT_HINT}{}", shared.port)
+        }
     };
     let mut json: Value = serde_json::from_slice(reply).ok()?;
     let response = json["result"]["response"].as_object_mut()?;

@@ -1,9 +1,14 @@
-//! The query port: clients ask the replica itself, over HTTP, beside CometBFT's RPC.
+//! The direct port: clients ask the replica itself, over HTTP, beside CometBFT's RPC.
 //!
 //! `POST /v1` with a protobuf `Query` is answered with ABCI's protobuf `ResponseQuery`, exactly as CometBFT gets it. CometBFT
 //! would put it into JSON, and asks the application one question after the other. Answers prove themselves, so it doesn't
 //! matter which way they come. The answers that go by way of CometBFT name the port: clients need no
 //! configuration, and go on without it when it can't be reached.
+//!
+//! `POST /v1/tx` with a transaction is answered with ABCI's protobuf `ResponseCheckTx`. What is taken is held as what the engine has
+//! in its mempool is, and proposed with it; but the engine doesn't know of it, keeps no block ready for it and tells no other
+//! replica. So a party sends to all replicas, and to an engine, too, unless all of them say that a block comes anyway
+//! ([`BLOCK_COMES`](white_city_wire::read::BLOCK_COMES)). In a session that goes on without a pause one always does.
 
 use std::{
     io,
@@ -15,10 +20,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -26,33 +31,38 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prost::Message as _;
 use tendermint_abci::Application;
-use tendermint_proto::v0_38::abci::RequestQuery;
+use tendermint_proto::v0_38::abci::{CheckTxType, RequestCheckTx, RequestQuery};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use white_city_wire::read::{QUERY_BYTES_MAX, QUERY_PATH};
+use white_city_wire::{
+    limits::TX_BYTES_MAX,
+    read::{QUERY_BYTES_MAX, QUERY_PATH, SUBMIT_PATH},
+};
 
 use crate::halt::Halt;
 
 /// Most connections at once of a replica; more are closed, and their clients ask by way of CometBFT. Each takes a file.
 pub const CONNECTIONS_MAX: usize = 512;
+/// Memory for requests that are being read, bytes; who finds none goes to CometBFT.
+const BODIES_BYTES: usize = 64 << 20;
 /// How long a connection may be without a whole request.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(10);
-/// Memory for what a connection has read, bytes: a question with its headers.
+/// Memory for what a connection has read and not yet handed over, bytes.
 const BUFFER_BYTES: usize = 16 << 10;
 
 /// A port that clients can connect to.
-pub struct QueryPort {
+pub struct DirectPort {
     listener: TcpListener,
     address: SocketAddr,
     permits: Arc<Semaphore>,
 }
 
-impl QueryPort {
+impl DirectPort {
     /// Binds an address with a port, `127.0.0.1:26660`, for at most `connections` at once; port 0 is any that is free.
     ///
     /// # Errors
@@ -80,7 +90,7 @@ impl QueryPort {
     /// When the threads can't be started.
     pub fn serve<A: Application + Sync>(self, application: &A, halt: &Halt) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("query-port")
+            .thread_name("direct-port")
             .enable_all()
             .build()?;
         let (application, halt) = (application.clone(), halt.clone());
@@ -88,7 +98,7 @@ impl QueryPort {
             runtime.block_on(async move {
                 match tokio::net::TcpListener::from_std(self.listener) {
                     Ok(listener) => accept(listener, self.permits, application, halt).await,
-                    Err(error) => tracing::error!(%error, "the query port isn't served"),
+                    Err(error) => tracing::error!(%error, "the direct port isn't served"),
                 }
             });
         })?;
@@ -102,6 +112,7 @@ async fn accept<A: Application + Sync>(
     application: A,
     halt: Halt,
 ) {
+    let bodies = Arc::new(Semaphore::new(BODIES_BYTES));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&permits).try_acquire_owned() {
@@ -110,13 +121,14 @@ async fn accept<A: Application + Sync>(
                         stream,
                         application.clone(),
                         halt.clone(),
+                        Arc::clone(&bodies),
                         permit,
                     ));
                 }
-                Err(_) => tracing::debug!("the query port has too many connections"),
+                Err(_) => tracing::debug!("the direct port has too many connections"),
             },
             Err(error) => {
-                tracing::warn!(%error, "a connection to the query port could not be accepted");
+                tracing::warn!(%error, "a connection to the direct port could not be accepted");
                 // Files may have run out: that lasts.
                 sleep(Duration::from_millis(50)).await;
             }
@@ -128,13 +140,14 @@ async fn connection<A: Application + Sync>(
     stream: TcpStream,
     application: A,
     halt: Halt,
+    bodies: Arc<Semaphore>,
     _permit: OwnedSemaphorePermit,
 ) {
     // An answer is written at once, or its end would wait for the other side's acknowledgement.
     let _ = stream.set_nodelay(true);
     let answering = service_fn(|request| {
-        let (application, halt) = (application.clone(), halt.clone());
-        async move { answer(&application, &halt, request).await }
+        let (application, halt, bodies) = (application.clone(), halt.clone(), Arc::clone(&bodies));
+        async move { answer(&application, &halt, &bodies, request).await }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -143,7 +156,7 @@ async fn connection<A: Application + Sync>(
         .serve_connection(TokioIo::new(stream), answering)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection to the query port ends");
+        tracing::debug!(%error, "a connection to the direct port ends");
     }
 }
 
@@ -155,32 +168,52 @@ struct Halted;
 async fn answer<A: Application>(
     application: &A,
     halt: &Halt,
+    bodies: &Semaphore,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Halted> {
-    if request.uri().path() != QUERY_PATH {
-        return Ok(refused(StatusCode::NOT_FOUND));
-    }
+    let max = match request.uri().path() {
+        QUERY_PATH => QUERY_BYTES_MAX,
+        SUBMIT_PATH => TX_BYTES_MAX,
+        _ => return Ok(refused(StatusCode::NOT_FOUND)),
+    };
     if request.method() != Method::POST {
         return Ok(refused(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let limit = usize::try_from(QUERY_BYTES_MAX).unwrap_or(usize::MAX);
-    let body = Limited::new(request.into_body(), limit).collect();
-    let data = match timeout(BODY, body).await {
+    let is_tx = request.uri().path() == SUBMIT_PATH;
+    let length = request.body().size_hint().upper();
+    let Some(length) = length.and_then(|length| u32::try_from(length).ok()) else {
+        return Ok(refused(StatusCode::LENGTH_REQUIRED));
+    };
+    if length > max {
+        return Ok(refused(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let Ok(_room) = bodies.try_acquire_many(length) else {
+        return Ok(refused(StatusCode::SERVICE_UNAVAILABLE));
+    };
+    let data = match timeout(BODY, request.into_body().collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return Ok(refused(StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(_)) => return Ok(refused(StatusCode::BAD_REQUEST)),
         Err(_) => return Ok(refused(StatusCode::REQUEST_TIMEOUT)),
     };
-    let query = RequestQuery {
-        path: QUERY_PATH.into(),
-        data,
-        ..Default::default()
+    let answering = || match is_tx {
+        true => application
+            .check_tx(RequestCheckTx {
+                tx: data,
+                r#type: CheckTxType::New.into(),
+            })
+            .encode_to_vec(),
+        false => application
+            .query(RequestQuery {
+                path: QUERY_PATH.into(),
+                data,
+                ..Default::default()
+            })
+            .encode_to_vec(),
     };
     // A panic is a defect, and a replica with one must not go on half alive.
-    let answered = catch_unwind(AssertUnwindSafe(|| {
-        application.query(query).encode_to_vec()
-    }));
+    let answered = catch_unwind(AssertUnwindSafe(answering));
     if answered.is_err() {
-        halt.halt("answering a query panicked: see the message above".into());
+        halt.halt("a request at the direct port panicked: see the message above".into());
     }
     let answered = answered.ok().filter(|_| !halt.is_halted()).ok_or(Halted)?;
     let mut response = Response::new(Full::from(answered));
@@ -191,7 +224,8 @@ async fn answer<A: Application>(
 
 fn refused(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(format!(
-        "expected POST {QUERY_PATH} with a query of at most {QUERY_BYTES_MAX} bytes\n"
+        "expected POST {QUERY_PATH} with a query of at most {QUERY_BYTES_MAX} bytes, or POST {SUBMIT_PATH} with a transaction of \
+         at most {TX_BYTES_MAX}\n"
     )));
     *response.status_mut() = status;
     response

@@ -1,15 +1,19 @@
-//! A replica's query port, where it answers itself: the same answers without CometBFT and its JSON.
+//! A replica's direct port, where it answers itself: the same answers without CometBFT and its JSON, and transactions past its
+//! mempool.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use prost::Message as _;
+use prost::Message;
 use reqwest::Url;
-use tendermint_proto::v0_38::abci::ResponseQuery;
+use tendermint_proto::v0_38::abci::{ResponseCheckTx, ResponseQuery};
 use tokio::time::Instant;
-use white_city_wire::read::{QUERY_PATH, QUERY_PORT_HINT};
+use white_city_wire::{
+    Refusal,
+    read::{BLOCK_COMES, DIRECT_PORT_HINT},
+};
 
 use super::{
     ReadError,
@@ -19,9 +23,9 @@ use super::{
 /// How long a port isn't tried again at which nothing useful was heard.
 const AVOIDED: Duration = Duration::from_secs(60);
 
-/// What is known of one replica's query port.
+/// What is known of one replica's direct port.
 #[derive(Default)]
-pub(super) struct QueryPort(Mutex<Known>);
+pub(super) struct DirectPort(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -30,11 +34,11 @@ struct Known {
     avoided: Option<(u16, Instant)>,
 }
 
-impl QueryPort {
+impl DirectPort {
     /// Notes what an answer of the RPC says beside itself. The replica may say anything: the port is only ever looked for at the
     /// RPC's own host, and what is heard there has to prove itself like everything else.
     pub(super) fn note(&self, info: &str, now: Instant) {
-        let port = info.strip_prefix(QUERY_PORT_HINT);
+        let port = info.strip_prefix(DIRECT_PORT_HINT);
         let port = port.and_then(|port| port.parse().ok());
         let mut known = self.lock();
         let avoided = known.avoided.filter(|(_, until)| now < *until);
@@ -43,7 +47,7 @@ impl QueryPort {
     }
 
     /// Where to ask; `None` where only the RPC is left: no port is known, or the RPC isn't reached directly and in the clear.
-    pub(super) fn url(&self, rpc: &Url) -> Option<Url> {
+    pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
         let port = self.lock().port?;
         let is_plain = rpc.scheme() == "http"
             && rpc.path() == "/"
@@ -51,7 +55,7 @@ impl QueryPort {
             && rpc.password().is_none();
         let mut url = is_plain.then(|| rpc.clone())?;
         url.set_port(Some(port)).ok()?;
-        url.set_path(QUERY_PATH);
+        url.set_path(path);
         Some(url)
     }
 
@@ -68,7 +72,7 @@ impl QueryPort {
     }
 }
 
-/// Asks at a query port.
+/// Asks at a direct port.
 ///
 /// # Errors
 /// Why there was no answer and no refusal either.
@@ -77,14 +81,7 @@ pub(super) async fn ask(
     url: Url,
     query: Vec<u8>,
 ) -> Result<Result<Vec<u8>, ReadError>, String> {
-    let response = http.post(url).body(query).send().await;
-    let response = response.map_err(|error| reason_of(&error))?;
-    let status = response.status();
-    if status != reqwest::StatusCode::OK {
-        return Err(format!("HTTP status {status}"));
-    }
-    let body = bounded_body(response).await?;
-    let response = ResponseQuery::decode(&body[..]).map_err(|error| error.to_string())?;
+    let response: ResponseQuery = post(http, url, query).await?;
     Ok(match response.code {
         0 => Ok(response.value.into()),
         code => Err(ReadError::Refused {
@@ -92,6 +89,51 @@ pub(super) async fn ask(
             text: shown(&response.log),
         }),
     })
+}
+
+/// What a replica said to a transaction at its direct port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handed {
+    /// It has it, and a block comes that can have it, too.
+    Coming,
+    /// It has it, but nothing makes a block of it.
+    Idle,
+    /// It doesn't take it.
+    Refused,
+}
+
+/// Hands a transaction over at a direct port.
+///
+/// # Errors
+/// Why nothing is known of it.
+pub(super) async fn hand_over(
+    http: &reqwest::Client,
+    url: Url,
+    tx: Vec<u8>,
+) -> Result<Handed, String> {
+    let response: ResponseCheckTx = post(http, url, tx).await?;
+    Ok(match response.code {
+        0 if response.info == BLOCK_COMES => Handed::Coming,
+        0 => Handed::Idle,
+        // Its last block is older than the party's, and it keeps the entry until the round opens; or the board has it.
+        code if Refusal::is_round_not_open(code) || Refusal::is_stored(code) => Handed::Coming,
+        _ => Handed::Refused,
+    })
+}
+
+async fn post<T: Message + Default>(
+    http: &reqwest::Client,
+    url: Url,
+    body: Vec<u8>,
+) -> Result<T, String> {
+    let response = http.post(url).body(body).send().await;
+    let response = response.map_err(|error| reason_of(&error))?;
+    let status = response.status();
+    if status != reqwest::StatusCode::OK {
+        return Err(format!("HTTP status {status}"));
+    }
+    let body = bounded_body(response).await?;
+    T::decode(&body[..]).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -104,21 +146,21 @@ mod tests {
 
     #[test]
     fn the_port_is_looked_for_at_the_rpcs_own_host_where_that_is_reached_directly() {
-        let (port, now) = (QueryPort::default(), Instant::now());
-        let at = |url| port.url(&rpc(url)).map(String::from);
+        let (port, now) = (DirectPort::default(), Instant::now());
+        let at = |url| port.url(&rpc(url), "/v1").map(String::from);
         assert_eq!(at("http://a:1"), None);
         for nothing in [
             "",
-            "query-port=",
-            "query-port=0",
-            "query-port=65536",
+            "direct-port=",
+            "direct-port=0",
+            "direct-port=65536",
             "17",
-            "query-port=17 ",
+            "direct-port=17 ",
         ] {
             port.note(nothing, now);
             assert_eq!(at("http://a:1"), None, "{nothing}");
         }
-        port.note("query-port=17", now);
+        port.note("direct-port=17", now);
         assert_eq!(at("http://a:1").as_deref(), Some("http://a:17/v1"));
         assert_eq!(at("http://[::1]:1/").as_deref(), Some("http://[::1]:17/v1"));
         for other in ["https://a", "http://a/rpc", "http://u:p@a", "http://u@a"] {
@@ -128,20 +170,23 @@ mod tests {
 
     #[test]
     fn a_port_where_nothing_was_heard_is_left_alone_for_a_while_and_another_one_is_not() {
-        let (port, now) = (QueryPort::default(), Instant::now());
-        let at = || port.url(&rpc("http://a:1")).and_then(|url| url.port());
-        port.note("query-port=17", now);
+        let (port, now) = (DirectPort::default(), Instant::now());
+        let at = || {
+            port.url(&rpc("http://a:1"), "/v1")
+                .and_then(|url| url.port())
+        };
+        port.note("direct-port=17", now);
         port.avoid(now);
         port.avoid(now);
         assert_eq!(at(), None);
-        port.note("query-port=17", now);
+        port.note("direct-port=17", now);
         assert_eq!(at(), None);
-        port.note("query-port=18", now);
+        port.note("direct-port=18", now);
         assert_eq!(at(), Some(18));
         let later = now + AVOIDED - Duration::from_millis(1);
-        port.note("query-port=17", later);
+        port.note("direct-port=17", later);
         assert_eq!(at(), None);
-        port.note("query-port=17", now + AVOIDED);
+        port.note("direct-port=17", now + AVOIDED);
         assert_eq!(at(), Some(17));
     }
 }

@@ -1,0 +1,62 @@
+//! Sending as clients do: to the replicas themselves where a block comes, and otherwise to one engine.
+
+use futures::{StreamExt as _, future::join_all};
+use prost::Message as _;
+use serde_json::json;
+use tendermint_proto::v0_38::abci::ResponseCheckTx;
+use white_city_client::wire::{
+    pb::{self, query::Question},
+    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_PATH, SUBMIT_PATH, encode_query},
+};
+
+use crate::{engine, world::World};
+
+/// Sends to the replicas of one network.
+pub struct Sender {
+    http: reqwest::Client,
+    urls: Vec<String>,
+    direct: Vec<String>,
+}
+
+impl Sender {
+    /// Asks all replicas for their direct ports.
+    pub async fn new(world: &World) -> Self {
+        let http = reqwest::Client::new();
+        let urls = world.net.rpc_urls().to_vec();
+        let mut direct = Vec::new();
+        for url in &urls {
+            let port = port(&http, url).await;
+            let (host, _) = url.rsplit_once(':').unwrap();
+            direct.push(format!("{host}:{port}{SUBMIT_PATH}"));
+        }
+        Self { http, urls, direct }
+    }
+
+    /// Sends a transaction; `at` says whose engine gets it if one has to.
+    pub async fn send(&self, at: usize, tx: &[u8]) {
+        let handing = self.direct.iter().map(async |url| {
+            let answer = self.http.post(url).body(tx.to_vec()).send().await;
+            let answer = ResponseCheckTx::decode(answer.unwrap().bytes().await.unwrap());
+            answer.unwrap().info == BLOCK_COMES
+        });
+        if !join_all(handing).await.into_iter().all(|comes| comes) {
+            engine::submit(&self.http, &self.urls[at % self.urls.len()], tx).await;
+        }
+    }
+
+    /// Sends all of them, so many at once.
+    pub async fn flood(&self, txs: &[Vec<u8>], at_once: usize) {
+        let sending = futures::stream::iter(txs.iter().enumerate());
+        let sending = sending.map(|(at, tx)| self.send(at, tx));
+        sending.buffer_unordered(at_once).collect::<Vec<_>>().await;
+    }
+}
+
+/// The port that a replica's answers name.
+async fn port(http: &reqwest::Client, url: &str) -> String {
+    let query = hex::encode(encode_query(Question::Params(pb::ParamsQuery {})));
+    let params = json!({ "path": QUERY_PATH, "data": query, "height": "0", "prove": false });
+    let answer = engine::call(http, url, "abci_query", &params).await;
+    let info = answer["result"]["response"]["info"].as_str().unwrap();
+    info.strip_prefix(DIRECT_PORT_HINT).unwrap().to_owned()
+}

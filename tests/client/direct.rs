@@ -1,0 +1,170 @@
+//! Asking a replica itself, at its direct port.
+
+use white_city_client::Session;
+use white_city_tests::tampering::{Change, DirectPort, Mutator, Proxy, Sort, mutators};
+
+use crate::world::{World, closed, post, spec, world};
+
+/// How often was asked at the direct port, and how often by way of the RPC.
+fn asked(proxy: &Proxy) -> (u64, u64) {
+    let requests = proxy.requests();
+    let count = |what: &str| requests.get(what).copied().unwrap_or(0);
+    let direct = count("direct port");
+    (direct, count("abci_query 0") - direct)
+}
+
+/// A session of one party that has posted six rounds by way of these proxies.
+async fn six_rounds(world: &World, proxies: &[&Proxy]) -> Session {
+    let id = world.open(spec(1)).await;
+    let urls: Vec<String> = proxies.iter().map(|proxy| proxy.url()).collect();
+    let session = world.client_of(&urls, 0).session(id).await;
+    let mut session = session.unwrap();
+    session.join().await.unwrap();
+    session.wait_ready().await.unwrap();
+    for round in 1..=6 {
+        post(std::slice::from_mut(&mut session), round).await;
+        closed(std::slice::from_mut(&mut session), round).await;
+    }
+    session
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_asked_itself_once_an_answer_has_named_its_port() {
+    let world = world().await;
+    let proxy = world.proxy().await;
+    proxy.show_direct_port(DirectPort::Own);
+    six_rounds(&world, &[&proxy]).await;
+    let (direct, by_rpc) = asked(&proxy);
+    // Several questions may have been on their way before the first answer.
+    assert!(direct >= 7 && by_rpc <= 4, "{direct}, {by_rpc}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_port_says_nothing_useful_the_rpc_is_asked_and_the_port_left_alone() {
+    let world = world().await;
+    let proxy = world.proxy().await;
+    proxy.show_direct_port(DirectPort::Refusing);
+    let session = six_rounds(&world, &[&proxy]).await;
+    let (direct, by_rpc) = asked(&proxy);
+    assert!((1..=4).contains(&direct), "{direct}");
+    assert!(by_rpc >= 7, "{by_rpc}");
+    drop(session);
+    assert_eq!(world.client(0).lies(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lies_at_its_port_is_named_as_one_who_lies_at_its_rpc() {
+    let world = world().await;
+    let (liar, honest) = (world.proxy().await, world.proxy().await);
+    liar.show_direct_port(DirectPort::Own);
+    let mut ways = mutators();
+    let is_lie = |way: &Mutator| way.sort == Sort::Lie && matches!(way.change, Change::Answer(_));
+    ways.retain(is_lie);
+    let id = world.open(spec(1)).await;
+    let urls = [liar.url(), honest.url()];
+    let client = world.client_of(&urls, 0);
+    // The first answer names the port.
+    client.status().await.unwrap();
+    liar.tamper(&ways, 100);
+    let (_, by_rpc) = asked(&liar);
+    let mut session = client.session(id).await.unwrap();
+    session.join().await.unwrap();
+    session.wait_ready().await.unwrap();
+    let lies = client.lies();
+    assert!(!lies.is_empty());
+    assert!(lies.iter().all(|lie| lie.replica == liar.url()));
+    let (direct, still_by_rpc) = asked(&liar);
+    assert!(direct > 0);
+    assert_eq!(still_by_rpc, by_rpc);
+}
+
+/// Four addresses of the board, each with a direct port, and a session of one party that has looked at all of them.
+async fn four(world: &World) -> (Vec<Proxy>, Session) {
+    let mut proxies = Vec::new();
+    for _ in 0..4 {
+        let proxy = world.proxy().await;
+        proxy.show_direct_port(DirectPort::Own);
+        proxies.push(proxy);
+    }
+    let id = world.open(spec(1)).await;
+    let urls: Vec<String> = proxies.iter().map(Proxy::url).collect();
+    let session = world.client_of(&urls, 0).session(id).await;
+    (proxies, session.unwrap())
+}
+
+/// How many transactions each proxy got at its direct port, and how many all of them at their RPC.
+fn sent(proxies: &[Proxy]) -> (Vec<usize>, usize) {
+    let handed = proxies.iter().map(|proxy| proxy.handed().len());
+    let sent = proxies.iter().map(|proxy| proxy.sent().len());
+    (handed.collect(), sent.sum())
+}
+
+async fn join_and_post(session: &mut Session) {
+    session.join().await.unwrap();
+    session.wait_ready().await.unwrap();
+    for round in 1..=6 {
+        post(std::slice::from_mut(session), round).await;
+        closed(std::slice::from_mut(session), round).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_handed_over_to_all_replicas_and_to_no_engine_while_blocks_come() {
+    let world = world().await;
+    let (proxies, mut session) = four(&world).await;
+    join_and_post(&mut session).await;
+    // On a machine that stood still for a third of a second one of them may have gone to an engine, too.
+    let (handed, by_rpc) = sent(&proxies);
+    assert_eq!(handed, [7; 4]);
+    assert!(by_rpc <= 4, "{by_rpc}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_block_comes_at_one_of_them_an_engine_gets_the_entry_too() {
+    let world = world().await;
+    let (proxies, mut session) = four(&world).await;
+    proxies[2].show_direct_port(DirectPort::Idle);
+    join_and_post(&mut session).await;
+    let (handed, by_rpc) = sent(&proxies);
+    assert_eq!(handed, [7; 4]);
+    assert!(by_rpc >= 7, "{by_rpc}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_one_of_the_ports_entries_go_to_an_engine_alone() {
+    let world = world().await;
+    let (proxies, mut session) = four(&world).await;
+    proxies[1].show_direct_port(DirectPort::Refusing);
+    join_and_post(&mut session).await;
+    let (handed, by_rpc) = sent(&proxies);
+    // It is noticed once: by a question, or by an entry.
+    assert!(handed.iter().all(|handed| *handed <= 1), "{handed:?}");
+    assert!(by_rpc >= 6, "{by_rpc}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_entry_goes_to_an_engine_alone() {
+    let world = world().await;
+    let proxy = world.proxy().await;
+    proxy.show_direct_port(DirectPort::Own);
+    // With what is around it, 64 KiB are the most that is handed over.
+    let around = 256;
+    let max = 64 << 10;
+    let large = spec(1).payloads(max, 0);
+    let id = world.open(large).await;
+    let session = world.client_of(&[proxy.url()], 0).session(id).await;
+    let mut session = session.unwrap();
+    session.join().await.unwrap();
+    session.wait_ready().await.unwrap();
+    let sizes = |txs: Vec<Vec<u8>>| txs.iter().map(Vec::len).max().unwrap_or(0);
+    for (round, bytes) in [(1, max - around), (2, max)] {
+        session
+            .post(round, vec![1; bytes as usize], Vec::new())
+            .await
+            .unwrap();
+        session.wait_round_closed(round).await.unwrap();
+    }
+    assert!(sizes(proxy.handed()) > 60_000);
+    assert!(sizes(proxy.handed()) <= 64 << 10);
+    assert!(sizes(proxy.sent()) > 64 << 10);
+}

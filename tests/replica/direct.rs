@@ -1,0 +1,260 @@
+//! The direct port: the same answers as CometBFT gets, within limits.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use prost::Message as _;
+use tendermint_abci::Application as _;
+use tendermint_proto::v0_38::abci::{
+    RequestFinalizeBlock, RequestQuery, ResponseCheckTx, ResponseQuery,
+};
+use white_city_replica::{Config, direct::DirectPort};
+use white_city_tests::party::Party;
+use white_city_wire::{
+    limits::TX_BYTES_MAX,
+    pb::{ParamsQuery, query::Question},
+    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_BYTES_MAX, QUERY_PATH, encode_query},
+};
+
+use crate::chain::{Chain, naive};
+
+const CONNECTIONS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Served {
+    chain: Chain,
+    address: SocketAddr,
+}
+
+/// A replica that serves a direct port and says so.
+fn served() -> Served {
+    serve(Chain::new(&naive()), CONNECTIONS)
+}
+
+fn serve(chain: Chain, connections: usize) -> Served {
+    let port = DirectPort::bind("127.0.0.1:0", connections).unwrap();
+    let address = port.address();
+    chain.replica.announce_direct_port(address.port());
+    port.serve(&chain.replica, chain.replica.halt()).unwrap();
+    Served { chain, address }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a request and reads its answer; `None` when the connection is closed instead.
+fn exchange(stream: &mut TcpStream, line: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: replica\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    // Whoever refuses early doesn't read the rest.
+    let _ = stream.write_all(body);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    let length = length.split("\r\n").next().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((status, body))
+}
+
+fn params() -> Vec<u8> {
+    encode_query(Question::Params(ParamsQuery {}))
+}
+
+#[test]
+fn the_same_is_answered_as_by_way_of_the_engine_and_the_answer_names_the_port() {
+    let mut served = served();
+    served.chain.block(&[]);
+    let mut stream = connect(served.address);
+    for data in [params(), b"no query".to_vec(), Vec::new()] {
+        let (status, body) = exchange(&mut stream, "POST /v1", &data).unwrap();
+        assert_eq!(status, 200);
+        let answer = ResponseQuery::decode(&body[..]).unwrap();
+        let by_engine = served.chain.replica.query(RequestQuery {
+            path: QUERY_PATH.into(),
+            data: data.clone().into(),
+            ..Default::default()
+        });
+        assert_eq!(answer, by_engine);
+        match answer.code {
+            0 => assert_eq!(
+                answer.info,
+                format!("{DIRECT_PORT_HINT}{}", served.address.port())
+            ),
+            _ => assert_ne!(data, params()),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_query_is_refused_and_the_connection_goes_on() {
+    let served = served();
+    let mut stream = connect(served.address);
+    for (line, refused) in [
+        ("POST /", 404),
+        ("POST /v1/", 404),
+        ("GET /v1/tx", 405),
+        ("GET /v1", 405),
+        ("PUT /v1", 405),
+    ] {
+        assert_eq!(
+            exchange(&mut stream, line, b"").unwrap().0,
+            refused,
+            "{line}"
+        );
+    }
+    for (line, max) in [("POST /v1", QUERY_BYTES_MAX), ("POST /v1/tx", TX_BYTES_MAX)] {
+        let max = max as usize;
+        for (size, status) in [(max - 1, 200), (max, 200), (max + 1, 413)] {
+            let answer = exchange(&mut connect(served.address), line, &vec![0; size]);
+            assert_eq!(answer.unwrap().0, status, "{size} bytes");
+        }
+    }
+    // More than anybody would read.
+    let line = format!("POST /{}", "v".repeat(64 << 10));
+    let answer = exchange(&mut connect(served.address), &line, b"");
+    assert!(answer.is_none_or(|(status, _)| status >= 400));
+    assert_eq!(exchange(&mut stream, "POST /v1", &params()).unwrap().0, 200);
+    assert!(!served.chain.replica.halt().is_halted());
+}
+
+#[test]
+fn connections_are_limited_and_those_that_are_there_go_on() {
+    let served = served();
+    let ask =
+        |stream: &mut TcpStream| exchange(stream, "POST /v1", &params()).map(|(status, _)| status);
+    let mut all: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(served.address)).collect();
+    for stream in &mut all {
+        assert_eq!(ask(stream), Some(200));
+    }
+    assert_eq!(ask(&mut connect(served.address)), None);
+    assert_eq!(ask(&mut all[0]), Some(200));
+    drop(all.pop());
+    let again = std::time::Instant::now() + PATIENCE;
+    while ask(&mut connect(served.address)).is_none() {
+        assert!(std::time::Instant::now() < again);
+    }
+}
+
+#[test]
+fn a_replica_that_has_halted_answers_nobody_any_more() {
+    let served = served();
+    let mut stream = connect(served.address);
+    assert_eq!(exchange(&mut stream, "POST /v1", &params()).unwrap().0, 200);
+    served.chain.replica.finalize_block(RequestFinalizeBlock {
+        height: 1,
+        ..Default::default()
+    });
+    assert!(served.chain.replica.halt().is_halted());
+    assert_eq!(exchange(&mut stream, "POST /v1", &params()), None);
+    assert_eq!(
+        exchange(&mut connect(served.address), "POST /v1", &params()),
+        None
+    );
+}
+
+/// Hands a transaction over; whether it is taken and a block comes, or the code of its refusal.
+fn hand_over(served: &Served, tx: &[u8]) -> Result<bool, u32> {
+    let (status, body) = exchange(&mut connect(served.address), "POST /v1/tx", tx).unwrap();
+    assert_eq!(status, 200);
+    let answer = ResponseCheckTx::decode(&body[..]).unwrap();
+    match answer.code {
+        0 => Ok(answer.info == BLOCK_COMES),
+        code => Err(code),
+    }
+}
+
+#[test]
+fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes() {
+    let config = Config {
+        proposal_wait_ms: 1,
+        ..Config::default()
+    };
+    let mut served = serve(Chain::new(&config), CONNECTIONS);
+    let parties = Party::several(4);
+    let session = served.chain.running(&parties);
+    let posts: Vec<Vec<u8>> = (0..4)
+        .map(|index| served.chain.post(&parties, session, index, b"word"))
+        .collect();
+    // The joins have changed the state: the engine makes a block at once.
+    assert_eq!(hand_over(&served, &posts[0]), Ok(true));
+    assert_eq!(hand_over(&served, &posts[0]), Ok(true), "again");
+    let block = served.chain.propose(&[], 1 << 20);
+    assert_eq!(block[1..], [posts[0].clone()], "the engine knew of nothing");
+    // Too late for this one, which changes the state: another one follows.
+    assert_eq!(hand_over(&served, &posts[1]), Ok(true));
+    served.chain.decide(block).unwrap();
+    let block = served.chain.propose(&[], 1 << 20);
+    assert_eq!(block[1..], [posts[1].clone()]);
+    served.chain.decide(block).unwrap();
+    // This one changes nothing, and nothing follows it.
+    let empty = served.chain.propose(&[], 1 << 20);
+    assert_eq!(empty.len(), 1);
+    assert_eq!(hand_over(&served, &posts[2]), Ok(false), "too late for it");
+    served.chain.decide(empty).unwrap();
+    assert_eq!(hand_over(&served, &posts[3]), Ok(false));
+    let block = served.chain.propose(&[], 1 << 20);
+    assert_eq!(block.len(), 3, "they are there when a block comes");
+    served.chain.decide(block).unwrap();
+    assert_eq!(hand_over(&served, &posts[3]), Err(64), "the board has it");
+    assert_eq!(hand_over(&served, b"no transaction"), Err(17));
+}
+
+#[test]
+fn where_proposals_dont_wait_only_the_engine_brings_transactions() {
+    let mut served = served();
+    let parties = Party::several(2);
+    let session = served.chain.running(&parties);
+    let post = served.chain.post(&parties, session, 0, b"word");
+    assert_eq!(hand_over(&served, &post), Ok(false));
+}
+
+#[test]
+fn requests_that_are_being_read_take_a_bounded_memory() {
+    let served = serve(Chain::new(&naive()), 200);
+    // 64 MiB in all.
+    let fit = (64 << 20) / TX_BYTES_MAX as usize;
+    let head =
+        format!("POST /v1/tx HTTP/1.1\r\nhost: replica\r\ncontent-length: {TX_BYTES_MAX}\r\n\r\n");
+    let large = vec![0; TX_BYTES_MAX as usize];
+    let begun = || {
+        let mut stream = connect(served.address);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let mut waiting: Vec<TcpStream> = (0..fit).map(|_| begun()).collect();
+    let ask =
+        || exchange(&mut connect(served.address), "POST /v1/tx", &large).map(|(status, _)| status);
+    let until = std::time::Instant::now() + PATIENCE;
+    // Whoever isn't read may not hear why. One that was faster than those that wait has taken the place of one of them.
+    while ask() == Some(200) {
+        assert!(std::time::Instant::now() < until);
+        waiting.push(begun());
+    }
+    // Small ones still fit.
+    assert_eq!(
+        exchange(&mut connect(served.address), "POST /v1", &params())
+            .unwrap()
+            .0,
+        200
+    );
+    drop(waiting);
+    while ask() != Some(200) {
+        assert!(std::time::Instant::now() < until);
+    }
+}
