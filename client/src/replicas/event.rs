@@ -17,6 +17,14 @@ pub(crate) struct Standing {
     pub(crate) culprits: usize,
 }
 
+impl Standing {
+    /// Whether all that has changed since is that more slots of the same round are filled.
+    pub(crate) fn is_filled_further(&self, before: &Self) -> bool {
+        let filled = before.filled;
+        self.filled > filled && Self { filled, ..*self } == *before
+    }
+}
+
 /// A new block, and how the sessions stand that it has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BlockEvent {

@@ -16,6 +16,8 @@ const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(2));
 /// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
 const COALESCE: Duration = Duration::from_millis(5);
+/// How long entries of others, in a round that hasn't closed by them, wait for more: most often the next block closes it.
+const PARTIAL: Duration = Duration::from_millis(100);
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
 
@@ -68,6 +70,8 @@ pub(crate) struct Wakeups {
     blocks: u64,
     /// It knows of news and hasn't looked yet, or was stopped while it looked.
     has_news: bool,
+    /// When it first heard that its round was filled further, and of nothing else, since it looked.
+    partial: Option<Instant>,
     pause: Duration,
     /// Before then, blocks wake nobody.
     not_before: Instant,
@@ -85,6 +89,7 @@ impl Wakeups {
             standing: None,
             blocks,
             has_news: false,
+            partial: None,
             pause: POLL.0,
             not_before: Instant::now(),
             woken_by: Wake::Timer,
@@ -109,12 +114,14 @@ impl Wakeups {
                 self.not_before = Instant::now() + COALESCE;
                 return Wake::Block;
             }
+            let filled = self.partial.map(|since| since + PARTIAL);
             tokio::select! {
                 changed = self.seen.changed() => if changed.is_err() {
                     // Nobody follows any more: only the timer is left.
                     sleep_until(until).await;
                     return self.slower();
                 },
+                () = sleep_until(filled.unwrap_or(until)), if filled.is_some() => self.has_news = true,
                 () = sleep_until(until) => return self.slower(),
             }
         }
@@ -125,21 +132,28 @@ impl Wakeups {
         let seen = self.seen.borrow_and_update();
         let new = usize::try_from(seen.blocks.saturating_sub(self.blocks)).unwrap_or(usize::MAX);
         self.blocks = seen.blocks;
-        let mut unheard = seen.recent.iter().rev().take(new);
         self.has_news |= new > seen.recent.len();
-        self.has_news |= unheard.any(|block| match block {
-            None => true,
-            Some(block) => {
-                let standing = block.sessions.get(&self.session);
-                standing.is_some() && standing != self.standing.as_ref()
+        for block in seen.recent.iter().rev().take(new) {
+            let Some(block) = block else {
+                self.has_news = true;
+                continue;
+            };
+            match (block.sessions.get(&self.session), &self.standing) {
+                (None, _) => {}
+                (Some(now), Some(before)) if now == before => {}
+                (Some(now), Some(before)) if now.is_filled_further(before) => {
+                    self.partial.get_or_insert_with(Instant::now);
+                }
+                (Some(_), _) => self.has_news = true,
             }
-        });
+        }
         self.has_news
     }
 
     /// The waiter has looked to the end, whatever it saw: there are no news that it hasn't tried to read.
     pub(crate) const fn has_looked(&mut self) {
         self.has_news = false;
+        self.partial = None;
     }
 
     fn slower(&mut self) -> Wake {
@@ -200,6 +214,54 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_round_that_fills_is_looked_at_when_it_closes_or_a_little_later() {
+        let (sender, mut wakeups) = waiter();
+        wakeups.has_read(standing(1));
+        wakeups.hurry();
+        let tell = |height, now| {
+            let sessions = BTreeMap::from([(MINE, now)]);
+            sender.send_modify(|seen| seen.note(Some(BlockEvent { height, sessions })));
+        };
+        let began = Instant::now();
+        tell(5, standing(2));
+        assert!(!wakeups.is_news());
+        tell(6, standing(3));
+        assert_eq!(wakeups.next().await, Wake::Block);
+        assert!(began.elapsed() >= PARTIAL);
+        wakeups.has_looked();
+        wakeups.has_read(standing(3));
+        tell(7, standing(4));
+        let began = Instant::now();
+        let closed = Standing {
+            open_round: 2,
+            ..standing(0)
+        };
+        tell(8, closed);
+        assert_eq!(wakeups.next().await, Wake::Block);
+        assert!(began.elapsed() < PARTIAL);
+        wakeups.has_looked();
+        wakeups.has_read(closed);
+        for (height, other) in [
+            Standing { left: 1, ..closed },
+            Standing {
+                culprits: 1,
+                ..closed
+            },
+            Standing {
+                status: 3,
+                ..closed
+            },
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            tell(9 + height as u64, other);
+            assert!(wakeups.is_news(), "{other:?}");
+            wakeups.has_looked();
+        }
+    }
+
+    #[tokio::test]
     async fn a_flood_of_events_wakes_at_most_once_in_a_while() {
         let (sender, mut wakeups) = waiter();
         let began = Instant::now();
@@ -231,7 +293,7 @@ mod tests {
         assert!(tell(woken, None), "nobody knows what happened");
         woken.has_read(standing(4));
         assert!(!tell(woken, block(20, MINE, 4)), "what was read already");
-        assert!(tell(woken, block(21, MINE, 5)));
+        assert!(!tell(woken, block(21, MINE, 5)), "not at once");
         for height in 22..=22 + BLOCKS_KEPT as u64 {
             sender.send_modify(|seen| seen.note(block(height, other, 1)));
         }
