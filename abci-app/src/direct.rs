@@ -45,7 +45,7 @@ use white_city_wire::{
 use crate::halt::Halt;
 
 /// Most connections at once of a replica; more are closed, and their clients ask by way of CometBFT. Each takes a file.
-pub const CONNECTIONS_MAX: usize = 512;
+pub const CONNECTIONS_MAX: usize = 900;
 /// Memory for requests that are being read, bytes; who finds none goes to CometBFT.
 const BODIES_BYTES: usize = 64 << 20;
 /// How long a connection may be without a whole request.

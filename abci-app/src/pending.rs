@@ -161,6 +161,18 @@ impl Pending {
         }
     }
 
+    /// Lets go of what a block has settled. Another entry for the same slot is evidence: its author may have handed one to this
+    /// replica and another one to the next.
+    pub fn settle(&mut self, committed: &VerifiedTx) {
+        let (place, digest) = place(committed);
+        let held = self.held.get(&place).map(|held| Arc::clone(&held.tx));
+        if let Some(other) = held.filter(|held| self::place(held).1 != digest) {
+            self.note_equivocation(signed_entry(committed), &other);
+            self.release(&other);
+        }
+        self.release(committed);
+    }
+
     /// Lets go of a transaction that was committed or refused by a recheck.
     pub fn release(&mut self, tx: &VerifiedTx) {
         let (place, digest) = place(tx);

@@ -216,6 +216,36 @@ fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes()
 }
 
 #[test]
+fn two_entries_that_were_handed_to_different_replicas_become_evidence_when_one_is_on_the_board() {
+    let config = Config {
+        proposal_wait_ms: 1,
+        ..Config::default()
+    };
+    let mut served = serve(Chain::new(&config), CONNECTIONS);
+    let parties = Party::several(3);
+    let session = served.chain.running(&parties);
+    let [one, other] = [b"one", b"two"].map(|words| served.chain.post(&parties, session, 0, words));
+    // Another replica proposes what it got.
+    let mut elsewhere = Chain::new(&config);
+    assert_eq!(elsewhere.running(&parties), session);
+    let block = elsewhere.propose(&[other], 1 << 20);
+    assert_eq!(hand_over(&served, &one), Ok(true));
+    served.chain.decide(block).unwrap();
+    let block = served.chain.propose(&[], 1 << 20);
+    assert_eq!(block.len(), 2, "the evidence");
+    served.chain.decide(block).unwrap();
+    let committed = served.chain.replica.committed().unwrap();
+    let culprits = &committed
+        .state
+        .session(&session)
+        .unwrap()
+        .body()
+        .unwrap()
+        .culprits;
+    assert_eq!(culprits.len(), 1);
+}
+
+#[test]
 fn where_proposals_dont_wait_only_the_engine_brings_transactions() {
     let mut served = served();
     let parties = Party::several(2);

@@ -241,7 +241,7 @@ impl Replica {
     fn tidy_pending(&self, executed: &Executed, height: u64) {
         let mut pending = self.pending();
         for (_, tx) in &executed.txs {
-            pending.release(tx);
+            pending.settle(tx);
         }
         pending.forget_unseen(height);
         if let Some(committed) = self.committed() {

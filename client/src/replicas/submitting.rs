@@ -17,7 +17,7 @@ const FIRST_ALONE: Duration = Duration::from_secs(1);
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
-const HANDED_BYTES_MAX: usize = 64 << 10;
+const HANDED_BYTES_MAX: usize = 128 << 10;
 
 /// What the replicas said to a transaction, as far as they have answered.
 #[derive(Default)]

@@ -18,9 +18,10 @@ use crate::{
     Bench,
     clients::Clients,
     cpu::peak_mib,
-    engine::{Blocks, flood},
+    engine::Blocks,
     report::Report,
     rounds::session,
+    sender::Sender,
     warm_up::warm_up,
     world::{Key, Setup, World, keys},
 };
@@ -96,8 +97,7 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
 /// Opens sessions of one party and ends them.
 struct Filling<'a> {
     world: &'a World,
-    http: reqwest::Client,
-    blocks: Blocks,
+    sender: Sender,
     client: Client,
     key: Key,
     network: NetworkId,
@@ -109,8 +109,7 @@ impl<'a> Filling<'a> {
         let client = world.client(&key);
         Self {
             world,
-            http: reqwest::Client::new(),
-            blocks: Blocks::follow(&world.net.rpc_urls()[0]).await.with_seals(),
+            sender: Sender::new(world).await,
             network: client.network().id,
             client,
             key,
@@ -142,9 +141,11 @@ impl<'a> Filling<'a> {
             joins.push(self.signed(Action::Join(join)).await);
             finishes.push(self.signed(Action::Finish(finish)).await);
         }
+        // Followed only as long as sessions are filled in: that costs the engine, too.
+        let blocks = Blocks::follow(&self.world.net.rpc_urls()[0]);
+        let mut blocks = blocks.await.with_seals();
         for txs in [opens, joins, finishes] {
-            let sending = flood(&self.http, self.world.net.rpc_urls(), &txs, 64);
-            tokio::join!(sending, self.blocks.until(txs.len()));
+            tokio::join!(self.sender.flood(&txs, 64), blocks.until(txs.len()));
         }
     }
 
