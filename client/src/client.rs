@@ -97,8 +97,8 @@ impl Client {
         }
     }
 
-    /// The same client for another identity. Both share their connections, the replica that they follow, and the headers that
-    /// either has verified; nothing of their sessions. For a process that is several parties.
+    /// The same client for another identity. Both share their connections, the replica that they follow, and what either has
+    /// verified (headers, signatures, what opened a session); nothing else of their sessions. For a process that is several parties.
     #[must_use]
     pub fn with_signer(&self, signer: impl Signer + 'static) -> Self {
         Self(Arc::new(Inner {

@@ -122,8 +122,9 @@ impl Session {
         Ok(Arc::new(tx.encode()))
     }
 
-    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry to one
-    /// replica first, which passes it on, everything else and everything later to all of them.
+    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry as
+    /// [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry) does first, everything else and everything later to the
+    /// engines of all replicas.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
         let mut pause = RESEND.0;
         let mut sent: u32 = 0;
