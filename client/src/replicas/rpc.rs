@@ -19,8 +19,8 @@ use crate::{base64_fields::are_base64, error::Error, read::Lie};
 const BODY_BYTES_MAX: usize = 8 << 20;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a connection is kept that isn't needed.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection is kept that isn't needed. CometBFT closes it after ten seconds.
+const IDLE: Duration = Duration::from_secs(5);
 /// Longest text of a replica that is shown, characters.
 const TEXT_CHARS_MAX: usize = 300;
 
@@ -135,10 +135,7 @@ impl Endpoint {
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
                 Ok(answered) => return answered,
-                Err(reason) => {
-                    tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
-                    self.direct_port.avoid(Instant::now());
-                }
+                Err(reason) => self.avoid_direct(&reason),
             }
         }
         self.ask_rpc(&query).await
@@ -151,12 +148,19 @@ impl Endpoint {
 
     /// Hands a transaction over to the replica itself; `None` when nothing useful was heard.
     pub(super) async fn hand_over(&self, url: reqwest::Url, tx: &[u8]) -> Option<Handed> {
-        let handed = direct::hand_over(&self.http, url, tx.to_vec()).await;
-        if let Err(reason) = &handed {
-            tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
-            self.direct_port.avoid(Instant::now());
+        match direct::hand_over(&self.http, url, tx.to_vec()).await {
+            Ok(handed) => Some(handed),
+            Err(reason) => {
+                self.avoid_direct(&reason);
+                None
+            }
         }
-        handed.ok()
+    }
+
+    /// Leaves the direct port alone for a while, for this reason.
+    pub(super) fn avoid_direct(&self, reason: &str) {
+        tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
+        self.direct_port.avoid(Instant::now());
     }
 
     async fn ask_rpc(&self, query: &[u8]) -> Result<Vec<u8>, ReadError> {

@@ -15,6 +15,9 @@ use crate::error::{Error, ReplicaFault};
 /// may be waiting.
 const FIRST_ALONE: Duration = Duration::from_secs(1);
 
+/// How long a replica may take to say something to an entry at its direct port, before that is left alone for a while.
+const HANDED: Duration = Duration::from_secs(2);
+
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
 const HANDED_BYTES_MAX: usize = 128 << 10;
@@ -43,8 +46,9 @@ impl Replicas {
         }
     }
 
-    /// Whether all replicas of the network have it and say that a block comes. Whose proposal is next isn't known here: without one
-    /// of them that could be a block without this entry.
+    /// Whether the replicas of the network have it and say that a block comes: all are sent to, since whose proposal is next isn't
+    /// known here, and all but as many as may be malicious are waited for, so that none of them can slow a party down. One that
+    /// says otherwise is believed.
     async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> bool {
         let replicas = self.trust().network().validators.len();
         if tx.len() > HANDED_BYTES_MAX || self.all.len() < replicas {
@@ -60,19 +64,25 @@ impl Replicas {
             let sender = sender.clone();
             // They get it even if whoever waits here stops.
             tokio::spawn(async move {
-                let _ = sender.send(endpoint.hand_over(url, &tx).await).await;
+                let handed = timeout(HANDED, endpoint.hand_over(url, &tx)).await;
+                if handed.is_err() {
+                    endpoint.avoid_direct("no answer in time");
+                }
+                let _ = sender.send(handed.ok().flatten()).await;
             });
         }
         drop(sender);
-        let all_take_it = async {
-            while let Some(handed) = receiver.recv().await {
-                if handed != Some(Handed::Coming) {
+        let faults = usize::from(self.trust().network().faults());
+        let enough = self.all.len().saturating_sub(faults);
+        let are_enough = async {
+            for _ in 0..enough {
+                if receiver.recv().await != Some(Some(Handed::Coming)) {
                     return false;
                 }
             }
             true
         };
-        timeout(HEDGE, all_take_it).await.unwrap_or(false)
+        timeout(HEDGE, are_enough).await.unwrap_or(false)
     }
 
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one

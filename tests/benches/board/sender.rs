@@ -1,5 +1,7 @@
 //! Sending as clients do: to the replicas themselves where a block comes, and otherwise to one engine.
 
+use std::time::Duration;
+
 use futures::{StreamExt as _, future::join_all};
 use prost::Message as _;
 use serde_json::json;
@@ -21,7 +23,9 @@ pub struct Sender {
 impl Sender {
     /// Asks all replicas for their direct ports.
     pub async fn new(world: &World) -> Self {
-        let http = reqwest::Client::new();
+        // Shorter than the engine keeps connections that nobody uses.
+        let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2));
+        let http = http.build().unwrap();
         let urls = world.net.rpc_urls().to_vec();
         let mut direct = Vec::new();
         for url in &urls {
