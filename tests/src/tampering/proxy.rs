@@ -58,7 +58,7 @@ pub enum DirectPort {
     Replicas,
     /// That the proxy is one, too, and it answers there as it does to the RPC's queries.
     Own,
-    /// As `Own`, but no block comes for what it takes.
+    /// As `Own`, but no block comes for what it takes, and none has it.
     Idle,
     /// That the proxy is one, too, but it refuses everything.
     Refusing,

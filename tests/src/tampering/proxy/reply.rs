@@ -92,8 +92,10 @@ pub(super) async fn reply_to_tx(shared: &Arc<Shared>, tx: &[u8]) -> Response {
         plan.handed.push(tx.to_vec());
         plan.direct_port
     };
-    if direct_port == DirectPort::Refusing {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    match direct_port {
+        DirectPort::Refusing => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        DirectPort::Idle => return ResponseCheckTx::default().encode_to_vec().into_response(),
+        DirectPort::Hidden | DirectPort::Replicas | DirectPort::Own => {}
     }
     let params = json!({ "tx": STANDARD.encode(tx) });
     let request =
@@ -105,10 +107,7 @@ pub(super) async fn reply_to_tx(shared: &Arc<Shared>, tx: &[u8]) -> Response {
     let code = reply["result"]["code"].as_u64().unwrap_or(0);
     let response = ResponseCheckTx {
         code: u32::try_from(code).unwrap_or(u32::MAX),
-        info: match direct_port {
-            DirectPort::Idle => String::new(),
-            _ => BLOCK_COMES.into(),
-        },
+        info: BLOCK_COMES.into(),
         ..Default::default()
     };
     response.encode_to_vec().into_response()
