@@ -171,15 +171,14 @@ async fn answer<A: Application>(
     bodies: &Semaphore,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Halted> {
-    let max = match request.uri().path() {
-        QUERY_PATH => QUERY_BYTES_MAX,
-        SUBMIT_PATH => TX_BYTES_MAX,
+    let (is_tx, max) = match request.uri().path() {
+        QUERY_PATH => (false, QUERY_BYTES_MAX),
+        SUBMIT_PATH => (true, TX_BYTES_MAX),
         _ => return Ok(refused(StatusCode::NOT_FOUND)),
     };
     if request.method() != Method::POST {
         return Ok(refused(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let is_tx = request.uri().path() == SUBMIT_PATH;
     let length = request.body().size_hint().upper();
     let Some(length) = length.and_then(|length| u32::try_from(length).ok()) else {
         return Ok(refused(StatusCode::LENGTH_REQUIRED));

@@ -165,12 +165,14 @@ impl Pending {
     /// replica and another one to the next.
     pub fn settle(&mut self, committed: &VerifiedTx) {
         let (place, digest) = place(committed);
-        let held = self.held.get(&place).map(|held| Arc::clone(&held.tx));
-        if let Some(other) = held.filter(|held| self::place(held).1 != digest) {
-            self.note_equivocation(signed_entry(committed), &other);
-            self.release(&other);
+        let Some(held) = self.held.get(&place) else {
+            return;
+        };
+        let (is_other, tx) = (held.digest != digest, Arc::clone(&held.tx));
+        if is_other {
+            self.note_equivocation(signed_entry(committed), &tx);
         }
-        self.release(committed);
+        self.release(&tx);
     }
 
     /// Lets go of a transaction that was committed or refused by a recheck.

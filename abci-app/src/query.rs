@@ -1,7 +1,7 @@
 //! Answering queries from the last committed state and the store as it was then.
 //!
-//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the direct port. The paths under `/json` take no data
-//! and answer for people, with JSON in the response's `info`.
+//! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the direct port.
+//! The paths under `/json` take no data and answer for people, with JSON in the response's `info`.
 
 mod json;
 

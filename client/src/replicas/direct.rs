@@ -1,10 +1,7 @@
 //! A replica's direct port, where it answers itself: the same answers without CometBFT and its JSON, and transactions past its
 //! mempool.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use prost::Message;
 use reqwest::Url;
@@ -19,6 +16,7 @@ use super::{
     ReadError,
     rpc::{bounded_body, reason_of, shown},
 };
+use crate::checked::lock;
 
 /// How long a port isn't tried again at which nothing useful was heard.
 const AVOIDED: Duration = Duration::from_secs(60);
@@ -40,7 +38,7 @@ impl DirectPort {
     pub(super) fn note(&self, info: &str, now: Instant) {
         let port = info.strip_prefix(DIRECT_PORT_HINT);
         let port = port.and_then(|port| port.parse().ok());
-        let mut known = self.lock();
+        let mut known = lock(&self.0);
         let avoided = known.avoided.filter(|(_, until)| now < *until);
         known.port =
             port.filter(|port| *port > 0 && avoided.is_none_or(|(other, _)| other != *port));
@@ -48,7 +46,7 @@ impl DirectPort {
 
     /// Where to ask; `None` where only the RPC is left: no port is known, or the RPC isn't reached directly and in the clear.
     pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
-        let port = self.lock().port?;
+        let port = lock(&self.0).port?;
         let is_plain = rpc.scheme() == "http"
             && rpc.path() == "/"
             && rpc.username().is_empty()
@@ -61,14 +59,10 @@ impl DirectPort {
 
     /// Nothing useful was heard there: the RPC is asked instead for a while.
     pub(super) fn avoid(&self, now: Instant) {
-        let mut known = self.lock();
+        let mut known = lock(&self.0);
         if let Some(port) = known.port.take() {
             known.avoided = Some((port, now + AVOIDED));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -14,6 +14,7 @@ use white_city_wire::{
 
 use super::{Asked, Endpoint, HEDGE, ReadError, Replicas, Tally, gather};
 use crate::{
+    checked::lock,
     error::{Error, Fork, ReplicaLie},
     read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check},
     trust::{Trust, VerifiedHeader},
@@ -83,10 +84,6 @@ impl Known {
         }
         Ok(header)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Replicas {
