@@ -3,6 +3,7 @@
 mod direct;
 mod event;
 mod follow;
+mod lateness;
 mod reading;
 mod rpc;
 mod submitting;
@@ -19,10 +20,11 @@ use std::{
 pub(crate) use event::{BlockEvent, Standing};
 pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
+use lateness::Lateness;
 use reading::Known;
 pub(crate) use rpc::Endpoint;
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
 };
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
@@ -34,8 +36,13 @@ use crate::{
     trust::Trust,
 };
 
-/// How long one replica is waited for before another one is asked, too.
-const HEDGE: Duration = Duration::from_millis(300);
+/// How long one replica is waited for before another one is asked, too: at least, and at most where all are late.
+const HEDGE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
+/// How long an entry is waited for before it is sent again, at least, and at most where that usually takes long.
+const SHOWN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+/// How many questions, and how many entries, a process has on their way at once; the next ones wait for their turn. All of them
+/// at once would be answered no sooner, but all late, and a replica takes so many connections only.
+const AT_ONCE: usize = 64;
 /// How long slower replicas are waited for when one has answered.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -53,6 +60,13 @@ pub(crate) struct Replicas {
     highest: AtomicU64,
     /// When all of them were asked last. Held while they are asked.
     asked_all: Mutex<Option<Asked>>,
+    /// Turns of questions, and of entries that are handed over.
+    asking: Semaphore,
+    handing: Semaphore,
+    /// How late all but as many replicas as may be malicious say that they have an entry.
+    answers: Lateness,
+    /// How late entries are shown.
+    shown: Lateness,
 }
 
 /// Asking all replicas how far the board is.
@@ -140,6 +154,10 @@ impl Replicas {
             checked: Arc::default(),
             highest: AtomicU64::new(0),
             asked_all: Mutex::new(None),
+            asking: Semaphore::new(AT_ONCE),
+            handing: Semaphore::new(AT_ONCE),
+            answers: Lateness::default(),
+            shown: Lateness::default(),
         })
     }
 
@@ -153,6 +171,21 @@ impl Replicas {
         endpoints
             .map(|replica| Arc::clone(&replica.endpoint))
             .collect()
+    }
+
+    /// How long one replica is waited for before another one is asked, too.
+    fn hedge(&self) -> Duration {
+        self.answers.patience(HEDGE)
+    }
+
+    /// How long an entry that was sent is waited for before it is sent again.
+    pub(crate) fn until_shown(&self) -> Duration {
+        self.shown.patience(SHOWN)
+    }
+
+    /// Notes how long an entry took to be shown.
+    pub(crate) fn note_shown(&self, took: Duration) {
+        self.shown.note(took.min(SHOWN.1));
     }
 
     /// Whether each of them gave an answer that can't be true.

@@ -4,6 +4,7 @@ mod dispute;
 mod inbox;
 mod memory;
 mod observer;
+mod on_all_cores;
 mod receipt;
 mod slot;
 mod write;

@@ -12,7 +12,7 @@ use white_city_wire::{
     read::{decode_answer, encode_query},
 };
 
-use super::{Asked, Endpoint, HEDGE, ReadError, Replicas, Tally, gather};
+use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
@@ -121,12 +121,14 @@ impl Replicas {
         floor: u64,
         tally: &mut Tally,
     ) -> Result<Verified<R::Value>, Error> {
+        // Never closed, so it can't fail.
+        let _turn = self.asking.acquire().await;
         let mut others = self.in_order().into_iter();
         let mut asked = FuturesUnordered::new();
         loop {
             let answered = tokio::select! {
                 Some(answered) = asked.next() => answered,
-                () = sleep(HEDGE), if !asked.is_empty() && others.len() > 0 => {
+                () = sleep(self.hedge()), if !asked.is_empty() && others.len() > 0 => {
                     asked.extend(others.next().map(|e| self.ask_one(e, read, floor)));
                     continue;
                 }
@@ -216,7 +218,7 @@ impl Replicas {
             return Ok(known);
         }
         let turn = self.known.turn(height);
-        let _mine = timeout(HEDGE, turn.lock()).await;
+        let _mine = timeout(self.hedge(), turn.lock()).await;
         if let Some(known) = self.known.header(height) {
             return Ok(known);
         }

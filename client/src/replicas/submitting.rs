@@ -6,17 +6,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 
 use super::{Endpoint, HEDGE, Replicas, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
-/// How long the first replica may take to answer before the others get it, too. It checks a transaction in a moment, but many
-/// may be waiting.
-const FIRST_ALONE: Duration = Duration::from_secs(1);
+/// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
+/// a transaction in a moment, but many may be waiting.
+const FIRST_ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
 /// How long a replica may take to say something to an entry at its direct port, before that is left alone for a while.
-const HANDED: Duration = Duration::from_secs(2);
+const HANDED: Duration = Duration::from_secs(10);
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
@@ -58,6 +61,9 @@ impl Replicas {
         let Some(urls) = urls.collect::<Option<Vec<_>>>() else {
             return false;
         };
+        // Never closed, so it can't fail.
+        let _turn = self.handing.acquire().await;
+        let began = Instant::now();
         let (sender, mut receiver) = mpsc::channel(self.all.len());
         for (replica, url) in self.all.iter().zip(urls) {
             let (endpoint, tx) = (Arc::clone(&replica.endpoint), Arc::clone(tx));
@@ -82,7 +88,11 @@ impl Replicas {
             }
             true
         };
-        timeout(HEDGE, are_enough).await.unwrap_or(false)
+        let patience = self.answers.patience(HEDGE);
+        let are_enough = timeout(patience, are_enough).await;
+        // As few of them as may be malicious can't make it longer.
+        self.answers.note(began.elapsed());
+        are_enough.unwrap_or(false)
     }
 
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one
@@ -93,7 +103,7 @@ impl Replicas {
         let first = order.swap_remove(first.unwrap_or(0));
         let mut replies = Replies::default();
         let mut sent = self.send(std::slice::from_ref(&first), tx);
-        match timeout(FIRST_ALONE, sent.recv()).await {
+        match timeout(self.answers.patience(FIRST_ALONE), sent.recv()).await {
             Ok(Some((endpoint, reply))) => replies.note(endpoint.name(), reply),
             _ => replies.note(first.name(), Err("no answer in time".into())),
         }

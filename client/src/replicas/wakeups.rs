@@ -18,6 +18,8 @@ const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Durati
 const COALESCE: Duration = Duration::from_millis(5);
 /// How long entries of others, in a round that hasn't closed by them, wait for more: most often the next block closes it.
 const PARTIAL: Duration = Duration::from_millis(100);
+/// How late whoever is followed may tell of what a waiter has seen for itself.
+const LATE: Duration = Duration::from_secs(1);
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
 
@@ -76,8 +78,8 @@ pub(crate) struct Wakeups {
     /// Before then, blocks wake nobody.
     not_before: Instant,
     woken_by: Wake,
-    /// Whoever is followed told of the last news; if it didn't, it is trusted no more than nobody.
-    is_told: bool,
+    /// Since when whoever is followed hasn't told of what the waiter saw for itself.
+    untold: Option<Instant>,
 }
 
 impl Wakeups {
@@ -93,7 +95,7 @@ impl Wakeups {
             pause: POLL.0,
             not_before: Instant::now(),
             woken_by: Wake::Timer,
-            is_told: true,
+            untold: None,
         }
     }
 
@@ -109,7 +111,7 @@ impl Wakeups {
         let until = Instant::now() + self.pause;
         loop {
             if self.is_news() {
-                self.is_told = true;
+                self.untold = None;
                 self.pause = self.poll().1;
                 self.not_before = Instant::now() + COALESCE;
                 return Wake::Block;
@@ -138,7 +140,11 @@ impl Wakeups {
                 self.has_news = true;
                 continue;
             };
-            match (block.sessions.get(&self.session), &self.standing) {
+            let now = block.sessions.get(&self.session);
+            if now.is_some() {
+                self.untold = None;
+            }
+            match (now, &self.standing) {
                 (None, _) => {}
                 (Some(now), Some(before)) if now == before => {}
                 (Some(now), Some(before)) if now.is_filled_further(before) => {
@@ -170,12 +176,14 @@ impl Wakeups {
     pub(crate) fn has_read(&mut self, standing: Standing) {
         let before = self.standing.replace(standing);
         if self.woken_by == Wake::Timer && before.is_some_and(|before| before != standing) {
-            self.is_told = false;
+            self.untold.get_or_insert_with(Instant::now);
         }
     }
 
+    /// Whoever keeps news to itself is trusted no more than nobody.
     fn poll(&self) -> (Duration, Duration) {
-        match self.is_told && self.seen.borrow().is_connected {
+        let is_told = self.untold.is_none_or(|since| since.elapsed() < LATE);
+        match is_told && self.seen.borrow().is_connected {
             true => POLL_FOLLOWING,
             false => POLL,
         }
@@ -312,11 +320,18 @@ mod tests {
         assert_eq!(wakeups.poll(), POLL_FOLLOWING, "there was nothing to tell");
         assert_eq!(wakeups.next().await, Wake::Timer);
         wakeups.has_read(standing(2));
+        assert_eq!(wakeups.poll(), POLL_FOLLOWING, "it may be a little late");
+        sender.send_modify(|seen| seen.note(block(6, MINE, 2)));
+        assert!(!wakeups.is_news(), "the waiter knows it already");
+        assert_eq!(wakeups.untold, None);
+        wakeups.woken_by = Wake::Timer;
+        wakeups.has_read(standing(3));
+        wakeups.untold = Some(Instant::now() - LATE);
         assert_eq!(wakeups.poll(), POLL);
-        sender.send_modify(|seen| seen.note(block(7, MINE, 3)));
+        sender.send_modify(|seen| seen.note(block(7, MINE, 4)));
         assert_eq!(wakeups.next().await, Wake::Block);
         wakeups.has_looked();
-        wakeups.has_read(standing(3));
+        wakeups.has_read(standing(4));
         assert_eq!(wakeups.poll(), POLL_FOLLOWING, "it tells again");
     }
 

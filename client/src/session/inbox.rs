@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use white_city_wire::Entry as WireEntry;
 use zeroize::Zeroizing;
 
-use super::{Session, write::SEALED_TOGETHER};
+use super::{Session, on_all_cores::on_all_cores};
 use crate::Error;
 
 /// One closed round for one party. Whoever isn't in it was absent or has finished, and is out.
@@ -50,16 +49,15 @@ impl Session {
             round,
             ..Inbox::default()
         };
-        // About 0.1 ms each: for hundreds of senders worth all cores.
-        let opened: Vec<_> = entries
-            .par_iter()
-            .with_min_len(SEALED_TOGETHER)
+        let sealed: Vec<_> = entries
+            .iter()
             .filter(|entry| !entry.ciphertext.is_empty())
-            .map(|entry| {
-                let (_, _, from) = entry.signed.entry.slot();
-                (from, self.unseal(round, from, &entry.ciphertext))
-            })
             .collect();
+        let opened = on_all_cores(&sealed, |entry| {
+            let (_, _, from) = entry.signed.entry.slot();
+            (from, self.unseal(round, from, &entry.ciphertext))
+        });
+        let opened = opened.await;
         for (from, plaintext) in opened {
             inbox.p2p.insert(from, plaintext?);
         }

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{Filling, Session, memory::entry_digest};
 use crate::Error;
 
-/// First and longest pause before the same bytes are sent again.
-const RESEND: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+/// Longest pause before the same bytes are sent again.
+const RESEND: Duration = Duration::from_secs(8);
 
 /// With less time than this an entry goes to all replicas at once.
 const NEAR: Duration = Duration::from_secs(3);
@@ -126,7 +126,8 @@ impl Session {
     /// [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry) does first, everything else and everything later to the
     /// engines of all replicas.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
-        let mut pause = RESEND.0;
+        let began = Instant::now();
+        let mut pause = self.first_pause();
         let mut sent: u32 = 0;
         loop {
             sent = sent.saturating_add(1);
@@ -156,12 +157,20 @@ impl Session {
                 let _ = tokio::time::timeout_at(again, self.observer.wait_news()).await;
                 self.sync().await?;
                 if self.is_reached(goal)? {
+                    self.client().replicas().note_shown(began.elapsed());
                     return Ok(());
                 }
             }
             self.client().replicas().doubt_entrance(&replies);
-            pause = pause.saturating_mul(2).min(RESEND.1);
+            pause = pause.saturating_mul(2).min(RESEND);
         }
+    }
+
+    /// How long what was sent is waited for at first: as long as is usual, but not too much of the time that is left.
+    fn first_pause(&self) -> Duration {
+        let pause = self.client().replicas().until_shown();
+        let left = self.observer.time_left();
+        left.map_or(pause, |left| pause.min((left / 8).max(NEAR / 8)))
     }
 
     /// Whether there may be no time to send again, should the first replica keep an entry to itself.

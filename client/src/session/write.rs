@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use white_city_wire::{
     Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
@@ -13,11 +12,8 @@ use white_city_wire::{
 };
 use zeroize::Zeroizing;
 
-use super::{Secret, Session, slot::Goal};
+use super::{Secret, Session, on_all_cores::on_all_cores, slot::Goal};
 use crate::{Error, SessionState, journal::Record, spec_builder::SEALING_BYTES};
-
-/// Fewest payloads that are sealed or opened on another core.
-pub(super) const SEALED_TOGETHER: usize = 16;
 
 impl Session {
     /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
@@ -77,7 +73,7 @@ impl Session {
             None => self.check_next_round(round)?,
         }
         let bytes = self.check_room(round, &broadcast, &p2p)?;
-        let post = self.sealed_post(round, broadcast, &p2p)?;
+        let post = self.sealed_post(round, broadcast, &p2p).await?;
         if let Some(signed) = signed {
             if post.header.digest() != signed {
                 return Err(Error::Differs { round });
@@ -91,18 +87,16 @@ impl Session {
         self.send_slot(round).await
     }
 
-    fn sealed_post(
+    async fn sealed_post(
         &self,
         round: u32,
         broadcast: Vec<u8>,
         p2p: &[(u16, Zeroizing<Vec<u8>>)],
     ) -> Result<Post, Error> {
-        // About 0.1 ms each: for hundreds of recipients worth all cores.
-        let sealed = p2p
-            .par_iter()
-            .with_min_len(SEALED_TOGETHER)
-            .map(|(to, plaintext)| Ok((*to, self.seal(round, *to, plaintext)?)))
-            .collect::<Result<Vec<_>, Error>>()?;
+        let sealed = on_all_cores(p2p, |(to, plaintext)| {
+            Ok((*to, self.seal(round, *to, plaintext)?))
+        });
+        let sealed = sealed.await.into_iter().collect::<Result<_, Error>>()?;
         let transcript = self.transcript_before(round)?;
         let place = (self.index, self.n());
         Ok(Post::new(
