@@ -31,7 +31,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prost::Message as _;
 use tendermint_abci::Application;
-use tendermint_proto::v0_38::abci::{CheckTxType, RequestCheckTx, RequestQuery};
+use tendermint_proto::v0_38::abci::{RequestCheckTx, RequestQuery};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -44,6 +44,8 @@ use white_city_wire::{
 
 use crate::halt::Halt;
 
+/// The kind of a `CheckTx` that comes from here: the engine's own kinds are 0 and 1.
+pub const HANDED_OVER: i32 = 2;
 /// Most connections at once of a replica; more are closed, and their clients ask by way of CometBFT. Each takes a file.
 pub const CONNECTIONS_MAX: usize = 900;
 /// Memory for requests that are being read, bytes; who finds none goes to CometBFT.
@@ -198,7 +200,7 @@ async fn answer<A: Application>(
         true => application
             .check_tx(RequestCheckTx {
                 tx: data,
-                r#type: CheckTxType::New.into(),
+                r#type: HANDED_OVER,
             })
             .encode_to_vec(),
         false => application

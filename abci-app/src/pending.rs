@@ -58,11 +58,21 @@ impl Counted {
     }
 }
 
+/// From whom a transaction came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The engine, which makes a block for what is in its mempool.
+    Engine,
+    /// Somebody who handed it to the replica: the engine knows nothing of it.
+    Client,
+}
+
 struct Held {
     digest: Hash,
     tx: Arc<VerifiedTx>,
     /// Height of the last commit before it was seen.
     seen: u64,
+    is_in_mempool: bool,
 }
 
 /// The pending transactions.
@@ -72,6 +82,8 @@ pub struct Pending {
     /// How many of the held ones open a session.
     opens: u32,
     held: BTreeMap<Place, Held>,
+    /// How many of them the engine has, too.
+    in_mempool: usize,
     arrivals: Arrivals,
     identities: BTreeMap<[u8; 32], u32>,
     /// Evidence that this replica has found and that waits for a block of its own.
@@ -92,6 +104,7 @@ impl Pending {
             total,
             opens: 0,
             held: BTreeMap::new(),
+            in_mempool: 0,
             arrivals: Arrivals::default(),
             identities: BTreeMap::new(),
             found: BTreeMap::new(),
@@ -100,11 +113,22 @@ impl Pending {
 
     /// Takes a transaction that the state would take, `now`; taking the very same again is fine. One digest can be signed in many
     /// ways: only the first of them is taken, or one signer could fill the mempool with copies.
-    pub fn take(&mut self, tx: &Arc<VerifiedTx>, height: u64, now: Instant) -> Result<(), Refusal> {
+    pub fn take(
+        &mut self,
+        tx: &Arc<VerifiedTx>,
+        source: Source,
+        height: u64,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         let (place, digest) = place(tx);
+        let is_in_mempool = source == Source::Engine;
         if let Some(held) = self.held.get_mut(&place) {
             if held.tx == *tx {
                 held.seen = height;
+                if is_in_mempool && !held.is_in_mempool {
+                    held.is_in_mempool = true;
+                    self.in_mempool += 1;
+                }
                 return Ok(());
             }
             let existing = held.digest;
@@ -121,10 +145,12 @@ impl Pending {
             self.opens += 1;
         }
         self.arrivals.note(place.round(), now);
+        self.in_mempool += usize::from(is_in_mempool);
         let held = Held {
             digest,
             tx: Arc::clone(tx),
             seen: height,
+            is_in_mempool,
         };
         self.held.insert(place, held);
         Ok(())
@@ -178,12 +204,11 @@ impl Pending {
     /// Lets go of a transaction that was committed or refused by a recheck.
     pub fn release(&mut self, tx: &VerifiedTx) {
         let (place, digest) = place(tx);
-        if self
-            .held
-            .get(&place)
-            .is_some_and(|held| held.digest == digest)
-        {
+        let held = self.held.get(&place);
+        if let Some(held) = held.filter(|held| held.digest == digest) {
             let counted = Counted::of(&place);
+            let is_in_mempool = held.is_in_mempool;
+            self.in_mempool = self.in_mempool.saturating_sub(is_in_mempool.into());
             self.held.remove(&place);
             self.arrivals.forget(place.round());
             if counted == Counted::Open {
@@ -228,6 +253,11 @@ impl Pending {
             tracing::warn!(%session, round, index, "two entries for one slot");
             self.found.insert((session, index), evidence.encode());
         }
+    }
+
+    /// Whether the engine has some of it, and so makes a block.
+    pub const fn is_in_mempool(&self) -> bool {
+        self.in_mempool > 0
     }
 
     /// What is held.

@@ -19,7 +19,7 @@ use white_city_wire::{
 };
 
 use super::{Replica, consensus::Proposed};
-use crate::{execution::Executed, genesis, query};
+use crate::{direct::HANDED_OVER, execution::Executed, genesis, pending::Source, query};
 
 /// What three kinds of request say of a block in fields of the same names.
 macro_rules! proposed {
@@ -75,7 +75,11 @@ impl Application for Replica {
             true => counters.rechecks.count(),
             false => counters.checks.count(),
         }
-        match Self::check_tx(self, &request.tx) {
+        let source = match request.r#type {
+            HANDED_OVER => Source::Client,
+            _ => Source::Engine,
+        };
+        match self.take(&request.tx, source) {
             Ok(()) => ResponseCheckTx {
                 info: match self.is_block_coming() {
                     true => BLOCK_COMES.into(),

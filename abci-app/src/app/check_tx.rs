@@ -9,14 +9,20 @@ use white_city_wire::{
 };
 
 use super::{Committed, Replica};
-use crate::pending::signed_entry;
+use crate::pending::{Source, signed_entry};
 
 impl Replica {
-    /// Checks a transaction against the last committed state and against what is pending here.
+    /// Checks a transaction that the engine puts into its mempool, against the last committed state and against what is pending
+    /// here.
     ///
     /// # Errors
     /// A [`Refusal`].
     pub fn check_tx(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.take(bytes, Source::Engine)
+    }
+
+    /// Checks a transaction likewise, and holds it as what is in the mempool, which it isn't.
+    pub(super) fn take(&self, bytes: &[u8], source: Source) -> Result<(), Refusal> {
         let committed = self.committed().ok_or(Refusal::NotReady)?;
         let block = committed.peek();
         let network = &committed.state.network().id;
@@ -36,7 +42,7 @@ impl Replica {
         }
         let taken = self
             .pending()
-            .take(&tx, committed.tip.height, Instant::now());
+            .take(&tx, source, committed.tip.height, Instant::now());
         taken.inspect(|()| self.tell_proposal(&committed, &tx))
     }
 

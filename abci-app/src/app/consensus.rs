@@ -17,7 +17,7 @@ use super::{Committed, Replica};
 use crate::{
     execution::{self, Executed, InvalidBlock},
     fault::Step,
-    pending::Pending,
+    pending::{Pending, Source},
     store::{StoreError, Tip},
 };
 
@@ -216,12 +216,16 @@ impl Replica {
         Ok(tip)
     }
 
-    /// Whether the engine is about to make a block that can have what comes now, though nothing is in its mempool. It makes one
-    /// after each that changed the state; one whose proposal is there already is too late. Proposals that don't wait have nothing but
-    /// what the engine knows.
+    /// Whether the engine is about to make a block that can have what comes now, though its mempool doesn't have it. It makes one for
+    /// what is in its mempool, and after each that changed the state; one whose proposal is there already is too late, but what is in
+    /// the mempool either is in it and changes the state, or has another one made. Proposals that don't wait have nothing but what
+    /// the engine knows.
     pub(super) fn is_block_coming(&self) -> bool {
         if self.shared.waiting.is_none() {
             return false;
+        }
+        if self.pending().is_in_mempool() {
+            return true;
         }
         let consensus = self.consensus();
         let Some(committed) = self.committed() else {
@@ -266,7 +270,9 @@ impl Replica {
             };
             for tx in parked.take_opened(session.id(), session.leaf.open_round) {
                 let taken = block.check(&tx);
-                let taken = taken.and_then(|()| pending.take(&tx, height, Instant::now()));
+                let now = Instant::now();
+                let taken =
+                    taken.and_then(|()| pending.take(&tx, Source::Client, height, now));
                 if let Err(refusal) = taken {
                     tracing::debug!(%refusal, "an early entry is dropped");
                 }
