@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use curve25519_dalek::{edwards::CompressedEdwardsY, montgomery::MontgomeryPoint};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::VerifyingKey;
 
 /// Why a key was refused.
@@ -105,8 +105,7 @@ impl EncryptionKey {
         if !below_field_size(&bytes) {
             return Err(BadKey::NotCanonical);
         }
-        // A clamped scalar is a multiple of 8, so it takes points of low order, and only them, to zero.
-        if MontgomeryPoint(bytes).mul_clamped([0; 32]).0 == [0; 32] {
+        if LOW_ORDER.contains(&bytes) {
             return Err(BadKey::Weak);
         }
         Ok(Self(bytes))
@@ -125,14 +124,43 @@ impl fmt::Debug for EncryptionKey {
     }
 }
 
+/// 2^255 - 19 and a little less, little-endian: `0xed` is the field's size itself.
+const fn near_field_size(lowest: u8) -> [u8; 32] {
+    let mut bytes = [0xff; 32];
+    bytes[0] = lowest;
+    bytes[31] = 0x7f;
+    bytes
+}
+
+/// A small number, little-endian.
+const fn small(number: u8) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[0] = number;
+    bytes
+}
+
+/// The coordinates of all points of Curve25519 and its twist whose order divides 8: 0, 1, -1 and the two of order 8. A party whose
+/// key is one of them shares the same secret with everybody. To look them up costs nothing, and each reader of a session looks at
+/// each member's key.
+const LOW_ORDER: [[u8; 32]; 5] = [
+    small(0),
+    small(1),
+    near_field_size(0xec),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+];
+
 /// Whether a little-endian number is below 2^255 - 19.
 fn below_field_size(bytes: &[u8; 32]) -> bool {
-    const FIELD: [u8; 32] = {
-        let mut p = [0xff; 32];
-        p[0] = 0xed;
-        p[31] = 0x7f;
-        p
-    };
+    const FIELD: [u8; 32] = near_field_size(0xed);
     bytes.iter().rev().lt(FIELD.iter().rev())
 }
 
@@ -156,6 +184,8 @@ impl fmt::Debug for Signature {
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::montgomery::MontgomeryPoint;
+
     use super::*;
 
     fn hex32(text: &str) -> [u8; 32] {
@@ -223,5 +253,31 @@ mod tests {
         let mut nine = [0; 32];
         nine[0] = 9;
         assert!(EncryptionKey::from_bytes(&nine).is_ok());
+    }
+
+    /// A clamped scalar is a multiple of 8, so it takes points of low order, and only them, to zero.
+    fn is_taken_to_zero(bytes: [u8; 32]) -> bool {
+        MontgomeryPoint(bytes).mul_clamped([0; 32]).0 == [0; 32]
+    }
+
+    #[test]
+    fn the_points_of_low_order_are_those_that_multiplication_takes_to_zero() {
+        assert!(LOW_ORDER.into_iter().all(is_taken_to_zero));
+        for point in curve25519_dalek::constants::EIGHT_TORSION {
+            assert!(LOW_ORDER.contains(&point.to_montgomery().0));
+        }
+        let near = |lowest: u8| [small(lowest), near_field_size(lowest)];
+        let hashes = (0..=u8::MAX).map(|number| {
+            let mut bytes = crate::hash::sha256(&[number]).0;
+            bytes[31] &= 0x7f;
+            bytes
+        });
+        for bytes in (0..=0xec).flat_map(near).chain(hashes) {
+            assert_eq!(
+                EncryptionKey::from_bytes(&bytes) == Err(BadKey::Weak),
+                is_taken_to_zero(bytes),
+                "{bytes:?}"
+            );
+        }
     }
 }
