@@ -45,7 +45,7 @@ pub struct Config {
     pub proposal_wait_ms: u64,
     /// How long after its last entry a round still counts as filling, ms.
     pub proposal_gap_ms: u64,
-    /// How long what is complete is held back for rounds that fill, ms.
+    /// The longest that what is complete is held back for rounds that fill, ms.
     pub proposal_hold_ms: u64,
     /// A file that names the step of a block at which the process dies: `fault` in the home, in builds with the feature
     /// `fault-points` only.
@@ -78,7 +78,7 @@ impl Default for Config {
             parked_bytes: 64 << 20,
             proposal_wait_ms: 400,
             proposal_gap_ms: 50,
-            proposal_hold_ms: 10,
+            proposal_hold_ms: 100,
             fault_file: None,
         }
     }

@@ -95,8 +95,18 @@ fn a_party_that_holds_back_is_not_waited_for_longer_than_the_gap() {
 
 #[test]
 fn what_is_complete_is_not_held_back_longer_than_a_moment_whatever_other_sessions_do() {
+    is_held_back_a_moment(1);
+}
+
+#[test]
+fn nor_much_longer_than_the_last_block_has_taken() {
+    is_held_back_a_moment(FOR_EVER_MS);
+}
+
+/// Blocks here take milliseconds.
+fn is_held_back_a_moment(hold_ms: u64) {
     let parties = Party::several(3);
-    let config = config(FOR_EVER_MS, FOR_EVER_MS, 1);
+    let config = config(FOR_EVER_MS, FOR_EVER_MS, hold_ms);
     let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 900_000)]);
     let session = chain.running(&parties);
     let slow: Vec<(SessionId, Vec<u8>)> =

@@ -31,6 +31,8 @@ pub struct Consensus {
     executed: BTreeMap<Hash, Arc<Executed>>,
     /// Block hash to proposal key.
     by_hash: BTreeMap<Hash, Hash>,
+    /// When the first proposal of this height was made or seen here.
+    began: Option<Instant>,
     /// The decided block, until it is stored.
     decided: Option<Decided>,
     /// The state's root after the block that is being stored.
@@ -188,13 +190,14 @@ impl Replica {
     /// # Errors
     /// [`Fatal`].
     pub fn store_decided(&self) -> Result<Tip, Fatal> {
-        let decided = {
+        let (decided, began) = {
             let mut consensus = self.consensus();
             consensus.executed.clear();
             consensus.by_hash.clear();
+            let began = consensus.began.take();
             let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
             consensus.storing = Some(decided.tip.seal.root);
-            decided
+            (decided, began)
         };
         let Decided { executed, tip } = decided;
         self.shared.fault.point(Step::Commit);
@@ -211,6 +214,9 @@ impl Replica {
             is_changed,
         });
         self.consensus().storing = None;
+        if let Some(began) = began {
+            self.shared.last_block.note(began.elapsed());
+        }
         self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);
         Ok(tip)
@@ -271,8 +277,7 @@ impl Replica {
             for tx in parked.take_opened(session.id(), session.leaf.open_round) {
                 let taken = block.check(&tx);
                 let now = Instant::now();
-                let taken =
-                    taken.and_then(|()| pending.take(&tx, Source::Client, height, now));
+                let taken = taken.and_then(|()| pending.take(&tx, Source::Client, height, now));
                 if let Err(refusal) = taken {
                     tracing::debug!(%refusal, "an early entry is dropped");
                 }
@@ -300,6 +305,7 @@ impl Replica {
 
     pub(super) fn remember(&self, key: Hash, hash: Option<Hash>, executed: Arc<Executed>) {
         let mut consensus = self.consensus();
+        consensus.began.get_or_insert_with(Instant::now);
         if consensus.executed.len() >= EXECUTED_MAX {
             // Many consensus rounds at one height: what is decided in the end is executed again.
             consensus.executed.clear();

@@ -47,6 +47,7 @@ impl Replica {
         let Some(bounds) = self.shared.waiting else {
             return;
         };
+        let bounds = bounds.after(self.shared.last_block.took());
         let asked = Instant::now();
         let mut pending = self.pending();
         loop {
