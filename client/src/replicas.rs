@@ -293,7 +293,10 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::read::ReadStatus;
 
     pub(super) fn replicas(faults: u16) -> Replicas {
         let urls = ["http://a:1", "http://b:1", "http://c:1", "http://d:1"].map(String::from);
@@ -339,6 +342,27 @@ mod tests {
             replicas.note(&mut Tally::default(), liar, lied).unwrap();
         }
         assert_eq!(names(&replicas).len(), 4);
+    }
+
+    #[tokio::test]
+    async fn so_many_questions_are_asked_at_once_and_the_next_ones_have_their_turn() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let minute = Duration::from_secs(60);
+        let replicas = Arc::new(Replicas::new(&[url], minute, trust(0)).unwrap());
+        for _ in 0..2 * AT_ONCE + 1 {
+            let replicas = Arc::clone(&replicas);
+            tokio::spawn(async move { replicas.read(&ReadStatus, 0).await.map(|_| ()) });
+        }
+        for turn in [AT_ONCE, AT_ONCE, 1] {
+            // They are closed without an answer when all of them are there.
+            let mut asked = Vec::new();
+            while asked.len() < turn {
+                asked.push(listener.accept().await.unwrap());
+            }
+            let one_more = tokio::time::timeout(Duration::from_millis(200), listener.accept());
+            assert!(one_more.await.is_err());
+        }
     }
 
     #[test]

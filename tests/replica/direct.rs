@@ -216,6 +216,41 @@ fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes()
 }
 
 #[test]
+fn a_block_comes_for_what_is_in_the_mempool_and_takes_what_is_handed_over_too() {
+    let config = Config {
+        proposal_wait_ms: 1,
+        ..Config::default()
+    };
+    let mut served = serve(Chain::new(&config), CONNECTIONS);
+    let parties = Party::several(4);
+    let session = served.chain.running(&parties);
+    let posts: Vec<Vec<u8>> = (0..4)
+        .map(|index| served.chain.post(&parties, session, index, b"word"))
+        .collect();
+    let decide = |served: &mut Served, offered: &[Vec<u8>]| {
+        let block = served.chain.propose(offered, 1 << 20);
+        served.chain.decide(block.clone()).unwrap();
+        block.len() - 1
+    };
+    // One that starts the round's clock, and one after which the engine rests.
+    assert_eq!([decide(&mut served, &[]), decide(&mut served, &[])], [0; 2]);
+    assert_eq!(hand_over(&served, &posts[0]), Ok(false));
+    served.chain.replica.check_tx(&posts[1]).unwrap();
+    assert_eq!(hand_over(&served, &posts[2]), Ok(true));
+    assert_eq!(hand_over(&served, &posts[0]), Ok(true));
+    // What was handed over comes by way of the engine, too: its block is the same one.
+    served.chain.replica.check_tx(&posts[0]).unwrap();
+    served.chain.replica.check_tx(&posts[0]).unwrap();
+    assert_eq!(decide(&mut served, &posts[..2]), 3);
+    assert_eq!(decide(&mut served, &[]), 0);
+    assert_eq!(
+        hand_over(&served, &posts[3]),
+        Ok(false),
+        "the mempool is empty"
+    );
+}
+
+#[test]
 fn two_entries_that_were_handed_to_different_replicas_become_evidence_when_one_is_on_the_board() {
     let config = Config {
         proposal_wait_ms: 1,

@@ -22,3 +22,38 @@ pub(super) async fn on_all_cores<T: Sync, R: Send>(
     }
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn others_have_their_turn_in_between_and_the_order_stays() {
+        let turns = Arc::new(AtomicUsize::new(0));
+        let other = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                other.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        let at_once = TOGETHER * rayon::current_num_threads();
+        let items: Vec<usize> = (0..at_once * 5 + 1).collect();
+        let done = on_all_cores(&items, |item| item * 2).await;
+        assert!(done.iter().copied().eq(items.iter().map(|item| item * 2)));
+        assert_eq!(turns.load(Ordering::Relaxed), 5);
+        assert_eq!(on_all_cores(&items[..at_once], |_| ()).await.len(), at_once);
+        assert_eq!(
+            turns.load(Ordering::Relaxed),
+            5,
+            "what is short isn't interrupted"
+        );
+        other.abort();
+        assert_eq!(on_all_cores(&[] as &[u8], |_| ()).await, []);
+    }
+}
