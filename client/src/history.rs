@@ -16,6 +16,7 @@ use white_city_wire::{
     Bitmap, Entry as WireEntry, Hash, NetworkId, SessionId, Signature, SignedEntry, Spec,
     board::{SessionLeaf, slots_root, transcript_after},
     proof::RoundProof,
+    tree::empty_slot_root,
     tx::Join,
 };
 
@@ -104,6 +105,8 @@ pub struct History {
     spec: Spec,
     rounds: Vec<ClosedRound>,
     everybody: Bitmap,
+    /// The root over the payloads of a post that has none for anybody.
+    nothing_sealed: Hash,
     /// The roster's keys, parsed when the first signatures are checked.
     keys: OnceLock<Vec<VerifyingKey>>,
     checked: Arc<Checked>,
@@ -119,6 +122,7 @@ impl History {
             session,
             rounds: Vec::new(),
             everybody: Bitmap::full(parties),
+            nothing_sealed: empty_slot_root(parties),
             keys: OnceLock::new(),
             checked: Arc::default(),
             spec,
@@ -282,7 +286,7 @@ impl History {
             self.check_payload(reader, entry)?;
         }
         let entries = entries.iter().map(|entry| entry.signed.clone());
-        self.closed_by_posts(entries.collect(), digests)
+        self.closed_by_posts(entries.collect(), digests, root)
     }
 
     /// Checks the next round without its payloads: every entry, and that posts win it.
@@ -298,16 +302,17 @@ impl History {
         for entry in &entries {
             self.check_signed(entry)?;
         }
-        self.closed_by_posts(entries, digests)
+        let root = slots_root(digests.iter().copied());
+        self.closed_by_posts(entries, digests, root)
     }
 
-    /// The next round with these entries, if posts win it.
+    /// The next round with these entries and this root over their digests, if posts win it.
     fn closed_by_posts(
         &self,
         entries: Vec<SignedEntry>,
         digests: Vec<Option<Hash>>,
+        root: Hash,
     ) -> Result<ClosedRound, Contradiction> {
-        let (round, root) = (self.open_round(), slots_root(digests.iter().copied()));
         let posts = entries.iter().filter_map(|signed| match &signed.entry {
             WireEntry::Post(post) => Some(post.index),
             WireEntry::Finish(_) => None,
@@ -323,7 +328,7 @@ impl History {
             entries,
             members,
             root,
-            transcript: transcript_after(&self.transcript(), round, &root),
+            transcript: transcript_after(&self.transcript(), self.open_round(), &root),
         })
     }
 

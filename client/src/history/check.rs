@@ -4,7 +4,7 @@ use ed25519_dalek::{Signature as Ed25519Signature, VerifyingKey, verify_batch};
 use white_city_wire::{
     Entry as WireEntry, Hash, IdentityKey, PostHeader, SignedEntry,
     entry::{bcast_hash, p2p_leaf},
-    tree::{empty_slot_root, slot_root_from_path},
+    tree::slot_root_from_path,
 };
 
 use super::{Contradiction, History};
@@ -146,7 +146,7 @@ impl History {
         let parties = self.spec.parties();
         let root = if entry.p2p_path.is_empty() && entry.ciphertext.is_empty() {
             // Nothing for anybody: the root itself proves it.
-            Some(empty_slot_root(parties))
+            Some(self.nothing_sealed)
         } else {
             let leaf = p2p_leaf(&entry.ciphertext);
             slot_root_from_path(leaf, reader, parties, &entry.p2p_path)
