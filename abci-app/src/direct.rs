@@ -5,10 +5,10 @@
 //! matter which way they come. The answers that go by way of CometBFT name the port: clients need no
 //! configuration, and go on without it when it can't be reached.
 //!
-//! `POST /v1/tx` with a transaction is answered with ABCI's protobuf `ResponseCheckTx`. What is taken is held as what the engine has
+//! `POST /v1/txs` with a protobuf `Handing` of transactions is answered with a `Handed`. What is taken is held as what the engine has
 //! in its mempool is, and proposed with it; but the engine doesn't know of it, keeps no block ready for it and tells no other
-//! replica. So a party sends to all replicas, and to an engine, too, unless all of them say that a block comes anyway
-//! ([`BLOCK_COMES`](white_city_wire::read::BLOCK_COMES)). In a session that goes on without a pause one always does.
+//! replica. So a party sends to all replicas, and to an engine, too, unless all of them say that a block comes anyway. In a session
+//! that goes on without a pause one always does, and as soon as anything is in the mempool.
 
 use std::{
     io,
@@ -39,13 +39,16 @@ use tokio::{
 };
 use white_city_wire::{
     limits::TX_BYTES_MAX,
-    read::{QUERY_BYTES_MAX, QUERY_PATH, SUBMIT_PATH},
+    pb,
+    read::{HANDING_PATH, HANDING_TXS_MAX, QUERY_BYTES_MAX, QUERY_PATH},
 };
 
 use crate::halt::Halt;
 
 /// The kind of a `CheckTx` that comes from here: the engine's own kinds are 0 and 1.
 pub const HANDED_OVER: i32 = 2;
+/// The `info` with which a transaction is taken when a block comes anyway that can have it.
+pub const BLOCK_COMES: &str = "a block comes";
 /// Most connections at once of a replica; more are closed, and their clients ask by way of CometBFT. Each takes a file.
 pub const CONNECTIONS_MAX: usize = 900;
 /// Memory for requests that are being read, bytes; who finds none goes to CometBFT.
@@ -173,9 +176,9 @@ async fn answer<A: Application>(
     bodies: &Semaphore,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Halted> {
-    let (is_tx, max) = match request.uri().path() {
+    let (is_handing, max) = match request.uri().path() {
         QUERY_PATH => (false, QUERY_BYTES_MAX),
-        SUBMIT_PATH => (true, TX_BYTES_MAX),
+        HANDING_PATH => (true, TX_BYTES_MAX),
         _ => return Ok(refused(StatusCode::NOT_FOUND)),
     };
     if request.method() != Method::POST {
@@ -196,14 +199,16 @@ async fn answer<A: Application>(
         Ok(Err(_)) => return Ok(refused(StatusCode::BAD_REQUEST)),
         Err(_) => return Ok(refused(StatusCode::REQUEST_TIMEOUT)),
     };
-    let answering = || match is_tx {
-        true => application
-            .check_tx(RequestCheckTx {
-                tx: data,
-                r#type: HANDED_OVER,
-            })
-            .encode_to_vec(),
-        false => application
+    let handing = match is_handing {
+        true => match pb::Handing::decode(data.clone()) {
+            Ok(handing) if handing.txs.len() <= HANDING_TXS_MAX => Some(handing),
+            _ => return Ok(refused(StatusCode::BAD_REQUEST)),
+        },
+        false => None,
+    };
+    let answering = || match handing {
+        Some(handing) => take(application, handing).encode_to_vec(),
+        None => application
             .query(RequestQuery {
                 path: QUERY_PATH.into(),
                 data,
@@ -223,10 +228,26 @@ async fn answer<A: Application>(
     Ok(response)
 }
 
+/// Takes transactions, one after the other.
+fn take<A: Application>(application: &A, handing: pb::Handing) -> pb::Handed {
+    let txs = handing.txs.into_iter().map(|tx| {
+        let taken = application.check_tx(RequestCheckTx {
+            tx: tx.into(),
+            r#type: HANDED_OVER,
+        });
+        pb::HandedTx {
+            code: taken.code,
+            log: taken.log,
+            block_comes: taken.info == BLOCK_COMES,
+        }
+    });
+    pb::Handed { txs: txs.collect() }
+}
+
 fn refused(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(format!(
-        "expected POST {QUERY_PATH} with a query of at most {QUERY_BYTES_MAX} bytes, or POST {SUBMIT_PATH} with a transaction of \
-         at most {TX_BYTES_MAX}\n"
+        "expected POST {QUERY_PATH} with a query of at most {QUERY_BYTES_MAX} bytes, or POST {HANDING_PATH} with at most \
+         {HANDING_TXS_MAX} transactions in {TX_BYTES_MAX} bytes\n"
     )));
     *response.status_mut() = status;
     response

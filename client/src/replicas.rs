@@ -3,6 +3,7 @@
 mod direct;
 mod event;
 mod follow;
+mod handing;
 mod lateness;
 mod reading;
 mod rpc;
@@ -303,6 +304,11 @@ mod tests {
         Replicas::new(&urls, Duration::from_secs(1), trust(faults)).unwrap()
     }
 
+    /// The only replica of a network.
+    pub(super) fn alone(url: &str) -> Replicas {
+        Replicas::new(&[url.into()], Duration::from_secs(60), trust(0)).unwrap()
+    }
+
     fn trust(faults: u16) -> Trust {
         let validators = u8::try_from(3 * faults + 1).unwrap();
         Trust::new(crate::genesis::tests::network(validators)).unwrap()
@@ -348,8 +354,7 @@ mod tests {
     async fn so_many_questions_are_asked_at_once_and_the_next_ones_have_their_turn() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let minute = Duration::from_secs(60);
-        let replicas = Arc::new(Replicas::new(&[url], minute, trust(0)).unwrap());
+        let replicas = Arc::new(alone(&url));
         for _ in 0..2 * AT_ONCE + 1 {
             let replicas = Arc::clone(&replicas);
             tokio::spawn(async move { replicas.read(&ReadStatus, 0).await.map(|_| ()) });

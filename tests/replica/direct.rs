@@ -8,15 +8,13 @@ use std::{
 
 use prost::Message as _;
 use tendermint_abci::Application as _;
-use tendermint_proto::v0_38::abci::{
-    RequestFinalizeBlock, RequestQuery, ResponseCheckTx, ResponseQuery,
-};
+use tendermint_proto::v0_38::abci::{RequestFinalizeBlock, RequestQuery, ResponseQuery};
 use white_city_replica::{Config, direct::DirectPort};
 use white_city_tests::party::Party;
 use white_city_wire::{
     limits::TX_BYTES_MAX,
-    pb::{ParamsQuery, query::Question},
-    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_BYTES_MAX, QUERY_PATH, encode_query},
+    pb::{self, ParamsQuery, query::Question},
+    read::{DIRECT_PORT_HINT, HANDING_TXS_MAX, QUERY_BYTES_MAX, QUERY_PATH, encode_query},
 };
 
 use crate::chain::{Chain, naive};
@@ -72,6 +70,17 @@ fn exchange(stream: &mut TcpStream, line: &str, body: &[u8]) -> Option<(u16, Vec
     Some((status, body))
 }
 
+/// A request of so many bytes, thousands of them, with one transaction.
+fn handing_of(bytes: usize) -> Vec<u8> {
+    let around = pb::Handing {
+        txs: vec![vec![0; bytes]],
+    };
+    let txs = vec![vec![0; bytes - (around.encoded_len() - bytes)]];
+    let body = pb::Handing { txs }.encode_to_vec();
+    assert_eq!(body.len(), bytes);
+    body
+}
+
 fn params() -> Vec<u8> {
     encode_query(Question::Params(ParamsQuery {}))
 }
@@ -108,7 +117,8 @@ fn what_is_no_query_is_refused_and_the_connection_goes_on() {
     for (line, refused) in [
         ("POST /", 404),
         ("POST /v1/", 404),
-        ("GET /v1/tx", 405),
+        ("GET /v1/txs", 405),
+        ("POST /v1/tx", 404),
         ("GET /v1", 405),
         ("PUT /v1", 405),
     ] {
@@ -118,10 +128,17 @@ fn what_is_no_query_is_refused_and_the_connection_goes_on() {
             "{line}"
         );
     }
-    for (line, max) in [("POST /v1", QUERY_BYTES_MAX), ("POST /v1/tx", TX_BYTES_MAX)] {
-        let max = max as usize;
+    for is_handing in [false, true] {
+        let (line, max) = match is_handing {
+            false => ("POST /v1", QUERY_BYTES_MAX as usize),
+            true => ("POST /v1/txs", TX_BYTES_MAX as usize),
+        };
         for (size, status) in [(max - 1, 200), (max, 200), (max + 1, 413)] {
-            let answer = exchange(&mut connect(served.address), line, &vec![0; size]);
+            let body = match is_handing {
+                false => vec![0; size],
+                true => handing_of(size),
+            };
+            let answer = exchange(&mut connect(served.address), line, &body);
             assert_eq!(answer.unwrap().0, status, "{size} bytes");
         }
     }
@@ -168,15 +185,22 @@ fn a_replica_that_has_halted_answers_nobody_any_more() {
     );
 }
 
-/// Hands a transaction over; whether it is taken and a block comes, or the code of its refusal.
-fn hand_over(served: &Served, tx: &[u8]) -> Result<bool, u32> {
-    let (status, body) = exchange(&mut connect(served.address), "POST /v1/tx", tx).unwrap();
+/// Hands transactions over; whether each is taken and a block comes, or the code of its refusal.
+fn hand_all_over(served: &Served, txs: &[&[u8]]) -> Vec<Result<bool, u32>> {
+    let txs = txs.iter().map(|tx| tx.to_vec()).collect();
+    let body = pb::Handing { txs }.encode_to_vec();
+    let (status, body) = exchange(&mut connect(served.address), "POST /v1/txs", &body).unwrap();
     assert_eq!(status, 200);
-    let answer = ResponseCheckTx::decode(&body[..]).unwrap();
-    match answer.code {
-        0 => Ok(answer.info == BLOCK_COMES),
+    let handed = pb::Handed::decode(&body[..]).unwrap().txs.into_iter();
+    let said = handed.map(|tx| match tx.code {
+        0 => Ok(tx.block_comes),
         code => Err(code),
-    }
+    });
+    said.collect()
+}
+
+fn hand_over(served: &Served, tx: &[u8]) -> Result<bool, u32> {
+    hand_all_over(served, &[tx])[0]
 }
 
 #[test]
@@ -213,6 +237,36 @@ fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes()
     served.chain.decide(block).unwrap();
     assert_eq!(hand_over(&served, &posts[3]), Err(64), "the board has it");
     assert_eq!(hand_over(&served, b"no transaction"), Err(17));
+}
+
+#[test]
+fn several_are_handed_over_together_and_each_has_its_answer() {
+    let config = Config {
+        proposal_wait_ms: 1,
+        ..Config::default()
+    };
+    let mut served = serve(Chain::new(&config), CONNECTIONS);
+    let parties = Party::several(3);
+    let session = served.chain.running(&parties);
+    let posts: Vec<Vec<u8>> = (0..3)
+        .map(|index| served.chain.post(&parties, session, index, b"word"))
+        .collect();
+    let handed = hand_all_over(&served, &[&posts[2], b"no transaction", &posts[0]]);
+    assert_eq!(handed, [Ok(true), Err(17), Ok(true)]);
+    assert_eq!(served.chain.propose(&[], 1 << 20).len(), 3);
+    assert_eq!(hand_all_over(&served, &[]), []);
+    for (count, status) in [
+        (HANDING_TXS_MAX - 1, 200),
+        (HANDING_TXS_MAX, 200),
+        (HANDING_TXS_MAX + 1, 400),
+    ] {
+        let txs = vec![posts[1].clone(); count];
+        let body = pb::Handing { txs }.encode_to_vec();
+        let answer = exchange(&mut connect(served.address), "POST /v1/txs", &body).unwrap();
+        assert_eq!(answer.0, status, "{count}");
+    }
+    let broken = exchange(&mut connect(served.address), "POST /v1/txs", &[0xff; 9]).unwrap();
+    assert_eq!(broken.0, 400);
 }
 
 #[test]
@@ -295,8 +349,8 @@ fn requests_that_are_being_read_take_a_bounded_memory() {
     // 64 MiB in all.
     let fit = (64 << 20) / TX_BYTES_MAX as usize;
     let head =
-        format!("POST /v1/tx HTTP/1.1\r\nhost: replica\r\ncontent-length: {TX_BYTES_MAX}\r\n\r\n");
-    let large = vec![0; TX_BYTES_MAX as usize];
+        format!("POST /v1/txs HTTP/1.1\r\nhost: replica\r\ncontent-length: {TX_BYTES_MAX}\r\n\r\n");
+    let large = handing_of(TX_BYTES_MAX as usize);
     let begun = || {
         let mut stream = connect(served.address);
         stream.write_all(head.as_bytes()).unwrap();
@@ -304,7 +358,7 @@ fn requests_that_are_being_read_take_a_bounded_memory() {
     };
     let mut waiting: Vec<TcpStream> = (0..fit).map(|_| begun()).collect();
     let ask =
-        || exchange(&mut connect(served.address), "POST /v1/tx", &large).map(|(status, _)| status);
+        || exchange(&mut connect(served.address), "POST /v1/txs", &large).map(|(status, _)| status);
     let until = std::time::Instant::now() + PATIENCE;
     // Whoever isn't read may not hear why. One that was faster than those that wait has taken the place of one of them.
     while ask() == Some(200) {

@@ -11,15 +11,16 @@ use tendermint_proto::v0_38::abci::{
     ResponseQuery, response_process_proposal::ProposalStatus,
 };
 use white_city_state_machine::Body;
-use white_city_wire::{
-    Hash,
-    limits::PROTOCOL,
-    read::{BLOCK_COMES, SESSION_EVENT},
-    seal::BlockTime,
-};
+use white_city_wire::{Hash, limits::PROTOCOL, read::SESSION_EVENT, seal::BlockTime};
 
 use super::{Replica, consensus::Proposed};
-use crate::{direct::HANDED_OVER, execution::Executed, genesis, pending::Source, query};
+use crate::{
+    direct::{BLOCK_COMES, HANDED_OVER},
+    execution::Executed,
+    genesis,
+    pending::Source,
+    query,
+};
 
 /// What three kinds of request say of a block in fields of the same names.
 macro_rules! proposed {

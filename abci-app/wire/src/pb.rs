@@ -988,3 +988,27 @@ pub struct ForkSide {
     #[prost(bytes = "vec", tag = "3")]
     pub round_root: ::prost::alloc::vec::Vec<u8>,
 }
+/// Transactions for one replica, under the path "/v1/txs" of its direct port.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Handing {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub txs: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// What the replica says to each of them, in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Handed {
+    #[prost(message, repeated, tag = "1")]
+    pub txs: ::prost::alloc::vec::Vec<HandedTx>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HandedTx {
+    /// 0 where the replica has it, otherwise the number of a refusal.
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    /// What the refusal says.
+    #[prost(string, tag = "2")]
+    pub log: ::prost::alloc::string::String,
+    /// The engine makes a block anyway, which can have it: it needn't be in any mempool. A hint.
+    #[prost(bool, tag = "3")]
+    pub block_comes: bool,
+}

@@ -18,11 +18,10 @@ use crate::{
 pub const SESSION_EVENT: &str = "white_city.session";
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
-/// Where transactions are sent at a replica's direct port.
-pub const SUBMIT_PATH: &str = "/v1/tx";
-/// The `info` with which a replica takes a transaction when the engine is about to make a block anyway, which can have it: it needn't
-/// be in any mempool. A hint.
-pub const BLOCK_COMES: &str = "a block comes";
+/// Where transactions are handed over at a replica's direct port: a `Handing`.
+pub const HANDING_PATH: &str = "/v1/txs";
+/// Most transactions of one `Handing`.
+pub const HANDING_TXS_MAX: usize = 32;
 /// In the `info` of an answer, before the number of the replica's direct port: a hint.
 pub const DIRECT_PORT_HINT: &str = "direct-port=";
 /// Largest query, bytes.

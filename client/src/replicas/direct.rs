@@ -5,12 +5,9 @@ use std::{sync::Mutex, time::Duration};
 
 use prost::Message;
 use reqwest::Url;
-use tendermint_proto::v0_38::abci::{ResponseCheckTx, ResponseQuery};
+use tendermint_proto::v0_38::abci::ResponseQuery;
 use tokio::time::Instant;
-use white_city_wire::{
-    Refusal,
-    read::{BLOCK_COMES, DIRECT_PORT_HINT},
-};
+use white_city_wire::{Refusal, pb, read::DIRECT_PORT_HINT};
 
 use super::{
     ReadError,
@@ -96,23 +93,33 @@ pub(super) enum Handed {
     Refused,
 }
 
-/// Hands a transaction over at a direct port.
+/// Hands transactions over at a direct port; gives what is said to each of them.
 ///
 /// # Errors
-/// Why nothing is known of it.
+/// Why nothing is known of them.
 pub(super) async fn hand_over(
     http: &reqwest::Client,
     url: Url,
-    tx: Vec<u8>,
-) -> Result<Handed, String> {
-    let response: ResponseCheckTx = post(http, url, tx).await?;
-    Ok(match response.code {
-        0 if response.info == BLOCK_COMES => Handed::Coming,
-        0 => Handed::Idle,
-        // Its last block is older than the party's, and it keeps the entry until the round opens; or the board has it.
-        code if Refusal::is_round_not_open(code) || Refusal::is_stored(code) => Handed::Coming,
-        _ => Handed::Refused,
-    })
+    txs: Vec<Vec<u8>>,
+) -> Result<Vec<Handed>, String> {
+    let count = txs.len();
+    let handed: pb::Handed = post(http, url, pb::Handing { txs }.encode_to_vec()).await?;
+    if handed.txs.len() != count {
+        return Err("an answer to other transactions".into());
+    }
+    Ok(handed.txs.iter().map(Handed::from).collect())
+}
+
+impl From<&pb::HandedTx> for Handed {
+    fn from(tx: &pb::HandedTx) -> Self {
+        match tx.code {
+            0 if tx.block_comes => Self::Coming,
+            0 => Self::Idle,
+            // Its last block is older than the party's, and it keeps the entry until the round opens; or the board has it.
+            code if Refusal::is_round_not_open(code) || Refusal::is_stored(code) => Self::Coming,
+            _ => Self::Refused,
+        }
+    }
 }
 
 async fn post<T: Message + Default>(

@@ -11,7 +11,8 @@ use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    direct::{self, DirectPort, Handed},
+    direct::{self, DirectPort},
+    handing::Queue,
 };
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
@@ -30,6 +31,7 @@ pub(crate) struct Endpoint {
     url: reqwest::Url,
     name: String,
     direct_port: DirectPort,
+    handing: Queue,
 }
 
 /// What a replica said to a transaction.
@@ -111,6 +113,7 @@ impl Endpoint {
             name: name.as_str().trim_end_matches('/').to_owned(),
             url,
             direct_port: DirectPort::default(),
+            handing: Queue::default(),
         })
     }
 
@@ -143,18 +146,17 @@ impl Endpoint {
 
     /// Where transactions can be handed over to the replica itself.
     pub(super) fn submit_url(&self) -> Option<reqwest::Url> {
-        self.direct_port.url(&self.url, read::SUBMIT_PATH)
+        self.direct_port.url(&self.url, read::HANDING_PATH)
     }
 
-    /// Hands a transaction over to the replica itself; `None` when nothing useful was heard.
-    pub(super) async fn hand_over(&self, url: reqwest::Url, tx: &[u8]) -> Option<Handed> {
-        match direct::hand_over(&self.http, url, tx.to_vec()).await {
-            Ok(handed) => Some(handed),
-            Err(reason) => {
-                self.avoid_direct(&reason);
-                None
-            }
-        }
+    /// Notes what an answer of the RPC says beside itself.
+    pub(super) fn note_direct_port(&self, info: &str) {
+        self.direct_port.note(info, Instant::now());
+    }
+
+    /// What waits to be handed over to it.
+    pub(super) const fn handing(&self) -> &Queue {
+        &self.handing
     }
 
     /// Leaves the direct port alone for a while, for this reason.
@@ -172,8 +174,7 @@ impl Endpoint {
             .await
             .map_err(ReadError::Unreachable)?;
         let response = result.response;
-        self.direct_port
-            .note(&response.info.unwrap_or_default(), Instant::now());
+        self.note_direct_port(&response.info.unwrap_or_default());
         if response.code != 0 {
             return Err(ReadError::Refused {
                 code: response.code,

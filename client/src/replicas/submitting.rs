@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -17,9 +18,6 @@ use crate::error::{Error, ReplicaFault};
 /// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
 /// a transaction in a moment, but many may be waiting.
 const FIRST_ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
-
-/// How long a replica may take to say something to an entry at its direct port, before that is left alone for a while.
-const HANDED: Duration = Duration::from_secs(10);
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
@@ -64,25 +62,15 @@ impl Replicas {
         // Never closed, so it can't fail.
         let _turn = self.handing.acquire().await;
         let began = Instant::now();
-        let (sender, mut receiver) = mpsc::channel(self.all.len());
-        for (replica, url) in self.all.iter().zip(urls) {
-            let (endpoint, tx) = (Arc::clone(&replica.endpoint), Arc::clone(tx));
-            let sender = sender.clone();
-            // They get it even if whoever waits here stops.
-            tokio::spawn(async move {
-                let handed = timeout(HANDED, endpoint.hand_over(url, &tx)).await;
-                if handed.is_err() {
-                    endpoint.avoid_direct("no answer in time");
-                }
-                let _ = sender.send(handed.ok().flatten()).await;
-            });
-        }
-        drop(sender);
+        // They get it even if whoever waits here stops.
+        let handed = self.all.iter().zip(&urls);
+        let handed = handed.filter_map(|(replica, url)| replica.endpoint.hand_over(url, tx));
+        let mut answers: FuturesUnordered<_> = handed.collect();
         let faults = usize::from(self.trust().network().faults());
         let enough = self.all.len().saturating_sub(faults);
         let are_enough = async {
             for _ in 0..enough {
-                if receiver.recv().await != Some(Some(Handed::Coming)) {
+                if answers.next().await != Some(Ok(Some(Handed::Coming))) {
                     return false;
                 }
             }

@@ -145,7 +145,7 @@ impl<'a> Filling<'a> {
         let blocks = Blocks::follow(&self.world.net.rpc_urls()[0]);
         let mut blocks = blocks.await.with_seals();
         for txs in [opens, joins, finishes] {
-            tokio::join!(self.sender.flood(&txs, 64), blocks.until(txs.len()));
+            tokio::join!(self.sender.flood(&txs, 64, 1), blocks.until(txs.len()));
         }
     }
 

@@ -5,10 +5,9 @@ use std::time::Duration;
 use futures::{StreamExt as _, future::join_all};
 use prost::Message as _;
 use serde_json::json;
-use tendermint_proto::v0_38::abci::ResponseCheckTx;
 use white_city_client::wire::{
     pb::{self, query::Question},
-    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_PATH, SUBMIT_PATH, encode_query},
+    read::{DIRECT_PORT_HINT, HANDING_PATH, QUERY_PATH, encode_query},
 };
 
 use crate::{engine, world::World};
@@ -31,28 +30,40 @@ impl Sender {
         for url in &urls {
             let port = port(&http, url).await;
             let (host, _) = url.rsplit_once(':').unwrap();
-            direct.push(format!("{host}:{port}{SUBMIT_PATH}"));
+            direct.push(format!("{host}:{port}{HANDING_PATH}"));
         }
         Self { http, urls, direct }
     }
 
     /// Sends a transaction; `at` says whose engine gets it if one has to.
     pub async fn send(&self, at: usize, tx: &[u8]) {
+        self.send_together(at, &[tx.to_vec()]).await;
+    }
+
+    /// Sends transactions in one request to each replica.
+    async fn send_together(&self, at: usize, txs: &[Vec<u8>]) {
+        let handing = pb::Handing { txs: txs.to_vec() }.encode_to_vec();
         let handing = self.direct.iter().map(async |url| {
-            let answer = self.http.post(url).body(tx.to_vec()).send().await;
-            let answer = ResponseCheckTx::decode(answer.unwrap().bytes().await.unwrap());
-            answer.unwrap().info == BLOCK_COMES
+            let answer = self.http.post(url).body(handing.clone()).send().await;
+            let answer = pb::Handed::decode(answer.unwrap().bytes().await.unwrap()).unwrap();
+            assert_eq!(answer.txs.len(), txs.len());
+            answer.txs
         });
-        if !join_all(handing).await.into_iter().all(|comes| comes) {
-            engine::submit(&self.http, &self.urls[at % self.urls.len()], tx).await;
+        let answers = join_all(handing).await;
+        for (index, tx) in txs.iter().enumerate() {
+            if !answers.iter().all(|answer| answer[index].block_comes) {
+                let engine = &self.urls[(at + index) % self.urls.len()];
+                engine::submit(&self.http, engine, tx).await;
+            }
         }
     }
 
-    /// Sends all of them, so many at once.
-    pub async fn flood(&self, txs: &[Vec<u8>], at_once: usize) {
-        let sending = futures::stream::iter(txs.iter().enumerate());
-        let sending = sending.map(|(at, tx)| self.send(at, tx));
-        sending.buffer_unordered(at_once).collect::<Vec<_>>().await;
+    /// Sends all of them, so many at once, and so many of those in one request.
+    pub async fn flood(&self, txs: &[Vec<u8>], at_once: usize, together: usize) {
+        let sending = futures::stream::iter(txs.chunks(together).enumerate());
+        let sending = sending.map(|(at, txs)| self.send_together(at, txs));
+        let sending = sending.buffer_unordered(at_once.div_ceil(together));
+        sending.collect::<Vec<_>>().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Posts a second, beside what the engine takes under an application that does nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -29,6 +29,9 @@ pub struct Args {
     /// How many transactions are under way at once.
     #[arg(long, default_value_t = 64)]
     at_once: usize,
+    /// How many go in one request, as those of one process do that are under way together; may be given several times.
+    #[arg(long, default_values_t = [1, 16])]
+    together: Vec<usize>,
 }
 
 pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
@@ -39,30 +42,34 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     let before = engine.flood(count, bytes, args.at_once).await;
     let again = engine.flood(count, bytes, args.at_once).await;
     engine.stop().await;
+    let a_second = |time: Duration| count as f64 / time.as_secs_f64();
     let setup = Setup {
         // A stranger wouldn't be let open so many at once.
         opener: Some(keys(1)[0]),
         ..Setup::default()
     };
     let world = bench.board(setup).await?;
-    let posts = posts(&world, args).await;
     let urls = world.net.rpc_urls();
     let sender = Sender::new(&world).await;
-    let mut blocks = Blocks::follow(&urls[0]).await.with_seals();
-    let began = Instant::now();
-    let ((), used) = tokio::join!(sender.flood(&posts, args.at_once), blocks.until(count));
-    let took = began.elapsed();
-    Bench::end(world).await;
-    let a_second = |time: std::time::Duration| count as f64 / time.as_secs_f64();
     let engine_a_second = f64::midpoint(a_second(before), a_second(again));
-    report.row(vec![
-        ("transactions", json!(count)),
-        ("bytes", json!(posts[0].len())),
-        ("engine a second", json!(engine_a_second)),
-        ("board a second", json!(a_second(took))),
-        ("board/engine", json!(a_second(took) / engine_a_second)),
-        ("blocks", json!(used)),
-    ]);
+    for together in &args.together {
+        let posts = posts(&world, args).await;
+        let mut blocks = Blocks::follow(&urls[0]).await.with_seals();
+        let began = Instant::now();
+        let flood = sender.flood(&posts, args.at_once, *together);
+        let ((), used) = tokio::join!(flood, blocks.until(count));
+        let took = began.elapsed();
+        report.row(vec![
+            ("in a request", json!(together)),
+            ("transactions", json!(count)),
+            ("bytes", json!(posts[0].len())),
+            ("engine a second", json!(engine_a_second)),
+            ("board a second", json!(a_second(took))),
+            ("board/engine", json!(a_second(took) / engine_a_second)),
+            ("blocks", json!(used)),
+        ]);
+    }
+    Bench::end(world).await;
     Some(report)
 }
 

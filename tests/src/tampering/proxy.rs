@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::tungstenite::Message;
-use white_city_wire::read::{QUERY_PATH, SUBMIT_PATH};
+use white_city_wire::read::{HANDING_PATH, QUERY_PATH};
 
 use super::{Memory, Mutator};
 use crate::rng::Rng;
@@ -109,7 +109,7 @@ impl Proxy {
             .route("/", post(by_post))
             .route("/websocket", get(by_websocket))
             .route(QUERY_PATH, post(by_direct_port))
-            .route(SUBMIT_PATH, post(handed_over))
+            .route(HANDING_PATH, post(handed_over))
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
@@ -222,8 +222,8 @@ async fn by_direct_port(State(shared): State<Arc<Shared>>, query: Bytes) -> Resp
     reply::reply_to_query(&shared, &query).await
 }
 
-async fn handed_over(State(shared): State<Arc<Shared>>, tx: Bytes) -> Response {
-    reply::reply_to_tx(&shared, &tx).await
+async fn handed_over(State(shared): State<Arc<Shared>>, handing: Bytes) -> Response {
+    reply::reply_to_handing(&shared, &handing).await
 }
 
 async fn by_websocket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

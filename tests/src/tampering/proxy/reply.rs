@@ -12,10 +12,10 @@ use futures::stream;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
-use tendermint_proto::v0_38::abci::{ResponseCheckTx, ResponseQuery};
+use tendermint_proto::v0_38::abci::ResponseQuery;
 use white_city_wire::{
     pb,
-    read::{BLOCK_COMES, DIRECT_PORT_HINT, QUERY_PATH, decode_query},
+    read::{DIRECT_PORT_HINT, QUERY_PATH, decode_query},
 };
 
 use super::{DirectPort, SLOW, Shared};
@@ -85,32 +85,46 @@ pub(super) async fn reply_to_query(shared: &Arc<Shared>, query: &[u8]) -> Respon
     protobuf.map_or_else(|| body.into_response(), IntoResponse::into_response)
 }
 
-/// A reply to a transaction that was handed over at the direct port. The replica's engine gets it, and makes a block of it.
-pub(super) async fn reply_to_tx(shared: &Arc<Shared>, tx: &[u8]) -> Response {
+/// A reply to transactions that were handed over at the direct port. The replica's engine gets them, and makes a block of them.
+pub(super) async fn reply_to_handing(shared: &Arc<Shared>, handing: &[u8]) -> Response {
+    let Ok(handing) = pb::Handing::decode(handing) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     let direct_port = {
         let mut plan = shared.plan();
-        plan.handed.push(tx.to_vec());
+        plan.handed.extend(handing.txs.iter().cloned());
         plan.direct_port
     };
-    match direct_port {
-        DirectPort::Refusing => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        DirectPort::Idle => return ResponseCheckTx::default().encode_to_vec().into_response(),
-        DirectPort::Hidden | DirectPort::Replicas | DirectPort::Own => {}
+    if direct_port == DirectPort::Refusing {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    let mut handed = pb::Handed::default();
+    for tx in &handing.txs {
+        let taken = match direct_port {
+            DirectPort::Idle => Some(pb::HandedTx::default()),
+            _ => by_engine(shared, tx).await,
+        };
+        let Some(taken) = taken else {
+            return StatusCode::BAD_GATEWAY.into_response();
+        };
+        handed.txs.push(taken);
+    }
+    handed.encode_to_vec().into_response()
+}
+
+/// What the replica's engine says to a transaction, for which it makes a block.
+async fn by_engine(shared: &Shared, tx: &[u8]) -> Option<pb::HandedTx> {
     let params = json!({ "tx": STANDARD.encode(tx) });
     let request =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "broadcast_tx_sync", "params": params });
-    let Ok(reply) = shared.forward(request.to_string().into()).await else {
-        return StatusCode::BAD_GATEWAY.into_response();
-    };
+    let reply = shared.forward(request.to_string().into()).await.ok()?;
     let reply: Value = serde_json::from_slice(&reply).unwrap_or_default();
     let code = reply["result"]["code"].as_u64().unwrap_or(0);
-    let response = ResponseCheckTx {
+    Some(pb::HandedTx {
         code: u32::try_from(code).unwrap_or(u32::MAX),
-        info: BLOCK_COMES.into(),
-        ..Default::default()
-    };
-    response.encode_to_vec().into_response()
+        log: String::new(),
+        block_comes: true,
+    })
 }
 
 fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
