@@ -265,8 +265,20 @@ fn several_are_handed_over_together_and_each_has_its_answer() {
         let answer = exchange(&mut connect(served.address), "POST /v1/txs", &body).unwrap();
         assert_eq!(answer.0, status, "{count}");
     }
-    let broken = exchange(&mut connect(served.address), "POST /v1/txs", &[0xff; 9]).unwrap();
-    assert_eq!(broken.0, 400);
+    for broken in [
+        // No field 1, one without a length, one longer than what comes, a length without an end, one of the largest number.
+        &[0x12, 1, 0][..],
+        &[0x0a],
+        &[0x0a, 2, 0],
+        &[0x0a, 0xff, 0xff],
+        &[
+            0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        ],
+        &[0x0a, 0, 0x0a],
+    ] {
+        let answer = exchange(&mut connect(served.address), "POST /v1/txs", broken).unwrap();
+        assert_eq!(answer.0, 400, "{broken:x?}");
+    }
 }
 
 #[test]

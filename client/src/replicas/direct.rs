@@ -11,12 +11,15 @@ use white_city_wire::{Refusal, pb, read::DIRECT_PORT_HINT};
 
 use super::{
     ReadError,
-    rpc::{bounded_body, reason_of, shown},
+    rpc::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
 };
 use crate::checked::lock;
 
 /// How long a port isn't tried again at which nothing useful was heard.
 const AVOIDED: Duration = Duration::from_secs(60);
+
+/// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
+const HANDED_BYTES_MAX: usize = 64 << 10;
 
 /// What is known of one replica's direct port.
 #[derive(Default)]
@@ -72,7 +75,7 @@ pub(super) async fn ask(
     url: Url,
     query: Vec<u8>,
 ) -> Result<Result<Vec<u8>, ReadError>, String> {
-    let response: ResponseQuery = post(http, url, query).await?;
+    let response: ResponseQuery = post(http, url, query, BODY_BYTES_MAX).await?;
     Ok(match response.code {
         0 => Ok(response.value.into()),
         code => Err(ReadError::Refused {
@@ -103,7 +106,8 @@ pub(super) async fn hand_over(
     txs: Vec<Vec<u8>>,
 ) -> Result<Vec<Handed>, String> {
     let count = txs.len();
-    let handed: pb::Handed = post(http, url, pb::Handing { txs }.encode_to_vec()).await?;
+    let handing = pb::Handing { txs }.encode_to_vec();
+    let handed: pb::Handed = post(http, url, handing, HANDED_BYTES_MAX).await?;
     if handed.txs.len() != count {
         return Err("an answer to other transactions".into());
     }
@@ -126,6 +130,7 @@ async fn post<T: Message + Default>(
     http: &reqwest::Client,
     url: Url,
     body: Vec<u8>,
+    answer_bytes_max: usize,
 ) -> Result<T, String> {
     let response = http.post(url).body(body).send().await;
     let response = response.map_err(|error| reason_of(&error))?;
@@ -133,7 +138,7 @@ async fn post<T: Message + Default>(
     if status != reqwest::StatusCode::OK {
         return Err(format!("HTTP status {status}"));
     }
-    let body = bounded_body(response).await?;
+    let body = bounded_body(response, answer_bytes_max).await?;
     T::decode(&body[..]).map_err(|error| error.to_string())
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
-const BODY_BYTES_MAX: usize = 8 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection is kept that isn't needed. CometBFT closes it after ten seconds.
@@ -229,7 +229,7 @@ impl Endpoint {
             .await
             .map_err(|error| reason_of(&error))?;
         let status = response.status();
-        let body = bounded_body(response).await?;
+        let body = bounded_body(response, BODY_BYTES_MAX).await?;
         // CometBFT answers a failed call with status 500 and a body that says why.
         let answer: RpcAnswer<T> = serde_json::from_slice(&body).map_err(|error| {
             // Some errors go on with where in this program they were made.
@@ -252,11 +252,15 @@ impl Endpoint {
     }
 }
 
-pub(super) async fn bounded_body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+/// A body of at most so many bytes.
+pub(super) async fn bounded_body(
+    mut response: reqwest::Response,
+    bytes_max: usize,
+) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
-        if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
-            return Err(format!("an answer of more than {BODY_BYTES_MAX} bytes"));
+        if body.len().saturating_add(chunk.len()) > bytes_max {
+            return Err(format!("an answer of more than {bytes_max} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
