@@ -142,7 +142,17 @@ impl Chain {
     pub fn running(&mut self, parties: &[Party]) -> SessionId {
         let (session, open) = self.open(parties, 1);
         self.block(&[open]);
-        let joins: Vec<Vec<u8>> = (0_u16..)
+        let joins = self.joins(parties, session);
+        for join in &joins {
+            self.replica.check_tx(join).unwrap();
+        }
+        self.block(&joins);
+        session
+    }
+
+    /// The joins of all parties.
+    pub fn joins(&self, parties: &[Party], session: SessionId) -> Vec<Vec<u8>> {
+        (0_u16..)
             .zip(parties)
             .map(|(index, party)| {
                 let key = party.encryption_key(0);
@@ -155,12 +165,7 @@ impl Chain {
                     }),
                 )
             })
-            .collect();
-        for join in &joins {
-            self.replica.check_tx(join).unwrap();
-        }
-        self.block(&joins);
-        session
+            .collect()
     }
 
     pub fn post(&self, parties: &[Party], session: SessionId, index: u16, words: &[u8]) -> Vec<u8> {

@@ -103,6 +103,35 @@ fn nor_much_longer_than_the_last_block_has_taken() {
     is_held_back_a_moment(FOR_EVER_MS);
 }
 
+#[test]
+fn after_a_slow_block_what_is_complete_is_held_back_until_others_are() {
+    let parties = Party::several(3);
+    let config = config(FOR_EVER_MS, FOR_EVER_MS, FOR_EVER_MS);
+    let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 900_000)]);
+    let first = chain.running(&parties);
+    let (second, open) = chain.open(&parties, 2);
+    // Of the first one nothing has come yet, and the opening is held back for that no longer than a quick block takes.
+    chain.replica.check_tx(&open).unwrap();
+    let block = ask(&chain, &[open]).recv_timeout(PATIENCE).unwrap();
+    // This is what a slow block is.
+    thread::sleep(Duration::from_millis(500));
+    chain.decide(block).unwrap();
+    let mut posts = posts(&chain, &parties, first);
+    for post in &posts {
+        chain.replica.check_tx(post).unwrap();
+    }
+    // Nobody has joined the second one: it is waited for.
+    let made = ask(&chain, &[]);
+    assert!(made.try_recv().is_err());
+    let joins = chain.joins(&parties, second);
+    for join in &joins {
+        chain.replica.check_tx(join).unwrap();
+    }
+    posts.extend(joins);
+    posts.sort();
+    assert_eq!(sorted(made.recv_timeout(PATIENCE).unwrap()), posts);
+}
+
 /// Blocks here take milliseconds.
 fn is_held_back_a_moment(hold_ms: u64) {
     let parties = Party::several(3);
