@@ -24,6 +24,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use lateness::Lateness;
 use reading::Known;
 pub(crate) use rpc::Endpoint;
+pub(crate) use submitting::Replies;
 use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
@@ -176,17 +177,17 @@ impl Replicas {
 
     /// How long one replica is waited for before another one is asked, too.
     fn hedge(&self) -> Duration {
-        self.answers.patience(HEDGE)
+        self.answers.patience(HEDGE, Instant::now())
     }
 
     /// How long an entry that was sent is waited for before it is sent again.
     pub(crate) fn until_shown(&self) -> Duration {
-        self.shown.patience(SHOWN)
+        self.shown.patience(SHOWN, Instant::now())
     }
 
     /// Notes how long an entry took to be shown.
     pub(crate) fn note_shown(&self, took: Duration) {
-        self.shown.note(took.min(SHOWN.1));
+        self.shown.note(took.min(SHOWN.1), Instant::now());
     }
 
     /// Whether each of them gave an answer that can't be true.

@@ -1,63 +1,92 @@
 //! How late answers are of late: where everything is slow, more of the same help makes it slower.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::checked::lock;
 
 /// How many times as late as usual something has to be before help is called.
 const UNUSUAL: u32 = 4;
 /// How much a new one counts: one part in so many.
-const PARTS: u64 = 8;
+const PARTS: u32 = 8;
+/// What was usual counts half after this time without anything new.
+const HALF_LIFE: Duration = Duration::from_secs(2);
 
-/// A running mean, in microseconds.
+/// A running mean of what lately came.
 #[derive(Default)]
-pub(crate) struct Lateness(AtomicU64);
+pub(crate) struct Lateness(Mutex<Option<(Duration, Instant)>>);
 
 impl Lateness {
-    /// Notes how long something took. What it was must not be in the hands of a single replica.
-    pub(crate) fn note(&self, took: Duration) {
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let mean = |mean: u64| mean - mean / PARTS + took / PARTS;
-        // Two at once: one of them is enough.
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(mean(old)));
+    /// Notes, `now`, how long something took. What it was must not be in the hands of a single replica.
+    pub(crate) fn note(&self, took: Duration, now: Instant) {
+        let mut usual = lock(&self.0);
+        let mean = mean(*usual, now);
+        let mean = mean
+            .saturating_sub(mean / PARTS)
+            .saturating_add(took / PARTS);
+        *usual = Some((mean, now));
     }
 
     /// How long to wait for the next one, at least and at most this long.
-    pub(crate) fn patience(&self, (least, most): (Duration, Duration)) -> Duration {
-        let mean = Duration::from_micros(self.0.load(Ordering::Relaxed));
+    pub(crate) fn patience(&self, (least, most): (Duration, Duration), now: Instant) -> Duration {
+        let mean = mean(*lock(&self.0), now);
         mean.saturating_mul(UNUSUAL).clamp(least, most)
     }
+}
+
+/// The mean, aged.
+fn mean(usual: Option<(Duration, Instant)>, now: Instant) -> Duration {
+    let Some((mean, at)) = usual else {
+        return Duration::ZERO;
+    };
+    let age = now.saturating_duration_since(at).as_millis();
+    let halves = age.checked_div(HALF_LIFE.as_millis()).unwrap_or(0);
+    let halves = u32::try_from(halves).unwrap_or(u32::MAX);
+    mean / 2_u32.saturating_pow(halves)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const BOUNDS: (Duration, Duration) = (ms(300), ms(2_000));
+
     #[test]
     fn patience_follows_what_is_usual_within_its_bounds() {
-        let ms = Duration::from_millis;
-        let bounds = (ms(300), ms(2_000));
-        let lateness = Lateness::default();
-        assert_eq!(lateness.patience(bounds), bounds.0);
-        for _ in 0..100 {
-            lateness.note(ms(10));
-        }
-        assert_eq!(lateness.patience(bounds), bounds.0);
-        for _ in 0..100 {
-            lateness.note(ms(200));
-        }
-        let patience = lateness.patience(bounds);
+        let (lateness, now) = (Lateness::default(), Instant::now());
+        let note = |times: u32, took| (0..times).for_each(|_| lateness.note(took, now));
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+        note(100, ms(10));
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+        note(100, ms(200));
+        let patience = lateness.patience(BOUNDS, now);
         assert!((ms(790)..=ms(800)).contains(&patience), "{patience:?}");
-        for _ in 0..100 {
-            lateness.note(Duration::MAX);
+        note(100, Duration::MAX);
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.1);
+        note(1_000, ms(1));
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+    }
+
+    #[test]
+    fn what_was_usual_is_forgotten() {
+        let (lateness, now) = (Lateness::default(), Instant::now());
+        for _ in 0..200 {
+            lateness.note(ms(400), now);
         }
-        assert_eq!(lateness.patience(bounds), bounds.1);
-        for _ in 0..1_000 {
-            lateness.note(ms(1));
-        }
-        assert_eq!(lateness.patience(bounds), bounds.0);
+        let after = |time| lateness.patience(BOUNDS, now + time).as_millis();
+        assert!((1_580..=1_600).contains(&after(HALF_LIFE - ms(1))));
+        assert!((790..=800).contains(&after(HALF_LIFE)));
+        assert!((395..=400).contains(&after(HALF_LIFE * 2)));
+        assert_eq!(after(HALF_LIFE * 3), 300);
+        assert_eq!(after(HALF_LIFE * 100), 300);
+        // What comes then counts from there.
+        lateness.note(ms(0), now + HALF_LIFE);
+        let patience = lateness.patience(BOUNDS, now + HALF_LIFE);
+        assert!((ms(690)..=ms(700)).contains(&patience), "{patience:?}");
     }
 }

@@ -122,13 +122,15 @@ impl Replicas {
         tally: &mut Tally,
     ) -> Result<Verified<R::Value>, Error> {
         // Never closed, so it can't fail.
-        let _turn = self.asking.acquire().await;
+        let mut turn = Some(self.asking.acquire().await);
         let mut others = self.in_order().into_iter();
         let mut asked = FuturesUnordered::new();
         loop {
             let answered = tokio::select! {
                 Some(answered) = asked.next() => answered,
                 () = sleep(self.hedge()), if !asked.is_empty() && others.len() > 0 => {
+                    // A replica that is silent doesn't keep the others from being asked.
+                    turn = None;
                     asked.extend(others.next().map(|e| self.ask_one(e, read, floor)));
                     continue;
                 }
@@ -141,7 +143,10 @@ impl Replicas {
                 }
             };
             match answered {
-                (_, Ok(value)) => return Ok(value),
+                (_, Ok(value)) => {
+                    drop(turn);
+                    return Ok(value);
+                }
                 (endpoint, Err(error)) => self.note(tally, &endpoint, error)?,
             }
         }

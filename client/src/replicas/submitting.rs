@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Endpoint, HEDGE, Replicas, direct::Handed, rpc::Submitted};
+use super::{Endpoint, Replicas, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
 /// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
@@ -76,10 +76,11 @@ impl Replicas {
             }
             true
         };
-        let patience = self.answers.patience(HEDGE);
-        let are_enough = timeout(patience, are_enough).await;
-        // As few of them as may be malicious can't make it longer.
-        self.answers.note(began.elapsed());
+        let are_enough = timeout(self.hedge(), are_enough).await;
+        // As few of them as may be malicious can make it neither longer nor shorter.
+        if are_enough != Ok(false) {
+            self.answers.note(began.elapsed(), Instant::now());
+        }
         are_enough.unwrap_or(false)
     }
 
@@ -91,7 +92,12 @@ impl Replicas {
         let first = order.swap_remove(first.unwrap_or(0));
         let mut replies = Replies::default();
         let mut sent = self.send(std::slice::from_ref(&first), tx);
-        match timeout(self.answers.patience(FIRST_ALONE), sent.recv()).await {
+        match timeout(
+            self.answers.patience(FIRST_ALONE, Instant::now()),
+            sent.recv(),
+        )
+        .await
+        {
             Ok(Some((endpoint, reply))) => replies.note(endpoint.name(), reply),
             _ => replies.note(first.name(), Err("no answer in time".into())),
         }

@@ -20,6 +20,8 @@ const COALESCE: Duration = Duration::from_millis(5);
 const PARTIAL: Duration = Duration::from_millis(100);
 /// How late whoever is followed may tell of what a waiter has seen for itself.
 const LATE: Duration = Duration::from_secs(1);
+/// How often in a row it may.
+const LATE_TIMES: u32 = 3;
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
 
@@ -80,6 +82,8 @@ pub(crate) struct Wakeups {
     woken_by: Wake,
     /// Since when whoever is followed hasn't told of what the waiter saw for itself.
     untold: Option<Instant>,
+    /// How often that happened since it told of something first.
+    late_times: u32,
 }
 
 impl Wakeups {
@@ -96,6 +100,7 @@ impl Wakeups {
             not_before: Instant::now(),
             woken_by: Wake::Timer,
             untold: None,
+            late_times: 0,
         }
     }
 
@@ -112,6 +117,7 @@ impl Wakeups {
         loop {
             if self.is_news() {
                 self.untold = None;
+                self.late_times = 0;
                 self.pause = self.poll().1;
                 self.not_before = Instant::now() + COALESCE;
                 return Wake::Block;
@@ -177,12 +183,14 @@ impl Wakeups {
         let before = self.standing.replace(standing);
         if self.woken_by == Wake::Timer && before.is_some_and(|before| before != standing) {
             self.untold.get_or_insert_with(Instant::now);
+            self.late_times = self.late_times.saturating_add(1);
         }
     }
 
     /// Whoever keeps news to itself is trusted no more than nobody.
     fn poll(&self) -> (Duration, Duration) {
-        let is_told = self.untold.is_none_or(|since| since.elapsed() < LATE);
+        let is_late = self.untold.is_some_and(|since| since.elapsed() >= LATE);
+        let is_told = !is_late && self.late_times <= LATE_TIMES;
         match is_told && self.seen.borrow().is_connected {
             true => POLL_FOLLOWING,
             false => POLL,
@@ -324,14 +332,21 @@ mod tests {
         sender.send_modify(|seen| seen.note(block(6, MINE, 2)));
         assert!(!wakeups.is_news(), "the waiter knows it already");
         assert_eq!(wakeups.untold, None);
-        wakeups.woken_by = Wake::Timer;
-        wakeups.has_read(standing(3));
+        for filled in 3..=5 {
+            assert_eq!(wakeups.poll(), POLL_FOLLOWING, "but not each time");
+            wakeups.woken_by = Wake::Timer;
+            wakeups.has_read(standing(filled));
+            sender.send_modify(|seen| seen.note(block(4 + filled as u64, MINE, filled)));
+            assert!(!wakeups.is_news());
+        }
+        assert_eq!(wakeups.poll(), POLL);
+        wakeups.late_times = 0;
         wakeups.untold = Some(Instant::now() - LATE);
         assert_eq!(wakeups.poll(), POLL);
-        sender.send_modify(|seen| seen.note(block(7, MINE, 4)));
+        sender.send_modify(|seen| seen.note(block(10, MINE, 6)));
         assert_eq!(wakeups.next().await, Wake::Block);
         wakeups.has_looked();
-        wakeups.has_read(standing(4));
+        wakeups.has_read(standing(6));
         assert_eq!(wakeups.poll(), POLL_FOLLOWING, "it tells again");
     }
 

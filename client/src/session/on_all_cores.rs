@@ -46,11 +46,12 @@ mod tests {
         let items: Vec<usize> = (0..at_once * 5 + 1).collect();
         let done = on_all_cores(&items, |item| item * 2).await;
         assert!(done.iter().copied().eq(items.iter().map(|item| item * 2)));
-        assert_eq!(turns.load(Ordering::Relaxed), 5);
+        let had = turns.load(Ordering::Relaxed);
+        assert!(had >= 5, "{had}");
         assert_eq!(on_all_cores(&items[..at_once], |_| ()).await.len(), at_once);
         assert_eq!(
             turns.load(Ordering::Relaxed),
-            5,
+            had,
             "what is short isn't interrupted"
         );
         other.abort();

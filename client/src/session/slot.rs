@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
 use zeroize::Zeroizing;
 
 use super::{Filling, Session, memory::entry_digest};
-use crate::Error;
+use crate::{Error, replicas::Replies};
 
 /// Longest pause before the same bytes are sent again.
 const RESEND: Duration = Duration::from_secs(8);
@@ -134,7 +134,7 @@ impl Session {
             self.observer.hurry();
             let is_first = sent == 1 && matches!(goal, Goal::Slot { .. });
             let replies = match is_first && !self.is_deadline_near() {
-                true => self.client().replicas().submit_entry(&tx).await,
+                true => self.submit_entry(&tx).await,
                 false => self.client().replicas().submit(&tx).await,
             };
             let again = Instant::now() + pause;
@@ -157,7 +157,10 @@ impl Session {
                 let _ = tokio::time::timeout_at(again, self.observer.wait_news()).await;
                 self.sync().await?;
                 if self.is_reached(goal)? {
-                    self.client().replicas().note_shown(began.elapsed());
+                    // How long a pause was says nothing of what is usual.
+                    if sent == 1 {
+                        self.client().replicas().note_shown(began.elapsed());
+                    }
                     return Ok(());
                 }
             }
@@ -166,11 +169,32 @@ impl Session {
         }
     }
 
+    /// As [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry); but if that takes much of the time that is left, all
+    /// engines get it.
+    async fn submit_entry(&self, tx: &Arc<Vec<u8>>) -> Replies {
+        let replicas = self.client().replicas();
+        let submitted = timeout(self.time_at_least() / 4, replicas.submit_entry(tx)).await;
+        match submitted {
+            Ok(replies) => replies,
+            Err(_) => replicas.submit(tx).await,
+        }
+    }
+
     /// How long what was sent is waited for at first: as long as is usual, but not too much of the time that is left.
     fn first_pause(&self) -> Duration {
         let pause = self.client().replicas().until_shown();
+        pause.min((self.time_at_least() / 8).max(NEAR / 8))
+    }
+
+    /// How much time the open round has left, at least: all of it while its clock hasn't started.
+    fn time_at_least(&self) -> Duration {
+        let spec = self.spec();
+        let all_ms = match self.observer.history().open_round() {
+            0 => spec.join_ms,
+            _ => spec.round_ms,
+        };
         let left = self.observer.time_left();
-        left.map_or(pause, |left| pause.min((left / 8).max(NEAR / 8)))
+        left.unwrap_or(Duration::from_millis(all_ms))
     }
 
     /// Whether there may be no time to send again, should the first replica keep an entry to itself.
