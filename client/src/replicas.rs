@@ -180,9 +180,10 @@ impl Replicas {
         self.answers.patience(HEDGE, Instant::now())
     }
 
-    /// How long an entry that was sent is waited for before it is sent again.
-    pub(crate) fn until_shown(&self) -> Duration {
-        self.shown.patience(SHOWN, Instant::now())
+    /// How long an entry of so many bytes that was sent is waited for before it is sent again.
+    pub(crate) fn until_shown(&self, bytes: usize) -> Duration {
+        let usual = self.shown.patience(SHOWN, Instant::now());
+        usual.saturating_add(by_size(bytes))
     }
 
     /// Notes how long an entry took to be shown.
@@ -262,6 +263,11 @@ impl Replicas {
         }
         Ok(())
     }
+}
+
+/// How much longer an entry of so many bytes is waited for: 1 s for 32 KB. Hundreds of large ones come together.
+fn by_size(bytes: usize) -> Duration {
+    Duration::from_millis(u64::try_from(bytes / 32).unwrap_or(u64::MAX))
 }
 
 /// What several replicas say, without waiting for those that are slow once `enough` have given an answer.

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Endpoint, Replicas, direct::Handed, rpc::Submitted};
+use super::{Endpoint, Replicas, by_size, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
 /// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
@@ -76,7 +76,7 @@ impl Replicas {
             }
             true
         };
-        let are_enough = timeout(self.hedge(), are_enough).await;
+        let are_enough = timeout(self.hedge().saturating_add(by_size(tx.len())), are_enough).await;
         // As few of them as may be malicious can make it neither longer nor shorter.
         if are_enough != Ok(false) {
             self.answers.note(began.elapsed(), Instant::now());

@@ -127,7 +127,7 @@ impl Session {
     /// engines of all replicas.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
         let began = Instant::now();
-        let mut pause = self.first_pause();
+        let mut pause = self.first_pause(tx.len());
         let mut sent: u32 = 0;
         loop {
             sent = sent.saturating_add(1);
@@ -181,8 +181,8 @@ impl Session {
     }
 
     /// How long what was sent is waited for at first: as long as is usual, but not too much of the time that is left.
-    fn first_pause(&self) -> Duration {
-        let pause = self.client().replicas().until_shown();
+    fn first_pause(&self, bytes: usize) -> Duration {
+        let pause = self.client().replicas().until_shown(bytes);
         pause.min((self.time_at_least() / 8).max(NEAR / 8))
     }
 
