@@ -24,7 +24,7 @@ use crate::{
     pending::Pending,
     store::{Snapshot, Store, StoreError, Tip},
     verified::VerifiedCache,
-    waiting::{Bounds, LastBlock},
+    waiting::Bounds,
 };
 
 /// The state after the last committed block, for everybody who only reads.
@@ -87,7 +87,6 @@ struct Shared {
     news: Condvar,
     /// `None` when proposals don't wait.
     waiting: Option<Bounds>,
-    last_block: LastBlock,
     parked: Mutex<Parked>,
     budget: Mutex<Budget>,
     verified: VerifiedCache,
@@ -128,7 +127,6 @@ impl Replica {
                 )),
                 news: Condvar::new(),
                 waiting: config.waiting(),
-                last_block: LastBlock::default(),
                 parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 verified: VerifiedCache::new(config.verified_cache_bytes),

@@ -9,10 +9,7 @@
 //! misses one, and the more is won by sharing them. So a busy board has fewer and larger blocks, its sessions go in step, and on a
 //! quick one nobody is held back for long.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How many times as long as the last block took what is complete is held back: parties that are busy need that long to read a block
 /// and to answer it. With 64 sessions at once on two cores 1 makes 50 blocks for a life of seven, 2 makes 20 to 30, 4 makes 13.
@@ -27,23 +24,6 @@ pub struct Bounds {
     pub gap: Duration,
     /// The longest that a complete round, or anything else that waits for nobody, is held back for rounds that fill.
     pub hold: Duration,
-}
-
-/// How long the last block has taken, from its proposal to being stored.
-#[derive(Default)]
-pub struct LastBlock(AtomicU64);
-
-impl LastBlock {
-    /// Notes what a block took.
-    pub fn note(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.0.store(micros, Ordering::Relaxed);
-    }
-
-    /// What it took; nothing, as long as there was none.
-    pub fn took(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// What a proposal could wait for, or be held back by.
@@ -199,8 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_complete_is_held_back_in_proportion_to_the_last_block_within_the_bound() {
-        let last = LastBlock::default();
-        assert_eq!(BOUNDS.after(last.took()).hold, Duration::ZERO);
+        assert_eq!(BOUNDS.after(Duration::ZERO).hold, Duration::ZERO);
         let micros = Duration::from_micros;
         for (took, hold) in [
             (1, 4),
@@ -209,8 +188,7 @@ mod tests {
             (2_501, 10_000),
             (60_000_000, 10_000),
         ] {
-            last.note(micros(took));
-            let bounds = BOUNDS.after(last.took());
+            let bounds = BOUNDS.after(micros(took));
             assert_eq!(bounds.hold, micros(hold));
             assert_eq!((bounds.budget, bounds.gap), (BOUNDS.budget, BOUNDS.gap));
         }

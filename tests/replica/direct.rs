@@ -185,6 +185,24 @@ fn a_replica_that_has_halted_answers_nobody_any_more() {
     );
 }
 
+/// Proposals wait, but not long.
+fn waiting() -> Config {
+    Config {
+        proposal_wait_ms: 1,
+        ..Config::default()
+    }
+}
+
+/// A replica whose proposals wait, with a session of so many parties in round 1, and what each of them posts in it.
+fn round_1(parties: u16) -> (Served, Vec<Vec<u8>>) {
+    let mut served = serve(Chain::new(&waiting()), CONNECTIONS);
+    let all = Party::several(parties.into());
+    let session = served.chain.running(&all);
+    let post = |index| served.chain.post(&all, session, index, b"word");
+    let posts = (0..parties).map(post).collect();
+    (served, posts)
+}
+
 /// Hands transactions over; whether each is taken and a block comes, or the code of its refusal.
 fn hand_all_over(served: &Served, txs: &[&[u8]]) -> Vec<Result<bool, u32>> {
     let txs = txs.iter().map(|tx| tx.to_vec()).collect();
@@ -205,16 +223,7 @@ fn hand_over(served: &Served, tx: &[u8]) -> Result<bool, u32> {
 
 #[test]
 fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes() {
-    let config = Config {
-        proposal_wait_ms: 1,
-        ..Config::default()
-    };
-    let mut served = serve(Chain::new(&config), CONNECTIONS);
-    let parties = Party::several(4);
-    let session = served.chain.running(&parties);
-    let posts: Vec<Vec<u8>> = (0..4)
-        .map(|index| served.chain.post(&parties, session, index, b"word"))
-        .collect();
+    let (mut served, posts) = round_1(4);
     // The joins have changed the state: the engine makes a block at once.
     assert_eq!(hand_over(&served, &posts[0]), Ok(true));
     assert_eq!(hand_over(&served, &posts[0]), Ok(true), "again");
@@ -241,16 +250,7 @@ fn what_is_handed_over_is_proposed_and_its_sender_learns_whether_a_block_comes()
 
 #[test]
 fn several_are_handed_over_together_and_each_has_its_answer() {
-    let config = Config {
-        proposal_wait_ms: 1,
-        ..Config::default()
-    };
-    let mut served = serve(Chain::new(&config), CONNECTIONS);
-    let parties = Party::several(3);
-    let session = served.chain.running(&parties);
-    let posts: Vec<Vec<u8>> = (0..3)
-        .map(|index| served.chain.post(&parties, session, index, b"word"))
-        .collect();
+    let (served, posts) = round_1(3);
     let handed = hand_all_over(&served, &[&posts[2], b"no transaction", &posts[0]]);
     assert_eq!(handed, [Ok(true), Err(17), Ok(true)]);
     assert_eq!(served.chain.propose(&[], 1 << 20).len(), 3);
@@ -283,16 +283,7 @@ fn several_are_handed_over_together_and_each_has_its_answer() {
 
 #[test]
 fn a_block_comes_for_what_is_in_the_mempool_and_takes_what_is_handed_over_too() {
-    let config = Config {
-        proposal_wait_ms: 1,
-        ..Config::default()
-    };
-    let mut served = serve(Chain::new(&config), CONNECTIONS);
-    let parties = Party::several(4);
-    let session = served.chain.running(&parties);
-    let posts: Vec<Vec<u8>> = (0..4)
-        .map(|index| served.chain.post(&parties, session, index, b"word"))
-        .collect();
+    let (mut served, posts) = round_1(4);
     let decide = |served: &mut Served, offered: &[Vec<u8>]| {
         let block = served.chain.propose(offered, 1 << 20);
         served.chain.decide(block.clone()).unwrap();
@@ -318,10 +309,7 @@ fn a_block_comes_for_what_is_in_the_mempool_and_takes_what_is_handed_over_too() 
 
 #[test]
 fn two_entries_that_were_handed_to_different_replicas_become_evidence_when_one_is_on_the_board() {
-    let config = Config {
-        proposal_wait_ms: 1,
-        ..Config::default()
-    };
+    let config = waiting();
     let mut served = serve(Chain::new(&config), CONNECTIONS);
     let parties = Party::several(3);
     let session = served.chain.running(&parties);

@@ -21,7 +21,7 @@ impl Replica {
         self.take(bytes, Source::Engine)
     }
 
-    /// Checks a transaction likewise, and holds it as what is in the mempool, which it isn't.
+    /// Checks a transaction, wherever it comes from, and holds it.
     pub(super) fn take(&self, bytes: &[u8], source: Source) -> Result<(), Refusal> {
         let committed = self.committed().ok_or(Refusal::NotReady)?;
         let block = committed.peek();

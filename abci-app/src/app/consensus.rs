@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub struct Consensus {
     by_hash: BTreeMap<Hash, Hash>,
     /// When the first proposal of this height was made or seen here.
     began: Option<Instant>,
+    /// How long the last block took from then until it was stored; nothing, as long as there was none.
+    pub(super) last_block: Duration,
     /// The decided block, until it is stored.
     decided: Option<Decided>,
     /// The state's root after the block that is being stored.
@@ -213,9 +215,12 @@ impl Replica {
             snapshot: store.snapshot()?,
             is_changed,
         });
-        self.consensus().storing = None;
-        if let Some(began) = began {
-            self.shared.last_block.note(began.elapsed());
+        {
+            let mut consensus = self.consensus();
+            consensus.storing = None;
+            if let Some(began) = began {
+                consensus.last_block = began.elapsed();
+            }
         }
         self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);
@@ -286,7 +291,7 @@ impl Replica {
         parked.forget_old(height);
     }
 
-    fn consensus(&self) -> std::sync::MutexGuard<'_, Consensus> {
+    pub(super) fn consensus(&self) -> std::sync::MutexGuard<'_, Consensus> {
         self.shared
             .consensus
             .lock()

@@ -47,7 +47,7 @@ impl Replica {
         let Some(bounds) = self.shared.waiting else {
             return;
         };
-        let bounds = bounds.after(self.shared.last_block.took());
+        let bounds = bounds.after(self.consensus().last_block);
         let asked = Instant::now();
         let mut pending = self.pending();
         loop {

@@ -130,7 +130,7 @@ impl Replicas {
                 Some(answered) = asked.next() => answered,
                 () = sleep(self.hedge()), if !asked.is_empty() && others.len() > 0 => {
                     // A replica that is silent doesn't keep the others from being asked.
-                    turn = None;
+                    drop(turn.take());
                     asked.extend(others.next().map(|e| self.ask_one(e, read, floor)));
                     continue;
                 }
@@ -143,10 +143,7 @@ impl Replicas {
                 }
             };
             match answered {
-                (_, Ok(value)) => {
-                    drop(turn);
-                    return Ok(value);
-                }
+                (_, Ok(value)) => return Ok(value),
                 (endpoint, Err(error)) => self.note(tally, &endpoint, error)?,
             }
         }
