@@ -262,8 +262,8 @@ impl Reader<'_> {
         Ok(Some(pb::InboxItem {
             entry: Some(entry),
             broadcast: stored.broadcast,
-            ciphertext: sealed.ciphertext,
-            p2p_path: sealed.path,
+            ciphertext: sealed.ciphertext.into(),
+            p2p_path: sealed.path.into(),
         }))
     }
 

@@ -6,10 +6,11 @@ mod records;
 
 use std::{path::Path, sync::Arc};
 
+use bytes::Bytes;
 use prost::Message;
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
-    WriteTransaction,
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition, WriteTransaction,
 };
 use white_city_state_machine::{Ended, State};
 use white_city_wire::{
@@ -35,10 +36,12 @@ const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
 const SESSIONS: TableDefinition<u32, &[u8]> = TableDefinition::new("sessions");
 /// What opened a session, until erasure.
 const OPENS: TableDefinition<u32, &[u8]> = TableDefinition::new("opens");
-/// Session, round, index: headers, signatures and broadcasts, until erasure.
-const ENTRIES: TableDefinition<(u32, u32, u16), &[u8]> = TableDefinition::new("entries");
-/// Session, round, index: sealed payloads, until erasure.
-const P2P: TableDefinition<(u32, u32, u16), &[u8]> = TableDefinition::new("p2p");
+/// Session, round, index.
+type SlotKey = (u32, u32, u16);
+/// Headers, signatures and broadcasts, until erasure.
+const ENTRIES: TableDefinition<SlotKey, &[u8]> = TableDefinition::new("entries");
+/// Sealed payloads, until erasure.
+const P2P: TableDefinition<SlotKey, &[u8]> = TableDefinition::new("p2p");
 /// Session, index: two signed entries, until erasure.
 const EVIDENCE: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("evidence");
 /// Session, index: the transaction with which the party left, until erasure.
@@ -170,8 +173,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let read = self.database.begin_read()?;
         Ok(Snapshot {
-            read: self.database.begin_read()?,
+            entries: read.open_table(ENTRIES)?,
+            p2p: read.open_table(P2P)?,
+            read,
         })
     }
 
@@ -233,7 +239,7 @@ fn put_tx(
                 signature,
             };
             let (round, index) = (post.header.round, post.header.index);
-            let stored = StoredEntry::signed(entry_to_pb(&signed), post.broadcast.clone());
+            let stored = StoredEntry::signed(entry_to_pb(&signed), post.broadcast.clone().into());
             entry(round, index, stored)?;
             if !post.p2p.is_empty() {
                 let body = state.sessions().get(session).and_then(|s| s.body.as_ref());
@@ -248,7 +254,7 @@ fn put_tx(
                 entry: Entry::Finish(finish.clone()),
                 signature,
             };
-            let stored = StoredEntry::signed(entry_to_pb(&signed), Vec::new());
+            let stored = StoredEntry::signed(entry_to_pb(&signed), Bytes::new());
             entry(finish.round, finish.index, stored)?;
         }
         Action::Leave { index, .. } => {
@@ -370,6 +376,9 @@ fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), St
 /// The store at one moment.
 pub struct Snapshot {
     read: ReadTransaction,
+    /// Opened once: an answer about a round looks at each of its slots.
+    entries: ReadOnlyTable<SlotKey, &'static [u8]>,
+    p2p: ReadOnlyTable<SlotKey, &'static [u8]>,
 }
 
 impl Snapshot {
@@ -396,13 +405,10 @@ impl Snapshot {
         round: u32,
         index: u16,
     ) -> Result<Option<StoredEntry>, StoreError> {
-        let entries = self.read.open_table(ENTRIES)?;
-        let Some(bytes) = entries.get((session, round, index))? else {
+        let Some(bytes) = self.entries.get((session, round, index))? else {
             return Ok(None);
         };
-        let entry =
-            StoredEntry::decode(bytes.value()).map_err(|_| StoreError::Damaged("an entry"))?;
-        Ok(Some(entry))
+        stored_entry(bytes.value()).map(Some)
     }
 
     /// All entries of a session with their rounds and indices, ascending.
@@ -410,18 +416,12 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub fn entries(&self, session: u32) -> Result<Vec<(u32, u16, StoredEntry)>, StoreError> {
-        let entries = self.read.open_table(ENTRIES)?;
-        entries
+        self.entries
             .range((session, 0, 0)..=(session, u32::MAX, u16::MAX))?
             .map(|row| {
                 let (key, bytes) = row?;
                 let (_, round, index) = key.value();
-                let entry = StoredEntry::decode(bytes.value());
-                Ok((
-                    round,
-                    index,
-                    entry.map_err(|_| StoreError::Damaged("an entry"))?,
-                ))
+                Ok((round, index, stored_entry(bytes.value())?))
             })
             .collect()
     }
@@ -437,8 +437,7 @@ impl Snapshot {
         index: u16,
         reader: u16,
     ) -> Result<Option<Sealed>, StoreError> {
-        let p2p = self.read.open_table(P2P)?;
-        let Some(bytes) = p2p.get((session, round, index))? else {
+        let Some(bytes) = self.p2p.get((session, round, index))? else {
             return Ok(None);
         };
         P2pBlob::new(bytes.value())
@@ -515,4 +514,10 @@ impl Snapshot {
             .map(|row| Ok(row?.0.value().1))
             .collect()
     }
+}
+
+/// Its parts share one copy of the row.
+fn stored_entry(row: &[u8]) -> Result<StoredEntry, StoreError> {
+    let entry = StoredEntry::decode(Bytes::copy_from_slice(row));
+    entry.map_err(|_| StoreError::Damaged("an entry"))
 }

@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use white_city_wire::{Hash, IdentityKey, SessionId, Signature, hash::sha256, tx::Open};
+use sha2::{Digest as _, Sha256};
+use white_city_wire::{
+    Hash, IdentityKey, SessionId, Signature, VerifiedTx,
+    tx::{Open, bytes_to_sign},
+};
 
 /// Signatures that are remembered in one generation: a few rounds of the largest session. 32 bytes each, and two generations.
 const SIGNATURES: usize = 1 << 14;
@@ -19,9 +23,14 @@ pub(crate) struct Good(Hash);
 impl Good {
     /// Of what isn't checked yet. Key and signature have fixed sizes, so no two signatures over anything share it.
     pub(crate) fn of(key: &IdentityKey, signature: &Signature, message: &[u8]) -> Self {
-        Self(sha256(
-            &[key.as_bytes(), &signature.0[..], message].concat(),
-        ))
+        let hasher = Sha256::new_with_prefix(key.as_bytes()).chain_update(signature.0);
+        Self(Hash(hasher.chain_update(message).finalize().into()))
+    }
+
+    /// Of a transaction that its author has signed.
+    pub(crate) fn of_tx(tx: &VerifiedTx) -> Option<Self> {
+        let message = bytes_to_sign(tx.action(), tx.network())?;
+        Some(Self::of(tx.signer(), tx.signature(), &message))
     }
 }
 
@@ -80,7 +89,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use white_city_wire::tx;
+    use white_city_wire::{
+        Entry, NetworkId, SignedEntry, SignedTx,
+        tx::{self, Action, Post},
+    };
 
     use super::*;
     use crate::{LocalKey, Signer, SpecBuilder};
@@ -104,6 +116,33 @@ mod tests {
         assert!(!holds(&one, 4, b"message"));
         assert!(!holds(&one, 3, b"messages"));
         assert!(!holds(&one, 3, b""));
+    }
+
+    #[tokio::test]
+    async fn what_this_party_has_signed_is_known_when_it_is_read() {
+        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+        let network = NetworkId([2; 32]);
+        let post = Post::new(
+            SessionId([3; 32]),
+            1,
+            (0, 4),
+            Hash([4; 32]),
+            b"words".to_vec(),
+            Vec::new(),
+        );
+        let header = post.header.clone();
+        let action = Action::Post(post);
+        let signature = key.sign(&action, &network).await.unwrap();
+        let tx = SignedTx::new(action, signature).unwrap();
+        let tx = tx.verify(&key.identity(), 4, &network).unwrap();
+        let checked = Checked::default();
+        checked.note(Good::of_tx(&tx));
+        let read = SignedEntry {
+            entry: Entry::Post(header),
+            signature,
+        };
+        let message = read.signed_bytes(&network);
+        assert!(checked.holds(&Good::of(&key.identity(), &read.signature, &message)));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Everything that can go wrong between a party and the board.
 
-use std::sync::Arc;
-
 use white_city_wire::{
     Hash, IdentityKey, Refusal,
     board::{Cause, Culprit, Terminal},
@@ -182,7 +180,7 @@ pub struct ReplicaLie {
     /// The question, a protobuf `Query`.
     pub question: Vec<u8>,
     /// The answer, a protobuf `Answer`.
-    pub answer: Arc<[u8]>,
+    pub answer: Vec<u8>,
 }
 
 /// Why a client could not do what it was asked.

@@ -281,7 +281,7 @@ impl History {
         if proof.before != self.transcript() {
             return Err(Contradiction::Fork { root });
         }
-        self.check_entries(entries)?;
+        self.check_entries(entries, &digests)?;
         for entry in entries {
             self.check_payload(reader, entry)?;
         }

@@ -12,6 +12,8 @@ pub(crate) mod session;
 
 use std::{ops::Deref, sync::Arc};
 
+use bytes::Bytes;
+
 pub use dispute::{Dispute, SignedDispute};
 pub(crate) use inbox::ReadInboxOnce;
 pub use inbox::{Entry, InboxPage, ReadInbox};
@@ -121,7 +123,21 @@ pub fn check<R: Read + ?Sized>(
     answer: &[u8],
     header: &Arc<VerifiedHeader>,
 ) -> Result<Verified<R::Value>, Lie> {
-    let answer = decode_answer(answer).or_lie("answer")?;
+    check_decoded(
+        read,
+        trust,
+        &decode_answer(answer).or_lie("answer")?,
+        header,
+    )
+}
+
+/// The same for an answer that is decoded already.
+pub(crate) fn check_decoded<R: Read + ?Sized>(
+    read: &R,
+    trust: &Trust,
+    answer: &pb::Answer,
+    header: &Arc<VerifiedHeader>,
+) -> Result<Verified<R::Value>, Lie> {
     if answer.height != header.height() {
         return Err(Lie::new("an answer of another height than its header"));
     }
@@ -182,7 +198,7 @@ struct Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exchange {
     pub(crate) question: Vec<u8>,
-    pub(crate) answer: Arc<[u8]>,
+    pub(crate) answer: Bytes,
 }
 
 /// What certifies a value.

@@ -214,7 +214,7 @@ fn tampered(
         }
         Change::Text(_) | Change::Transport(_) => return None,
     };
-    let read = decode_answer(&bytes).map(|answer| matters(asked.what, answer));
+    let read = decode_answer(&bytes[..]).map(|answer| matters(asked.what, answer));
     if read == Ok(matters(asked.what, asked.answer.clone())) {
         return None;
     }

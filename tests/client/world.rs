@@ -120,7 +120,7 @@ impl World {
             .await
             .unwrap();
         assert!(answer.code.is_ok(), "{}", answer.log);
-        decode_answer(&answer.value).unwrap()
+        decode_answer(&answer.value[..]).unwrap()
     }
 
     /// Signs and sends a second post for a slot; the board takes it as evidence.

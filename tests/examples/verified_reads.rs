@@ -272,7 +272,7 @@ impl Bench {
         let (answer, header) = self.ask(read).await;
         let checked = || check(read, &self.trust, &answer, &header).unwrap();
         let us = median_us(|| drop(black_box(checked())));
-        let decode_us = median_us(|| drop(black_box(decode_answer(&answer).unwrap())));
+        let decode_us = median_us(|| drop(black_box(decode_answer(&answer[..]).unwrap())));
         self.row(name, answer.len(), us, decode_us, &floor);
         checked()
     }
@@ -300,7 +300,7 @@ impl Bench {
         let answer = STANDARD
             .decode(answer["response"]["value"].as_str().unwrap())
             .unwrap();
-        let height = decode_answer(&answer).unwrap().height.to_string();
+        let height = decode_answer(&answer[..]).unwrap().height.to_string();
         let commit = self.call("commit", json!({ "height": height })).await;
         let header: SignedHeader = serde_json::from_value(commit["signed_header"].clone()).unwrap();
         (
@@ -353,7 +353,7 @@ impl Bench {
         });
         let decode_us = median_us(|| {
             for page in &pages {
-                black_box(decode_answer(&page.1).unwrap());
+                black_box(decode_answer(&page.1[..]).unwrap());
             }
         });
         self.row("inbox", bytes, us, decode_us, &floor);

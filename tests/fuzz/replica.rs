@@ -253,7 +253,7 @@ fn a_replica_answers_every_query_or_says_why_not() {
         };
         let response = fixture.replica.query(request);
         if response.code == 0 {
-            let answer = decode_answer(&response.value).unwrap();
+            let answer = decode_answer(response.value.clone()).unwrap();
             kinds.insert(format!(
                 "{:?}",
                 std::mem::discriminant(&answer.body.unwrap())

@@ -178,7 +178,7 @@ fn many_tiny_parts_are_refused_before_they_are_decoded() {
 
 fn join() -> pb::Join {
     pb::Join {
-        signature: vec![1; 64],
+        signature: vec![1; 64].into(),
         ..Default::default()
     }
 }

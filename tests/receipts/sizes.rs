@@ -70,11 +70,11 @@ fn receipts_of_512_parties_weigh_what_the_architecture_says() {
         terminal: Some(terminal),
         joins: (0..PARTIES)
             .map(|index| pb::Join {
-                session: hash(),
+                session: hash().into(),
                 index,
                 kem: 1,
-                enc_pk: hash(),
-                signature: vec![1; 64],
+                enc_pk: hash().into(),
+                signature: vec![1; 64].into(),
             })
             .collect(),
         rounds,

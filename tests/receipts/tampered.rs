@@ -20,6 +20,7 @@ mod fork;
 mod rules;
 mod submission;
 
+use prost::bytes::Bytes;
 use white_city_client::{
     Trust,
     wire::{
@@ -36,6 +37,13 @@ use crate::{
     },
     world::made,
 };
+
+/// Changes the first byte.
+fn flip(bytes: &mut Bytes) {
+    let mut changed = bytes.to_vec();
+    changed[0] ^= 1;
+    *bytes = changed.into();
+}
 
 /// A change, and a part of the reason for which it has to be refused.
 type Lie<T> = (&'static str, fn(&mut T, &Trust), &'static str);

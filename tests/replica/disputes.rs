@@ -98,7 +98,7 @@ impl Case {
             ..Default::default()
         });
         assert_eq!(response.code, 0, "{}", response.log);
-        decode_answer(&response.value).unwrap()
+        decode_answer(&response.value[..]).unwrap()
     }
 
     fn reference(&self) -> Option<pb::SessionRef> {

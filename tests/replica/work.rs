@@ -8,7 +8,6 @@ use std::{
     },
 };
 
-use prost::Message as _;
 use redb::{StorageBackend, backends::InMemoryBackend};
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
@@ -17,7 +16,7 @@ use white_city_tests::{network::params, party::Party};
 use white_city_wire::{
     genesis::Params,
     pb::{self, query::Question, session_ref::Ref},
-    read::{QUERY_PATH, encode_query},
+    read::{QUERY_PATH, decode_answer, encode_query},
 };
 
 use crate::chain::{Chain, naive, proposed};
@@ -157,8 +156,8 @@ fn what_a_block_writes_is_bounded_by_the_block_and_not_by_the_board() {
 }
 
 #[test]
-fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_not_with_their_square() {
-    let bytes = |n: u64| {
+fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_copies_no_entry() {
+    let read = |n: u64| {
         let mut chain = Chain::on(&naive(), roomy(), Store::in_memory().unwrap());
         let parties = Party::several(n);
         let session = chain.running(&parties);
@@ -181,8 +180,11 @@ fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_not_with_their_
             ..Default::default()
         });
         assert_eq!(response.code, 0, "{}", response.log);
-        let answer = pb::Answer::decode(response.value.as_ref()).unwrap();
-        let Some(pb::answer::Body::Inbox(inbox)) = answer.body else {
+        let (bytes, mut answer) = (response.value.len(), None);
+        let decoding = allocation_counter::measure(|| {
+            answer = Some(decode_answer(response.value).unwrap());
+        });
+        let Some(pb::answer::Body::Inbox(inbox)) = answer.unwrap().body else {
             panic!("an inbox")
         };
         assert_eq!(inbox.items.len(), usize::from(size));
@@ -191,11 +193,13 @@ fn a_party_reads_a_round_in_bytes_that_grow_with_the_parties_and_not_with_their_
             .iter()
             .filter(|item| !item.ciphertext.is_empty());
         assert_eq!(others.count() + 1, usize::from(size));
-        response.value.len()
+        (bytes, decoding.count_total)
     };
-    let (small, large) = (bytes(4), bytes(12));
+    let ((small, few), (large, many)) = (read(4), read(12));
     // Three times the parties; the path to each payload is two siblings longer.
     assert!(large <= 4 * small, "{small} bytes for 4, {large} for 12");
+    // A list grows a few times; an entry has eight parts.
+    assert!(many <= few + 4, "{few} allocations for 4, {many} for 12");
 }
 
 #[test]

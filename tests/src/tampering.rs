@@ -18,6 +18,7 @@ mod proxy;
 mod replays;
 mod texts;
 
+use prost::bytes::Bytes;
 use tendermint::block::signed_header::SignedHeader;
 use white_city_wire::pb::{self, query::Question};
 
@@ -137,12 +138,34 @@ pub fn named(name: &str) -> Option<Mutator> {
     mutators().into_iter().find(|mutator| mutator.name == name)
 }
 
+/// Bytes of a message, whichever way it keeps them.
+trait Field {
+    /// Changes them.
+    fn change<T>(&mut self, how: impl FnOnce(&mut Vec<u8>) -> T) -> T;
+}
+
+impl Field for Vec<u8> {
+    fn change<T>(&mut self, how: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        how(self)
+    }
+}
+
+impl Field for Bytes {
+    fn change<T>(&mut self, how: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut bytes = self.to_vec();
+        let changed = how(&mut bytes);
+        *self = bytes.into();
+        changed
+    }
+}
+
 /// Changes one bit; `None` where there are no bytes.
-fn flip(bytes: &mut [u8], rng: &mut Rng) -> Option<()> {
-    let len = u64::try_from(bytes.len()).ok().filter(|len| *len > 0)?;
-    let at = usize::try_from(rng.below(len)).ok()?;
-    *bytes.get_mut(at)? ^= 1 << rng.below(8);
-    Some(())
+fn flip(field: &mut impl Field, rng: &mut Rng) -> Option<()> {
+    field.change(|bytes| {
+        let at = at(bytes, rng)?;
+        *bytes.get_mut(at)? ^= 1 << rng.below(8);
+        Some(())
+    })
 }
 
 /// A position in a list; `None` where it is empty.
@@ -180,20 +203,24 @@ fn swap<T>(list: &mut [T], rng: &mut Rng) -> Option<()> {
 }
 
 /// Cuts 32 bytes off the end.
-fn shorten(hashes: &mut Vec<u8>) -> Option<()> {
-    hashes.truncate(hashes.len().checked_sub(32)?);
-    Some(())
+fn shorten(hashes: &mut impl Field) -> Option<()> {
+    hashes.change(|hashes| {
+        hashes.truncate(hashes.len().checked_sub(32)?);
+        Some(())
+    })
 }
 
 /// Adds 32 bytes.
-fn lengthen(hashes: &mut Vec<u8>, rng: &mut Rng) {
-    hashes.extend(rng.bytes32());
+fn lengthen(hashes: &mut impl Field, rng: &mut Rng) {
+    hashes.change(|hashes| hashes.extend(rng.bytes32()));
 }
 
 /// Exchanges two neighbouring values of 32 bytes.
-fn swap_hashes(hashes: &mut [u8], rng: &mut Rng) -> Option<()> {
-    let (hashes, _) = hashes.as_chunks_mut::<32>();
-    swap(hashes, rng)
+fn swap_hashes(hashes: &mut impl Field, rng: &mut Rng) -> Option<()> {
+    hashes.change(|hashes| {
+        let (hashes, _) = hashes.as_chunks_mut::<32>();
+        swap(hashes, rng)
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The records of the store. Their layout is the replica's own; nothing of it is hashed or leaves the process.
 
+use bytes::Bytes;
 use white_city_state_machine::Session;
 use white_city_wire::{board::OpenerLeaf, pb};
 
@@ -86,8 +87,8 @@ pub struct StoredEntry {
     #[prost(message, optional, tag = "2")]
     pub signed: Option<pb::SignedEntry>,
     /// The post's broadcast.
-    #[prost(bytes = "vec", tag = "3")]
-    pub broadcast: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub broadcast: Bytes,
 }
 
 impl StoredEntry {
@@ -97,13 +98,13 @@ impl StoredEntry {
         Self {
             join: Some(join),
             signed: None,
-            broadcast: Vec::new(),
+            broadcast: Bytes::new(),
         }
     }
 
     /// A post or finish.
     #[must_use]
-    pub const fn signed(signed: pb::SignedEntry, broadcast: Vec<u8>) -> Self {
+    pub const fn signed(signed: pb::SignedEntry, broadcast: Bytes) -> Self {
         Self {
             join: None,
             signed: Some(signed),

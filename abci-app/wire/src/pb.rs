@@ -103,17 +103,17 @@ pub struct Open {
 /// A party's consent, with its encryption key for this session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Join {
-    #[prost(bytes = "vec", tag = "1")]
-    pub session: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub session: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "2")]
     pub index: u32,
     /// Kind of the encryption key; 1 is X25519 with HKDF-SHA256.
     #[prost(uint32, tag = "3")]
     pub kem: u32,
-    #[prost(bytes = "vec", tag = "4")]
-    pub enc_pk: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "5")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub enc_pk: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub signature: ::prost::bytes::Bytes,
 }
 /// A party's refusal to join.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -204,8 +204,8 @@ pub struct Evidence {
 /// An entry without its payloads, and its signature.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignedEntry {
-    #[prost(bytes = "vec", tag = "3")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub signature: ::prost::bytes::Bytes,
     #[prost(oneof = "signed_entry::Header", tags = "1, 2")]
     pub header: ::core::option::Option<signed_entry::Header>,
 }
@@ -222,36 +222,36 @@ pub mod signed_entry {
 /// The hashed part of a post.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PostHeader {
-    #[prost(bytes = "vec", tag = "1")]
-    pub session: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub session: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "2")]
     pub round: u32,
     #[prost(uint32, tag = "3")]
     pub index: u32,
-    #[prost(bytes = "vec", tag = "4")]
-    pub transcript: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "5")]
-    pub bcast_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub transcript: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub bcast_hash: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "6")]
     pub bcast_len: u32,
-    #[prost(bytes = "vec", tag = "7")]
-    pub p2p_root: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "7")]
+    pub p2p_root: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "8")]
     pub p2p_bytes: u32,
 }
 /// The hashed part of a finish.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FinishHeader {
-    #[prost(bytes = "vec", tag = "1")]
-    pub session: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub session: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "2")]
     pub round: u32,
     #[prost(uint32, tag = "3")]
     pub index: u32,
-    #[prost(bytes = "vec", tag = "4")]
-    pub transcript: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "5")]
-    pub outcome: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub transcript: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub outcome: ::prost::bytes::Bytes,
 }
 /// A party's word that it can't open a p2p payload of a closed round.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -636,14 +636,14 @@ pub struct RoundAnswer {
 /// One entry as one reader sees it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InboxItem {
-    #[prost(bytes = "vec", tag = "3")]
-    pub broadcast: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub broadcast: ::prost::bytes::Bytes,
     /// The reader's sealed payload, empty where there is none.
-    #[prost(bytes = "vec", tag = "4")]
-    pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub ciphertext: ::prost::bytes::Bytes,
     /// From the reader's p2p leaf to the p2p root, 32 bytes each, from the leaf up.
-    #[prost(bytes = "vec", tag = "5")]
-    pub p2p_path: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub p2p_path: ::prost::bytes::Bytes,
     #[prost(oneof = "inbox_item::Entry", tags = "1, 2")]
     pub entry: ::core::option::Option<inbox_item::Entry>,
 }

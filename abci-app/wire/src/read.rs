@@ -2,7 +2,7 @@
 
 use alloc::{string::ToString, vec::Vec};
 
-use prost::Message;
+use prost::{Message, bytes::Buf};
 
 use crate::{
     bitmap::Bitmap,
@@ -63,11 +63,11 @@ pub fn decode_query(bytes: &[u8]) -> Result<pb::query::Question, Refusal> {
         .ok_or_else(|| Refusal::BadQuery("no question".into()))
 }
 
-/// Decodes an answer.
+/// Decodes an answer. `Bytes` are shared with it and not copied.
 ///
 /// # Errors
 /// [`Refusal::Malformed`] or [`Refusal::Version`].
-pub fn decode_answer(bytes: &[u8]) -> Result<pb::Answer, Refusal> {
+pub fn decode_answer(bytes: impl Buf) -> Result<pb::Answer, Refusal> {
     let answer = pb::Answer::decode(bytes).map_err(|_| Refusal::Malformed("answer"))?;
     check_version(answer.version)?;
     Ok(answer)

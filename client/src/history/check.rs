@@ -4,6 +4,7 @@ use ed25519_dalek::{Signature as Ed25519Signature, VerifyingKey, verify_batch};
 use white_city_wire::{
     Entry as WireEntry, Hash, IdentityKey, PostHeader, SignedEntry,
     entry::{bcast_hash, p2p_leaf},
+    signing::signed_bytes,
     tree::slot_root_from_path,
 };
 
@@ -31,16 +32,22 @@ impl History {
         Ok(digests)
     }
 
-    /// Checks each entry of the round that follows, and its broadcast.
-    pub(super) fn check_entries(&self, entries: &[Entry]) -> Result<(), Contradiction> {
+    /// Checks each entry of the round that follows, and its broadcast. `digests` are those of all slots.
+    pub(super) fn check_entries(
+        &self,
+        entries: &[Entry],
+        digests: &[Option<Hash>],
+    ) -> Result<(), Contradiction> {
         for entry in entries {
             self.check_place(&entry.signed)?;
             check_broadcast(entry)?;
         }
         let (mut unchecked, mut good) = (Vec::new(), Vec::new());
-        for signed in entries.iter().map(|entry| &entry.signed) {
+        let entries = entries.iter().map(|entry| &entry.signed);
+        for (signed, digest) in entries.zip(digests.iter().flatten()) {
             let (_, _, index) = signed.entry.slot();
-            let (key, message) = (self.key(index)?, signed.signed_bytes(&self.network));
+            let key = self.key(index)?;
+            let message = signed_bytes(signed.entry.purpose(), &self.network, digest);
             let this = Good::of(key, &signed.signature, &message);
             if !self.checked.holds(&this) {
                 unchecked.push((signed, message));

@@ -179,9 +179,11 @@ impl Bench {
         let sealed = post.p2p.iter().find(|(to, _)| *to == reader);
         pb::InboxItem {
             entry: Some(pb::inbox_item::Entry::Signed(entry_to_pb(&signed))),
-            broadcast: post.broadcast.clone(),
-            ciphertext: sealed.map_or_else(Vec::new, |(_, ciphertext)| ciphertext.clone()),
-            p2p_path: white_city_wire::read::join_hashes(&path),
+            broadcast: post.broadcast.clone().into(),
+            ciphertext: sealed
+                .map_or_else(Vec::new, |(_, ciphertext)| ciphertext.clone())
+                .into(),
+            p2p_path: white_city_wire::read::join_hashes(&path).into(),
         }
     }
 
@@ -632,14 +634,20 @@ fn joining_closes_with_a_quorum_of_joins_each_once() {
 type TamperJoin = (&'static str, fn(&mut pb::Join));
 
 const TAMPERED_JOINS: [TamperJoin; 7] = [
-    ("session", |j| j.session[0] ^= 1),
+    ("session", |j| j.session = [3; 32].to_vec().into()),
     ("index", |j| j.index = 2),
     ("index past the roster", |j| j.index = 4),
     ("kind of key", |j| j.kem = 2),
     // Another valid key: whoever could swap it would read what is sealed to it.
-    ("key", |j| j.enc_pk = [&[9_u8][..], &[0; 31]].concat()),
-    ("weak key", |j| j.enc_pk = vec![0; 32]),
-    ("signature", |j| j.signature[9] ^= 1),
+    ("key", |j| {
+        j.enc_pk = [&[9_u8][..], &[0; 31]].concat().into()
+    }),
+    ("weak key", |j| j.enc_pk = vec![0; 32].into()),
+    ("signature", |j| {
+        let mut signature = j.signature.to_vec();
+        signature[9] ^= 1;
+        j.signature = signature.into();
+    }),
 ];
 
 #[test]

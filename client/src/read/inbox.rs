@@ -176,8 +176,8 @@ impl Entry {
             .ok_or_else(|| Lie::new("p2p path: not a multiple of 32 bytes"))?;
         Ok(Self {
             signed: entry_from_pb(Some(signed)).or_lie("inbox")?,
-            broadcast: item.broadcast.clone(),
-            ciphertext: item.ciphertext.clone(),
+            broadcast: item.broadcast.to_vec(),
+            ciphertext: item.ciphertext.to_vec(),
             p2p_path,
         })
     }

@@ -115,7 +115,7 @@ pub(crate) async fn read_sessions(
         from_number,
     });
     let answer = endpoint.ask(question).await?;
-    let answer = decode_answer(&answer).or_lie("answer")?;
+    let answer = decode_answer(answer).or_lie("answer")?;
     let Some(Body::Sessions(page)) = &answer.body else {
         return Err(Lie::new("an answer to another question").into());
     };

@@ -3,6 +3,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
+use bytes::Bytes;
 use prost::Message;
 use reqwest::Url;
 use tendermint_proto::v0_38::abci::ResponseQuery;
@@ -74,10 +75,10 @@ pub(super) async fn ask(
     http: &reqwest::Client,
     url: Url,
     query: Vec<u8>,
-) -> Result<Result<Vec<u8>, ReadError>, String> {
+) -> Result<Result<Bytes, ReadError>, String> {
     let response: ResponseQuery = post(http, url, query, BODY_BYTES_MAX).await?;
     Ok(match response.code {
-        0 => Ok(response.value.into()),
+        0 => Ok(response.value),
         code => Err(ReadError::Refused {
             code,
             text: shown(&response.log),
@@ -139,7 +140,7 @@ async fn post<T: Message + Default>(
         return Err(format!("HTTP status {status}"));
     }
     let body = bounded_body(response, answer_bytes_max).await?;
-    T::decode(&body[..]).map_err(|error| error.to_string())
+    T::decode(Bytes::from(body)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
-    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check},
+    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check_decoded},
     trust::{Trust, VerifiedHeader},
 };
 
@@ -166,11 +166,10 @@ impl Replicas {
         read: &R,
         floor: u64,
     ) -> Result<Verified<R::Value>, ReadError> {
-        let answer: Arc<[u8]> = endpoint.ask(read.question()).await?.into();
-        let height = decode_answer(&answer).or_lie("answer").map(|a| a.height);
-        let checked = match height {
-            Ok(height) if height < floor => return Err(ReadError::Behind),
-            Ok(height) => self.check_answer(endpoint, read, &answer, height).await,
+        let answer = endpoint.ask(read.question()).await?;
+        let checked = match decode_answer(answer.clone()).or_lie("answer") {
+            Ok(decoded) if decoded.height < floor => return Err(ReadError::Behind),
+            Ok(decoded) => self.check_answer(endpoint, read, &decoded).await,
             Err(lie) => Err(lie.into()),
         };
         let exchange = || Exchange {
@@ -194,16 +193,15 @@ impl Replicas {
         &self,
         endpoint: &Endpoint,
         read: &R,
-        answer: &[u8],
-        height: u64,
+        answer: &pb::Answer,
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
-        let header = self.header(endpoint, height).await?;
-        match check(read, trust, answer, &header) {
+        let header = self.header(endpoint, answer.height).await?;
+        match check_decoded(read, trust, answer, &header) {
             Ok(value) => Ok(value),
             Err(lie) => {
                 // Another block of that height, with the validators' signatures, would be worse than a lie.
-                self.header_of(endpoint, height).await?;
+                self.header_of(endpoint, answer.height).await?;
                 Err(lie.into())
             }
         }
@@ -255,7 +253,7 @@ impl Replicas {
             replica: replica.to_owned(),
             what: lie.to_string(),
             question: exchange.question,
-            answer: exchange.answer,
+            answer: exchange.answer.into(),
         };
         let mut lies = lock(&self.known.lies);
         lies.push_back(Arc::new(lie));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
@@ -133,7 +134,7 @@ impl Endpoint {
     }
 
     /// Asks the board: at the direct port where there is one, or by way of the RPC.
-    pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<Vec<u8>, ReadError> {
+    pub(crate) async fn ask(&self, question: pb::query::Question) -> Result<Bytes, ReadError> {
         let query = read::encode_query(question);
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
@@ -141,7 +142,7 @@ impl Endpoint {
                 Err(reason) => self.avoid_direct(&reason),
             }
         }
-        self.ask_rpc(&query).await
+        self.ask_rpc(&query).await.map(Bytes::from)
     }
 
     /// Where transactions can be handed over to the replica itself.
@@ -257,7 +258,8 @@ pub(super) async fn bounded_body(
     mut response: reqwest::Response,
     bytes_max: usize,
 ) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
+    let length = response.content_length().unwrap_or(0);
+    let mut body = Vec::with_capacity(usize::try_from(length).map_or(0, |l| l.min(bytes_max)));
     while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
         if body.len().saturating_add(chunk.len()) > bytes_max {
             return Err(format!("an answer of more than {bytes_max} bytes"));

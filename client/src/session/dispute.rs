@@ -117,29 +117,25 @@ impl Session {
     /// The complaint about a payload that this party's key doesn't open.
     async fn complaint_about(&self, round: u32, from: u16) -> Result<Complain, Error> {
         let entries = self.observer.entries_of(round).await?;
-        let from_sender = entries
-            .into_iter()
-            .find_map(|entry| match entry.signed.entry {
-                WireEntry::Post(post) if post.index == from => {
-                    Some((post, entry.ciphertext, entry.p2p_path))
-                }
-                _ => None,
-            });
-        let sent = from_sender.filter(|(_, ciphertext, _)| !ciphertext.is_empty());
-        let Some((post, ciphertext, path)) = sent else {
+        let from_sender = entries.iter().find_map(|entry| match &entry.signed.entry {
+            WireEntry::Post(post) if post.index == from => Some((post, entry)),
+            _ => None,
+        });
+        let sent = from_sender.filter(|(_, entry)| !entry.ciphertext.is_empty());
+        let Some((post, entry)) = sent else {
             let expected = "about a payload that was sent: everybody sees that there is none";
             return Err(Error::usage("complaint", expected));
         };
-        match self.unseal(round, from, &ciphertext) {
+        match self.unseal(round, from, &entry.ciphertext) {
             Ok(_) => {
                 let expected = "about a payload that can't be opened: this one opens, and a complaint would convict this party";
                 Err(Error::usage("complaint", expected))
             }
             Err(Error::Payload { .. }) => Ok(Complain {
-                post,
+                post: post.clone(),
                 index: self.index,
-                leaf: p2p_leaf(&ciphertext),
-                path,
+                leaf: p2p_leaf(&entry.ciphertext),
+                path: entry.p2p_path.clone(),
             }),
             Err(other) => Err(other),
         }

@@ -61,13 +61,13 @@ impl Session {
         for (from, plaintext) in opened {
             inbox.p2p.insert(from, plaintext?);
         }
-        for entry in entries {
+        for entry in &*entries {
             let WireEntry::Post(post) = &entry.signed.entry else {
                 continue;
             };
             inbox.posted.push(post.index);
             if !entry.broadcast.is_empty() {
-                inbox.broadcasts.insert(post.index, entry.broadcast);
+                inbox.broadcasts.insert(post.index, entry.broadcast.clone());
             }
         }
         Ok(inbox)

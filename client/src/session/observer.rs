@@ -79,15 +79,14 @@ pub struct Progress {
 pub struct Observer {
     client: Client,
     id: SessionId,
-    open: Open,
-    /// The opener's.
-    open_signature: Signature,
+    /// What opened it, and the opener's signature.
+    opening: Arc<(Open, Signature)>,
     reader: Option<u16>,
     history: History,
     now: Option<Verified<SessionState>>,
-    /// What certified the history that was read last, should another one show up.
-    anchor: Option<pb::Anchor>,
-    kept: BTreeMap<u32, Vec<Entry>>,
+    /// The state that the history was read in last, should another one show up.
+    newest: Option<Verified<()>>,
+    kept: BTreeMap<u32, Arc<[Entry]>>,
     /// What the round held that was open when the session ended: joins in round 0, entries in the others.
     last_joins: Vec<(Join, Signature)>,
     last_entries: Vec<SignedEntry>,
@@ -123,21 +122,21 @@ impl Observer {
             // Meanwhile: the first look needs it, and says so if nobody answers.
             client.replicas().asked_all(begun),
         );
-        let (open, open_signature) = (*opening?).clone();
+        let opening = opening?;
+        let spec = &opening.0.spec;
         let network = client.network().id;
         let checked = Arc::clone(&client.replicas().checked);
         let mut observer = Self {
             wakeups: client.wakeups(id),
             client,
             id,
-            reader: me.and_then(|key| open.spec.index_of(key)),
-            history: History::new(network, id, open.spec.clone()).sharing(checked),
-            open,
-            open_signature,
+            reader: me.and_then(|key| spec.index_of(key)),
+            history: History::new(network, id, spec.clone()).sharing(checked),
+            opening,
             last_joins: Vec::new(),
             last_entries: Vec::new(),
             now: None,
-            anchor: None,
+            newest: None,
             kept: BTreeMap::new(),
             complaint: None,
             end: None,
@@ -168,14 +167,14 @@ impl Observer {
 
     /// The spec: checked against the id, and the id against the opener's signature.
     #[must_use]
-    pub const fn spec(&self) -> &Spec {
-        &self.open.spec
+    pub fn spec(&self) -> &Spec {
+        &self.opening.0.spec
     }
 
     /// What opened the session, checked likewise.
     #[must_use]
-    pub const fn open(&self) -> &Open {
-        &self.open
+    pub fn open(&self) -> &Open {
+        &self.opening.0
     }
 
     /// What has been read and checked.

@@ -7,7 +7,7 @@ use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
 use zeroize::Zeroizing;
 
 use super::{Filling, Session, memory::entry_digest};
-use crate::{Error, replicas::Replies};
+use crate::{Error, checked::Good, replicas::Replies};
 
 /// Longest pause before the same bytes are sent again.
 const RESEND: Duration = Duration::from_secs(8);
@@ -115,10 +115,9 @@ impl Session {
         let signature = self.signer.sign(&action, &network.id).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
         // A signer that signs with another key would only be noticed by everybody else.
-        let checked = tx
-            .clone()
-            .verify(&self.signer.identity(), self.n(), &network.id);
-        checked.map_err(Error::Spec)?;
+        let tx = tx.verify(&self.signer.identity(), self.n(), &network.id);
+        let tx = tx.map_err(Error::Spec)?;
+        self.client().replicas().checked.note(Good::of_tx(&tx));
         Ok(Arc::new(tx.encode()))
     }
 

@@ -39,7 +39,7 @@ const LIES: [Lie<pb::EquivocationReceipt>; 9] = [
                 evidence.second.as_mut().unwrap(),
             ] {
                 if let Some(Header::Post(post)) = entry.header.as_mut() {
-                    post.session[0] ^= 1;
+                    flip(&mut post.session);
                 }
             }
         },
@@ -64,13 +64,8 @@ const LIES: [Lie<pb::EquivocationReceipt>; 9] = [
     (
         "a signature that isn't the author's",
         |r, _| {
-            r.evidence
-                .as_mut()
-                .unwrap()
-                .second
-                .as_mut()
-                .unwrap()
-                .signature[0] ^= 1;
+            let evidence = r.evidence.as_mut().unwrap();
+            flip(&mut evidence.second.as_mut().unwrap().signature);
         },
         "signature of party 1",
     ),

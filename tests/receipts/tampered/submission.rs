@@ -23,14 +23,15 @@ fn signed(receipt: &mut pb::SubmissionReceipt) -> &mut pb::SignedEntry {
 fn sign_again(receipt: &mut pb::SubmissionReceipt, trust: &Trust) {
     let entry = white_city_client::wire::tx::entry_from_pb(Some(signed(receipt))).unwrap();
     let index = entry.entry.slot().2;
-    signed(receipt).signature = sign(index, entry.entry.purpose(), entry.entry.digest(), trust);
+    let signature = sign(index, entry.entry.purpose(), entry.entry.digest(), trust);
+    signed(receipt).signature = signature.into();
 }
 
 const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
     ("no entry", |r, _| r.entry = None, "no entry"),
     (
         "signature",
-        |r, _| signed(r).signature[3] ^= 1,
+        |r, _| flip(&mut signed(r).signature),
         "signature of party 0",
     ),
     (
@@ -58,14 +59,14 @@ const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
     ),
     (
         "another session",
-        |r, _| header(r).session[0] ^= 1,
+        |r, _| flip(&mut header(r).session),
         "the entry is of another session",
     ),
     ("no slot", |r, _| r.slot = None, "no way from the slot"),
     (
         "an entry for another past, certified",
         |r, trust| {
-            header(r).transcript[0] ^= 1;
+            flip(&mut header(r).transcript);
             sign_again(r, trust);
             let entry = white_city_client::wire::tx::entry_from_pb(Some(signed(r))).unwrap();
             let slot = r.slot.as_mut().unwrap();
@@ -85,7 +86,7 @@ const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
 const JOIN: [Lie<pb::SubmissionReceipt>; 1] = [(
     "a join's signature",
     |r, _| match r.entry.as_mut().unwrap() {
-        pb::submission_receipt::Entry::Join(join) => join.signature[0] ^= 1,
+        pb::submission_receipt::Entry::Join(join) => flip(&mut join.signature),
         other => panic!("{other:?}"),
     },
     "join",

@@ -260,7 +260,7 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
         "a join with another encryption key",
         |a, _, r| {
             let key = crate::party::Party::new(r.next()).encryption_key(0);
-            one(roster(a)?, r)?.enc_pk = key.as_bytes().to_vec();
+            one(roster(a)?, r)?.enc_pk = key.as_bytes().to_vec().into();
             Some(())
         },
     ),

@@ -7,7 +7,8 @@ use super::items::{
     item, post, signature, signed,
 };
 use super::{
-    AnswerChange, Row, at, flip, lengthen, one, remove, repeat, shorten, swap, swap_hashes,
+    AnswerChange, Field as _, Row, at, flip, lengthen, one, remove, repeat, shorten, swap,
+    swap_hashes,
 };
 
 pub(super) fn inbox(answer: &mut pb::Answer) -> Option<&mut pb::InboxAnswer> {
@@ -92,7 +93,10 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
     (
         "post-signature-cut",
         "a signature that is too short",
-        |a, _, r| signature(one(&mut inbox(a)?.items, r)?)?.pop().map(drop),
+        |a, _, r| {
+            let signature = signature(one(&mut inbox(a)?.items, r)?)?;
+            signature.change(Vec::pop).map(drop)
+        },
     ),
     (
         "post-signatures-swapped",
@@ -162,20 +166,26 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
             let item = item(a, r, has_broadcast)?;
             flip(&mut item.broadcast, r)?;
             let hash = white_city_wire::entry::bcast_hash(&item.broadcast);
-            post(item)?.bcast_hash = hash.0.to_vec();
+            post(item)?.bcast_hash = hash.0.to_vec().into();
             Some(())
         },
     ),
     (
         "broadcast-cut",
         "a broadcast without its last byte",
-        |a, _, r| item(a, r, has_broadcast)?.broadcast.pop().map(drop),
+        |a, _, r| {
+            item(a, r, has_broadcast)?
+                .broadcast
+                .change(Vec::pop)
+                .map(drop)
+        },
     ),
     (
         "broadcast-longer",
         "a broadcast with a byte more",
         |a, _, r| {
-            item(a, r, is_post)?.broadcast.push(0);
+            let broadcast = &mut item(a, r, is_post)?.broadcast;
+            broadcast.change(|broadcast| broadcast.push(0));
             Some(())
         },
     ),
@@ -219,7 +229,7 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
         "a p2p payload where none was sent, in a post or a finish",
         |a, _, r| {
             let item = item(a, r, |item| is_signed(item) && !has_ciphertext(item))?;
-            item.ciphertext = r.bytes(60);
+            item.ciphertext = r.bytes(60).into();
             Some(())
         },
     ),
@@ -286,7 +296,7 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
         "a finish that comes with a broadcast",
         |a, _, r| {
             let item = item(a, r, |item| is_signed(item) && !is_post(item))?;
-            item.broadcast = b"more".to_vec();
+            item.broadcast = b"more".as_slice().into();
             Some(())
         },
     ),
@@ -298,7 +308,7 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
         "a join with another encryption key: whoever made it would read what is sealed",
         |a, _, r| {
             let key = crate::party::Party::new(r.next()).encryption_key(0);
-            a_join(a, r)?.enc_pk = key.as_bytes().to_vec();
+            a_join(a, r)?.enc_pk = key.as_bytes().to_vec().into();
             Some(())
         },
     ),

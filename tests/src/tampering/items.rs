@@ -1,5 +1,6 @@
 //! Finding what there is to change in an inbox.
 
+use prost::bytes::Bytes;
 use white_city_wire::pb::{self, inbox_item::Entry, signed_entry::Header};
 
 use super::{at, inbox::inbox};
@@ -80,7 +81,7 @@ pub(super) fn index(item: &mut pb::InboxItem) -> Option<&mut u32> {
     }
 }
 
-pub(super) fn signature(item: &mut pb::InboxItem) -> Option<&mut Vec<u8>> {
+pub(super) fn signature(item: &mut pb::InboxItem) -> Option<&mut Bytes> {
     match item.entry.as_mut()? {
         Entry::Join(join) => Some(&mut join.signature),
         Entry::Signed(signed) => Some(&mut signed.signature),

@@ -253,11 +253,11 @@ pub fn join_from_pb(join: &pb::Join) -> Result<(Join, Signature), Refusal> {
 #[must_use]
 pub fn join_to_pb(join: &Join, signature: &Signature) -> pb::Join {
     pb::Join {
-        session: join.session.0.to_vec(),
+        session: join.session.0.to_vec().into(),
         index: join.index.into(),
         kem: KEM_X25519.into(),
-        enc_pk: join.key.as_bytes().to_vec(),
-        signature: signature.0.to_vec(),
+        enc_pk: join.key.as_bytes().to_vec().into(),
+        signature: signature.0.to_vec().into(),
     }
 }
 
@@ -300,13 +300,13 @@ fn post_header_from_pb(h: &pb::PostHeader) -> Result<PostHeader, Refusal> {
 
 fn post_header_to_pb(h: &PostHeader) -> pb::PostHeader {
     pb::PostHeader {
-        session: h.session.0.to_vec(),
+        session: h.session.0.to_vec().into(),
         round: h.round,
         index: h.index.into(),
-        transcript: h.transcript.0.to_vec(),
-        bcast_hash: h.bcast_hash.0.to_vec(),
+        transcript: h.transcript.0.to_vec().into(),
+        bcast_hash: h.bcast_hash.0.to_vec().into(),
         bcast_len: h.bcast_len,
-        p2p_root: h.p2p_root.0.to_vec(),
+        p2p_root: h.p2p_root.0.to_vec().into(),
         p2p_bytes: h.p2p_bytes,
     }
 }
@@ -318,16 +318,16 @@ pub fn entry_to_pb(entry: &SignedEntry) -> pb::SignedEntry {
     let header = match &entry.entry {
         Entry::Post(h) => Header::Post(post_header_to_pb(h)),
         Entry::Finish(h) => Header::Finish(pb::FinishHeader {
-            session: h.session.0.to_vec(),
+            session: h.session.0.to_vec().into(),
             round: h.round,
             index: h.index.into(),
-            transcript: h.transcript.0.to_vec(),
-            outcome: h.outcome.0.to_vec(),
+            transcript: h.transcript.0.to_vec().into(),
+            outcome: h.outcome.0.to_vec().into(),
         }),
     };
     pb::SignedEntry {
         header: Some(header),
-        signature: entry.signature.0.to_vec(),
+        signature: entry.signature.0.to_vec().into(),
     }
 }
 

@@ -84,9 +84,9 @@ impl Observer {
     /// Takes in the next page that verifies, from one replica after the other.
     async fn step(&mut self, tally: &mut Tally) -> Result<Taken, Error> {
         let replicas = Arc::clone(self.client.replicas());
-        let open = self.open.clone();
+        let opening = Arc::clone(&self.opening);
         loop {
-            let read = self.next_page(&open.spec, self.history.open_round(), self.reader, 0);
+            let read = self.next_page(&opening.0.spec, self.history.open_round(), self.reader, 0);
             let mut page = replicas.read_noting(&read, self.floor, tally).await?;
             let endpoint = replicas.named(page.replica());
             let Some(endpoint) = endpoint else {
@@ -167,10 +167,10 @@ impl Observer {
         let closed = self.check_round(endpoint, page, &leaf).await?;
         let (closed, entries) = closed;
         self.history.push(closed);
-        self.anchor = now.anchor();
+        self.newest = Some(now.beside(()));
         self.floor = self.floor.max(now.height());
         if round > 0 {
-            self.kept.insert(round, entries);
+            self.kept.insert(round, entries.into());
         }
         while self.kept.len() > ROUNDS_KEPT {
             self.kept.pop_first();
@@ -214,7 +214,7 @@ impl Observer {
 
     /// Two transcripts before this round: the other side's, and the one that was read before.
     fn fork(&self, round: u32, other: pb::ForkSide) -> ReadError {
-        let ours = self.anchor.clone().map(|anchor| self.side(round, anchor));
+        let ours = self.anchor().map(|anchor| self.side(round, anchor));
         let fork = pb::SessionFork {
             round,
             first: ours,
@@ -234,7 +234,7 @@ impl Observer {
             proof: None,
             round_root: Vec::new(),
         });
-        let other = self.anchor.clone().map(|anchor| self.side(round, anchor));
+        let other = self.anchor().map(|anchor| self.side(round, anchor));
         Error::Fork(Box::new(Fork::of_session(
             round,
             pb::SessionFork {
@@ -243,6 +243,11 @@ impl Observer {
                 second: other,
             },
         )))
+    }
+
+    /// What certifies this history.
+    fn anchor(&self) -> Option<pb::Anchor> {
+        self.newest.as_ref()?.anchor()
     }
 
     fn side(&self, round: u32, anchor: pb::Anchor) -> pb::ForkSide {
@@ -271,7 +276,7 @@ impl Observer {
             .proof
             .clone()
             .ok_or_else(|| Lie::new("a closed round without its proof"))?;
-        let anchor = page.anchor();
+        let state = page.beside(());
         let round = self.history.open_round();
         let all = self.all_pages(endpoint, page.into_value(), round, self.reader);
         let all = all.await?;
@@ -283,7 +288,7 @@ impl Observer {
         };
         if let Err(Contradiction::Fork { root }) = &checked {
             let side = pb::ForkSide {
-                anchor,
+                anchor: state.anchor(),
                 proof: Some((&proof).into()),
                 round_root: root.0.to_vec(),
             };
@@ -364,7 +369,7 @@ impl Observer {
         });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
-        self.anchor = now.anchor();
+        self.newest = Some(now.beside(()));
         self.now = Some(now);
         Ok(())
     }

@@ -144,7 +144,10 @@ impl Observer {
     }
 
     fn open_pb(&self) -> pb::Open {
-        open_to_pb(&self.open, &self.open_signature)
+        {
+            let (open, signature) = &*self.opening;
+            open_to_pb(open, signature)
+        }
     }
 
     /// A receipt that is handed out verifies.

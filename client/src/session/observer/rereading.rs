@@ -1,5 +1,7 @@
 //! Reading a closed round once more: for a party that starts its protocol anew, after a crash.
 
+use std::sync::Arc;
+
 use super::Observer;
 use crate::{
     Error, Verified,
@@ -9,9 +11,9 @@ use crate::{
 
 impl Observer {
     /// The entries of a round that has been read, with their payloads: from memory, or from the board again.
-    pub(in crate::session) async fn entries_of(&self, round: u32) -> Result<Vec<Entry>, Error> {
+    pub(in crate::session) async fn entries_of(&self, round: u32) -> Result<Arc<[Entry]>, Error> {
         if let Some(kept) = self.kept.get(&round) {
-            return Ok(kept.clone());
+            return Ok(Arc::clone(kept));
         }
         let replicas = self.client.replicas();
         let read = self.next_page(self.spec(), round, self.reader, 0);
@@ -24,7 +26,7 @@ impl Observer {
             };
             let exchange = page.take_exchange();
             match self.same_entries(&endpoint, page, round).await {
-                Ok(entries) => return Ok(entries),
+                Ok(entries) => return Ok(entries.into()),
                 Err(error) => self.set_aside(&mut tally, &endpoint, error, exchange)?,
             }
         }
