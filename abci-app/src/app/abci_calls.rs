@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
+use serde_json::json;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
     CheckTxType, Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx,
@@ -160,7 +161,8 @@ impl Replica {
     }
 }
 
-/// One event for each session that the block has changed, for those who subscribe.
+/// One event for each session that the block has changed, for those who subscribe. All but the id is in one attribute: the engine
+/// puts each of them into JSON, slowly, for each subscriber.
 fn events(executed: &Executed) -> Vec<Event> {
     let sessions = executed.ended.state.sessions();
     let changed = executed
@@ -171,18 +173,21 @@ fn events(executed: &Executed) -> Vec<Event> {
     changed
         .map(|session| {
             let (leaf, body) = (&session.leaf, session.body.as_ref());
-            let count = |of: fn(&Body) -> usize| body.map_or(0, of).to_string();
+            let count = |of: fn(&Body) -> usize| body.map_or(0, of);
             let filled = |body: &Body| body.slots.iter().filter(|s| s.digest().is_some()).count();
+            let standing = json!({
+                "number": session.number,
+                "status": leaf.status.number(),
+                "open_round": leaf.open_round,
+                "filled": count(filled),
+                "left": count(|body| body.left.len()),
+                "culprits": count(|body| body.culprits.len()),
+            });
             Event {
                 r#type: SESSION_EVENT.into(),
                 attributes: vec![
                     attribute("id", leaf.session.to_string()),
-                    attribute("number", session.number.to_string()),
-                    attribute("status", leaf.status.number().to_string()),
-                    attribute("open_round", leaf.open_round.to_string()),
-                    attribute("filled", count(filled)),
-                    attribute("left", count(|body| body.left.len())),
-                    attribute("culprits", count(|body| body.culprits.len())),
+                    attribute("standing", standing.to_string()),
                 ],
             }
         })

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use white_city_wire::{SessionId, board::Status, read::SESSION_EVENT};
 
 /// As much of a session's state as an event tells: enough to see whether there is anything to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Standing {
     pub(crate) status: u8,
     pub(crate) open_round: u32,
@@ -87,13 +87,7 @@ impl Event {
     fn session(&self) -> Option<(SessionId, Standing)> {
         let mut id = [0; 32];
         hex::decode_to_slice(self.value("id")?, &mut id).ok()?;
-        let standing = Standing {
-            status: self.value("status")?.parse().ok()?,
-            open_round: self.value("open_round")?.parse().ok()?,
-            filled: self.value("filled")?.parse().ok()?,
-            left: self.value("left")?.parse().ok()?,
-            culprits: self.value("culprits")?.parse().ok()?,
-        };
+        let standing: Standing = serde_json::from_str(self.value("standing")?).ok()?;
         Status::from_number(standing.status.into())?;
         Some((SessionId(id), standing))
     }
@@ -114,15 +108,10 @@ mod tests {
         let attribute = |key: &str, value: &str| {
             format!(r#"{{"key":"{key}","value":"{value}","index":false}}"#)
         };
-        let attributes = [
-            attribute("id", &id),
-            attribute("number", "3"),
-            attribute("status", status),
-            attribute("open_round", "4"),
-            attribute("filled", "5"),
-            attribute("left", "0"),
-            attribute("culprits", "1"),
-        ];
+        let standing = format!(
+            r#"{{\"culprits\":1,\"filled\":5,\"left\":0,\"number\":3,\"open_round\":4,\"status\":{status}}}"#
+        );
+        let attributes = [attribute("id", &id), attribute("standing", &standing)];
         format!(
             r#"{{"jsonrpc":"2.0","id":1,"result":{{"query":"tm.event='NewBlockEvents'","data":{{"type":"tendermint/event/NewBlockEvents","value":{{"height":"4711","events":[{{"type":"other","attributes":[]}},{{"type":"white_city.session","attributes":[{}]}}],"num_txs":"2"}}}},"events":{{}}}}}}"#,
             attributes.join(",")
