@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use white_city_wire::{
-    Bitmap, Hash, NetworkId, Refusal, SessionId, Signature, SignedEntry, SignedTx, Spec,
+    Bitmap, Hash, NetworkId, SessionId, Signature, SignedEntry, SignedTx, Spec,
     board::{Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash},
     pb::{self, query::Question},
     proof::SessionProof,
@@ -65,10 +65,11 @@ pub(crate) fn check_open(
 ) -> Result<(Open, SessionId, Signature), Lie> {
     let network = trust.network().id;
     let (open, signature) = open_from_pb(open).or_lie("spec")?;
-    let tx = SignedTx::new(Action::Open(open.clone()), signature).or_lie("spec")?;
-    tx.verify(&open.opener, open.spec.parties(), &network)
-        .or_lie("the opener's signature")?;
     let id = open.session_id(&network);
+    let message = signed_bytes(Purpose::Open, &network, &Hash(id.0));
+    if !open.opener.verify(&message, &signature) {
+        return Err(Lie::new("the opener's signature doesn't verify"));
+    }
     Ok((open, id, signature))
 }
 
@@ -431,10 +432,9 @@ pub(crate) fn check_join(
     let message = signed_bytes(Purpose::Join, network, &join.digest());
     let good = Good::of(key, &signature, &message);
     if checked.is_none_or(|checked| !checked.holds(&good)) {
-        let tx = SignedTx::new(Action::Join(join.clone()), signature);
-        let tx = tx.map_err(|refusal: Refusal| Lie(format!("join: {refusal}")))?;
-        tx.verify(key, spec.parties(), network)
-            .or_lie("signature of a join")?;
+        if !key.verify(&message, &signature) {
+            return Err(Lie::new("join: its author's signature doesn't verify"));
+        }
         checked.inspect(|checked| checked.note([good]));
     }
     Ok((join, signature))
