@@ -7,6 +7,8 @@ mod handing;
 mod lateness;
 mod reading;
 mod rpc;
+#[cfg(test)]
+mod served;
 mod submitting;
 mod wakeups;
 
@@ -65,6 +67,8 @@ pub(crate) struct Replicas {
     /// Turns of questions, and of entries that are handed over.
     asking: Semaphore,
     handing: Semaphore,
+    /// When an engine last got an entry for which no block came otherwise. Held while one is sent to.
+    woken: Mutex<Option<Instant>>,
     /// How late all but as many replicas as may be malicious say that they have an entry.
     answers: Lateness,
     /// How late entries are shown.
@@ -158,6 +162,7 @@ impl Replicas {
             asked_all: Mutex::new(None),
             asking: Semaphore::new(AT_ONCE),
             handing: Semaphore::new(AT_ONCE),
+            woken: Mutex::new(None),
             answers: Lateness::default(),
             shown: Lateness::default(),
         })
@@ -313,7 +318,11 @@ mod tests {
 
     /// The only replica of a network.
     pub(super) fn alone(url: &str) -> Replicas {
-        Replicas::new(&[url.into()], Duration::from_secs(60), trust(0)).unwrap()
+        replicas_at(&[url.into()], 0)
+    }
+
+    pub(super) fn replicas_at(urls: &[String], faults: u16) -> Replicas {
+        Replicas::new(urls, Duration::from_secs(60), trust(faults)).unwrap()
     }
 
     fn trust(faults: u16) -> Trust {

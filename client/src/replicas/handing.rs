@@ -140,64 +140,22 @@ impl Endpoint {
 mod tests {
     use std::ops::Range;
 
-    use prost::Message as _;
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::{TcpListener, TcpStream},
-        sync::mpsc,
-    };
-    use white_city_wire::pb;
+    use tokio::sync::mpsc;
 
-    use super::*;
+    use super::{
+        super::served::{Request, serve},
+        *,
+    };
 
     type Answers = Vec<oneshot::Receiver<Option<Handed>>>;
 
-    /// A request, and the way to answer it: how many transactions a block comes for. Without an answer it fails.
-    type Request = (Vec<u8>, oneshot::Sender<usize>);
-
     /// A replica's direct port, and what a client knows of it.
     async fn served() -> (mpsc::Receiver<Request>, Arc<Endpoint>, Url) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let (requests, port) = serve().await;
         let endpoint = Endpoint::new("http://127.0.0.1:1", Duration::from_secs(60)).unwrap();
         endpoint.note_direct_port(&format!("direct-port={port}"));
         let url = endpoint.submit_url().unwrap();
-        let (sender, requests) = mpsc::channel(1);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, sender.clone()));
-            }
-        });
         (requests, Arc::new(endpoint), url)
-    }
-
-    /// Passes on what comes by one connection, until a request isn't answered.
-    async fn answer(mut stream: TcpStream, requests: mpsc::Sender<Request>) -> Option<()> {
-        loop {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.ok()?);
-            }
-            let head = String::from_utf8(head).unwrap().to_lowercase();
-            assert!(head.starts_with("post /v1/txs "), "{head}");
-            let (_, length) = head.split_once("content-length: ").unwrap();
-            let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
-            stream.read_exact(&mut body).await.ok()?;
-            let entries = pb::Handing::decode(&body[..]).unwrap().txs.concat();
-            let (sender, count) = oneshot::channel();
-            requests.send((entries, sender)).await.ok()?;
-            let coming = pb::HandedTx {
-                block_comes: true,
-                ..Default::default()
-            };
-            let txs = vec![coming; count.await.ok()?];
-            let body = pb::Handed { txs }.encode_to_vec();
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            stream
-                .write_all(&[head.as_bytes(), &body].concat())
-                .await
-                .ok()?;
-        }
     }
 
     /// Hands over entries that say which they are; gives the answers to those that were taken.
@@ -213,28 +171,28 @@ mod tests {
         let (mut on_their_way, mut answers) = (Vec::new(), Vec::new());
         for number in 0..4 {
             answers.extend(hand_over(&endpoint, &url, number..number + 1));
-            let (entries, reply) = requests.recv().await.unwrap();
-            assert_eq!(entries, [number]);
-            on_their_way.push(reply);
+            let request = requests.recv().await.unwrap();
+            assert_eq!(request.entries(), [[number]]);
+            on_their_way.push(request);
         }
         answers.extend(hand_over(&endpoint, &url, 4..37));
         for expected in [4..36, 36..37] {
-            on_their_way.pop().unwrap().send(1).unwrap();
-            let (entries, reply) = requests.recv().await.unwrap();
-            assert_eq!(entries, Vec::from_iter(expected.clone()));
-            reply.send(expected.len()).unwrap();
+            on_their_way.pop().unwrap().take(1, true);
+            let request = requests.recv().await.unwrap();
+            assert_eq!(request.entries().concat(), Vec::from_iter(expected.clone()));
+            request.take(expected.len(), true);
         }
-        for reply in on_their_way {
-            reply.send(1).unwrap();
+        for request in on_their_way {
+            request.take(1, true);
         }
         for answer in answers {
             assert_eq!(answer.await, Ok(Some(Handed::Coming)));
         }
         // Whether or not the last request has ended: what comes now doesn't wait for ever.
         let answers = hand_over(&endpoint, &url, 37..38);
-        let (entries, reply) = requests.recv().await.unwrap();
-        assert_eq!(entries, [37]);
-        reply.send(1).unwrap();
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.entries(), [[37]]);
+        request.take(1, true);
         for answer in answers {
             assert_eq!(answer.await, Ok(Some(Handed::Coming)));
         }
@@ -265,7 +223,7 @@ mod tests {
         for count in [0, 2] {
             let (mut requests, endpoint, url) = served().await;
             let answers = hand_over(&endpoint, &url, 0..1);
-            requests.recv().await.unwrap().1.send(count).unwrap();
+            requests.recv().await.unwrap().take(count, true);
             for answer in answers {
                 assert_eq!(answer.await, Ok(None));
             }

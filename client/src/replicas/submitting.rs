@@ -34,54 +34,88 @@ pub(crate) struct Replies {
     entrance: Option<Arc<Endpoint>>,
 }
 
+/// What came of handing an entry over to all but as many replicas as may be malicious.
+enum HandedOver {
+    /// They have it, and say that a block comes that can have it.
+    Coming,
+    /// They have it, but one of them says that no block comes.
+    Idle,
+    /// Too few of them have it.
+    No,
+}
+
 impl Replicas {
-    /// Hands an entry over to all replicas themselves, past their engines' mempools, where that is possible and a block comes that
-    /// can have it; otherwise as [`Replicas::submit_to_one`].
+    /// Hands an entry over to the replicas themselves, past their engines' mempools. Where too few of them take it, one engine gets
+    /// it; where no block comes, too, unless it has just got another one of this process: hundreds that come after a pause would
+    /// cost an engine more than all their blocks.
     pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>) -> Replies {
-        match self.hand_over(tx).await {
-            true => Replies {
-                taken: self.all.len(),
-                ..Replies::default()
-            },
-            false => self.submit_to_one(tx).await,
+        let handed = self.hand_over(tx).await;
+        let is_it = Replies {
+            taken: self.all.len(),
+            ..Replies::default()
+        };
+        let handed_at = Instant::now();
+        match handed {
+            HandedOver::Coming => return is_it,
+            HandedOver::No => return self.submit_to_one(tx).await,
+            HandedOver::Idle => {}
         }
+        let mut woken = self.woken.lock().await;
+        if woken.is_some_and(|woken| woken >= handed_at) {
+            return is_it;
+        }
+        let replies = self.submit_to_one(tx).await;
+        if replies.taken > 0 {
+            *woken = Some(Instant::now());
+        }
+        replies
     }
 
-    /// Whether the replicas of the network have it and say that a block comes: all are sent to, since whose proposal is next isn't
-    /// known here, and all but as many as may be malicious are waited for, so that none of them can slow a party down. One that
-    /// says otherwise is believed.
-    async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> bool {
-        let replicas = self.trust().network().validators.len();
-        if tx.len() > HANDED_BYTES_MAX || self.all.len() < replicas {
-            return false;
+    /// Sends to each replica whose port is known, since whose proposal is next isn't known here, and waits for all but as many as may
+    /// be malicious, so that none of them can slow a party down. One that says that no block comes is believed.
+    async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> HandedOver {
+        let validators = self.trust().network().validators.len();
+        let faults = usize::from(self.trust().network().faults());
+        let enough = self.all.len().saturating_sub(faults);
+        let ports = self.all.iter().filter_map(|replica| {
+            let url = replica.endpoint.submit_url()?;
+            Some((&replica.endpoint, url))
+        });
+        let ports: Vec<_> = ports.collect();
+        if tx.len() > HANDED_BYTES_MAX || self.all.len() < validators || ports.len() < enough {
+            return HandedOver::No;
         }
-        let urls = self.all.iter().map(|replica| replica.endpoint.submit_url());
-        let Some(urls) = urls.collect::<Option<Vec<_>>>() else {
-            return false;
-        };
         // Never closed, so it can't fail.
         let _turn = self.handing.acquire().await;
         let began = Instant::now();
         // They get it even if whoever waits here stops.
-        let handed = self.all.iter().zip(&urls);
-        let handed = handed.filter_map(|(replica, url)| replica.endpoint.hand_over(url, tx));
+        let handed = ports.iter();
+        let handed = handed.filter_map(|(endpoint, url)| endpoint.hand_over(url, tx));
         let mut answers: FuturesUnordered<_> = handed.collect();
-        let faults = usize::from(self.trust().network().faults());
-        let enough = self.all.len().saturating_sub(faults);
-        let are_enough = async {
-            for _ in 0..enough {
-                if answers.next().await != Some(Ok(Some(Handed::Coming))) {
-                    return false;
+        let all = async {
+            let (mut have_it, mut is_idle) = (0, false);
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(Some(Handed::Coming)) => {}
+                    Ok(Some(Handed::Idle)) => is_idle = true,
+                    Ok(Some(Handed::Refused) | None) | Err(_) => continue,
+                }
+                have_it += 1;
+                if have_it == enough {
+                    return match is_idle {
+                        true => HandedOver::Idle,
+                        false => HandedOver::Coming,
+                    };
                 }
             }
-            true
+            HandedOver::No
         };
-        let are_enough = timeout(self.hedge().saturating_add(by_size(tx.len())), are_enough).await;
+        let handed = timeout(self.hedge().saturating_add(by_size(tx.len())), all).await;
         // As few of them as may be malicious can make it neither longer nor shorter.
-        if are_enough != Ok(false) {
+        if !matches!(handed, Ok(HandedOver::No)) {
             self.answers.note(began.elapsed(), Instant::now());
         }
-        are_enough.unwrap_or(false)
+        handed.unwrap_or(HandedOver::No)
     }
 
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one
@@ -211,7 +245,121 @@ impl Replies {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::replicas, *};
+    use tokio::task::JoinHandle;
+
+    use super::{
+        super::{
+            served::{Request, serve},
+            tests::{replicas, replicas_at},
+        },
+        *,
+    };
+
+    /// Four replicas at addresses of their own: what comes to the first one's RPC, and to the direct ports of these.
+    async fn four(
+        ports: impl IntoIterator<Item = usize>,
+    ) -> (
+        Arc<Replicas>,
+        mpsc::Receiver<Request>,
+        Vec<mpsc::Receiver<Request>>,
+    ) {
+        let (rpc, port) = serve().await;
+        let urls = [port, 1, 2, 3].map(|port| format!("http://127.0.0.1:{port}"));
+        let replicas = replicas_at(&urls, 1);
+        let mut direct = Vec::new();
+        for at in ports {
+            let (requests, port) = serve().await;
+            replicas.all[at]
+                .endpoint
+                .note_direct_port(&format!("direct-port={port}"));
+            direct.push(requests);
+        }
+        (Arc::new(replicas), rpc, direct)
+    }
+
+    /// Sends an entry.
+    fn submit(replicas: &Arc<Replicas>, entry: u8) -> JoinHandle<usize> {
+        let replicas = Arc::clone(replicas);
+        tokio::spawn(async move { replicas.submit_entry(&Arc::new(vec![entry])).await.taken })
+    }
+
+    fn take_at_rpc(request: Request) {
+        let result = r#"{"jsonrpc":"2.0","id":1,"result":{"code":0}}"#;
+        request.answer.send(result.into()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_handed_over_where_all_but_the_malicious_ones_can_have_it() {
+        let (replicas, mut rpc, mut direct) = four([0, 1, 3]).await;
+        let submitting = submit(&replicas, 7);
+        for requests in &mut direct {
+            let request = requests.recv().await.unwrap();
+            assert_eq!(request.entries(), [[7]]);
+            request.take(1, true);
+        }
+        assert_eq!(submitting.await.unwrap(), 4);
+        assert!(rpc.try_recv().is_err());
+        let (replicas, mut rpc, mut direct) = four([0, 3]).await;
+        let submitting = submit(&replicas, 7);
+        take_at_rpc(rpc.recv().await.unwrap());
+        assert_eq!(submitting.await.unwrap(), 1);
+        assert!(
+            direct
+                .iter_mut()
+                .all(|requests| requests.try_recv().is_err())
+        );
+    }
+
+    #[tokio::test]
+    async fn one_that_keeps_silent_or_takes_nothing_changes_nothing() {
+        for is_silent in [true, false] {
+            let (replicas, mut rpc, mut direct) = four(0..4).await;
+            let submitting = submit(&replicas, 7);
+            let first = direct[0].recv().await.unwrap();
+            let silent = match is_silent {
+                true => Some(first),
+                // The answer to other transactions than it got.
+                false => {
+                    first.take(2, true);
+                    None
+                }
+            };
+            for requests in &mut direct[1..] {
+                requests.recv().await.unwrap().take(1, true);
+            }
+            assert_eq!(submitting.await.unwrap(), 4);
+            assert!(rpc.try_recv().is_err());
+            drop(silent);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_entries_that_no_block_comes_for_an_engine_gets_one() {
+        let (replicas, mut rpc, mut direct) = four(0..4).await;
+        let submitting: Vec<_> = (0..3).map(|entry| submit(&replicas, entry)).collect();
+        // Whoever takes a request answers it, as often as there is one.
+        for mut requests in direct.drain(..) {
+            tokio::spawn(async move {
+                while let Some(request) = requests.recv().await {
+                    let count = request.entries().len();
+                    request.take(count, false);
+                }
+            });
+        }
+        let first = rpc.recv().await.unwrap();
+        // The others have been told by then that no block comes, and wait for the first.
+        let others = tokio::time::timeout(Duration::from_millis(200), rpc.recv());
+        assert!(others.await.is_err());
+        take_at_rpc(first);
+        for submitting in submitting {
+            assert!(submitting.await.unwrap() > 0);
+        }
+        assert!(rpc.try_recv().is_err());
+        // What comes later isn't in that one's block.
+        let submitting = submit(&replicas, 4);
+        take_at_rpc(rpc.recv().await.unwrap());
+        assert_eq!(submitting.await.unwrap(), 1);
+    }
 
     #[test]
     fn a_refusal_counts_when_one_honest_replica_says_it_for_good_and_none_has_taken_it() {

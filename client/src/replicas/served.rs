@@ -1,0 +1,69 @@
+//! For tests: what a replica is asked over HTTP, and the way to answer it.
+
+use prost::Message as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
+};
+use white_city_wire::{pb, read::HANDING_PATH};
+
+/// A request. Without an answer its connection ends.
+pub(super) struct Request {
+    pub(super) path: String,
+    pub(super) body: Vec<u8>,
+    pub(super) answer: oneshot::Sender<Vec<u8>>,
+}
+
+impl Request {
+    /// The entries that are handed over.
+    pub(super) fn entries(&self) -> Vec<Vec<u8>> {
+        assert_eq!(self.path, HANDING_PATH);
+        pb::Handing::decode(&self.body[..]).unwrap().txs
+    }
+
+    /// Takes so many transactions.
+    pub(super) fn take(self, count: usize, block_comes: bool) {
+        let taken = pb::HandedTx {
+            block_comes,
+            ..Default::default()
+        };
+        let txs = vec![taken; count];
+        self.answer
+            .send(pb::Handed { txs }.encode_to_vec())
+            .unwrap();
+    }
+}
+
+/// What comes to a port, and its number.
+pub(super) async fn serve() -> (mpsc::Receiver<Request>, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, requests) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(connection(stream, sender.clone()));
+        }
+    });
+    (requests, port)
+}
+
+async fn connection(mut stream: TcpStream, requests: mpsc::Sender<Request>) -> Option<()> {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.ok()?);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let path = head.split(' ').nth(1).unwrap().to_owned();
+        let (_, length) = head.split_once("content-length: ").unwrap();
+        let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
+        stream.read_exact(&mut body).await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        requests.send(Request { path, body, answer }).await.ok()?;
+        let body = answered.await.ok()?;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let reply = [head.as_bytes(), &body].concat();
+        stream.write_all(&reply).await.ok()?;
+    }
+}
