@@ -46,9 +46,9 @@ enum HandedOver {
 
 impl Replicas {
     /// Hands an entry over to the replicas themselves, past their engines' mempools. Where too few of them take it, one engine gets
-    /// it; where no block comes, too, unless it has just got another one of this process: hundreds that come after a pause would
-    /// cost an engine more than all their blocks.
-    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>) -> Replies {
+    /// it, and all of them if that was tried before; where no block comes, too, unless an engine has just got another one of this
+    /// process: hundreds that come after a pause would cost an engine more than all their blocks.
+    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
         let handed = self.hand_over(tx).await;
         let is_it = Replies {
             taken: self.all.len(),
@@ -57,18 +57,25 @@ impl Replicas {
         let handed_at = Instant::now();
         match handed {
             HandedOver::Coming => return is_it,
-            HandedOver::No => return self.submit_to_one(tx).await,
+            HandedOver::No => return self.submit_to_engines(tx, is_first).await,
             HandedOver::Idle => {}
         }
         let mut woken = self.woken.lock().await;
         if woken.is_some_and(|woken| woken >= handed_at) {
             return is_it;
         }
-        let replies = self.submit_to_one(tx).await;
+        let replies = self.submit_to_engines(tx, is_first).await;
         if replies.taken > 0 {
             *woken = Some(Instant::now());
         }
         replies
+    }
+
+    async fn submit_to_engines(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
+        match is_first {
+            true => self.submit_to_one(tx).await,
+            false => self.submit(tx).await,
+        }
     }
 
     /// Sends to each replica whose port is known, since whose proposal is next isn't known here, and waits for all but as many as may
@@ -280,7 +287,12 @@ mod tests {
     /// Sends an entry.
     fn submit(replicas: &Arc<Replicas>, entry: u8) -> JoinHandle<usize> {
         let replicas = Arc::clone(replicas);
-        tokio::spawn(async move { replicas.submit_entry(&Arc::new(vec![entry])).await.taken })
+        tokio::spawn(async move {
+            replicas
+                .submit_entry(&Arc::new(vec![entry]), true)
+                .await
+                .taken
+        })
     }
 
     fn take_at_rpc(request: Request) {

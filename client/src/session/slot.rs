@@ -121,9 +121,9 @@ impl Session {
         Ok(Arc::new(tx.encode()))
     }
 
-    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry as
-    /// [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry) does first, everything else and everything later to the
-    /// engines of all replicas.
+    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry twice as
+    /// [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry) does, everything else and everything later to the engines
+    /// of all replicas.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
         let began = Instant::now();
         let mut pause = self.first_pause(tx.len());
@@ -131,9 +131,9 @@ impl Session {
         loop {
             sent = sent.saturating_add(1);
             self.observer.hurry();
-            let is_first = sent == 1 && matches!(goal, Goal::Slot { .. });
-            let replies = match is_first && !self.is_deadline_near() {
-                true => self.submit_entry(&tx).await,
+            let is_handed = sent <= 2 && matches!(goal, Goal::Slot { .. });
+            let replies = match is_handed && !self.is_deadline_near() {
+                true => self.submit_entry(&tx, sent == 1).await,
                 false => self.client().replicas().submit(&tx).await,
             };
             let again = Instant::now() + pause;
@@ -170,9 +170,10 @@ impl Session {
 
     /// As [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry); but if that takes much of the time that is left, all
     /// engines get it.
-    async fn submit_entry(&self, tx: &Arc<Vec<u8>>) -> Replies {
+    async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
         let replicas = self.client().replicas();
-        let submitted = timeout(self.time_at_least() / 4, replicas.submit_entry(tx)).await;
+        let submitting = replicas.submit_entry(tx, is_first);
+        let submitted = timeout(self.time_at_least() / 4, submitting).await;
         match submitted {
             Ok(replies) => replies,
             Err(_) => replicas.submit(tx).await,
