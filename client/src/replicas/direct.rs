@@ -16,8 +16,9 @@ use super::{
 };
 use crate::checked::lock;
 
-/// How long a port isn't tried again at which nothing useful was heard.
-const AVOIDED: Duration = Duration::from_secs(60);
+/// How long a port isn't tried again at which nothing useful was heard: at first, and at most. Twice as long each time, since the
+/// RPC, which is asked instead, costs a replica that is only overloaded far more.
+const AVOIDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(64));
 
 /// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
 const HANDED_BYTES_MAX: usize = 64 << 10;
@@ -31,6 +32,8 @@ struct Known {
     port: Option<u16>,
     /// A port that isn't tried, and until when.
     avoided: Option<(u16, Instant)>,
+    /// How long it is left alone next time, if nothing useful is heard there before.
+    pause: Option<Duration>,
 }
 
 impl DirectPort {
@@ -62,8 +65,15 @@ impl DirectPort {
     pub(super) fn avoid(&self, now: Instant) {
         let mut known = lock(&self.0);
         if let Some(port) = known.port.take() {
-            known.avoided = Some((port, now + AVOIDED));
+            let pause = known.pause.unwrap_or(AVOIDED.0);
+            known.avoided = Some((port, now + pause));
+            known.pause = Some(pause.saturating_mul(2).min(AVOIDED.1));
         }
+    }
+
+    /// Something useful was heard there.
+    pub(super) fn note_useful(&self) {
+        lock(&self.0).pause = None;
     }
 }
 
@@ -177,23 +187,31 @@ mod tests {
 
     #[test]
     fn a_port_where_nothing_was_heard_is_left_alone_for_a_while_and_another_one_is_not() {
-        let (port, now) = (DirectPort::default(), Instant::now());
+        let (port, mut now) = (DirectPort::default(), Instant::now());
         let at = || {
             port.url(&rpc("http://a:1"), "/v1")
                 .and_then(|url| url.port())
         };
+        for seconds in [2, 4, 8, 16, 32, 64, 64] {
+            port.note("direct-port=17", now);
+            assert_eq!(at(), Some(17));
+            port.avoid(now);
+            // Whoever was on the way there at the same time.
+            port.avoid(now);
+            assert_eq!(at(), None);
+            let until = now + Duration::from_secs(seconds);
+            for soon in [now, until - Duration::from_millis(1)] {
+                port.note("direct-port=17", soon);
+                assert_eq!(at(), None);
+            }
+            port.note("direct-port=18", now);
+            assert_eq!(at(), Some(18));
+            now = until;
+        }
         port.note("direct-port=17", now);
+        port.note_useful();
         port.avoid(now);
-        port.avoid(now);
-        assert_eq!(at(), None);
-        port.note("direct-port=17", now);
-        assert_eq!(at(), None);
-        port.note("direct-port=18", now);
-        assert_eq!(at(), Some(18));
-        let later = now + AVOIDED - Duration::from_millis(1);
-        port.note("direct-port=17", later);
-        assert_eq!(at(), None);
-        port.note("direct-port=17", now + AVOIDED);
+        port.note("direct-port=17", now + AVOIDED.0);
         assert_eq!(at(), Some(17));
     }
 }

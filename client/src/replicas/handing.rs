@@ -119,6 +119,7 @@ impl Endpoint {
             let handed = timeout(PATIENCE, handing).await;
             match handed.unwrap_or_else(|_| Err("no answer in time".into())) {
                 Ok(handed) => {
+                    self.note_useful();
                     for (waiting, handed) in together.into_iter().zip(handed) {
                         // Nobody may be listening any more.
                         let _ = waiting.answer.send(Some(handed));

@@ -138,7 +138,10 @@ impl Endpoint {
         let query = read::encode_query(question);
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
-                Ok(answered) => return answered,
+                Ok(answered) => {
+                    self.note_useful();
+                    return answered;
+                }
                 Err(reason) => self.avoid_direct(&reason),
             }
         }
@@ -153,6 +156,11 @@ impl Endpoint {
     /// Notes what an answer of the RPC says beside itself.
     pub(super) fn note_direct_port(&self, info: &str) {
         self.direct_port.note(info, Instant::now());
+    }
+
+    /// The direct port is as it should be.
+    pub(super) fn note_useful(&self) {
+        self.direct_port.note_useful();
     }
 
     /// What waits to be handed over to it.
