@@ -7,8 +7,8 @@
 //!
 //! `POST /v1/txs` with a protobuf `Handing` of transactions is answered with a `Handed`. What is taken is held as what the engine has
 //! in its mempool is, and proposed with it; but the engine doesn't know of it, keeps no block ready for it and tells no other
-//! replica. So a party sends to all replicas, and to an engine, too, unless all of them say that a block comes anyway. In a session
-//! that goes on without a pause one always does, and as soon as anything is in the mempool.
+//! replica. So a party sends to all replicas, and one of its process's entries to an engine, too, unless they say that a block comes
+//! anyway. In a session that goes on without a pause one always does, and as soon as anything is in the mempool.
 
 use std::{
     io,

@@ -27,6 +27,7 @@ use lateness::Lateness;
 use reading::Known;
 pub(crate) use rpc::Endpoint;
 pub(crate) use submitting::Replies;
+use submitting::Woken;
 use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
@@ -67,8 +68,8 @@ pub(crate) struct Replicas {
     /// Turns of questions, and of entries that are handed over.
     asking: Semaphore,
     handing: Semaphore,
-    /// When an engine last got an entry for which no block came otherwise. Held while one is sent to.
-    woken: Mutex<Option<Instant>>,
+    /// What engines got last because no block came otherwise. Held while they are sent to.
+    woken: Mutex<Option<Woken>>,
     /// How late all but as many replicas as may be malicious say that they have an entry.
     answers: Lateness,
     /// How late entries are shown.

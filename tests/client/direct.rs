@@ -46,7 +46,7 @@ async fn where_the_port_says_nothing_useful_the_rpc_is_asked_and_the_port_left_a
     proxy.show_direct_port(DirectPort::Refusing);
     let session = six_rounds(&world, &[&proxy]).await;
     let (direct, by_rpc) = asked(&proxy);
-    assert!((1..=4).contains(&direct), "{direct}");
+    assert!((1..=by_rpc / 2).contains(&direct), "{direct}, {by_rpc}");
     assert!(by_rpc >= 7, "{by_rpc}");
     drop(session);
     assert_eq!(world.client(0).lies(), []);
@@ -144,9 +144,9 @@ async fn without_one_of_the_ports_entries_go_to_an_engine_alone() {
     proxies[1].show_direct_port(DirectPort::Refusing);
     join_and_post(&mut session).await;
     let (handed, by_rpc) = sent(&proxies);
-    // It is noticed once: by a question, or by an entry.
-    assert!(handed.iter().all(|handed| *handed <= 1), "{handed:?}");
-    assert!(by_rpc >= 6, "{by_rpc}");
+    // It is noticed once, by a question or by an entry, and perhaps once more after two seconds.
+    assert!(handed.iter().all(|handed| *handed <= 2), "{handed:?}");
+    assert!(by_rpc >= 5, "{by_rpc}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use tendermint_proto::v0_38::abci::{RequestFinalizeBlock, RequestQuery, Response
 use white_city_replica::{Config, direct::DirectPort};
 use white_city_tests::party::Party;
 use white_city_wire::{
+    Refusal,
     limits::TX_BYTES_MAX,
     pb::{self, ParamsQuery, query::Question},
     read::{DIRECT_PORT_HINT, HANDING_TXS_MAX, QUERY_BYTES_MAX, QUERY_PATH, encode_query},
@@ -340,7 +341,10 @@ fn where_proposals_dont_wait_only_the_engine_brings_transactions() {
     let parties = Party::several(2);
     let session = served.chain.running(&parties);
     let post = served.chain.post(&parties, session, 0, b"word");
-    assert_eq!(hand_over(&served, &post), Ok(false));
+    assert_eq!(hand_over(&served, &post), Err(Refusal::EngineOnly.code()));
+    // Nothing was kept that would never be proposed.
+    let block = served.chain.propose(std::slice::from_ref(&post), 1 << 20);
+    assert_eq!(block[1..], [post]);
 }
 
 #[test]

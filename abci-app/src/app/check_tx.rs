@@ -23,6 +23,9 @@ impl Replica {
 
     /// Checks a transaction, wherever it comes from, and holds it.
     pub(super) fn take(&self, bytes: &[u8], source: Source) -> Result<(), Refusal> {
+        if source == Source::Client && self.shared.waiting.is_none() {
+            return Err(Refusal::EngineOnly);
+        }
         let committed = self.committed().ok_or(Refusal::NotReady)?;
         let block = committed.peek();
         let network = &committed.state.network().id;

@@ -229,12 +229,8 @@ impl Replica {
 
     /// Whether the engine is about to make a block that can have what comes now, though its mempool doesn't have it. It makes one for
     /// what is in its mempool, and after each that changed the state; one whose proposal is there already is too late, but what is in
-    /// the mempool either is in it and changes the state, or has another one made. Proposals that don't wait have nothing but what
-    /// the engine knows.
+    /// the mempool either is in it and changes the state, or has another one made.
     pub(super) fn is_block_coming(&self) -> bool {
-        if self.shared.waiting.is_none() {
-            return false;
-        }
         if self.pending().is_in_mempool() {
             return true;
         }

@@ -269,6 +269,9 @@ pub enum Refusal {
         /// What is left.
         left: u32,
     },
+    /// This replica's proposals don't wait, and have only what its engine offers.
+    #[error("this replica takes transactions from its engine only")]
+    EngineOnly,
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -336,6 +339,7 @@ impl Refusal {
             Self::SlotPending { .. } => 129,
             Self::NotReady => 130,
             Self::OpeningsBusy { .. } => 131,
+            Self::EngineOnly => 132,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
@@ -360,7 +364,7 @@ impl Refusal {
     pub const fn is_transient(code: u32) -> bool {
         matches!(
             code,
-            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130 | 131 | 147
+            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=132 | 147
         )
     }
 }

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::checked::lock;
 
-/// How long a port isn't tried again at which nothing useful was heard: at first, and at most. Twice as long each time, since the
-/// RPC, which is asked instead, costs a replica that is only overloaded far more.
+/// How long a port isn't tried again at which nothing useful was heard: at first, and at most. It is short at first, since a replica
+/// may be overloaded, and the RPC, which is asked instead, costs it far more; and twice as long each time.
 const AVOIDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(64));
 
 /// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
@@ -27,13 +27,30 @@ const HANDED_BYTES_MAX: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct DirectPort(Mutex<Known>);
 
+/// What a port is used for: one that answers questions may still keep silent about entries.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Use {
+    Asking,
+    Handing,
+}
+
 #[derive(Default)]
 struct Known {
     port: Option<u16>,
     /// A port that isn't tried, and until when.
     avoided: Option<(u16, Instant)>,
-    /// How long it is left alone next time, if nothing useful is heard there before.
-    pause: Option<Duration>,
+    /// How long it is left alone next time for the sake of each use, if nothing useful is heard there before.
+    pauses: [Option<Duration>; 2],
+}
+
+impl Known {
+    const fn pause(&mut self, used: Use) -> &mut Option<Duration> {
+        let [asking, handing] = &mut self.pauses;
+        match used {
+            Use::Asking => asking,
+            Use::Handing => handing,
+        }
+    }
 }
 
 impl DirectPort {
@@ -62,18 +79,19 @@ impl DirectPort {
     }
 
     /// Nothing useful was heard there: the RPC is asked instead for a while.
-    pub(super) fn avoid(&self, now: Instant) {
+    pub(super) fn avoid(&self, used: Use, now: Instant) {
         let mut known = lock(&self.0);
         if let Some(port) = known.port.take() {
-            let pause = known.pause.unwrap_or(AVOIDED.0);
+            let next = known.pause(used);
+            let pause = next.unwrap_or(AVOIDED.0);
+            *next = Some(pause.saturating_mul(2).min(AVOIDED.1));
             known.avoided = Some((port, now + pause));
-            known.pause = Some(pause.saturating_mul(2).min(AVOIDED.1));
         }
     }
 
     /// Something useful was heard there.
-    pub(super) fn note_useful(&self) {
-        lock(&self.0).pause = None;
+    pub(super) fn note_useful(&self, used: Use) {
+        *lock(&self.0).pause(used) = None;
     }
 }
 
@@ -195,9 +213,10 @@ mod tests {
         for seconds in [2, 4, 8, 16, 32, 64, 64] {
             port.note("direct-port=17", now);
             assert_eq!(at(), Some(17));
-            port.avoid(now);
+            port.avoid(Use::Handing, now);
             // Whoever was on the way there at the same time.
-            port.avoid(now);
+            port.avoid(Use::Handing, now);
+            port.note_useful(Use::Asking);
             assert_eq!(at(), None);
             let until = now + Duration::from_secs(seconds);
             for soon in [now, until - Duration::from_millis(1)] {
@@ -209,8 +228,8 @@ mod tests {
             now = until;
         }
         port.note("direct-port=17", now);
-        port.note_useful();
-        port.avoid(now);
+        port.note_useful(Use::Handing);
+        port.avoid(Use::Handing, now);
         port.note("direct-port=17", now + AVOIDED.0);
         assert_eq!(at(), Some(17));
     }

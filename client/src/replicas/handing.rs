@@ -13,7 +13,7 @@ use white_city_wire::read::HANDING_TXS_MAX;
 
 use super::{
     Endpoint,
-    direct::{self, Handed},
+    direct::{self, Handed, Use},
 };
 use crate::checked::lock;
 
@@ -119,14 +119,14 @@ impl Endpoint {
             let handed = timeout(PATIENCE, handing).await;
             match handed.unwrap_or_else(|_| Err("no answer in time".into())) {
                 Ok(handed) => {
-                    self.note_useful();
+                    self.note_useful(Use::Handing);
                     for (waiting, handed) in together.into_iter().zip(handed) {
                         // Nobody may be listening any more.
                         let _ = waiting.answer.send(Some(handed));
                     }
                 }
                 Err(reason) => {
-                    self.avoid_direct(&reason);
+                    self.avoid_direct(Use::Handing, &reason);
                     let others = mem::take(&mut lock(&self.handing().0).waiting);
                     for waiting in together.into_iter().chain(others) {
                         let _ = waiting.answer.send(None);

@@ -12,13 +12,15 @@ use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    direct::{self, DirectPort},
+    direct::{self, DirectPort, Use},
     handing::Queue,
 };
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
+/// Largest body that there is room for before it comes, bytes.
+const USUAL_BODY_BYTES: u64 = 256 << 10;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection is kept that isn't needed. CometBFT closes it after ten seconds.
@@ -139,10 +141,10 @@ impl Endpoint {
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
                 Ok(answered) => {
-                    self.note_useful();
+                    self.note_useful(Use::Asking);
                     return answered;
                 }
-                Err(reason) => self.avoid_direct(&reason),
+                Err(reason) => self.avoid_direct(Use::Asking, &reason),
             }
         }
         self.ask_rpc(&query).await.map(Bytes::from)
@@ -158,9 +160,9 @@ impl Endpoint {
         self.direct_port.note(info, Instant::now());
     }
 
-    /// The direct port is as it should be.
-    pub(super) fn note_useful(&self) {
-        self.direct_port.note_useful();
+    /// Something useful was heard at the direct port.
+    pub(super) fn note_useful(&self, used: Use) {
+        self.direct_port.note_useful(used);
     }
 
     /// What waits to be handed over to it.
@@ -169,9 +171,9 @@ impl Endpoint {
     }
 
     /// Leaves the direct port alone for a while, for this reason.
-    pub(super) fn avoid_direct(&self, reason: &str) {
+    pub(super) fn avoid_direct(&self, used: Use, reason: &str) {
         tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
-        self.direct_port.avoid(Instant::now());
+        self.direct_port.avoid(used, Instant::now());
     }
 
     async fn ask_rpc(&self, query: &[u8]) -> Result<Vec<u8>, ReadError> {
@@ -266,8 +268,9 @@ pub(super) async fn bounded_body(
     mut response: reqwest::Response,
     bytes_max: usize,
 ) -> Result<Vec<u8>, String> {
-    let length = response.content_length().unwrap_or(0);
-    let mut body = Vec::with_capacity(usize::try_from(length).map_or(0, |l| l.min(bytes_max)));
+    // What the replica says of the length is only believed up to a usual one.
+    let length = response.content_length().unwrap_or(0).min(USUAL_BODY_BYTES);
+    let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
         if body.len().saturating_add(chunk.len()) > bytes_max {
             return Err(format!("an answer of more than {bytes_max} bytes"));

@@ -44,37 +44,56 @@ enum HandedOver {
     No,
 }
 
+/// An entry that was brought to engines because no block came otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct Woken {
+    /// When sending it began: the block that it makes has whatever the replicas had before.
+    since: Instant,
+    /// Whether all engines were sent to, so that no malicious one can keep it to itself.
+    are_all: bool,
+}
+
 impl Replicas {
-    /// Hands an entry over to the replicas themselves, past their engines' mempools. Where too few of them take it, one engine gets
-    /// it, and all of them if that was tried before; where no block comes, too, unless an engine has just got another one of this
-    /// process: hundreds that come after a pause would cost an engine more than all their blocks.
-    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
+    /// Hands an entry over to the replicas themselves, past their engines' mempools.
+    ///
+    /// - Where too few of them take it, one engine gets it; all of them do if it `is_again`, which is when it was sent before and the
+    ///   board didn't show it.
+    /// - Where no block comes for it, likewise; but if another entry of this process is brought there after this one was
+    ///   handed over, that one's block is enough. Hundreds that come after a pause would cost an engine more than all their blocks.
+    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_again: bool) -> Replies {
         let handed = self.hand_over(tx).await;
-        let is_it = Replies {
+        let handed_at = Instant::now();
+        let brought = Replies {
             taken: self.all.len(),
             ..Replies::default()
         };
-        let handed_at = Instant::now();
         match handed {
-            HandedOver::Coming => return is_it,
-            HandedOver::No => return self.submit_to_engines(tx, is_first).await,
+            HandedOver::Coming => return brought,
+            HandedOver::No => return self.submit_to_engines(tx, is_again).await,
             HandedOver::Idle => {}
         }
-        let mut woken = self.woken.lock().await;
-        if woken.is_some_and(|woken| woken >= handed_at) {
-            return is_it;
+        // Whoever has the turn may wait long for engines that are silent; then the board is looked at meanwhile.
+        let Ok(mut woken) = timeout(FIRST_ALONE.0, self.woken.lock()).await else {
+            return brought;
+        };
+        let is_enough = |woken: Woken| woken.since >= handed_at && (woken.are_all || !is_again);
+        if woken.is_some_and(is_enough) {
+            return brought;
         }
-        let replies = self.submit_to_engines(tx, is_first).await;
-        if replies.taken > 0 {
-            *woken = Some(Instant::now());
-        }
+        let since = Instant::now();
+        let replies = self.submit_to_engines(tx, is_again).await;
+        // Whatever came of it: the others would hear the same.
+        *woken = Some(Woken {
+            since,
+            are_all: is_again,
+        });
         replies
     }
 
-    async fn submit_to_engines(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
-        match is_first {
-            true => self.submit_to_one(tx).await,
-            false => self.submit(tx).await,
+    async fn submit_to_engines(&self, tx: &Arc<Vec<u8>>, all: bool) -> Replies {
+        match all {
+            true => self.submit(tx).await,
+            false => self.submit_to_one(tx).await,
         }
     }
 
@@ -82,6 +101,9 @@ impl Replicas {
     /// be malicious, so that none of them can slow a party down. One that says that no block comes is believed.
     async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> HandedOver {
         let validators = self.trust().network().validators.len();
+        if tx.len() > HANDED_BYTES_MAX || self.all.len() < validators {
+            return HandedOver::No;
+        }
         let faults = usize::from(self.trust().network().faults());
         let enough = self.all.len().saturating_sub(faults);
         let ports = self.all.iter().filter_map(|replica| {
@@ -89,7 +111,7 @@ impl Replicas {
             Some((&replica.endpoint, url))
         });
         let ports: Vec<_> = ports.collect();
-        if tx.len() > HANDED_BYTES_MAX || self.all.len() < validators || ports.len() < enough {
+        if ports.len() < enough {
             return HandedOver::No;
         }
         // Never closed, so it can't fail.
@@ -99,30 +121,28 @@ impl Replicas {
         let handed = ports.iter();
         let handed = handed.filter_map(|(endpoint, url)| endpoint.hand_over(url, tx));
         let mut answers: FuturesUnordered<_> = handed.collect();
-        let all = async {
-            let (mut have_it, mut is_idle) = (0, false);
-            while let Some(answer) = answers.next().await {
-                match answer {
-                    Ok(Some(Handed::Coming)) => {}
-                    Ok(Some(Handed::Idle)) => is_idle = true,
-                    Ok(Some(Handed::Refused) | None) | Err(_) => continue,
+        let (mut have_it, mut are_coming) = (0_usize, true);
+        let enough_have_it = async {
+            while have_it < enough && have_it.saturating_add(answers.len()) >= enough {
+                match answers.next().await {
+                    Some(Ok(Some(Handed::Coming))) => {}
+                    Some(Ok(Some(Handed::Idle))) => are_coming = false,
+                    _ => continue,
                 }
-                have_it += 1;
-                if have_it == enough {
-                    return match is_idle {
-                        true => HandedOver::Idle,
-                        false => HandedOver::Coming,
-                    };
-                }
+                have_it = have_it.saturating_add(1);
             }
-            HandedOver::No
         };
-        let handed = timeout(self.hedge().saturating_add(by_size(tx.len())), all).await;
-        // As few of them as may be malicious can make it neither longer nor shorter.
-        if !matches!(handed, Ok(HandedOver::No)) {
+        let patience = self.hedge().saturating_add(by_size(tx.len()));
+        let _ = timeout(patience, enough_have_it).await;
+        // Where each of them could have answered, as few as may be malicious can make it neither longer nor shorter.
+        if have_it.saturating_add(answers.len()) == self.all.len() {
             self.answers.note(began.elapsed(), Instant::now());
         }
-        handed.unwrap_or(HandedOver::No)
+        match (have_it >= enough, are_coming) {
+            (true, true) => HandedOver::Coming,
+            (true, false) => HandedOver::Idle,
+            (false, _) => HandedOver::No,
+        }
     }
 
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one
@@ -252,46 +272,48 @@ impl Replies {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU8;
+
     use tokio::task::JoinHandle;
 
     use super::{
         super::{
+            HEDGE,
             served::{Request, serve},
             tests::{replicas, replicas_at},
         },
         *,
     };
 
-    /// Four replicas at addresses of their own: what comes to the first one's RPC, and to the direct ports of these.
-    async fn four(
-        ports: impl IntoIterator<Item = usize>,
-    ) -> (
-        Arc<Replicas>,
-        mpsc::Receiver<Request>,
-        Vec<mpsc::Receiver<Request>>,
-    ) {
-        let (rpc, port) = serve().await;
-        let urls = [port, 1, 2, 3].map(|port| format!("http://127.0.0.1:{port}"));
+    type Requests = Vec<mpsc::Receiver<Request>>;
+
+    /// Four replicas that have been slow: what comes to the RPC of each, and to the direct ports of these.
+    async fn four(ports: impl IntoIterator<Item = usize>) -> (Arc<Replicas>, Requests, Requests) {
+        let (mut rpc, mut urls) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let (requests, port) = serve().await;
+            rpc.push(requests);
+            urls.push(format!("http://127.0.0.1:{port}"));
+        }
         let replicas = replicas_at(&urls, 1);
+        // The test's own machine may stand still for longer than an answer is waited for at least.
+        replicas.answers.note(HEDGE.1, Instant::now());
         let mut direct = Vec::new();
         for at in ports {
             let (requests, port) = serve().await;
-            replicas.all[at]
-                .endpoint
-                .note_direct_port(&format!("direct-port={port}"));
+            let hint = format!("direct-port={port}");
+            replicas.all[at].endpoint.note_direct_port(&hint);
             direct.push(requests);
         }
         (Arc::new(replicas), rpc, direct)
     }
 
-    /// Sends an entry.
-    fn submit(replicas: &Arc<Replicas>, entry: u8) -> JoinHandle<usize> {
+    /// Sends an entry; gives how many replicas are said to have it.
+    fn submit(replicas: &Arc<Replicas>, entry: u8, is_again: bool) -> JoinHandle<usize> {
         let replicas = Arc::clone(replicas);
         tokio::spawn(async move {
-            replicas
-                .submit_entry(&Arc::new(vec![entry]), true)
-                .await
-                .taken
+            let entry = Arc::new(vec![entry]);
+            replicas.submit_entry(&entry, is_again).await.taken
         })
     }
 
@@ -300,33 +322,61 @@ mod tests {
         request.answer.send(result.into()).unwrap();
     }
 
+    /// Takes what comes to a direct port, for which no block comes.
+    fn idle(mut requests: mpsc::Receiver<Request>) {
+        tokio::spawn(async move {
+            while let Some(request) = requests.recv().await {
+                let count = request.entries().len();
+                request.take(count, false);
+            }
+        });
+    }
+
+    fn is_nothing_there(requests: &mut Requests) -> bool {
+        requests.iter_mut().all(|r| r.try_recv().is_err())
+    }
+
     #[tokio::test]
     async fn an_entry_is_handed_over_where_all_but_the_malicious_ones_can_have_it() {
         let (replicas, mut rpc, mut direct) = four([0, 1, 3]).await;
-        let submitting = submit(&replicas, 7);
+        let submitting = submit(&replicas, 7, false);
         for requests in &mut direct {
             let request = requests.recv().await.unwrap();
             assert_eq!(request.entries(), [[7]]);
             request.take(1, true);
         }
         assert_eq!(submitting.await.unwrap(), 4);
-        assert!(rpc.try_recv().is_err());
+        assert!(is_nothing_there(&mut rpc));
         let (replicas, mut rpc, mut direct) = four([0, 3]).await;
-        let submitting = submit(&replicas, 7);
-        take_at_rpc(rpc.recv().await.unwrap());
+        let submitting = submit(&replicas, 7, false);
+        take_at_rpc(rpc[0].recv().await.unwrap());
         assert_eq!(submitting.await.unwrap(), 1);
-        assert!(
-            direct
-                .iter_mut()
-                .all(|requests| requests.try_recv().is_err())
-        );
+        assert!(is_nothing_there(&mut rpc) && is_nothing_there(&mut direct));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_before_goes_to_all_engines_where_too_few_take_it_or_no_block_comes() {
+        for ports in [0..2, 0..4] {
+            let (replicas, mut rpc, direct) = four(ports).await;
+            direct.into_iter().for_each(idle);
+            // One engine has got another entry a moment ago, and may keep it to itself.
+            *replicas.woken.lock().await = Some(Woken {
+                since: Instant::now() + Duration::from_secs(60),
+                are_all: false,
+            });
+            let submitting = submit(&replicas, 7, true);
+            for requests in &mut rpc {
+                take_at_rpc(requests.recv().await.unwrap());
+            }
+            assert!(submitting.await.unwrap() > 0);
+        }
     }
 
     #[tokio::test]
     async fn one_that_keeps_silent_or_takes_nothing_changes_nothing() {
         for is_silent in [true, false] {
             let (replicas, mut rpc, mut direct) = four(0..4).await;
-            let submitting = submit(&replicas, 7);
+            let submitting = submit(&replicas, 7, false);
             let first = direct[0].recv().await.unwrap();
             let silent = match is_silent {
                 true => Some(first),
@@ -340,37 +390,57 @@ mod tests {
                 requests.recv().await.unwrap().take(1, true);
             }
             assert_eq!(submitting.await.unwrap(), 4);
-            assert!(rpc.try_recv().is_err());
+            assert!(is_nothing_there(&mut rpc));
             drop(silent);
         }
     }
 
     #[tokio::test]
-    async fn of_the_entries_that_no_block_comes_for_an_engine_gets_one() {
+    async fn where_too_many_take_nothing_an_engine_gets_it_at_once() {
         let (replicas, mut rpc, mut direct) = four(0..4).await;
-        let submitting: Vec<_> = (0..3).map(|entry| submit(&replicas, entry)).collect();
-        // Whoever takes a request answers it, as often as there is one.
-        for mut requests in direct.drain(..) {
-            tokio::spawn(async move {
-                while let Some(request) = requests.recv().await {
-                    let count = request.entries().len();
-                    request.take(count, false);
-                }
-            });
+        let began = Instant::now();
+        let submitting = submit(&replicas, 7, false);
+        let mut silent = Vec::new();
+        for (at, requests) in direct.iter_mut().enumerate() {
+            let request = requests.recv().await.unwrap();
+            match at {
+                0 | 1 => request.take(2, true),
+                _ => silent.push(request),
+            }
         }
-        let first = rpc.recv().await.unwrap();
-        // The others have been told by then that no block comes, and wait for the first.
-        let others = tokio::time::timeout(Duration::from_millis(200), rpc.recv());
-        assert!(others.await.is_err());
-        take_at_rpc(first);
-        for submitting in submitting {
-            assert!(submitting.await.unwrap() > 0);
-        }
-        assert!(rpc.try_recv().is_err());
-        // What comes later isn't in that one's block.
-        let submitting = submit(&replicas, 4);
-        take_at_rpc(rpc.recv().await.unwrap());
+        take_at_rpc(rpc[0].recv().await.unwrap());
         assert_eq!(submitting.await.unwrap(), 1);
+        assert!(began.elapsed() < HEDGE.1);
+    }
+
+    #[tokio::test]
+    async fn of_the_entries_that_no_block_comes_for_engines_get_a_few() {
+        const ENTRIES: u8 = 24;
+        let (replicas, mut rpc, direct) = four(0..4).await;
+        let first = submit(&replicas, 0, false);
+        direct.into_iter().for_each(idle);
+        let request = rpc[0].recv().await.unwrap();
+        // Its engine has that one; whoever comes now may be too late for its block, but not for the next one's.
+        let others: Vec<_> = (1..ENTRIES)
+            .map(|entry| submit(&replicas, entry, false))
+            .collect();
+        take_at_rpc(request);
+        assert_eq!(first.await.unwrap(), 1);
+        let mut more = rpc.remove(0);
+        let count = Arc::new(AtomicU8::new(0));
+        let taken = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Some(request) = more.recv().await {
+                taken.fetch_add(1, Ordering::Relaxed);
+                take_at_rpc(request);
+            }
+        });
+        for other in others {
+            assert!(other.await.unwrap() > 0);
+        }
+        assert!(is_nothing_there(&mut rpc));
+        let count = count.load(Ordering::Relaxed);
+        assert!((1..=ENTRIES / 2).contains(&count), "{count}");
     }
 
     #[test]

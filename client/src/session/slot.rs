@@ -133,7 +133,7 @@ impl Session {
             self.observer.hurry();
             let is_handed = sent <= 2 && matches!(goal, Goal::Slot { .. });
             let replies = match is_handed && !self.is_deadline_near() {
-                true => self.submit_entry(&tx, sent == 1).await,
+                true => self.submit_entry(&tx, sent > 1).await,
                 false => self.client().replicas().submit(&tx).await,
             };
             let again = Instant::now() + pause;
@@ -170,9 +170,9 @@ impl Session {
 
     /// As [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry); but if that takes much of the time that is left, all
     /// engines get it.
-    async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_first: bool) -> Replies {
+    async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_again: bool) -> Replies {
         let replicas = self.client().replicas();
-        let submitting = replicas.submit_entry(tx, is_first);
+        let submitting = replicas.submit_entry(tx, is_again);
         let submitted = timeout(self.time_at_least() / 4, submitting).await;
         match submitted {
             Ok(replies) => replies,

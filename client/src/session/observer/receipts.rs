@@ -144,10 +144,8 @@ impl Observer {
     }
 
     fn open_pb(&self) -> pb::Open {
-        {
-            let (open, signature) = &*self.opening;
-            open_to_pb(open, signature)
-        }
+        let (open, signature) = &*self.opening;
+        open_to_pb(open, signature)
     }
 
     /// A receipt that is handed out verifies.
