@@ -38,10 +38,10 @@ use crate::{
     world::made,
 };
 
-/// Changes the first byte.
-fn flip(bytes: &mut Bytes) {
+/// Changes a byte.
+fn flip(bytes: &mut Bytes, at: usize) {
     let mut changed = bytes.to_vec();
-    changed[0] ^= 1;
+    changed[at] ^= 1;
     *bytes = changed.into();
 }
 

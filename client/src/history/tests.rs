@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{
     IdentityKey, Signature, SignedTx,
@@ -634,7 +635,7 @@ fn joining_closes_with_a_quorum_of_joins_each_once() {
 type TamperJoin = (&'static str, fn(&mut pb::Join));
 
 const TAMPERED_JOINS: [TamperJoin; 7] = [
-    ("session", |j| j.session = [3; 32].to_vec().into()),
+    ("session", |j| flip(&mut j.session, 0)),
     ("index", |j| j.index = 2),
     ("index past the roster", |j| j.index = 4),
     ("kind of key", |j| j.kem = 2),
@@ -643,12 +644,14 @@ const TAMPERED_JOINS: [TamperJoin; 7] = [
         j.enc_pk = [&[9_u8][..], &[0; 31]].concat().into()
     }),
     ("weak key", |j| j.enc_pk = vec![0; 32].into()),
-    ("signature", |j| {
-        let mut signature = j.signature.to_vec();
-        signature[9] ^= 1;
-        j.signature = signature.into();
-    }),
+    ("signature", |j| flip(&mut j.signature, 9)),
 ];
+
+fn flip(bytes: &mut Bytes, at: usize) {
+    let mut changed = bytes.to_vec();
+    changed[at] ^= 1;
+    *bytes = changed.into();
+}
 
 #[test]
 fn a_join_with_anything_changed_is_refused() {

@@ -142,6 +142,7 @@ mod tests {
     use std::ops::Range;
 
     use tokio::sync::mpsc;
+    use white_city_wire::read::HANDING_PATH;
 
     use super::{
         super::served::{Request, serve},
@@ -152,7 +153,7 @@ mod tests {
 
     /// A replica's direct port, and what a client knows of it.
     async fn served() -> (mpsc::Receiver<Request>, Arc<Endpoint>, Url) {
-        let (requests, port) = serve().await;
+        let (requests, port) = serve(HANDING_PATH).await;
         let endpoint = Endpoint::new("http://127.0.0.1:1", Duration::from_secs(60)).unwrap();
         endpoint.note_direct_port(&format!("direct-port={port}"));
         let url = endpoint.submit_url().unwrap();

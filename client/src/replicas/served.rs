@@ -6,11 +6,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
 };
-use white_city_wire::{pb, read::HANDING_PATH};
+use white_city_wire::pb;
 
 /// A request. Without an answer its connection ends.
 pub(super) struct Request {
-    pub(super) path: String,
     pub(super) body: Vec<u8>,
     pub(super) answer: oneshot::Sender<Vec<u8>>,
 }
@@ -18,7 +17,6 @@ pub(super) struct Request {
 impl Request {
     /// The entries that are handed over.
     pub(super) fn entries(&self) -> Vec<Vec<u8>> {
-        assert_eq!(self.path, HANDING_PATH);
         pb::Handing::decode(&self.body[..]).unwrap().txs
     }
 
@@ -35,32 +33,36 @@ impl Request {
     }
 }
 
-/// What comes to a port, and its number.
-pub(super) async fn serve() -> (mpsc::Receiver<Request>, u16) {
+/// What comes to this path of a port, and the port's number.
+pub(super) async fn serve(path: &'static str) -> (mpsc::Receiver<Request>, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, requests) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(stream, sender.clone()));
+            tokio::spawn(connection(stream, path, sender.clone()));
         }
     });
     (requests, port)
 }
 
-async fn connection(mut stream: TcpStream, requests: mpsc::Sender<Request>) -> Option<()> {
+async fn connection(
+    mut stream: TcpStream,
+    path: &str,
+    requests: mpsc::Sender<Request>,
+) -> Option<()> {
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.ok()?);
         }
         let head = String::from_utf8(head).unwrap().to_lowercase();
-        let path = head.split(' ').nth(1).unwrap().to_owned();
+        assert!(head.starts_with(&format!("post {path} ")), "{head}");
         let (_, length) = head.split_once("content-length: ").unwrap();
         let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
         stream.read_exact(&mut body).await.ok()?;
         let (answer, answered) = oneshot::channel();
-        requests.send(Request { path, body, answer }).await.ok()?;
+        requests.send(Request { body, answer }).await.ok()?;
         let body = answered.await.ok()?;
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
         let reply = [head.as_bytes(), &body].concat();

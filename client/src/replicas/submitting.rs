@@ -275,6 +275,7 @@ mod tests {
     use std::sync::atomic::AtomicU8;
 
     use tokio::task::JoinHandle;
+    use white_city_wire::read::HANDING_PATH;
 
     use super::{
         super::{
@@ -291,7 +292,7 @@ mod tests {
     async fn four(ports: impl IntoIterator<Item = usize>) -> (Arc<Replicas>, Requests, Requests) {
         let (mut rpc, mut urls) = (Vec::new(), Vec::new());
         for _ in 0..4 {
-            let (requests, port) = serve().await;
+            let (requests, port) = serve("/").await;
             rpc.push(requests);
             urls.push(format!("http://127.0.0.1:{port}"));
         }
@@ -300,7 +301,7 @@ mod tests {
         replicas.answers.note(HEDGE.1, Instant::now());
         let mut direct = Vec::new();
         for at in ports {
-            let (requests, port) = serve().await;
+            let (requests, port) = serve(HANDING_PATH).await;
             let hint = format!("direct-port={port}");
             replicas.all[at].endpoint.note_direct_port(&hint);
             direct.push(requests);

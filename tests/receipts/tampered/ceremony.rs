@@ -16,7 +16,7 @@ const LIES: [Lie<pb::CeremonyReceipt>; 22] = [
     ),
     (
         "a join's signature",
-        |c, _| flip(&mut c.joins[1].signature),
+        |c, _| flip(&mut c.joins[1].signature, 0),
         "join",
     ),
     (
@@ -31,7 +31,7 @@ const LIES: [Lie<pb::CeremonyReceipt>; 22] = [
     ),
     (
         "a join of another session",
-        |c, _| flip(&mut c.joins[0].session),
+        |c, _| flip(&mut c.joins[0].session, 0),
         "join",
     ),
     (
@@ -103,7 +103,7 @@ const LIES: [Lie<pb::CeremonyReceipt>; 22] = [
     (
         "evidence that wasn't signed",
         |c, _| {
-            flip(&mut c.evidence[0].first.as_mut().unwrap().signature);
+            flip(&mut c.evidence[0].first.as_mut().unwrap().signature, 0);
         },
         "no signed evidence against party 1",
     ),

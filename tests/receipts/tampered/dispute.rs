@@ -126,7 +126,7 @@ const SILENT: [Lie<pb::CeremonyReceipt>; 4] = [
     ),
     (
         "a complaint about another history",
-        |c, trust| complain_otherwise(c, trust, |post| flip(&mut post.transcript)),
+        |c, trust| complain_otherwise(c, trust, |post| flip(&mut post.transcript, 0)),
         "a post that isn't in this history",
     ),
 ];

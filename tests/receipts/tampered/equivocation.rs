@@ -39,7 +39,7 @@ const LIES: [Lie<pb::EquivocationReceipt>; 9] = [
                 evidence.second.as_mut().unwrap(),
             ] {
                 if let Some(Header::Post(post)) = entry.header.as_mut() {
-                    flip(&mut post.session);
+                    flip(&mut post.session, 0);
                 }
             }
         },
@@ -65,7 +65,7 @@ const LIES: [Lie<pb::EquivocationReceipt>; 9] = [
         "a signature that isn't the author's",
         |r, _| {
             let evidence = r.evidence.as_mut().unwrap();
-            flip(&mut evidence.second.as_mut().unwrap().signature);
+            flip(&mut evidence.second.as_mut().unwrap().signature, 0);
         },
         "signature of party 1",
     ),

@@ -31,7 +31,7 @@ const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
     ("no entry", |r, _| r.entry = None, "no entry"),
     (
         "signature",
-        |r, _| flip(&mut signed(r).signature),
+        |r, _| flip(&mut signed(r).signature, 3),
         "signature of party 0",
     ),
     (
@@ -59,14 +59,14 @@ const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
     ),
     (
         "another session",
-        |r, _| flip(&mut header(r).session),
+        |r, _| flip(&mut header(r).session, 0),
         "the entry is of another session",
     ),
     ("no slot", |r, _| r.slot = None, "no way from the slot"),
     (
         "an entry for another past, certified",
         |r, trust| {
-            flip(&mut header(r).transcript);
+            flip(&mut header(r).transcript, 0);
             sign_again(r, trust);
             let entry = white_city_client::wire::tx::entry_from_pb(Some(signed(r))).unwrap();
             let slot = r.slot.as_mut().unwrap();
@@ -86,7 +86,7 @@ const LIES: [Lie<pb::SubmissionReceipt>; 9] = [
 const JOIN: [Lie<pb::SubmissionReceipt>; 1] = [(
     "a join's signature",
     |r, _| match r.entry.as_mut().unwrap() {
-        pb::submission_receipt::Entry::Join(join) => flip(&mut join.signature),
+        pb::submission_receipt::Entry::Join(join) => flip(&mut join.signature, 0),
         other => panic!("{other:?}"),
     },
     "join",
