@@ -58,6 +58,7 @@ pub mod files;
 pub mod genesis;
 pub mod history;
 pub mod journal;
+pub mod kem;
 pub mod read;
 pub mod receipt;
 mod replicas;

@@ -2,12 +2,13 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
+use white_city_client::kem::PartyKem;
 use white_city_tests::{dispute::complain_about, scene::spec};
 use white_city_wire::{
     EncryptionKey, IdentityKey, Reveal, Signature, Spec,
     dispute::judge,
     entry::p2p_leaf,
-    payload::{PayloadContext, SessionSeed, seal_with},
+    payload::{LibraryKem, PayloadContext, SessionSeed, seal_with},
     signing::{Purpose, join_digest, signed_bytes},
     tx::Post,
 };
@@ -74,12 +75,19 @@ pub fn sealing(case: &Case) {
     let sender = SessionSeed::new(input.bytes32("sender_seed"));
     let ikm_e = sender.ikm_e(&context, &plaintext);
     let key = EncryptionKey::from_bytes(&public).unwrap();
-    let sealed = sender.seal(&context, &key, &plaintext).unwrap();
+    let sealed = sender.seal::<PartyKem>(&context, &key, &plaintext).unwrap();
     assert_eq!(
-        seal_with(&ikm_e, &context, &key, &plaintext).unwrap(),
+        seal_with::<LibraryKem>(&ikm_e, &context, &key, &plaintext).unwrap(),
         sealed
     );
-    assert_eq!(*decryption.open(&context, &sealed).unwrap(), plaintext);
+    assert_eq!(
+        *decryption.open::<PartyKem>(&context, &sealed).unwrap(),
+        plaintext
+    );
+    assert_eq!(
+        *decryption.open::<LibraryKem>(&context, &sealed).unwrap(),
+        plaintext
+    );
     case.expect([
         ("recipient_public", hexed(public)),
         ("join_digest", hexed(to_join.0)),

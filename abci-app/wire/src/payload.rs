@@ -20,10 +20,22 @@ use crate::{
     keys::{EncryptionKey, IdentityKey},
 };
 
-type Kem = X25519HkdfSha256;
-type PrivateKey = <Kem as hpke::Kem>::PrivateKey;
-type PublicKey = <Kem as hpke::Kem>::PublicKey;
-type Encapped = <Kem as hpke::Kem>::EncappedKey;
+/// The KEM in the library's own arithmetic: with it disputes are judged.
+pub type LibraryKem = X25519HkdfSha256;
+type PrivateKey = <LibraryKem as hpke::Kem>::PrivateKey;
+type PublicKey = <LibraryKem as hpke::Kem>::PublicKey;
+type Encapped = <LibraryKem as hpke::Kem>::EncappedKey;
+
+/// DHKEM(X25519, HKDF-SHA256), whoever does the arithmetic: it gives the same bytes.
+pub trait PayloadKem:
+    hpke::Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = Encapped>
+{
+}
+
+impl<K> PayloadKem for K where
+    K: hpke::Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = Encapped>
+{
+}
 
 /// Bytes of the encapsulated key in front of the ciphertext.
 const ENCAPPED_BYTES: usize = 32;
@@ -113,7 +125,7 @@ impl SessionSeed {
         info.extend_from_slice(&session.0);
         info.extend_from_slice(&index.to_be_bytes());
         let ikm = self.derive(&info);
-        let (private, public) = Kem::derive_keypair(ikm.as_slice());
+        let (private, public) = LibraryKem::derive_keypair(ikm.as_slice());
         (DecryptionKey(private), public.to_bytes().into())
     }
 
@@ -130,13 +142,13 @@ impl SessionSeed {
     ///
     /// # Errors
     /// [`PayloadError::Empty`], or [`PayloadError::Key`] for a key that no valid join brings.
-    pub fn seal(
+    pub fn seal<K: PayloadKem>(
         &self,
         context: &PayloadContext<'_>,
         to: &EncryptionKey,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, PayloadError> {
-        seal_with(&self.ikm_e(context, plaintext), context, to, plaintext)
+        seal_with::<K>(&self.ikm_e(context, plaintext), context, to, plaintext)
     }
 
     fn derive(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
@@ -155,7 +167,7 @@ pub type EncryptionKeyBytes = [u8; 32];
 ///
 /// # Errors
 /// As [`SessionSeed::seal`].
-pub fn seal_with(
+pub fn seal_with<K: PayloadKem>(
     ikm_e: &[u8; 32],
     context: &PayloadContext<'_>,
     to: &EncryptionKey,
@@ -166,7 +178,7 @@ pub fn seal_with(
     }
     let key = PublicKey::from_bytes(to.as_bytes()).map_err(|_| PayloadError::Key)?;
     let (encapped, ciphertext) =
-        hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, K>(
             &OpModeS::Base,
             &key,
             &context.info(),
@@ -185,7 +197,7 @@ impl DecryptionKey {
     ///
     /// # Errors
     /// [`PayloadError::CannotOpen`].
-    pub fn open(
+    pub fn open<K: PayloadKem>(
         &self,
         context: &PayloadContext<'_>,
         sealed: &[u8],
@@ -194,7 +206,7 @@ impl DecryptionKey {
             .split_at_checked(ENCAPPED_BYTES)
             .ok_or(PayloadError::CannotOpen)?;
         let encapped = Encapped::from_bytes(encapped).map_err(|_| PayloadError::CannotOpen)?;
-        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, K>(
             &OpModeR::Base,
             &self.0,
             &encapped,

@@ -13,7 +13,7 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, on_all_cores::on_all_cores, slot::Goal};
-use crate::{Error, SessionState, journal::Record, spec_builder::SEALING_BYTES};
+use crate::{Error, SessionState, journal::Record, kem::PartyKem, spec_builder::SEALING_BYTES};
 
 impl Session {
     /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
@@ -326,7 +326,7 @@ impl Session {
         let context = self.payload_context(round, self.index, to)?;
         secret
             .seed
-            .seal(&context, &key, plaintext)
+            .seal::<PartyKem>(&context, &key, plaintext)
             .map_err(|_| Error::Recipient { to })
     }
 

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 use white_city_client::{
     Session,
+    kem::PartyKem,
     wire::{
         EncryptionKey, Hash,
-        payload::{PayloadContext, SessionSeed},
+        payload::{LibraryKem, PayloadContext, PayloadKem, SessionSeed},
     },
 };
 
@@ -44,14 +45,17 @@ pub struct Args {
 pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     let mut report = Report::new("large", "One all-to-all round, then broadcasts").over("parties");
     for n in &args.parties {
-        let before_us = sealing_us();
+        let before = sealing();
         let world = bench.board(Setup::default()).await?;
         let took = session(&world, args, *n).await;
         let (replica_mib, node_mib) = peak_mib(&world);
         Bench::end(world).await;
         // The machine may be slower at one time than at another.
-        let sealing_us = f64::midpoint(before_us, sealing_us());
+        let after = sealing();
         let payloads = f64::from(*n) * f64::from(*n - 1);
+        let sealing_s = |us: fn(&Sealing) -> f64| {
+            json!(payloads * f64::midpoint(us(&before), us(&after)) / 1e6)
+        };
         let broadcast_ms = ms(took.broadcasts) / f64::from(args.rounds);
         report.row(vec![
             ("parties", json!(n)),
@@ -63,7 +67,8 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
                 json!((took.sealed + took.broadcasts).as_secs_f64()),
             ),
             ("blocks", json!(took.blocks)),
-            ("sealing alone s", json!(payloads * sealing_us / 1e6)),
+            ("sealing alone s", sealing_s(|took| took.party_us)),
+            ("library's sealing s", sealing_s(|took| took.library_us)),
             ("engines cpu s", seconds(&took.cpu["engines_ms"])),
             ("replicas cpu s", seconds(&took.cpu["replicas_ms"])),
             ("parties cpu s", seconds(&took.cpu["parties_ms"])),
@@ -154,21 +159,34 @@ async fn party(
     (first, session.height())
 }
 
-/// What sealing and opening one payload takes when all cores do nothing else, microseconds of each of them for all of them.
-fn sealing_us() -> f64 {
+/// What sealing and opening one payload takes when all cores do nothing else, as parties do it and as the library does.
+struct Sealing {
+    party_us: f64,
+    library_us: f64,
+}
+
+fn sealing() -> Sealing {
+    Sealing {
+        party_us: sealing_us::<PartyKem>(),
+        library_us: sealing_us::<LibraryKem>(),
+    }
+}
+
+/// Microseconds of all cores for one payload.
+fn sealing_us<K: PayloadKem>() -> f64 {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let times = 2_000;
     let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..cores {
-            scope.spawn(|| seal_and_open(times));
+            scope.spawn(|| seal_and_open::<K>(times));
         }
     });
     began.elapsed().as_secs_f64() * 1e6 / f64::from(times) / cores as f64
 }
 
 /// Seals so many payloads, and opens them.
-fn seal_and_open(times: u32) {
+fn seal_and_open<K: PayloadKem>(times: u32) {
     let (seed, keys) = (SessionSeed::new([3; 32]), keys(2));
     let identities = [keys[0].identity(), keys[1].identity()];
     let session = white_city_client::SessionId([1; 32]);
@@ -186,7 +204,7 @@ fn seal_and_open(times: u32) {
         to_join: Hash([5; 32]),
     };
     for _ in 0..times {
-        let sealed = seed.seal(&context, &public, &[6; 80]).unwrap();
-        private.open(&context, &sealed).unwrap();
+        let sealed = seed.seal::<K>(&context, &public, &[6; 80]).unwrap();
+        private.open::<K>(&context, &sealed).unwrap();
     }
 }
