@@ -1,6 +1,7 @@
 //! Sealing and opening: what an honest recipient can't open nobody can have sealed for it.
 
 use proptest::{collection::vec, prelude::*};
+use white_city_client::kem::PartyKem;
 use white_city_tests::{
     dispute::{Place, complain_about, reveal_of},
     party::Party,
@@ -9,7 +10,7 @@ use white_city_tests::{
 use white_city_wire::{
     EncryptionKey, Hash, NetworkId, SessionId,
     dispute::{Verdict, judge},
-    payload::{PayloadContext, SessionSeed},
+    payload::{LibraryKem, PayloadContext, SessionSeed},
     tx::{Join, Post},
 };
 
@@ -61,7 +62,8 @@ proptest! {
             to_key: parties[1].key(),
             to_join: Join { session, index: to, key }.digest(),
         };
-        let opened = decryption.open(&context, &sealed);
+        let opened = decryption.open::<PartyKem>(&context, &sealed);
+        prop_assert_eq!(&opened, &decryption.open::<LibraryKem>(&context, &sealed));
         prop_assert_eq!(opened.is_ok(), bend == 0 || bend == 3);
         let expected = if bend == 0 { Verdict::FalseComplaint } else { Verdict::BadPayload };
         prop_assert_eq!(verdict, expected);
