@@ -45,22 +45,20 @@ impl hpke::Kem for PartyKem {
         sender: Option<(&PrivateKey, &PublicKey)>,
         rng: &mut impl CryptoRng,
     ) -> Result<(SharedSecret<Self>, EncappedKey), HpkeError> {
+        if sender.is_some() {
+            return Err(HpkeError::EncapError);
+        }
         let mut ikm = Zeroizing::new([0; 32]);
         rng.fill_bytes(ikm.as_mut_slice());
         let secret = Zeroizing::new(HkdfSha256::derive_x25519_sk_eph_bytes(
             &SUITE_ID,
             ikm.as_slice(),
         ));
-        let recipient = recipient.to_bytes();
-        match (sender, KeyPair::new(&secret)) {
-            (None, Some(ephemeral)) => {
-                let encapped = ephemeral.public;
-                let shared = ephemeral.shared(&recipient, [encapped, recipient.into()]);
-                let shared = shared.ok_or(HpkeError::EncapError)?;
-                Ok((shared, EncappedKey::from_bytes(&encapped)?))
-            }
-            _ => Err(HpkeError::EncapError),
-        }
+        let ephemeral = KeyPair::new(&secret).ok_or(HpkeError::EncapError)?;
+        let (encapped, recipient) = (ephemeral.public, recipient.to_bytes().into());
+        let shared = ephemeral.shared(&recipient, [encapped, recipient]);
+        let shared = shared.ok_or(HpkeError::EncapError)?;
+        Ok((shared, EncappedKey::from_bytes(&encapped)?))
     }
 
     fn decap(
@@ -68,14 +66,15 @@ impl hpke::Kem for PartyKem {
         sender: Option<&PublicKey>,
         encapped: &EncappedKey,
     ) -> Result<SharedSecret<Self>, HpkeError> {
+        if sender.is_some() {
+            return Err(HpkeError::DecapError);
+        }
         let mut secret = Zeroizing::new([0; 32]);
         recipient.write_exact(secret.as_mut_slice());
-        let encapped = encapped.to_bytes();
-        match (sender, KeyPair::new(&secret)) {
-            (None, Some(own)) => own.shared(&encapped, [encapped.into(), own.public]),
-            _ => None,
-        }
-        .ok_or(HpkeError::DecapError)
+        let own = KeyPair::new(&secret).ok_or(HpkeError::DecapError)?;
+        let encapped = encapped.to_bytes().into();
+        let shared = own.shared(&encapped, [encapped, own.public]);
+        shared.ok_or(HpkeError::DecapError)
     }
 }
 
@@ -98,7 +97,7 @@ impl KeyPair {
     }
 
     /// `ExtractAndExpand(DH(skX, pkY), kem_context)`; nothing where the Diffie-Hellman gives zeros.
-    fn shared(&self, other: &[u8], context: [[u8; 32]; 2]) -> Option<SharedSecret<PartyKem>> {
+    fn shared(&self, other: &[u8; 32], context: [[u8; 32]; 2]) -> Option<SharedSecret<PartyKem>> {
         let other = UnparsedPublicKey::new(&X25519, other);
         agreement::agree(&self.private, other, (), |dh| {
             let mut shared = SharedSecret::default();

@@ -77,7 +77,7 @@ pub fn sealing(case: &Case) {
     let key = EncryptionKey::from_bytes(&public).unwrap();
     let sealed = sender.seal::<PartyKem>(&context, &key, &plaintext).unwrap();
     assert_eq!(
-        seal_with::<LibraryKem>(&ikm_e, &context, &key, &plaintext).unwrap(),
+        seal_with(&ikm_e, &context, &key, &plaintext).unwrap(),
         sealed
     );
     assert_eq!(

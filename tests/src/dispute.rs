@@ -5,7 +5,7 @@ use white_city_wire::{
     Complain, EncryptionKey, Hash, NetworkId, Reveal, SessionId, Spec, VerifiedTx,
     entry::p2p_leaf,
     hash::sha256,
-    payload::{LibraryKem, PayloadContext, seal_with},
+    payload::{PayloadContext, seal_with},
     tree::SlotTree,
     tx::{Action, Join, Post},
 };
@@ -64,8 +64,7 @@ impl Place<'_> {
             to_key: key(self.to),
             to_join: join.digest(),
         };
-        seal_with::<LibraryKem>(ikm_e, &context, &self.key, plaintext)
-            .expect("a key that can be sealed to")
+        seal_with(ikm_e, &context, &self.key, plaintext).expect("a key that can be sealed to")
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     entry::{PostHeader, p2p_leaf},
     hash::{Hash, NetworkId, SessionId, sha256},
     keys::EncryptionKey,
-    payload::{LibraryKem, PayloadContext, seal_with},
+    payload::{PayloadContext, seal_with},
     refusal::Refusal,
     signing::{complain_digest, reveal_digest},
     spec::Spec,
@@ -197,7 +197,7 @@ pub fn judge(
         to_join: join.digest(),
     };
     // What can't be sealed at all isn't what was sealed; an honest sender could not have posted it.
-    let sealed = seal_with::<LibraryKem>(&reveal.ikm_e, &context, key, &reveal.plaintext);
+    let sealed = seal_with(&reveal.ikm_e, &context, key, &reveal.plaintext);
     Ok(match sealed {
         Ok(sealed) if p2p_leaf(&sealed) == complain.leaf => Verdict::FalseComplaint,
         _ => Verdict::BadPayload,

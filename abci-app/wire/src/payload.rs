@@ -148,7 +148,7 @@ impl SessionSeed {
         to: &EncryptionKey,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, PayloadError> {
-        seal_with::<K>(&self.ikm_e(context, plaintext), context, to, plaintext)
+        seal_by::<K>(&self.ikm_e(context, plaintext), context, to, plaintext)
     }
 
     fn derive(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
@@ -167,7 +167,16 @@ pub type EncryptionKeyBytes = [u8; 32];
 ///
 /// # Errors
 /// As [`SessionSeed::seal`].
-pub fn seal_with<K: PayloadKem>(
+pub fn seal_with(
+    ikm_e: &[u8; 32],
+    context: &PayloadContext<'_>,
+    to: &EncryptionKey,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, PayloadError> {
+    seal_by::<LibraryKem>(ikm_e, context, to, plaintext)
+}
+
+fn seal_by<K: PayloadKem>(
     ikm_e: &[u8; 32],
     context: &PayloadContext<'_>,
     to: &EncryptionKey,

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 
 use hpke::Kem;
 use sha2::{Digest, Sha256};
+use white_city_wire::payload::PayloadKem;
 
 use super::*;
 
@@ -40,18 +41,12 @@ fn seeded(purpose: &str, number: u16) -> [u8; 32] {
 }
 
 /// The shared secret and the encapsulated key for an ephemeral key of this material.
-fn encap<K>(to: &PublicKey, ikm: [u8; 32]) -> Option<(Vec<u8>, Vec<u8>)>
-where
-    K: Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = EncappedKey>,
-{
+fn encap<K: PayloadKem>(to: &PublicKey, ikm: [u8; 32]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (shared, encapped) = K::encap_with_rng(to, None, &mut Known(ikm)).ok()?;
     Some((shared.0.to_vec(), encapped.to_bytes().to_vec()))
 }
 
-fn decap<K>(key: &PrivateKey, encapped: &[u8; 32]) -> Option<Vec<u8>>
-where
-    K: Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = EncappedKey>,
-{
+fn decap<K: PayloadKem>(key: &PrivateKey, encapped: &[u8; 32]) -> Option<Vec<u8>> {
     let encapped = EncappedKey::from_bytes(encapped).unwrap();
     let shared = K::decap(key, None, &encapped).ok()?;
     Some(shared.0.to_vec())

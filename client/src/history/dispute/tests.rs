@@ -2,7 +2,7 @@ use white_city_wire::{
     Bitmap, Hash, Reveal, Signature,
     board::{Offence, Status},
     entry::p2p_leaf,
-    payload::{LibraryKem, PayloadContext, seal_with},
+    payload::{PayloadContext, seal_with},
     tree::SlotTree,
     tx::{Join, Post},
 };
@@ -27,7 +27,7 @@ impl Case {
         let mut history = bench.joined();
         let (transcript, join) = (history.transcript(), history.join(1).unwrap().clone());
         let context = context(&history, &join, transcript, sealed_for);
-        let sealed = seal_with::<LibraryKem>(&IKM_E, &context, &join.key, SECRET).unwrap();
+        let sealed = seal_with(&IKM_E, &context, &join.key, SECRET).unwrap();
         let leaf = p2p_leaf(&sealed);
         let post = Post::new(
             bench.id,
