@@ -1,8 +1,10 @@
 //! The arithmetic with which a party seals and opens p2p payloads: X25519 by AWS-LC, whose code for it is proved correct and
-//! takes half the time of the library's own. Everything else of HPKE is the library's, and so are all types of keys.
+//! takes half the time of the library's own. Everything else of HPKE is the library's.
 //!
 //! A party with hundreds of others seals and opens hundreds of payloads in a round. Disputes are judged with the library's
 //! own arithmetic, in which nothing is foreign to the state machine; both give the same bytes.
+
+use std::sync::Arc;
 
 use aws_lc_rs::agreement::{self, UnparsedPublicKey, X25519};
 use hpke::{
@@ -11,10 +13,11 @@ use hpke::{
     kem::SharedSecret,
     rand_core::CryptoRng,
 };
+use subtle::{Choice, ConstantTimeEq};
 use white_city_wire::payload::LibraryKem;
 use zeroize::Zeroizing;
 
-type PrivateKey = <LibraryKem as hpke::Kem>::PrivateKey;
+type LibraryKey = <LibraryKem as hpke::Kem>::PrivateKey;
 type PublicKey = <LibraryKem as hpke::Kem>::PublicKey;
 type EncappedKey = <LibraryKem as hpke::Kem>::EncappedKey;
 
@@ -27,22 +30,23 @@ pub struct PartyKem;
 
 impl hpke::Kem for PartyKem {
     type PublicKey = PublicKey;
-    type PrivateKey = PrivateKey;
+    type PrivateKey = PartyKey;
     type EncappedKey = EncappedKey;
     type NSecret = <LibraryKem as hpke::Kem>::NSecret;
     const KEM_ID: u16 = LibraryKem::KEM_ID;
 
-    fn sk_to_pk(private: &PrivateKey) -> PublicKey {
-        LibraryKem::sk_to_pk(private)
+    fn sk_to_pk(private: &PartyKey) -> PublicKey {
+        LibraryKem::sk_to_pk(&private.exported)
     }
 
-    fn derive_keypair(ikm: &[u8]) -> (PrivateKey, PublicKey) {
-        LibraryKem::derive_keypair(ikm)
+    fn derive_keypair(ikm: &[u8]) -> (PartyKey, PublicKey) {
+        let (private, public) = LibraryKem::derive_keypair(ikm);
+        (PartyKey::new(private), public)
     }
 
     fn encap_with_rng(
         recipient: &PublicKey,
-        sender: Option<(&PrivateKey, &PublicKey)>,
+        sender: Option<(&PartyKey, &PublicKey)>,
         rng: &mut impl CryptoRng,
     ) -> Result<(SharedSecret<Self>, EncappedKey), HpkeError> {
         if sender.is_some() {
@@ -62,19 +66,54 @@ impl hpke::Kem for PartyKem {
     }
 
     fn decap(
-        recipient: &PrivateKey,
+        recipient: &PartyKey,
         sender: Option<&PublicKey>,
         encapped: &EncappedKey,
     ) -> Result<SharedSecret<Self>, HpkeError> {
         if sender.is_some() {
             return Err(HpkeError::DecapError);
         }
-        let mut secret = Zeroizing::new([0; 32]);
-        recipient.write_exact(secret.as_mut_slice());
-        let own = KeyPair::new(&secret).ok_or(HpkeError::DecapError)?;
+        let own = recipient.pair.as_ref().ok_or(HpkeError::DecapError)?;
         let encapped = encapped.to_bytes().into();
         let shared = own.shared(&encapped, [encapped, own.public]);
         shared.ok_or(HpkeError::DecapError)
+    }
+}
+
+/// A party's private key, ready for AWS-LC: its public key takes a base multiplication, and each opening needs both.
+#[derive(Clone)]
+pub struct PartyKey {
+    exported: LibraryKey,
+    /// Nothing where AWS-LC had no memory for it.
+    pair: Option<Arc<KeyPair>>,
+}
+
+impl PartyKey {
+    fn new(exported: LibraryKey) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        exported.write_exact(secret.as_mut_slice());
+        let pair = KeyPair::new(&secret).map(Arc::new);
+        Self { exported, pair }
+    }
+}
+
+impl ConstantTimeEq for PartyKey {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.exported.ct_eq(&other.exported)
+    }
+}
+
+impl Serializable for PartyKey {
+    type OutputSize = <LibraryKey as Serializable>::OutputSize;
+
+    fn write_exact(&self, buffer: &mut [u8]) {
+        self.exported.write_exact(buffer);
+    }
+}
+
+impl Deserializable for PartyKey {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, HpkeError> {
+        LibraryKey::from_bytes(bytes).map(Self::new)
     }
 }
 

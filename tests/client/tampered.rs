@@ -265,10 +265,11 @@ async fn of_a_hundred_thousand_tampered_answers_none_is_taken() {
     let applied = in_parallel(&mutators, |mutator| apply(&record, mutator, times));
     let total: usize = applied.values().sum();
     println!(
-        "{total} answers of {} kinds to {} questions, none taken, {:?}",
+        "{total} answers of {} kinds to {} questions, none taken, {:?}; the rarest kind: {:?}",
         applied.len(),
         record.asked.len(),
-        began.elapsed()
+        began.elapsed(),
+        applied.iter().min_by_key(|(_, count)| **count)
     );
     let rare: Vec<_> = applied
         .iter()

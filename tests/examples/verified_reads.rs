@@ -189,7 +189,7 @@ impl Bench {
     /// Everybody joins and posts in round 1.
     async fn fill(&self, client: &Client) {
         let joins = (0..self.n).map(|index| {
-            let (_, key) = SessionSeed::new([1; 32]).key_pair(&self.id, index);
+            let key = SessionSeed::new([1; 32]).encryption_key(&self.id, index);
             Action::Join(Join {
                 session: self.id,
                 index,

@@ -181,7 +181,7 @@ impl Forked {
     /// A corrupt party's join, which is the same on both boards.
     pub async fn join(&self, party: u8) -> Vec<u8> {
         let seed = SessionSeed::new([party; 32]);
-        let (_, public) = seed.key_pair(&self.id, party.into());
+        let public = seed.encryption_key(&self.id, party.into());
         let join = Join {
             session: self.id,
             index: party.into(),

@@ -58,7 +58,7 @@ pub fn sealing(case: &Case) {
     let session = input.session();
     let (from, to) = (input.number("from"), input.number("to"));
     let recipient = SessionSeed::new(input.bytes32("recipient_seed"));
-    let (decryption, public) = recipient.key_pair(&session, to);
+    let public = recipient.encryption_key(&session, to);
     let to_join = join_digest(&session, to, 1, &public);
     let context = PayloadContext {
         network: input.network(),
@@ -80,14 +80,10 @@ pub fn sealing(case: &Case) {
         seal_with(&ikm_e, &context, &key, &plaintext).unwrap(),
         sealed
     );
-    assert_eq!(
-        *decryption.open::<PartyKem>(&context, &sealed).unwrap(),
-        plaintext
-    );
-    assert_eq!(
-        *decryption.open::<LibraryKem>(&context, &sealed).unwrap(),
-        plaintext
-    );
+    let by_party = recipient.decryption_key::<PartyKem>(&session, to);
+    assert_eq!(*by_party.open(&context, &sealed).unwrap(), plaintext);
+    let by_library = recipient.decryption_key::<LibraryKem>(&session, to);
+    assert_eq!(*by_library.open(&context, &sealed).unwrap(), plaintext);
     case.expect([
         ("recipient_public", hexed(public)),
         ("join_digest", hexed(to_join.0)),

@@ -31,8 +31,8 @@ proptest! {
         let parties = Party::several(3);
         let spec = spec(&parties, 2);
         let (from, to) = (2, 1);
-        let (decryption, public) = SessionSeed::new(seed.0).key_pair(&session, to);
-        let key = EncryptionKey::from_bytes(&public).unwrap();
+        let seed = SessionSeed::new(seed.0);
+        let key = EncryptionKey::from_bytes(&seed.encryption_key(&session, to)).unwrap();
         let mut place = Place { network, session, spec: &spec, transcript, round, from, to, key };
         if bend == 1 {
             place.round += 1;
@@ -62,8 +62,9 @@ proptest! {
             to_key: parties[1].key(),
             to_join: Join { session, index: to, key }.digest(),
         };
-        let opened = decryption.open::<PartyKem>(&context, &sealed);
-        prop_assert_eq!(&opened, &decryption.open::<LibraryKem>(&context, &sealed));
+        let opened = seed.decryption_key::<PartyKem>(&session, to).open(&context, &sealed);
+        let by_library = seed.decryption_key::<LibraryKem>(&session, to).open(&context, &sealed);
+        prop_assert_eq!(&opened, &by_library);
         prop_assert_eq!(opened.is_ok(), bend == 0 || bend == 3);
         let expected = if bend == 0 { Verdict::FalseComplaint } else { Verdict::BadPayload };
         prop_assert_eq!(verdict, expected);

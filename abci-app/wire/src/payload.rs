@@ -6,7 +6,7 @@ use core::convert::Infallible;
 
 use hkdf::Hkdf;
 use hpke::{
-    Deserializable, Kem as _, OpModeR, OpModeS, Serializable,
+    Deserializable, OpModeR, OpModeS, Serializable,
     aead::ChaCha20Poly1305,
     kdf::HkdfSha256,
     kem::X25519HkdfSha256,
@@ -22,20 +22,13 @@ use crate::{
 
 /// The KEM in the library's own arithmetic: with it disputes are judged.
 pub type LibraryKem = X25519HkdfSha256;
-type PrivateKey = <LibraryKem as hpke::Kem>::PrivateKey;
 type PublicKey = <LibraryKem as hpke::Kem>::PublicKey;
 type Encapped = <LibraryKem as hpke::Kem>::EncappedKey;
 
 /// DHKEM(X25519, HKDF-SHA256), whoever does the arithmetic: it gives the same bytes.
-pub trait PayloadKem:
-    hpke::Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = Encapped>
-{
-}
+pub trait PayloadKem: hpke::Kem<PublicKey = PublicKey, EncappedKey = Encapped> {}
 
-impl<K> PayloadKem for K where
-    K: hpke::Kem<PublicKey = PublicKey, PrivateKey = PrivateKey, EncappedKey = Encapped>
-{
-}
+impl<K: hpke::Kem<PublicKey = PublicKey, EncappedKey = Encapped>> PayloadKem for K {}
 
 /// Bytes of the encapsulated key in front of the ciphertext.
 const ENCAPPED_BYTES: usize = 32;
@@ -89,7 +82,7 @@ impl PayloadContext<'_> {
 pub struct SessionSeed([u8; 32]);
 
 /// A party's decryption key of one session.
-pub struct DecryptionKey(PrivateKey);
+pub struct DecryptionKey<K: PayloadKem>(K::PrivateKey);
 
 /// A payload that could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -118,15 +111,34 @@ impl SessionSeed {
         &self.0
     }
 
-    /// The party's key pair for this session.
+    /// The key that others seal to in this session: what the party's join brings.
     #[must_use]
-    pub fn key_pair(&self, session: &SessionId, index: u16) -> (DecryptionKey, EncryptionKeyBytes) {
+    pub fn encryption_key(&self, session: &SessionId, index: u16) -> EncryptionKeyBytes {
+        self.key_pair::<LibraryKem>(session, index)
+            .1
+            .to_bytes()
+            .into()
+    }
+
+    /// The key with which the party opens what was sealed to it in this session.
+    #[must_use]
+    pub fn decryption_key<K: PayloadKem>(
+        &self,
+        session: &SessionId,
+        index: u16,
+    ) -> DecryptionKey<K> {
+        DecryptionKey(self.key_pair::<K>(session, index).0)
+    }
+
+    fn key_pair<K: PayloadKem>(
+        &self,
+        session: &SessionId,
+        index: u16,
+    ) -> (K::PrivateKey, PublicKey) {
         let mut info = lp(b"white-city/kem/1");
         info.extend_from_slice(&session.0);
         info.extend_from_slice(&index.to_be_bytes());
-        let ikm = self.derive(&info);
-        let (private, public) = LibraryKem::derive_keypair(ikm.as_slice());
-        (DecryptionKey(private), public.to_bytes().into())
+        K::derive_keypair(self.derive(&info).as_slice())
     }
 
     /// The keying material of one payload's ephemeral key: what its sender reveals when it is complained about.
@@ -201,12 +213,12 @@ fn seal_by<K: PayloadKem>(
     Ok(sealed)
 }
 
-impl DecryptionKey {
+impl<K: PayloadKem> DecryptionKey<K> {
     /// Opens what was sealed to this key at this place.
     ///
     /// # Errors
     /// [`PayloadError::CannotOpen`].
-    pub fn open<K: PayloadKem>(
+    pub fn open(
         &self,
         context: &PayloadContext<'_>,
         sealed: &[u8],

@@ -67,7 +67,7 @@ impl Bench {
 
     pub(crate) fn join_pb(&self, index: u16) -> pb::Join {
         let seed = white_city_wire::payload::SessionSeed::new([index as u8; 32]);
-        let (_, key) = seed.key_pair(&self.id, index);
+        let key = seed.encryption_key(&self.id, index);
         let join = Join {
             session: self.id,
             index,

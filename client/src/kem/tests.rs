@@ -46,7 +46,7 @@ fn encap<K: PayloadKem>(to: &PublicKey, ikm: [u8; 32]) -> Option<(Vec<u8>, Vec<u
     Some((shared.0.to_vec(), encapped.to_bytes().to_vec()))
 }
 
-fn decap<K: PayloadKem>(key: &PrivateKey, encapped: &[u8; 32]) -> Option<Vec<u8>> {
+fn decap<K: PayloadKem>(key: &K::PrivateKey, encapped: &[u8; 32]) -> Option<Vec<u8>> {
     let encapped = EncappedKey::from_bytes(encapped).unwrap();
     let shared = K::decap(key, None, &encapped).ok()?;
     Some(shared.0.to_vec())
@@ -89,7 +89,12 @@ fn it_is_the_kem_of_the_standards_vector() {
 
 #[test]
 fn it_gives_the_bytes_of_the_librarys_own() {
-    let (private, public) = LibraryKem::derive_keypair(&seeded("recipient", 0));
+    let (library, public) = LibraryKem::derive_keypair(&seeded("recipient", 0));
+    let (party, same) = PartyKem::derive_keypair(&seeded("recipient", 0));
+    assert_eq!(
+        (party.to_bytes(), same),
+        (library.to_bytes(), public.clone())
+    );
     for number in 0..64 {
         let (_, to) = LibraryKem::derive_keypair(&seeded("recipient", number));
         let ikm = seeded("ephemeral", number);
@@ -99,14 +104,14 @@ fn it_gives_the_bytes_of_the_librarys_own() {
 
         let (shared, encapped) = encap::<PartyKem>(&public, ikm).unwrap();
         let encapped = encapped.try_into().unwrap();
-        assert_eq!(decap::<LibraryKem>(&private, &encapped), Some(shared));
+        assert_eq!(decap::<LibraryKem>(&library, &encapped), Some(shared));
     }
     // Half of all bytes are on the curve's twist.
     let any = (0..64).map(|number| seeded("encapped", number));
     let mut refused = 0;
     for encapped in any.chain(unusual()) {
-        let shared = decap::<PartyKem>(&private, &encapped);
-        assert_eq!(shared, decap::<LibraryKem>(&private, &encapped));
+        let shared = decap::<PartyKem>(&party, &encapped);
+        assert_eq!(shared, decap::<LibraryKem>(&library, &encapped));
         refused += usize::from(shared.is_none());
 
         let to = PublicKey::from_bytes(&encapped).unwrap();
@@ -115,6 +120,22 @@ fn it_gives_the_bytes_of_the_librarys_own() {
     }
     // 0 in three encodings, 1 in two, p - 1, and the two of order eight.
     assert_eq!(refused, 8);
+}
+
+#[test]
+fn a_key_is_read_as_it_is_written_and_equals_no_other() {
+    let (private, public) = PartyKem::derive_keypair(&seeded("recipient", 0));
+    let (other, _) = PartyKem::derive_keypair(&seeded("recipient", 1));
+    let read = PartyKey::from_bytes(&private.to_bytes()).unwrap();
+    assert_eq!(PartyKem::sk_to_pk(&read), public);
+    let (shared, encapped) = encap::<PartyKem>(&public, [1; 32]).unwrap();
+    assert_eq!(
+        decap::<PartyKem>(&read, &encapped.try_into().unwrap()),
+        Some(shared)
+    );
+    assert!(bool::from(read.ct_eq(&private)));
+    assert!(!bool::from(read.ct_eq(&other)));
+    assert!(PartyKey::from_bytes(&[1; 31]).is_err());
 }
 
 #[test]

@@ -243,7 +243,7 @@ impl Session {
 impl Secret {
     /// Whether this is the key that a party has joined with.
     fn is_of(&self, join: &Join) -> bool {
-        let (_, key) = self.seed.key_pair(&join.session, join.index);
+        let key = self.seed.encryption_key(&join.session, join.index);
         *join.key.as_bytes() == key
     }
 }

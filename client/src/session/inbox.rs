@@ -6,7 +6,7 @@ use white_city_wire::Entry as WireEntry;
 use zeroize::Zeroizing;
 
 use super::{Session, on_all_cores::on_all_cores};
-use crate::{Error, kem::PartyKem};
+use crate::Error;
 
 /// One closed round for one party. Whoever isn't in it was absent or has finished, and is out.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Session {
         let context = self.payload_context(round, from, self.index)?;
         secret
             .key
-            .open::<PartyKem>(&context, ciphertext)
+            .open(&context, ciphertext)
             .map_err(|_| Error::Payload { from, round })
     }
 }

@@ -21,13 +21,14 @@ use crate::{
     Error,
     client::Client,
     journal::{EntryRecord, Journal, JournalError, Place, Plaintext, Record, Seeds},
+    kem::PartyKem,
     signer::Signer,
 };
 
 /// What this party seals with, is sealed to, and lets its protocol draw from.
 pub(super) struct Secret {
     pub(super) seed: SessionSeed,
-    pub(super) key: DecryptionKey,
+    pub(super) key: DecryptionKey<PartyKem>,
     protocol: Zeroizing<[u8; 32]>,
 }
 
@@ -40,7 +41,7 @@ impl Secret {
         bytes.zeroize();
         seeds.wipe();
         Some(Self {
-            key: seed.key_pair(session, index).0,
+            key: seed.decryption_key(session, index),
             seed,
             protocol,
         })

@@ -38,7 +38,7 @@ impl Session {
         if self.observer.history().open_round() > 0 {
             return self.check_own_slot(0);
         }
-        let (_, public) = self.secret.seed.key_pair(&self.id(), self.index);
+        let public = self.secret.seed.encryption_key(&self.id(), self.index);
         let public =
             EncryptionKey::from_bytes(&public).map_err(|bad| Error::Random(bad.to_string()))?;
         let join = Join {

@@ -45,7 +45,7 @@ impl Crowd {
     /// All of them join.
     pub async fn join(&self) {
         let join = |index| {
-            let (_, public) = SessionSeed::new([7; 32]).key_pair(&self.session, index);
+            let public = SessionSeed::new([7; 32]).encryption_key(&self.session, index);
             Action::Join(Join {
                 session: self.session,
                 index,

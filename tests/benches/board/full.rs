@@ -124,7 +124,7 @@ impl<'a> Filling<'a> {
         for _ in 0..count {
             let (open, id) = self.open(now_ms);
             opens.push(self.signed(open).await);
-            let (_, public) = SessionSeed::new([7; 32]).key_pair(&id, 0);
+            let public = SessionSeed::new([7; 32]).encryption_key(&id, 0);
             let join = Join {
                 session: id,
                 index: 0,

@@ -190,8 +190,8 @@ fn seal_and_open<K: PayloadKem>(times: u32) {
     let (seed, keys) = (SessionSeed::new([3; 32]), keys(2));
     let identities = [keys[0].identity(), keys[1].identity()];
     let session = white_city_client::SessionId([1; 32]);
-    let (private, public) = seed.key_pair(&session, 1);
-    let public = EncryptionKey::from_bytes(&public).unwrap();
+    let private = seed.decryption_key::<K>(&session, 1);
+    let public = EncryptionKey::from_bytes(&seed.encryption_key(&session, 1)).unwrap();
     let context = PayloadContext {
         network: white_city_client::wire::NetworkId([2; 32]),
         session,
@@ -205,6 +205,6 @@ fn seal_and_open<K: PayloadKem>(times: u32) {
     };
     for _ in 0..times {
         let sealed = seed.seal::<K>(&context, &public, &[6; 80]).unwrap();
-        private.open::<K>(&context, &sealed).unwrap();
+        private.open(&context, &sealed).unwrap();
     }
 }

@@ -89,7 +89,7 @@ fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
     let session = SessionId([1; 32]);
     let secret = |byte: u8| {
         let seed = SessionSeed::new([byte; 32]);
-        let (_, public) = seed.key_pair(&session, 2);
+        let public = seed.encryption_key(&session, 2);
         let seeds = Seeds {
             session: vec![byte; 32],
             protocol: vec![0; 32],
