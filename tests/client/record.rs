@@ -105,13 +105,15 @@ pub async fn record() -> Record {
     .await;
     // Others open sessions meanwhile, so that blocks hold more than their seals.
     let traffic = tokio::spawn(traffic(world.client(1), world.client(2)));
+    // One such answer is there to be tampered with, even if the traffic should end early.
     until("a block with transactions", async || {
-        recorder
-            .ask(What::Status)
-            .await
-            .answer
-            .state
-            .is_some_and(|state| !state.data_path.is_empty())
+        let asked = recorder.ask(What::Status).await;
+        let state = asked.answer.state.as_ref();
+        let found = state.is_some_and(|state| !state.data_path.is_empty());
+        if found {
+            recorder.record.asked.push(asked);
+        }
+        found
     })
     .await;
     for what in [What::Status, What::Openers, What::Leaf(erased.into())] {
