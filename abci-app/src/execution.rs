@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use white_city_state_machine::{Block, BlockContext, Ended, State};
 use white_city_wire::{
-    Hash, Refusal, VerifiedTx,
+    Hash, Params, Refusal, VerifiedTx,
     limits::SEAL_BYTES,
     seal::{Seal, data_leaf},
     tree::path_of_first,
@@ -14,7 +14,7 @@ use white_city_wire::{
 
 use crate::{
     packing::{self, Candidate},
-    verified::VerifiedCache,
+    verified::{Decoded, VerifiedCache, check_opener},
 };
 
 /// A block that was executed, with the session that each transaction is of.
@@ -40,6 +40,20 @@ pub enum InvalidBlock {
         position: usize,
         /// Why.
         refusal: Refusal,
+    },
+    /// More work than a block may have, by the transaction at this place.
+    #[error("the work of the block's transactions exceeds {max} at transaction {position}")]
+    TooMuchWork {
+        /// Its place in the block.
+        position: usize,
+        /// The limit, included.
+        max: u32,
+    },
+    /// More work that this replica hasn't seen than it does for one proposal at present. Local policy: the same block is judged later.
+    #[error("{work} units of work in it are new here, more than this replica does at present")]
+    Costly {
+        /// Work of transactions that weren't verified before.
+        work: u32,
     },
     /// The seal names another parent.
     #[error("the seal's parent is {got:?}, expected {expected:?}")]
@@ -75,6 +89,45 @@ pub fn seal_path(block: &[Bytes]) -> Vec<Hash> {
     path_of_first(block.iter().map(|item| data_leaf(item)).collect())
 }
 
+/// A block that was decoded, whose work is within the bound.
+pub struct DecodedBlock {
+    /// Its seal.
+    pub seal: Seal,
+    txs: Vec<Decoded>,
+}
+
+impl DecodedBlock {
+    /// The work of its transactions that weren't verified before.
+    pub fn new_work(&self) -> u32 {
+        let works = self.txs.iter().map(Decoded::new_work);
+        works.fold(0, u32::saturating_add)
+    }
+}
+
+/// Decodes a block, and adds up its work before any of it is done. A block with too much of it isn't even decoded to its end.
+///
+/// # Errors
+/// [`InvalidBlock::NoSeal`], [`InvalidBlock::Refused`] or [`InvalidBlock::TooMuchWork`].
+pub fn decode(
+    params: &Params,
+    block: &[Bytes],
+    cache: &VerifiedCache,
+) -> Result<DecodedBlock, InvalidBlock> {
+    let (seal, items) = split(block)?;
+    let max = params.max_work;
+    let (mut txs, mut work) = (Vec::new(), 0_u32);
+    for (position, bytes) in (1..).zip(items) {
+        let tx = cache.decode(bytes);
+        let tx = tx.map_err(|refusal| InvalidBlock::Refused { position, refusal })?;
+        work = work.saturating_add(tx.work());
+        if work > max {
+            return Err(InvalidBlock::TooMuchWork { position, max });
+        }
+        txs.push(tx);
+    }
+    Ok(DecodedBlock { seal, txs })
+}
+
 /// Executes a block whose every transaction must be valid, and compares its seal.
 ///
 /// # Errors
@@ -82,19 +135,17 @@ pub fn seal_path(block: &[Bytes]) -> Vec<Hash> {
 pub fn execute(
     state: &State,
     context: BlockContext,
-    block: &[Bytes],
+    block: DecodedBlock,
     cache: &VerifiedCache,
 ) -> Result<Executed, InvalidBlock> {
-    let (seal, txs) = split(block)?;
-    let network = Arc::clone(state.network());
+    let DecodedBlock { seal, txs } = block;
+    let network = state.network().id;
     let mut open = Block::begin(state.clone(), context);
     let mut valid = Vec::with_capacity(txs.len());
-    for (position, bytes) in txs.iter().enumerate() {
-        let refused = |refusal| InvalidBlock::Refused {
-            position: position + 1,
-            refusal,
-        };
-        let tx = cache.verify(&open, &network.id, bytes).map_err(refused)?;
+    for (position, tx) in (1..).zip(txs) {
+        let refused = |refusal| InvalidBlock::Refused { position, refusal };
+        let tx = cache.verify_decoded(&open, &network, tx, |tx| check_opener(tx, &network));
+        let tx = tx.map_err(refused)?;
         let session = open.apply(&tx).map_err(refused)?;
         valid.push((session, tx));
     }
@@ -137,14 +188,37 @@ impl Offered {
     }
 }
 
-/// Puts a block together: of the candidates those that are valid and fit, behind the seal.
-pub fn propose(
-    state: &State,
-    context: BlockContext,
-    candidates: Vec<Offered>,
-    max_bytes: u64,
-) -> (Executed, Vec<Bytes>) {
-    let mut open = Block::begin(state.clone(), context);
+/// How much may go into a proposal.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes of the whole block's items with their framing: what the engine takes.
+    pub bytes: u64,
+    /// Most of what isn't of sessions in last call, so that the others get the proposal in time.
+    pub others: Load,
+}
+
+/// What transactions cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their work.
+    pub work: u32,
+}
+
+/// A block that was put together.
+pub struct Proposal {
+    /// What it does.
+    pub executed: Executed,
+    /// Seal and transactions.
+    pub block: Vec<Bytes>,
+    /// What of it isn't of sessions in last call.
+    pub others: Load,
+}
+
+/// Puts a block together: of the candidates those that are valid and fit, behind the seal. Entries of sessions in last call are left out
+/// for the engine's limit and for the bound on a block's work only: an honest party could be late otherwise.
+pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: Room) -> Proposal {
     let candidates = candidates.into_iter().map(|offered| {
         let (session, last_call) = open.place(&offered.tx);
         Candidate {
@@ -153,20 +227,33 @@ pub fn propose(
             item: offered,
         }
     });
-    let ordered = packing::order(candidates.collect());
-    let mut left = max_bytes.saturating_sub(in_block(u64::from(SEAL_BYTES)));
+    let (urgent, others) = packing::order(candidates.collect());
+    let mut left = Load {
+        bytes: room.bytes.saturating_sub(in_block(u64::from(SEAL_BYTES))),
+        work: max_work,
+    };
     let mut valid = Vec::new();
     let mut block = vec![Bytes::new()];
-    for Offered { bytes, tx } in ordered {
-        let needed = in_block(u64::from(tx.bytes()));
-        if needed > left {
-            continue;
+    let mut add = |left: &mut Load, Offered { bytes, tx }: Offered| {
+        let (needed, work) = (in_block(u64::from(tx.bytes())), tx.work());
+        if needed > left.bytes || work > left.work {
+            return;
         }
         if let Ok(session) = open.apply(&tx) {
-            left -= needed;
+            left.bytes -= needed;
+            left.work -= work;
             block.push(bytes);
             valid.push((session, tx));
         }
+    };
+    for offered in urgent {
+        add(&mut left, offered);
+    }
+    left.bytes = left.bytes.min(room.others.bytes);
+    left.work = left.work.min(room.others.work);
+    let before = left;
+    for offered in others {
+        add(&mut left, offered);
     }
     let ended = open.end();
     let seal = ended.seal();
@@ -176,7 +263,15 @@ pub fn propose(
         seal,
         txs: valid,
     };
-    (executed, block)
+    let others = Load {
+        bytes: before.bytes - left.bytes,
+        work: before.work - left.work,
+    };
+    Proposal {
+        executed,
+        block,
+        others,
+    }
 }
 
 /// What a transaction of `bytes` takes of a block: itself, its length and its tag.

@@ -399,15 +399,16 @@ fn terminal(session: &Session) -> Result<pb::TerminalAnswer, Refusal> {
 
 /// From a closed round to the transcript; `None` for the open one.
 fn prove_round(session: &Session, body: &Body, round: u32) -> Option<RoundProof> {
-    let (before, later) = body.closed.split_at_checked(usize::try_from(round).ok()?)?;
-    let (_, later) = later.split_first()?;
-    let before = (0..).zip(before);
+    let position = usize::try_from(round).ok()?;
+    body.closed.get(position)?;
+    let before = (0..round).zip(&body.closed);
+    let later = body.closed.iter().skip(position + 1);
     let before = before.fold(Hash(session.id().0), |so_far, (round, closed)| {
         transcript_after(&so_far, round, &closed.root)
     });
     Some(RoundProof {
         before,
-        later_roots: later.iter().map(|closed| closed.root).collect(),
+        later_roots: later.map(|closed| closed.root).collect(),
     })
 }
 

@@ -34,6 +34,42 @@ struct Generations {
     young_bytes: u64,
 }
 
+/// Checks the opener's signature of an opening; everything else passes.
+pub fn check_opener(tx: &UncheckedTx, network: &NetworkId) -> Result<(), Refusal> {
+    match tx.opening() {
+        Some(open) if !tx.is_signed_by_opener(network) => Err(Refusal::BadSignature {
+            key: Hash(*open.opener.as_bytes()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A transaction whose encoding and sizes are good.
+pub enum Decoded {
+    /// One that was verified before.
+    Known(Arc<VerifiedTx>),
+    /// Another one, with the hash of its bytes.
+    New(Hash, Box<UncheckedTx>),
+}
+
+impl Decoded {
+    /// Its work.
+    pub fn work(&self) -> u32 {
+        match self {
+            Self::Known(tx) => tx.work(),
+            Self::New(_, tx) => tx.work(),
+        }
+    }
+
+    /// Its work, unless that was done before.
+    pub fn new_work(&self) -> u32 {
+        match self {
+            Self::Known(_) => 0,
+            Self::New(_, tx) => tx.work(),
+        }
+    }
+}
+
 impl VerifiedCache {
     /// A cache for at most `limit_bytes` of transactions.
     pub fn new(limit_bytes: u64) -> Self {
@@ -45,6 +81,18 @@ impl VerifiedCache {
         }
     }
 
+    /// Decodes a transaction, or remembers that it was verified.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the first group.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Refusal> {
+        let hash = sha256(bytes);
+        Ok(match self.get(&hash) {
+            Some(known) => Decoded::Known(known),
+            None => Decoded::New(hash, Box::new(UncheckedTx::decode(bytes)?)),
+        })
+    }
+
     /// Decodes and verifies a transaction against the sessions that `block` knows, or remembers that it did.
     /// What a signature is checked under follows from the session's id, so a remembered one stays good.
     pub fn verify(
@@ -53,22 +101,24 @@ impl VerifiedCache {
         network: &NetworkId,
         bytes: &[u8],
     ) -> Result<Arc<VerifiedTx>, Refusal> {
-        self.verify_admitted(block, network, bytes, |_| Ok(()))
+        let admit = |tx: &UncheckedTx| check_opener(tx, network);
+        self.verify_decoded(block, network, self.decode(bytes)?, admit)
     }
 
-    /// The same; but what isn't remembered has to be admitted before anything is checked that costs more than decoding.
-    pub fn verify_admitted(
+    /// The same of what was decoded. An opening's roster has up to a thousand keys, which take 50 ms: if it isn't remembered, everything
+    /// that the board says of it is checked before, and whatever `admit` does, which is its opener's signature at least.
+    pub fn verify_decoded(
         &self,
         block: &Block,
         network: &NetworkId,
-        bytes: &[u8],
+        tx: Decoded,
         admit: impl FnOnce(&UncheckedTx) -> Result<(), Refusal>,
     ) -> Result<Arc<VerifiedTx>, Refusal> {
-        let hash = sha256(bytes);
-        if let Some(known) = self.get(&hash) {
-            return Ok(known);
-        }
-        let tx = UncheckedTx::decode(bytes)?;
+        let (hash, tx) = match tx {
+            Decoded::Known(known) => return Ok(known),
+            Decoded::New(hash, tx) => (hash, *tx),
+        };
+        block.check_opening(&tx)?;
         admit(&tx)?;
         let tx = tx.check_keys(|key| self.keys().contains(key))?;
         let (signer, parties) = block.signer(tx.unverified_action())?;

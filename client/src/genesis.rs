@@ -217,7 +217,7 @@ pub(crate) mod tests {
             "app_hash": "",
             "app_state": {
                 "protocol": 1, "random": "11".repeat(32), "heartbeat_ms": 10_000, "cap_ms": 60_000,
-                "max_n": 1024, "max_rounds": 65536, "max_tx": 716_800, "full_block": 16_777_216,
+                "max_n": 1024, "max_rounds": 65536, "max_tx": 716_800, "full_block": 16_777_216, "max_work": 8_192,
                 "max_session_bytes": 268_435_456, "max_board_bytes": 4_294_967_296_u64,
                 "max_duration_ms": 2_592_000_000_u64, "max_open_ms": 600_000, "anyone_may_open": true,
                 "anyone_max_live": 256, "anyone_max_bytes": 1_073_741_824, "stamp_bits": 0, "openers": [],
@@ -315,6 +315,7 @@ pub(crate) mod tests {
             ),
             ("/app_state/protocol", json!(2), "protocol"),
             ("/app_state/max_n", json!(1025), "max_n"),
+            ("/app_state/max_work", json!(4608), "max_work"),
             ("/app_state", json!({}), "protocol"),
         ];
         for (pointer, value, named) in bad {

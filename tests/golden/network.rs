@@ -4,6 +4,7 @@ use serde_json::Value;
 use white_city_wire::{
     Network, Params, SessionId, Spec,
     genesis::{Chain, Validator},
+    reserve::reserved_bytes,
     seal::BlockTime,
     spec::session_id,
 };
@@ -53,6 +54,7 @@ pub fn spec(case: &Case) {
     case.expect([
         ("spec_hash", hexed(spec.hash().0)),
         ("own_bytes", Value::from(spec.own_bytes())),
+        ("reserved_bytes", Value::from(reserved_bytes(&spec))),
         ("session_id", hexed(id.0)),
     ]);
 }

@@ -50,7 +50,7 @@ async fn send_nonsense(world: &World) {
     let _ = rpc.broadcast_tx_sync(b"no transaction".to_vec()).await;
 }
 
-/// Whether every proposal with this lie is invalid.
+/// Whether every proposal with this lie is invalid, and there in time to be rejected.
 const fn is_invalid(lie: Lie) -> bool {
     matches!(
         lie,
@@ -58,6 +58,7 @@ const fn is_invalid(lie: Lie) -> bool {
             | Lie::SealedGarbage
             | Lie::WrongRoot
             | Lie::WrongParent
+            | Lie::Dearest
             | Lie::NoSeal
             | Lie::SealLast
             | Lie::TwoSeals

@@ -128,10 +128,14 @@ impl Chain {
     }
 
     pub fn open(&self, parties: &[Party], nonce: u8) -> (SessionId, Vec<u8>) {
+        self.open_with(parties, [nonce; 32])
+    }
+
+    pub fn open_with(&self, parties: &[Party], nonce: [u8; 32]) -> (SessionId, Vec<u8>) {
         let open = Open {
             spec: spec(parties, u16::try_from(parties.len() / 2 + 1).unwrap()),
             opener: *parties[0].key(),
-            nonce: [nonce; 32],
+            nonce,
             open_by_ms: 1_000_000_000 + 5_000,
         };
         let id = open.session_id(&self.network.id);

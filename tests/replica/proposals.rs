@@ -1,8 +1,8 @@
 //! What a proposer puts into a block.
 
-use white_city_replica::app::Fatal;
+use white_city_replica::{Store, app::Fatal, execution::InvalidBlock};
 use white_city_tests::party::Party;
-use white_city_wire::seal::Seal;
+use white_city_wire::{Refusal, seal::Seal};
 
 use crate::chain::{Chain, naive, proposed};
 
@@ -111,4 +111,122 @@ fn what_is_held_of_a_session_in_last_call_is_proposed_though_the_engine_offers_n
     assert_eq!(block[1..], [prost::bytes::Bytes::from(post.clone())]);
     // Offered by both, it is packed once.
     assert_eq!(chain.propose(&[post], 1 << 20).len(), 2);
+}
+
+/// A chain with room for `count` openings of 16 parties in one block, and the openings; in the order of what they are.
+fn openings(count: u64) -> (Chain, Vec<Vec<u8>>) {
+    let mut params = white_city_tests::network::params(&[]);
+    params.anyone_max_bytes = u64::MAX;
+    params.anyone_max_live = u32::MAX;
+    params.max_board_bytes = u64::MAX;
+    let store = Store::in_memory().unwrap();
+    let chain = Chain::on(&naive(), params, store);
+    let parties = Party::several(16);
+    let openings = (0..count).map(|number| {
+        let mut nonce = [0; 32];
+        nonce[..8].copy_from_slice(&number.to_be_bytes());
+        chain.open_with(&parties, nonce).1
+    });
+    let openings = openings.collect();
+    (chain, openings)
+}
+
+#[test]
+fn a_block_has_at_most_max_work_and_a_proposer_keeps_to_it() {
+    // 8 192 = 481 openings of 16 parties with 17 each, and 15 left.
+    let (mut chain, openings) = openings(483);
+    let block = chain.propose(&openings, 1 << 30);
+    assert_eq!(block.len(), 1 + 481);
+    let judged = |block| {
+        chain
+            .replica
+            .judge(&proposed(&chain.context(), block))
+            .unwrap()
+    };
+    judged(block.clone()).unwrap();
+    // One more: refused for its work, before anything of it is checked. The last one isn't even decoded.
+    let mut over = block.clone();
+    over.push(openings[481].clone().into());
+    over.push(b"garbage".to_vec().into());
+    let checked = chain.replica.work().signatures;
+    let (position, max) = (482, 8_192);
+    let refused = InvalidBlock::TooMuchWork { position, max };
+    assert_eq!(judged(over), Err(refused));
+    assert_eq!(chain.replica.work().signatures, checked);
+    chain.decide(block).unwrap();
+}
+
+#[test]
+fn a_malformed_item_is_found_before_anything_is_checked() {
+    let (chain, mut items) = openings(100);
+    items.push(vec![0xff]);
+    let seal = chain.propose(&[], 1 << 20).remove(0);
+    let block = [seal].into_iter().chain(items.into_iter().map(Into::into));
+    let before = chain.replica.work();
+    let judged = chain
+        .replica
+        .judge(&proposed(&chain.context(), block.collect()));
+    let refusal = Refusal::Malformed("not protobuf");
+    let position = 101;
+    assert_eq!(
+        judged.unwrap(),
+        Err(InvalidBlock::Refused { position, refusal })
+    );
+    let after = chain.replica.work();
+    assert_eq!(
+        (after.signatures, after.executions),
+        (before.signatures, before.executions)
+    );
+}
+
+#[test]
+fn an_openings_quota_and_signature_are_checked_before_its_rosters_keys() {
+    let (mut chain, openings) = openings(2);
+    // Bytes that are no keys of a curve, in the last place of the roster: nothing is said of them while anything cheaper is wrong.
+    let bad_key = |opening: &[u8]| {
+        let key = Party::new(15);
+        let at = opening
+            .windows(32)
+            .position(|bytes| bytes == key.key().as_bytes())
+            .unwrap();
+        let mut bytes = opening.to_vec();
+        bytes[at..at + 32].fill(0xff);
+        bytes
+    };
+    let (known, new) = (openings[0].clone(), bad_key(&openings[1]));
+    chain.block(std::slice::from_ref(&known));
+    let code = |tx: &[u8]| chain.replica.check_tx(tx).unwrap_err().code();
+    assert_eq!(code(&known), 64);
+    assert_eq!(code(&new), 34, "with the key the signature is another");
+}
+
+#[test]
+fn what_is_new_in_proposals_has_a_credit_that_grows_with_the_height() {
+    let (chain, openings) = openings(600);
+    let proposal = |txs: &[Vec<u8>]| {
+        // Somebody else's proposal: this replica has never seen what is in it.
+        let store = Store::in_memory().unwrap();
+        Chain::on(&naive(), chain.network.params.clone(), store).propose(txs, 1 << 30)
+    };
+    let first = proposal(&openings[..481]);
+    chain
+        .replica
+        .judge(&proposed(&chain.context(), first))
+        .unwrap()
+        .unwrap();
+    // The credit is used up. The same height refuses more of it, at first.
+    let more = proposal(&openings[481..500]);
+    let judged = |chain: &Chain| {
+        chain
+            .replica
+            .judge(&proposed(&chain.context(), more.clone()))
+            .unwrap()
+    };
+    let work = 19 * 17;
+    let mut refused = 0;
+    while let Err(invalid) = judged(&chain) {
+        assert_eq!(invalid, InvalidBlock::Costly { work });
+        refused += 1;
+    }
+    assert_eq!(refused, 2, "nothing, then 256, then 512");
 }

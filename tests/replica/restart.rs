@@ -15,7 +15,7 @@ const BLOCKS: usize = 60;
 fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
     let (mut reopened, mut erased, mut txs, mut disputes) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
-        let mut world = World::new(seed);
+        let mut world = World::with_max_work(seed, 8_192);
         let mut rng = Rng::new(seed);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("board.redb");

@@ -107,7 +107,7 @@ fn nor_much_longer_than_the_last_block_has_taken() {
 fn after_a_slow_block_what_is_complete_is_held_back_until_others_are() {
     let parties = Party::several(3);
     let config = config(FOR_EVER_MS, FOR_EVER_MS, FOR_EVER_MS);
-    let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 900_000)]);
+    let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 1_000_000)]);
     let first = chain.running(&parties);
     let (second, open) = chain.open(&parties, 2);
     // Of the first one nothing has come yet, and the opening is held back for that no longer than a quick block takes.
@@ -136,7 +136,7 @@ fn after_a_slow_block_what_is_complete_is_held_back_until_others_are() {
 fn is_held_back_a_moment(hold_ms: u64) {
     let parties = Party::several(3);
     let config = config(FOR_EVER_MS, FOR_EVER_MS, hold_ms);
-    let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 900_000)]);
+    let mut chain = Chain::with_openers(&config, &[(&parties[0], 20, 1_000_000)]);
     let session = chain.running(&parties);
     let slow: Vec<(SessionId, Vec<u8>)> =
         (2..18).map(|nonce| chain.open(&parties, nonce)).collect();

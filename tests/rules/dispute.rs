@@ -93,6 +93,35 @@ fn each_part_of_what_is_revealed_is_judged() {
     assert_eq!(verdict(ikm_e(SECRET), b"a share\0"), Cause::BadPayload);
 }
 
+#[test]
+fn no_more_is_revealed_than_the_accused_post_has_room_for() {
+    // The post has payloads of 7 + 48 and 60 bytes.
+    let (scene, complaint) = disputed(1, false);
+    assert_eq!(complaint.post.p2p_bytes, 115);
+    let of = |bytes: usize| code(&scene, scene.reveal(&complaint, &vec![1; bytes]));
+    assert_eq!([of(115 - 49), of(115 - 48), of(115 - 47)], [0, 0, 80]);
+}
+
+#[test]
+fn what_a_dispute_has_left_behind_stays_reserved() {
+    let kept = |answer: bool| {
+        let (mut scene, complaint) = disputed(1, true);
+        if answer {
+            scene.accept(vec![scene.reveal(&complaint, SECRET)]);
+        }
+        while scene.ending().is_none() {
+            scene.block(vec![]);
+        }
+        scene.get().reserved_bytes
+    };
+    let mut aborted = scene(1, true).0;
+    aborted.accept(vec![aborted.abort(0), aborted.abort(1)]);
+    let without = aborted.get().reserved_bytes;
+    assert_eq!(kept(false), without + 1_024);
+    let plaintext = u64::try_from(SECRET.len()).unwrap();
+    assert_eq!(kept(true), without + 1_024 + plaintext);
+}
+
 /// A payload is sealed for one place: in any other the sender can't show what it sent.
 #[test]
 fn a_payload_for_another_round_sender_recipient_history_or_key_is_bad() {
@@ -382,7 +411,11 @@ fn a_reveal_answers_the_one_complaint_and_is_the_accuseds() {
 
 #[test]
 fn a_reveal_is_as_large_as_a_payload_may_be_and_no_larger() {
-    let (scene, complaint) = disputed(1, false);
+    // Beside the payload that is complained about the post has one of 60 bytes, so that it is the spec that counts.
+    let limits = |spec: &mut white_city_wire::Spec| spec.max_p2p = 7 + SEALING_BYTES + 10;
+    let tight = Scene::open_with(network(1, params(&[])), 3, 2, limits).joined();
+    let (mut scene, complaint) = closed(tight, false);
+    scene.accept(vec![scene.complain(&complaint)]);
     let most = usize::try_from(scene.body().spec.max_p2p - SEALING_BYTES).unwrap();
     assert_eq!(
         scene.refusal(scene.reveal(&complaint, &vec![1; most])),

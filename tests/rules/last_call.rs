@@ -1,9 +1,12 @@
 //! Last call: after the deadline f + 1 different proposers must have had nothing to add.
 
 use white_city_tests::{
-    network::{network, params},
-    scene::Scene,
+    board::{Board, Candidate},
+    network::{network, params, with_max_work},
+    party::Party,
+    scene::{Scene, open},
 };
+use white_city_wire::{Spec, VerifiedTx, board::Status, tx::Action};
 
 /// A running session of 3 parties (quorum 2) on `k` replicas, at its deadline, with party 0's post in.
 fn at_deadline(k: u8) -> Scene {
@@ -83,41 +86,212 @@ fn a_block_with_an_entry_of_the_session_counts_for_nobody() {
     assert!(scene.get().terminal.is_some());
 }
 
-#[test]
-fn an_entry_of_another_session_does_not_hold_last_call_back() {
-    let mut scene = at_deadline(1);
-    let opener = white_city_tests::party::Party::new(5);
-    let spec = white_city_tests::scene::spec(&scene.parties, 2);
-    let tx = white_city_tests::scene::open(&scene.board, &opener, spec, [3; 32]);
-    assert_eq!(scene.block_by(1, 0, vec![tx]), [Ok(1)]);
-    assert_eq!(scene.round(), 2);
+/// Two running sessions of 5 parties on 4 replicas, both past their deadlines in the next block; the first one's comes before the
+/// second one's.
+fn two_in_last_call(max_work: u32) -> [Scene; 2] {
+    let mut params = params(&[]);
+    params.anyone_max_bytes = 1_000_000;
+    let network = with_max_work(&network(4, params), max_work);
+    let mut first = Scene::open_with(network, 5, 3, |spec| spec.max_bcast = 5_000);
+    let mut spec = Spec::clone(&first.body().spec);
+    spec.input = b"another".to_vec();
+    let tx = open(&first.board, &Party::new(5), spec, [3; 32]);
+    let mut second = first.clone();
+    if let Action::Open(open) = tx.action() {
+        second.session = open.session_id(&first.network_id());
+    }
+    first.accept(vec![tx]);
+    first.accept((0..5).map(|i| first.join(i)).collect());
+    second.board = first.board.clone();
+    first.accept((0..5).map(|i| second.join(i)).collect());
+    while deadline(&first, &second) == 0 || deadline(&first, &second) >= board_ms(&first) {
+        first.block(vec![]);
+    }
+    second.board = first.board.clone();
+    assert_eq!(
+        (first.get().leaf.call_blocks, second.get().leaf.call_blocks),
+        (2, 1)
+    );
+    assert_eq!((callers(&first), callers(&second)), (1, 1));
+    [first, second]
+}
+
+fn board_ms(scene: &Scene) -> u64 {
+    scene.board.time.millis() - scene.board.state.paused_ms()
+}
+
+/// The second session's deadline, on the first one's board.
+fn deadline(board: &Scene, of: &Scene) -> u64 {
+    board.board.session(&of.session).leaf.deadline_ms
+}
+
+/// Whether a block by the second validator counts for each of the two when it has these.
+fn counts([first, second]: &[Scene; 2], txs: Vec<VerifiedTx>) -> [bool; 2] {
+    let mut board = first.clone();
+    let refused: Vec<_> = board
+        .block_by(100, 1, txs)
+        .into_iter()
+        .filter(Result::is_err)
+        .collect();
+    assert_eq!(refused, []);
+    [first, second].map(|of| {
+        let leaf = &board.board.session(&of.session).leaf;
+        // With it there are f + 1, and the round closes, for too few have posted.
+        leaf.call_blocks == 0
+    })
+}
+
+/// A post of this many bytes as it stands in a block.
+fn post_of_bytes(scene: &Scene, i: u16, bytes: u32) -> VerifiedTx {
+    let beside = scene.post_of(i, vec![0; 3_000], vec![]).bytes() - 3_000;
+    let len = usize::try_from(bytes - beside).unwrap();
+    let post = scene.post_of(i, vec![0; len], vec![]);
+    assert_eq!(post.bytes(), bytes);
+    post
 }
 
 #[test]
-fn a_full_block_counts_for_nobody_and_one_byte_less_is_not_full() {
-    for (missing, counts) in [(1, true), (0, false)] {
-        let mut scene = at_deadline(4);
-        let mut filler = scene.clone();
-        let full = usize::try_from(params(&[]).full_block).unwrap();
-        let opener = white_city_tests::party::Party::new(5);
-        let base = white_city_tests::scene::spec(&scene.parties, 2);
-        let open = |input: usize| {
-            let mut spec = base.clone();
-            spec.input = vec![0; input];
-            white_city_tests::scene::open(&filler.board, &opener, spec, [3; 32])
-        };
-        let head = usize::try_from(open(3_000).bytes()).unwrap() - 3_000;
-        let tx = open(full - head - missing);
-        assert_eq!(usize::try_from(tx.bytes()).unwrap(), full - missing);
-        filler.block(vec![]);
-        assert_eq!(scene.block_by(100, 2, vec![tx]), [Ok(1)]);
-        assert_eq!(
-            callers(&scene),
-            u32::from(counts),
-            "{missing} bytes missing"
-        );
-        assert_eq!(scene.get().leaf.call_blocks, 1);
+fn entries_of_a_session_before_it_take_its_room_from_full_block_bytes_on() {
+    let two = two_in_last_call(8_192);
+    let full = params(&[]).full_block;
+    assert_eq!(counts(&two, vec![]), [true, true]);
+    for (bytes, second) in [(full - 1, true), (full, false)] {
+        let post = post_of_bytes(&two[0], 0, bytes);
+        assert_eq!(counts(&two, vec![post]), [false, second], "{bytes}");
     }
+}
+
+#[test]
+fn entries_of_a_session_before_it_take_its_room_from_so_much_work_on_that_no_reveal_fits() {
+    let two = two_in_last_call(8 + 3);
+    let posts = |n: u16| (0..n).map(|i| two[0].post(i)).collect();
+    assert_eq!(counts(&two, posts(3)), [false, true]);
+    assert_eq!(counts(&two, posts(4)), [false, false]);
+}
+
+#[test]
+fn nothing_behind_a_session_takes_its_room_and_nothing_that_is_not_in_last_call_does() {
+    let two = two_in_last_call(8);
+    let full = params(&[]).full_block;
+    // An entry of a session with a later deadline.
+    let post = post_of_bytes(&two[1], 0, full);
+    assert_eq!(counts(&two, vec![post]), [true, false]);
+    // What the sessions themselves don't wait for.
+    let evidence =
+        |scene: &Scene, i| scene.evidence(i, [scene.header(i, 1, 0), scene.header(i, 1, 1)]);
+    let evidence = (0..5).map(|i| evidence(&two[0], i)).collect();
+    assert_eq!(counts(&two, evidence), [true, true]);
+    // A new session, and the joins of it.
+    let mut spec = white_city_tests::scene::spec(&two[0].parties, 3);
+    spec.input = vec![0; usize::try_from(full).unwrap()];
+    let open = open(&two[0].board, &Party::new(6), spec, [4; 32]);
+    let mut third = two[0].clone();
+    if let Action::Open(open) = open.action() {
+        third.session = open.session_id(&third.network_id());
+    }
+    let mut txs = vec![open];
+    txs.extend((0..5).map(|i| third.join(i)));
+    assert_eq!(counts(&two, txs), [true, true]);
+}
+
+#[test]
+fn at_one_deadline_the_lower_number_comes_first() {
+    let mut params = params(&[]);
+    params.anyone_max_bytes = 1_000_000;
+    let mut first = Scene::open_with(with_max_work(&network(4, params), 8), 3, 2, |_| {});
+    let mut spec = Spec::clone(&first.body().spec);
+    spec.join_ms -= 100;
+    let tx = open(&first.board, &Party::new(5), spec, [3; 32]);
+    let mut second = first.clone();
+    if let Action::Open(open) = tx.action() {
+        second.session = open.session_id(&first.network_id());
+    }
+    first.accept(vec![tx]);
+    while deadline(&first, &second) == 0 || deadline(&first, &second) >= board_ms(&first) {
+        first.block(vec![]);
+    }
+    assert_eq!(deadline(&first, &second), first.get().leaf.deadline_ms);
+    second.board = first.board.clone();
+    let two = [first, second];
+    assert_eq!(counts(&two, vec![two[0].join(0)]), [false, false]);
+    assert_eq!(counts(&two, vec![two[1].join(0)]), [true, false]);
+}
+
+/// A board of one replica with so many sessions that nobody joins, whose deadline the next block is past.
+fn many_unjoined(count: u32) -> Board {
+    let mut params = params(&[]);
+    params.anyone_max_live = u32::MAX;
+    params.anyone_max_bytes = u64::MAX;
+    params.max_board_bytes = u64::MAX;
+    let mut board = Board::new(network(1, params));
+    let opener = Party::new(5);
+    let spec = white_city_tests::scene::spec(&Party::several(2), 2);
+    let opens = (0..count).map(|number| {
+        let mut nonce = [0; 32];
+        nonce[..4].copy_from_slice(&number.to_be_bytes());
+        Candidate::verified(open(&board, &opener, spec.clone(), nonce))
+    });
+    let opens = opens.collect();
+    let context = board.next_context(100, 0);
+    let executed = board.run(context, opens);
+    assert!(
+        executed
+            .outcomes
+            .iter()
+            .all(|outcome| outcome.result.is_ok())
+    );
+    for step_ms in [100, 1_000] {
+        let context = board.next_context(step_ms, 0);
+        board.run(context, vec![]);
+    }
+    board
+}
+
+fn with_status(board: &Board, status: Status) -> Vec<u32> {
+    let sessions = board.state.sessions().iter();
+    let found = sessions.filter(|session| session.status() == status);
+    found.map(|session| session.number).collect()
+}
+
+#[test]
+fn a_block_goes_on_with_the_last_call_of_4096_sessions_and_erases_as_many() {
+    let mut board = many_unjoined(4_098);
+    let parties = Party::several(2);
+    let late = board.state.sessions().get(4_097).unwrap().id();
+    let mut scene = Scene {
+        board: board.clone(),
+        parties,
+        session: late,
+    };
+    // One that has to wait takes its entries all the same, and closes when nobody is awaited.
+    let joins = vec![scene.join(0), scene.join(1)];
+    assert_eq!(scene.block_by(1, 0, joins), [Ok(4_097), Ok(4_097)]);
+    assert_eq!(scene.round(), 1);
+    let waiting = |board: &Board| with_status(board, Status::Joining);
+    assert_eq!(waiting(&scene.board), [4_096]);
+    // One that a block touches without settling it waits for its turn.
+    let mut touched = Scene {
+        board: board.clone(),
+        ..scene.clone()
+    };
+    let join = touched.join(0);
+    touched.block_by(1, 0, vec![join]);
+    assert_eq!(waiting(&touched.board), [4_096, 4_097]);
+    assert_eq!(touched.get().leaf.call_blocks, 0);
+
+    let context = board.next_context(1, 0);
+    board.run(context, vec![]);
+    assert_eq!(waiting(&board), [4_096, 4_097]);
+    let context = board.next_context(1, 0);
+    board.run(context, vec![]);
+    assert_eq!(with_status(&board, Status::Aborted).len(), 4_098);
+    // Two of them ended a millisecond later; erasure is due for all at once.
+    let context = board.next_context(2_010, 0);
+    board.run(context, vec![]);
+    assert_eq!(with_status(&board, Status::Aborted), [4_096, 4_097]);
+    let context = board.next_context(1, 0);
+    board.run(context, vec![]);
+    assert_eq!(with_status(&board, Status::Erased).len(), 4_098);
 }
 
 #[test]

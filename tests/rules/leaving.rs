@@ -104,6 +104,30 @@ fn the_session_ends_at_once_when_fewer_than_the_quorum_can_still_fill_their_slot
 }
 
 #[test]
+fn a_joining_that_can_lead_nowhere_ends_at_once_whoever_has_joined() {
+    // Of three that joined of a quorum of 3, one leaves: the next round can't be won.
+    let mut scene = Scene::open(4, 3);
+    scene.accept((0..3).map(|i| scene.join(i)).collect());
+    scene.accept(vec![scene.abort(0)]);
+    assert_eq!(scene.status(), Status::Joining, "party 3 may still come");
+    scene.accept(vec![scene.decline(3)]);
+    assert_eq!(
+        scene.ending(),
+        Some((Status::Aborted, Cause::Left, Some(3)))
+    );
+    assert_eq!((scene.round(), scene.slots().as_str()), (0, "jjj."));
+    // One who has joined ends it as well.
+    let mut scene = Scene::open(4, 3);
+    scene.accept(vec![scene.join(0), scene.join(1), scene.decline(3)]);
+    assert_eq!(scene.status(), Status::Joining);
+    scene.accept(vec![scene.abort(1)]);
+    assert_eq!(
+        scene.ending(),
+        Some((Status::Aborted, Cause::Left, Some(1)))
+    );
+}
+
+#[test]
 fn leaving_after_filling_ends_the_session_only_when_the_next_round_opens() {
     let mut scene = Scene::running(3, 2);
     scene.accept(vec![

@@ -6,7 +6,7 @@ use white_city_tests::{
     party::Party,
     scene::{Scene, open, open_until, spec},
 };
-use white_city_wire::{Params, Refusal, Spec, VerifiedTx};
+use white_city_wire::{Params, Refusal, Spec, VerifiedTx, reserve::reserved_bytes};
 
 fn board(params: Params) -> Board {
     let mut board = Board::new(network(1, params));
@@ -128,58 +128,84 @@ fn an_opener_has_at_most_its_quota_of_live_sessions_and_an_end_makes_room() {
 
 #[test]
 fn an_openers_bytes_suffice_exactly_and_not_for_one_more() {
-    let own = small(0).own_bytes();
+    let [first, second, third] = [400, 600, 601].map(|bytes| reserved_bytes(&small(bytes)));
     let listed = Party::new(50);
-    let quota = 2 * own + 1_000;
-    let mut board = board(params(&[(&listed, 9, quota)]));
-    let results = [(400, 600), (400, 601)].map(|(first, second)| {
+    let mut board = board(params(&[(&listed, 9, first + second)]));
+    let results = [600, 601].map(|bytes| {
         let txs = vec![
-            open(&board, &listed, small(first), [0; 32]),
-            open(&board, &listed, small(second), [1; 32]),
+            open(&board, &listed, small(400), [0; 32]),
+            open(&board, &listed, small(bytes), [1; 32]),
         ];
         block(&mut board.clone(), txs).remove(1)
     });
-    let left = own + 600;
-    let needed = own + 601;
+    let (needed, left) = (third, second);
     assert_eq!(results, [Ok(1), Err(Refusal::BytesQuota { needed, left })]);
     let txs = vec![open(&board, &listed, small(400), [0; 32])];
     block(&mut board, txs);
-    assert_eq!(
-        board.state.openers().get(0).unwrap().live_bytes,
-        own + 400,
-        "the spec's own size is reserved as well"
-    );
+    assert_eq!(board.state.openers().get(0).unwrap().live_bytes, first);
+}
+
+#[test]
+fn what_is_reserved_is_what_the_spec_allows() {
+    let spec = small(1_000);
+    // Entries; the largest plaintext, no larger than a party's share; a complaint; the spec; 2 parties with evidence against each; rounds 0
+    // to 3.
+    let expected = 1_000 + 500 + 1_024 + spec.own_bytes() + 2 * 1_024 + 4 * (128 + 2 * 80);
+    assert_eq!(reserved_bytes(&spec), expected);
+    let mut small_p2p = spec.clone();
+    small_p2p.max_p2p = 499;
+    assert_eq!(reserved_bytes(&small_p2p), expected - 1);
+    let mut endless = spec;
+    endless.max_rounds = 65_536;
+    endless.max_bytes = u64::MAX;
+    assert_eq!(reserved_bytes(&endless), u64::MAX);
 }
 
 #[test]
 fn strangers_share_what_the_genesis_openers_leave_and_listed_openers_keep_theirs() {
-    let own = small(0).own_bytes();
+    let [first, second, third] = [400, 600, 601].map(|bytes| reserved_bytes(&small(bytes)));
     let listed = Party::new(50);
-    let mut tight = params(&[(&listed, 9, 5_000)]);
-    tight.max_board_bytes = 5_000 + 2 * own + 1_000;
+    let mut tight = params(&[(&listed, 9, 10_000)]);
+    tight.max_board_bytes = 10_000 + first + second;
     let board = board(tight);
-    let results = [600, 601].map(|second| {
+    let results = [(600, first + second), (601, first)].map(|(bytes, strangers)| {
         let txs = vec![
             open(&board, &Party::new(51), small(400), [0; 32]),
-            open(&board, &Party::new(52), small(second), [0; 32]),
+            open(&board, &Party::new(52), small(bytes), [0; 32]),
             open(&board, &listed, small(1_000), [0; 32]),
         ];
         let mut board = board.clone();
         let results = block(&mut board, txs);
-        let strangers: u64 = [400, second]
-            .iter()
-            .take(results.iter().flatten().count() - 1)
-            .sum();
-        let count = u64::try_from(results.iter().flatten().count()).unwrap() - 1;
-        assert_eq!(board.state.strangers_bytes(), strangers + count * own);
+        assert_eq!(board.state.strangers_bytes(), strangers);
         results
     });
     assert_eq!(results[0], [Ok(0), Ok(1), Ok(2)]);
-    let (needed, left) = (own + 601, own + 600);
+    let (needed, left) = (third, second);
     assert_eq!(
         results[1],
         [Ok(0), Err(Refusal::BoardFull { needed, left }), Ok(1)]
     );
+}
+
+#[test]
+fn a_block_has_room_for_any_number_of_strangers_and_numbers_them_in_their_order() {
+    let mut open_to_all = params(&[]);
+    open_to_all.max_board_bytes = 1 << 40;
+    let mut board = board(open_to_all);
+    let strangers: Vec<Party> = (100..400).map(Party::new).collect();
+    let twice = |nonce: u8| strangers.iter().map(move |party| (party, nonce));
+    let txs = twice(0).chain(twice(1));
+    let txs = txs.map(|(party, nonce)| open(&board, party, small(10), [nonce; 32]));
+    let txs = txs.collect();
+    let results = block(&mut board, txs);
+    let numbers: Vec<Result<u32, Refusal>> = (0..600).map(Ok).collect();
+    assert_eq!(results, numbers);
+    for (number, party) in (0..).zip(&strangers) {
+        let (found, leaf) = board.state.opener(party.key()).unwrap();
+        assert_eq!((found, leaf.live), (number, 2));
+    }
+    let all = 600 * reserved_bytes(&small(10));
+    assert_eq!(board.state.strangers_bytes(), all);
 }
 
 /// Sets a field of a spec.
@@ -207,7 +233,10 @@ fn a_spec_may_be_as_large_as_the_genesis_allows_and_no_larger() {
             16,
         ),
     ];
-    let board = board(params(&[]));
+    let mut open_to_all = params(&[]);
+    open_to_all.anyone_max_bytes = u64::MAX;
+    open_to_all.max_board_bytes = u64::MAX;
+    let board = board(open_to_all);
     for (field, change, max) in changes {
         for (value, good) in [(max - 1, true), (max, true), (max + 1, false)] {
             let mut spec = small(10);

@@ -1,7 +1,7 @@
 //! Endings, erasure, and what is kept for ever.
 
 use white_city_tests::{party::Party, scene::Scene};
-use white_city_wire::{Refusal, board::Status};
+use white_city_wire::{Refusal, board::Status, reserve::reserved_bytes};
 
 fn finished() -> Scene {
     let mut scene = Scene::running(2, 2);
@@ -43,6 +43,29 @@ fn erasure_changes_only_the_status_and_gives_the_bytes_back() {
         assert_eq!(*scene.get(), expected);
         assert_eq!(opener(&scene), (0, 0));
     }
+}
+
+#[test]
+fn an_end_gives_back_what_was_reserved_and_is_not_there() {
+    let mut scene = Scene::running(2, 2);
+    scene.accept(vec![scene.post(0), scene.post(1)]);
+    scene.accept(vec![scene.finish(0, 1)]);
+    let spec = scene.body().spec.clone();
+    let before = scene.get().reserved_bytes;
+    assert_eq!(before, reserved_bytes(&spec));
+    scene.accept(vec![scene.finish(1, 1)]);
+    // Two posts of 10 bytes and two finishes, the spec, 2 parties with evidence against each, rounds 0 to 2.
+    let entries = 2 * (256 + 10) + 2 * 256;
+    let kept = entries + spec.own_bytes() + 2 * 1_024 + 3 * (128 + 2 * 80);
+    assert_eq!(scene.get().reserved_bytes, kept);
+    let (_, leaf) = scene.board.state.opener(Party::new(1_000).key()).unwrap();
+    assert_eq!((leaf.live, leaf.live_bytes), (0, kept));
+    assert_eq!(scene.board.state.strangers_bytes(), kept);
+    // Evidence that comes later has had its room all the time.
+    scene.accept(vec![
+        scene.evidence(0, [scene.header(0, 1, 0), scene.header(0, 1, 1)]),
+    ]);
+    assert_eq!(scene.get().reserved_bytes, kept);
 }
 
 #[test]

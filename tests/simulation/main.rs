@@ -82,7 +82,7 @@ struct Hunt {
 fn every_planted_bug_is_reported_by_its_property_and_every_property_has_one() {
     let names: BTreeSet<&str> = all().iter().map(|invariant| invariant.name()).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..40 {
+    for seed in 0..60 {
         hunt(seed, &mut counts);
         if planted().iter().all(|p| counts.get(p.bug) >= Some(&TIMES)) {
             break;

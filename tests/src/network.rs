@@ -23,6 +23,7 @@ pub fn params(openers: &[(&Party, u32, u64)]) -> Params {
         max_rounds: 8,
         max_tx: 8_192,
         full_block: 4_096,
+        max_work: 8_192,
         max_session_bytes: 100_000,
         max_board_bytes: 1_000_000,
         max_duration_ms: 100_000,
@@ -68,4 +69,14 @@ pub fn network(k: u8, params: Params) -> Arc<Network> {
         Ok(network) => Arc::new(network),
         Err(error) => panic!("the test's genesis is refused: {error}"),
     }
+}
+
+/// The same network with another bound on a block's work, which no genesis may say: so small that a few entries take the room of those
+/// behind them.
+#[must_use]
+pub fn with_max_work(network: &Network, max_work: u32) -> Arc<Network> {
+    let mut network = network.clone();
+    network.params.max_work = max_work;
+    network.params_hash = network.params.hash();
+    Arc::new(network)
 }

@@ -18,7 +18,7 @@ use white_city_wire::{
 use crate::{
     board::{Board, Executed},
     invariants::{Invariant, all},
-    network::{network, params},
+    network::{network, params, with_max_work},
     party::Party,
     rng::Rng,
 };
@@ -100,14 +100,20 @@ pub struct World {
 }
 
 impl World {
-    /// The world that a seed decides.
+    /// The world that a seed decides. A few entries take the room of those behind them in last call.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with_max_work(seed, 12)
+    }
+
+    /// The same with another bound on a block's work.
+    #[must_use]
+    pub fn with_max_work(seed: u64, max_work: u32) -> Self {
         let mut rng = Rng::new(seed);
         let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
         let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
-        let mut params = params(&[(&parties[0], 3, 45_000)]);
-        params.max_board_bytes = 160_000;
+        let mut params = params(&[(&parties[0], 3, 80_000)]);
+        params.max_board_bytes = 300_000;
         params.full_block = 3_000;
         params.anyone_may_open = !rng.chance(10);
         let honest = parties.iter().take(HONEST).map(|p| *p.key().as_bytes());
@@ -117,7 +123,7 @@ impl World {
             posts: BTreeMap::new(),
             contested: BTreeSet::new(),
             rng,
-            board: Board::new(network(k, params)),
+            board: Board::new(with_max_work(&network(k, params), max_work)),
             parties,
             signed: Arc::default(),
             entries: Arc::default(),

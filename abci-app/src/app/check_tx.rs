@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Instant};
 
-use white_city_state_machine::Block;
 use white_city_wire::{
-    Hash, Refusal, VerifiedTx,
+    Refusal, VerifiedTx,
     tx::{UncheckedTx, entry_from_pb},
 };
 
 use super::{Committed, Replica};
-use crate::pending::{Source, signed_entry};
+use crate::{
+    pending::{Source, signed_entry},
+    verified::check_opener,
+};
 
 impl Replica {
     /// Checks a transaction that the engine puts into its mempool, against the last committed state and against what is pending
@@ -29,9 +31,9 @@ impl Replica {
         let committed = self.committed().ok_or(Refusal::NotReady)?;
         let block = committed.peek();
         let network = &committed.state.network().id;
-        let admit = |tx: &UncheckedTx| self.admit(&committed, &block, tx);
+        let admit = |tx: &UncheckedTx| self.admit(&committed, tx);
         let verified = &self.shared.verified;
-        let tx = verified.verify_admitted(&block, network, bytes, admit)?;
+        let tx = verified.verify_decoded(&block, network, verified.decode(bytes)?, admit)?;
         if let Err(refusal) = block.check(&tx) {
             match refusal {
                 Refusal::SlotTaken { .. } => self.note_second_entry(&committed, &tx),
@@ -65,21 +67,16 @@ impl Replica {
         }
     }
 
-    /// Whether an opening deserves that its roster's keys are checked, a thousand of which take 50 ms: everything that costs
-    /// less is asked first, and what strangers cost in all is bounded. Whatever else it is is admitted.
-    fn admit(&self, committed: &Committed, block: &Block, tx: &UncheckedTx) -> Result<(), Refusal> {
+    /// Whether an opening deserves that its roster's keys are checked, a thousand of which take 50 ms: everything that costs less is
+    /// asked first, and what strangers cost in all is bounded. Whatever else it is is admitted.
+    fn admit(&self, committed: &Committed, tx: &UncheckedTx) -> Result<(), Refusal> {
         let Some(open) = tx.opening() else {
             return Ok(());
         };
         let network = committed.state.network();
-        block.check_opening(open)?;
         let id = open.session_id(&network.id);
         self.pending().check_opening(&id, &open.opener)?;
-        if !tx.is_signed_by_opener(&network.id) {
-            return Err(Refusal::BadSignature {
-                key: Hash(*open.opener.as_bytes()),
-            });
-        }
+        check_opener(tx, &network.id)?;
         if network.opener_keys.contains(&open.opener) {
             return Ok(());
         }

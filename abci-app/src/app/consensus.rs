@@ -15,8 +15,10 @@ use white_city_wire::{
 
 use super::{Committed, Replica};
 use crate::{
-    execution::{self, Executed, InvalidBlock},
+    credit::Credit,
+    execution::{self, DecodedBlock, Executed, InvalidBlock, Load},
     fault::Step,
+    pace::Pace,
     pending::{Pending, Source},
     store::{StoreError, Tip},
 };
@@ -35,10 +37,23 @@ pub struct Consensus {
     began: Option<Instant>,
     /// How long the last block took from then until it was stored; nothing, as long as there was none.
     pub(super) last_block: Duration,
+    /// What this replica does for proposals.
+    credit: Credit,
+    /// How much this replica packs into its own.
+    pub(super) pace: Pace,
+    /// What its own proposal at this height had, but for sessions in last call.
+    proposed: Option<OwnProposal>,
     /// The decided block, until it is stored.
     decided: Option<Decided>,
     /// The state's root after the block that is being stored.
     storing: Option<Hash>,
+}
+
+/// What this replica has proposed.
+struct OwnProposal {
+    key: Hash,
+    /// What of it isn't of sessions in last call.
+    load: Load,
 }
 
 struct Decided {
@@ -129,14 +144,33 @@ impl Replica {
         let judged = match self.known(&key) {
             Some(executed) => Ok(executed),
             None => {
-                self.shared.counters.executions.count();
                 let cache = &self.shared.verified;
-                execution::execute(&committed.state, context, &proposed.block, cache).map(Arc::new)
+                self.decode_affordable(&committed, proposed)
+                    .and_then(|block| {
+                        self.shared.counters.executions.count();
+                        execution::execute(&committed.state, context, block, cache)
+                    })
+                    .map(Arc::new)
             }
         };
         let verdict = judged.map(|executed| self.remember(key, proposed.hash, executed));
         self.shared.fault.point(Step::Processed);
         Ok(verdict)
+    }
+
+    /// Decodes a proposal, if this replica can afford to check what is new in it.
+    fn decode_affordable(
+        &self,
+        committed: &Committed,
+        proposed: &Proposed,
+    ) -> Result<DecodedBlock, InvalidBlock> {
+        let params = committed.state.params();
+        let block = execution::decode(params, &proposed.block, &self.shared.verified)?;
+        let work = block.new_work();
+        if self.consensus().credit.spend(work, proposed.height) {
+            return Ok(block);
+        }
+        Err(InvalidBlock::Costly { work })
     }
 
     /// Executes a decided block; gives the root after it, and how many items it has.
@@ -177,14 +211,15 @@ impl Replica {
             reason,
         };
         self.shared.counters.executions.count();
-        let (seal, _) = execution::split(&proposed.block).map_err(invalid)?;
+        let cache = &self.shared.verified;
+        let params = committed.state.params();
+        let block = execution::decode(params, &proposed.block, cache).map_err(invalid)?;
         let context = BlockContext {
-            parent_hash: seal.parent_hash,
-            parent_time: seal.parent_time,
+            parent_hash: block.seal.parent_hash,
+            parent_time: block.seal.parent_time,
             ..context(proposed, committed)
         };
-        let cache = &self.shared.verified;
-        execution::execute(&committed.state, context, &proposed.block, cache).map_err(invalid)
+        execution::execute(&committed.state, context, block, cache).map_err(invalid)
     }
 
     /// Stores the decided block, in one atomic transaction, and shows it to readers.
@@ -194,10 +229,11 @@ impl Replica {
     pub fn store_decided(&self) -> Result<Tip, Fatal> {
         let (decided, began) = {
             let mut consensus = self.consensus();
+            let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
+            consensus.learn_pace(&decided.executed);
             consensus.executed.clear();
             consensus.by_hash.clear();
             let began = consensus.began.take();
-            let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
             consensus.storing = Some(decided.tip.seal.root);
             (decided, began)
         };
@@ -304,6 +340,16 @@ impl Replica {
         consensus.executed.get(key).cloned()
     }
 
+    /// Remembers what this replica proposes, and how much of it isn't of sessions in last call.
+    pub(super) fn remember_own(&self, key: Hash, executed: Arc<Executed>, load: Load) {
+        self.remember(key, None, executed);
+        let mut consensus = self.consensus();
+        if let Some(earlier) = consensus.proposed.replace(OwnProposal { key, load }) {
+            // It has its turn a second time at this height.
+            consensus.pace.failed(earlier.load);
+        }
+    }
+
     pub(super) fn remember(&self, key: Hash, hash: Option<Hash>, executed: Arc<Executed>) {
         let mut consensus = self.consensus();
         consensus.began.get_or_insert_with(Instant::now);
@@ -315,6 +361,21 @@ impl Replica {
         consensus.executed.insert(key, executed);
         if let Some(hash) = hash {
             consensus.by_hash.insert(hash, key);
+        }
+    }
+}
+
+impl Consensus {
+    /// Learns from what became of this replica's own proposal how much to pack.
+    fn learn_pace(&mut self, decided: &Arc<Executed>) {
+        let Some(own) = self.proposed.take() else {
+            return;
+        };
+        let is_own = |executed: &Arc<Executed>| Arc::ptr_eq(executed, decided);
+        if self.executed.get(&own.key).is_some_and(is_own) {
+            self.pace.decided(own.load);
+        } else {
+            self.pace.failed(own.load);
         }
     }
 }

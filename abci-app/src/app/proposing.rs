@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use white_city_state_machine::{BlockContext, Preview};
+use white_city_state_machine::Block;
 use white_city_wire::{SessionId, VerifiedTx, board::Status};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     consensus::{Fatal, Proposed, context},
 };
 use crate::{
-    execution::{self, Offered},
+    execution::{self, Offered, Proposal, Room},
     fault::Step,
     pending::Pending,
     waiting::Round,
@@ -30,25 +30,35 @@ impl Replica {
     pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
         let context = context(&proposed, &committed);
-        self.wait_for_rounds(&committed);
-        let candidates = self.candidates(&committed, context, &proposed.block);
+        let asked = Instant::now();
+        self.wait_for_rounds(&committed, asked);
+        let open = Block::begin(committed.state.clone(), context);
+        let candidates = self.candidates(&committed, &open, &proposed.block);
         self.shared.fault.point(Step::Prepare);
         self.shared.counters.executions.count();
-        let (executed, block) =
-            execution::propose(&committed.state, context, candidates, max_bytes);
+        let max_work = committed.state.params().max_work;
+        let room = Room {
+            bytes: max_bytes,
+            others: self.consensus().pace.limit(),
+        };
+        let proposal = execution::propose(open, max_work, candidates, room);
+        let Proposal {
+            executed,
+            block,
+            others,
+        } = proposal;
         let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
-        self.remember(key, None, Arc::new(executed));
+        self.remember_own(key, Arc::new(executed), others);
         self.shared.fault.point(Step::Prepared);
         Ok(block)
     }
 
     /// Waits while rounds fill.
-    fn wait_for_rounds(&self, committed: &Committed) {
+    fn wait_for_rounds(&self, committed: &Committed, asked: Instant) {
         let Some(bounds) = self.shared.waiting else {
             return;
         };
         let bounds = bounds.after(self.consensus().last_block);
-        let asked = Instant::now();
         let mut pending = self.pending();
         loop {
             let at = bounds.propose_at(asked, &rounds(committed, &pending));
@@ -64,16 +74,10 @@ impl Replica {
     /// What may go into a proposal: the evidence that this replica has found, what it holds of sessions in last call, what the
     /// engine offers; and whatever else it holds, if it waits for rounds: what has come since the engine looked into its
     /// mempool, and what was parked.
-    fn candidates(
-        &self,
-        committed: &Committed,
-        context: BlockContext,
-        offered: &[Bytes],
-    ) -> Vec<Offered> {
-        let next = Preview::new(committed.state.clone(), context);
+    fn candidates(&self, committed: &Committed, next: &Block, offered: &[Bytes]) -> Vec<Offered> {
         let network = &committed.state.network().id;
         let verified = |bytes: Bytes| {
-            let tx = self.shared.verified.verify(&next, network, &bytes).ok()?;
+            let tx = self.shared.verified.verify(next, network, &bytes).ok()?;
             Some(Offered { bytes, tx })
         };
         let pending = self.pending();
@@ -84,7 +88,8 @@ impl Replica {
             .into_iter()
             .filter_map(|bytes| verified(bytes.into()))
             .collect();
-        let (urgent, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|tx| next.place(tx).1);
+        let (urgent, others): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|tx| next.place(tx).1.is_some());
         candidates.extend(urgent.into_iter().map(Offered::held));
         candidates.extend(offered.iter().cloned().filter_map(verified));
         if self.shared.waiting.is_some() {

@@ -170,7 +170,7 @@ fn body(
     let mut body = Body {
         members: Bitmap::from_bytes(n, &record.members).ok_or_else(damaged)?,
         slots: Vec::new(),
-        closed: Vec::new(),
+        closed: Default::default(),
         used_bytes: vec![0; usize::from(n)],
         culprits: record
             .culprits
@@ -193,7 +193,7 @@ fn body(
         if round == open_round {
             body.slots = slots;
         } else {
-            body.closed.push(ClosedRound::new(slots));
+            body.closed.push_back_mut(ClosedRound::new(slots));
         }
     }
     Ok(body)
@@ -219,6 +219,7 @@ fn dispute(
         (Some(Action::Reveal(reveal)), Some(verdict)) => Some(Revealed {
             digest: reveal.digest(),
             verdict,
+            plaintext_bytes: u32::try_from(reveal.plaintext.len()).unwrap_or(u32::MAX),
         }),
         (None, None) => None,
         _ => return Err(StoreError::Damaged("a reveal")),

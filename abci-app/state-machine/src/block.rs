@@ -10,17 +10,18 @@ use alloc::{
 use core::ops::Deref;
 
 use white_city_wire::{
-    Complain, Hash, IdentityKey, Refusal, SessionId, VerifiedTx,
-    board::{OpenerLeaf, Status},
+    Complain, Hash, IdentityKey, Network, Refusal, SessionId, VerifiedTx,
+    board::OpenerLeaf,
+    limits::ERASURES_MAX,
     seal::{BlockTime, Seal},
-    tx::{Action, Open},
+    tx::{Action, Open, UncheckedTx},
 };
 
 use crate::{
     dispute::{self, Revealed},
     entries::{self, Fill},
     evidence,
-    last_call::{self, CallBlock},
+    last_call::{self, LastCall},
     leaving,
     opening::{self, Books, Opening},
     round::{self, Now},
@@ -49,18 +50,23 @@ pub struct Block {
     state: State,
     context: BlockContext,
     board_ms: u64,
+    /// How long the board was down before it, ms.
+    outage_ms: u64,
     /// Sessions that this block has changed.
     sessions: BTreeMap<u32, Session>,
     /// Ids of the sessions that this block has opened.
     opened: BTreeMap<SessionId, u32>,
     /// Openers that this block has changed.
     openers: BTreeMap<u32, OpenerLeaf>,
-    /// Sessions of which this block carries a join, post, finish or reveal.
-    carried: BTreeSet<u32>,
-    tx_bytes: u64,
+    /// Numbers of those among them that it has brought, by their keys.
+    fresh_openers: BTreeMap<[u8; 32], u32>,
+    /// What its openings by strangers reserve, bytes.
+    strangers_added: u64,
+    last_call: LastCall,
 }
 
-/// A block that would follow now, in which transactions can be checked. It can't be changed, and never ends.
+/// A block that would follow now, in which transactions can be checked. It can't be changed, never ends, and knows nothing of last
+/// call.
 #[derive(Debug)]
 pub struct Preview(Block);
 
@@ -111,8 +117,8 @@ impl Block {
     #[must_use]
     pub fn begin(state: State, context: BlockContext) -> Self {
         let mut block = Self::open(state, context);
-        let step = block.outage_ms();
-        block.state.add_pause(step);
+        block.last_call = LastCall::fix(&block.state, block.board_ms);
+        block.state.add_pause(block.outage_ms);
         let unstarted: Vec<u32> = block.state.unstarted().collect();
         for number in unstarted {
             let board_ms = block.board_ms;
@@ -124,21 +130,21 @@ impl Block {
     }
 
     fn open(state: State, context: BlockContext) -> Self {
-        let mut block = Self {
-            state,
+        let outage_ms = outage_ms(state.network(), &context);
+        let paused_ms = state.paused_ms().saturating_add(outage_ms);
+        let board_ms = context.time.millis().saturating_sub(paused_ms);
+        Self {
             context,
-            board_ms: 0,
+            board_ms,
+            outage_ms,
             sessions: BTreeMap::new(),
             opened: BTreeMap::new(),
             openers: BTreeMap::new(),
-            carried: BTreeSet::new(),
-            tx_bytes: 0,
-        };
-        block.board_ms = context
-            .time
-            .millis()
-            .saturating_sub(block.state.paused_ms().saturating_add(block.outage_ms()));
-        block
+            fresh_openers: BTreeMap::new(),
+            strangers_added: 0,
+            last_call: LastCall::default(),
+            state,
+        }
     }
 
     /// The block's board time, ms.
@@ -161,18 +167,17 @@ impl Block {
         Ok((*spec.key(index)?, spec.parties()))
     }
 
-    /// The session that a transaction is of, unless it opens one, and whether that is in last call.
+    /// The session that a transaction is of, unless it opens one; and where in the order of last call an entry or a reveal stands,
+    /// if its session is in last call.
     #[must_use]
-    pub fn place(&self, tx: &VerifiedTx) -> (Option<u32>, bool) {
-        let session = tx.action().author().map(|(id, _)| self.session(&id));
-        let Some(Ok(session)) = session else {
-            return (None, false);
-        };
-        let deadline_ms = session.leaf.deadline_ms;
-        let last_call = session.status().is_live() && deadline_ms != 0;
+    pub fn place(&self, tx: &VerifiedTx) -> (Option<u32>, Option<usize>) {
+        let action = tx.action();
+        let session = action.author().and_then(|(id, _)| self.session(&id).ok());
+        let number = session.map(|session| session.number);
+        let entry = number.filter(|_| action.is_entry_or_reveal());
         (
-            Some(session.number),
-            last_call && self.board_ms > deadline_ms,
+            number,
+            entry.and_then(|number| self.last_call.place(number)),
         )
     }
 
@@ -184,12 +189,14 @@ impl Block {
         self.change(tx).map(|_| ())
     }
 
-    /// Says whether an opening would be applied now, were its signature and its roster's keys good.
+    /// Says whether an opening would be applied now, were its signature and its roster's keys good. Everything else passes.
     ///
     /// # Errors
     /// The [`Refusal`] that [`Block::apply`] would give.
-    pub fn check_opening(&self, open: &Open) -> Result<(), Refusal> {
-        self.check_open(open).map(|_| ())
+    pub fn check_opening(&self, tx: &UncheckedTx) -> Result<(), Refusal> {
+        self.check_bounds(tx.bytes(), tx.work())?;
+        tx.opening()
+            .map_or(Ok(()), |open| self.check_open(open).map(|_| ()))
     }
 
     /// Applies a transaction; gives the number of its session.
@@ -198,13 +205,17 @@ impl Block {
     /// A [`Refusal`]; the block is as it was.
     pub fn apply(&mut self, tx: &VerifiedTx) -> Result<u32, Refusal> {
         let change = self.change(tx)?;
-        self.tx_bytes = self.tx_bytes.saturating_add(u64::from(tx.bytes()));
-        Ok(match change {
+        let number = self.commit(change);
+        if tx.action().is_entry_or_reveal() {
+            self.last_call.carry(number, tx.bytes(), tx.work());
+        }
+        Ok(number)
+    }
+
+    fn commit(&mut self, change: Change<'_>) -> u32 {
+        match change {
             Change::Open(opening, open) => self.commit_open(opening, open),
-            Change::Fill(number, fill) => {
-                self.carried.insert(number);
-                self.change_body(number, |body| fill.commit(body))
-            }
+            Change::Fill(number, fill) => self.change_body(number, |body| fill.commit(body)),
             Change::Leave(number, index, digest) => {
                 self.change_body(number, |body| body.left.push((index, digest)))
             }
@@ -216,23 +227,34 @@ impl Block {
                 number
             }
             Change::Reveal(number, revealed) => {
-                self.carried.insert(number);
                 self.change_body(number, |body| dispute::commit_reveal(body, revealed))
             }
-        })
+        }
     }
 
-    /// Ends the block: last call, closing, endings and erasure, session by session in the order of their numbers.
+    /// Ends the block: last call, closing, endings and erasure, session by session in the order of their numbers. Each of them is
+    /// bounded: what is past its deadline beyond the bounds has its turn in a later block.
     #[must_use]
     pub fn end(mut self) -> Ended {
-        let due: BTreeSet<u32> = self
+        let counting = self.last_call.counting(self.state.network());
+        let erased: BTreeSet<u32> = self
             .state
-            .due(self.board_ms)
-            .chain(self.sessions.keys().copied())
+            .past_retention(self.board_ms)
+            .take(usize::try_from(ERASURES_MAX).unwrap_or(usize::MAX))
             .collect();
-        let call = self.call_block();
+        let touched = self.sessions.keys().chain(counting.keys());
+        let due: BTreeSet<u32> = touched.chain(&erased).copied().collect();
+        let network = self.state.network();
+        let proposer = network.validator_position(&self.context.proposer);
         for number in due {
-            self.end_session(number, call);
+            if erased.contains(&number) {
+                self.erase_session(number);
+                continue;
+            }
+            let caller = counting
+                .get(&number)
+                .map(|counts| proposer.filter(|_| *counts));
+            self.settle_session(number, caller);
         }
         let sessions: Vec<u32> = self.sessions.keys().copied().collect();
         let openers: Vec<u32> = self.openers.keys().copied().collect();
@@ -252,60 +274,63 @@ impl Block {
         }
     }
 
-    fn end_session(&mut self, number: u32, call: CallBlock) {
-        let board_ms = self.board_ms;
+    /// Counts a live session's last call, if it is in it: for `caller`, if the block counts for its proposer. Then closes its round
+    /// or ends it, where that is due.
+    fn settle_session(&mut self, number: u32, caller: Option<Option<u16>>) {
+        let faults = self.state.network().faults();
         let now = Now {
             height: self.context.height,
-            board_ms,
+            board_ms: self.board_ms,
         };
-        let carried = self.carried.contains(&number);
         let Some(session) = self.session_mut(number) else {
             return;
         };
-        let was_live = session.status().is_live();
-        let past_deadline = session.leaf.deadline_ms != 0 && board_ms > session.leaf.deadline_ms;
-        match session.status() {
-            Status::Joining | Status::Running | Status::Dispute => {
-                let over = past_deadline && last_call::count(&mut session.leaf, carried, call);
-                round::settle(session, over, now);
-            }
-            Status::Finished | Status::Aborted if past_deadline => session.erase(),
-            Status::Finished | Status::Aborted | Status::Erased => {}
+        if !session.status().is_live() {
+            return;
         }
-        let gives_back_live = was_live && !session.status().is_live();
-        let gives_back_bytes = session.status() == Status::Erased;
-        let (opener, reserved) = (session.opener, session.reserved_bytes);
-        if (gives_back_live || gives_back_bytes)
-            && let Some(leaf) = self.opener_mut(opener)
-        {
-            if gives_back_live {
-                leaf.live = leaf.live.saturating_sub(1);
-            }
-            if gives_back_bytes {
-                leaf.live_bytes = leaf.live_bytes.saturating_sub(reserved);
-            }
+        let reserved = session.reserved_bytes;
+        // A complaint in this block has stopped the clock.
+        let caller = caller.filter(|_| session.leaf.deadline_ms != 0);
+        let over = caller.is_some_and(|caller| last_call::count(&mut session.leaf, caller, faults));
+        round::settle(session, over, now);
+        if !session.status().is_live() {
+            let freed = reserved.saturating_sub(session.reserved_bytes);
+            let opener = session.opener;
+            self.give_back(opener, 1, freed);
         }
     }
 
-    fn call_block(&self) -> CallBlock {
-        let network = self.state.network();
-        CallBlock {
-            proposer: network.validator_position(&self.context.proposer),
-            full: self.tx_bytes >= u64::from(network.params.full_block),
-            faults: network.faults(),
+    fn erase_session(&mut self, number: u32) {
+        if let Some(session) = self.session_mut(number) {
+            session.erase();
+            let (opener, reserved) = (session.opener, session.reserved_bytes);
+            self.give_back(opener, 0, reserved);
         }
     }
 
-    /// How long the board was down before this block, ms.
-    fn outage_ms(&self) -> u64 {
-        let network = self.state.network();
-        let (time, parent) = (self.context.time, self.context.parent_time);
-        let step = time.millis().saturating_sub(parent.millis());
-        let is_first = self.context.height <= network.initial_height;
-        if is_first || step <= u64::from(network.params.cap_ms) {
-            return 0;
+    fn give_back(&mut self, opener: u32, live: u32, bytes: u64) {
+        if let Some(leaf) = self.opener_mut(opener) {
+            leaf.live = leaf.live.saturating_sub(live);
+            leaf.live_bytes = leaf.live_bytes.saturating_sub(bytes);
         }
-        step
+    }
+
+    fn check_bounds(&self, bytes: u32, work: u32) -> Result<(), Refusal> {
+        let params = self.state.params();
+        if bytes > params.max_tx {
+            return Err(Refusal::TooLarge {
+                what: "transaction",
+                got: bytes.into(),
+                max: params.max_tx.into(),
+            });
+        }
+        if work > params.max_work {
+            return Err(Refusal::TooMuchWork {
+                got: work,
+                max: params.max_work,
+            });
+        }
+        Ok(())
     }
 
     fn change<'a>(&self, tx: &'a VerifiedTx) -> Result<Change<'a>, Refusal> {
@@ -315,13 +340,7 @@ impl Block {
                 key: Hash(*tx.signer().as_bytes()),
             });
         }
-        if tx.bytes() > network.params.max_tx {
-            return Err(Refusal::TooLarge {
-                what: "transaction",
-                got: tx.bytes().into(),
-                max: network.params.max_tx.into(),
-            });
-        }
+        self.check_bounds(tx.bytes(), tx.work())?;
         let signer = tx.signer();
         Ok(match tx.action() {
             Action::Open(open) => {
@@ -392,10 +411,10 @@ impl Block {
     fn commit_open(&mut self, opening: Opening, open: &Open) -> u32 {
         let number = self.next_session().unwrap_or(u32::MAX);
         let spec = Arc::new(open.spec.clone());
-        self.openers.insert(opening.opener, opening.leaf);
         self.opened.insert(opening.id, number);
         let session = Session::open(number, opening.opener, opening.id, spec);
         self.sessions.insert(number, session);
+        self.put_opening(opening);
         number
     }
 
@@ -424,6 +443,17 @@ impl Block {
         }
         self.sessions.get_mut(&number)
     }
+}
+
+/// How long the board was down before a block, ms.
+fn outage_ms(network: &Network, context: &BlockContext) -> u64 {
+    let (time, parent) = (context.time, context.parent_time);
+    let step = time.millis().saturating_sub(parent.millis());
+    let is_first = context.height <= network.initial_height;
+    if is_first || step <= u64::from(network.params.cap_ms) {
+        return 0;
+    }
+    step
 }
 
 /// A change that has passed every check.

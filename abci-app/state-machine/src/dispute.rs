@@ -5,7 +5,7 @@ use white_city_wire::{
     Complain, Hash, IdentityKey, NetworkId, Refusal, Reveal,
     board::{Cause, Culprit, Status},
     dispute::{Verdict, judge},
-    limits::SEALING_BYTES,
+    reserve::{Disputed, max_plaintext},
 };
 
 use crate::session::{Body, Session, Slot};
@@ -26,12 +26,24 @@ pub struct Revealed {
     pub digest: Hash,
     /// What it has shown.
     pub verdict: Verdict,
+    /// Size of the plaintext that it shows, bytes.
+    pub plaintext_bytes: u32,
 }
 
 impl Dispute {
     fn is_answered_by(&self, digest: Hash) -> bool {
         self.revealed
             .is_some_and(|revealed| revealed.digest == digest)
+    }
+
+    /// What a session's dispute leaves on the board.
+    pub(crate) fn left_behind(dispute: Option<&Self>) -> Disputed {
+        let Some(dispute) = dispute else {
+            return Disputed::No;
+        };
+        dispute.revealed.map_or(Disputed::Complained, |revealed| {
+            Disputed::Revealed(revealed.plaintext_bytes)
+        })
     }
 
     /// What the session ends of, and who has caused it. Silence has a cause, too: the accused; but it is no offence.
@@ -115,24 +127,25 @@ pub fn check_reveal(
             Refusal::SlotTaken { existing }
         });
     }
-    let (got, max) = (reveal.plaintext.len(), body.spec.max_p2p);
-    let (got, max) = (
-        u64::try_from(got).unwrap_or(u64::MAX),
-        max.saturating_sub(SEALING_BYTES),
-    );
-    if got > u64::from(max) {
+    let complain = &dispute.complain;
+    let plaintext_bytes = u32::try_from(reveal.plaintext.len()).unwrap_or(u32::MAX);
+    let max = max_plaintext(&body.spec, complain.post.p2p_bytes);
+    if plaintext_bytes > max {
         return Err(Refusal::OverSpec {
             what: "revealed payload",
-            got,
+            got: plaintext_bytes.into(),
             max: max.into(),
         });
     }
-    let complain = &dispute.complain;
     let Some(Slot::Join { key, .. }) = body.slot(0, complain.index) else {
         return Err(Refusal::NotJoined(complain.index));
     };
     let verdict = judge(network, &body.spec, key, complain, reveal)?;
-    Ok(Revealed { digest, verdict })
+    Ok(Revealed {
+        digest,
+        verdict,
+        plaintext_bytes,
+    })
 }
 
 /// Takes the answer, and flags the culprit; the first evidence against a party stays.

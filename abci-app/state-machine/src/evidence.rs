@@ -28,7 +28,7 @@ pub fn check(
     if a > b {
         return Err(Refusal::NoEquivocation("the smaller digest comes first"));
     }
-    if body.culprits.iter().any(|culprit| culprit.index == index) {
+    if body.culprit(index).is_ok() {
         return Err(Refusal::AlreadyFlagged(index));
     }
     Ok(Culprit {

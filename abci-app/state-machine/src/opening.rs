@@ -1,8 +1,10 @@
 //! Opening sessions: who may, how many, and within which bounds.
 
-use white_city_wire::{Network, Params, Refusal, SessionId, board::OpenerLeaf, tx::Open};
+use white_city_wire::{
+    Network, Params, Refusal, SessionId, board::OpenerLeaf, reserve::reserved_bytes, tx::Open,
+};
 
-use crate::{session::reserved_bytes, state::State};
+use crate::state::State;
 
 /// An opening that has passed every check.
 pub struct Opening {
@@ -12,6 +14,8 @@ pub struct Opening {
     pub opener: u32,
     /// The opener with the session counted.
     pub leaf: OpenerLeaf,
+    /// What the session reserves, bytes.
+    pub reserved: u64,
 }
 
 /// What an opening is checked against.
@@ -65,6 +69,7 @@ pub fn check(open: &Open, id: SessionId, books: Books<'_>) -> Result<Opening, Re
         id,
         opener: number,
         leaf,
+        reserved: needed,
     })
 }
 

@@ -105,7 +105,7 @@ fn advance(session: &mut Session, members: Bitmap, now: Now) {
     let empty = vec![Slot::Empty; body.slots.len()];
     let closed = ClosedRound::new(mem::replace(&mut body.slots, empty));
     let root = closed.root;
-    body.closed.push(closed);
+    body.closed.push_back_mut(closed);
     body.members = members;
     let leaf = &mut session.leaf;
     leaf.transcript = transcript_after(&leaf.transcript, round, &root);
@@ -115,17 +115,16 @@ fn advance(session: &mut Session, members: Bitmap, now: Now) {
     end_if_too_few_remain(session, now);
 }
 
-/// Ends the session when fewer than the quorum have filled their slots or still can.
+/// Ends the session when fewer than the quorum have filled their slots or still can. Whoever leaves while parties join writes
+/// nothing in the next round, whether it has joined or not: with fewer than the quorum then, that could not be won.
 fn end_if_too_few_remain(session: &mut Session, now: Now) -> bool {
     let Some(body) = &session.body else {
         return true;
     };
-    let filled = body.filled();
-    let remaining = body
-        .members
-        .iter()
-        .filter(|i| filled.contains(*i) || !body.has_left(*i))
-        .count();
+    let (filled, left) = (body.filled(), body.leavers());
+    let joining = session.status() == Status::Joining;
+    let counts = |i: &u16| !left.contains(*i) || (filled.contains(*i) && !joining);
+    let remaining = body.members.iter().filter(counts).count();
     if remaining >= usize::from(body.spec.quorum) {
         return false;
     }

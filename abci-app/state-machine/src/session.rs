@@ -2,10 +2,12 @@
 
 use alloc::{sync::Arc, vec, vec::Vec};
 
+use rpds::VectorSync;
 use white_city_wire::{
     Bitmap, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
     board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
     limits::NOBODY,
+    reserve::{kept_bytes, reserved_bytes},
 };
 
 use crate::dispute::Dispute;
@@ -80,7 +82,8 @@ pub struct Session {
     pub number: u32,
     /// Its opener's number.
     pub opener: u32,
-    /// What it reserves of its opener's quota until erasure, bytes.
+    /// What it reserves of its opener's quota until erasure, bytes: until its end for whatever its spec allows, then for what is
+    /// there.
     pub reserved_bytes: u64,
     /// What its leaf hashes. The hashes of slots, terminal record, evidence, leavers and dispute are those of the end of
     /// the last block.
@@ -100,8 +103,8 @@ pub struct Body {
     pub members: Bitmap,
     /// The open round's slots.
     pub slots: Vec<Slot>,
-    /// The closed rounds, from round 0.
-    pub closed: Vec<ClosedRound>,
+    /// The closed rounds, from round 0. There may be tens of thousands: a copy shares them.
+    pub closed: VectorSync<ClosedRound>,
     /// What each party's entries have counted, bytes.
     pub used_bytes: Vec<u64>,
     /// Parties with signed evidence against them, ascending.
@@ -120,7 +123,7 @@ impl Session {
         let body = Body {
             members: Bitmap::full(n),
             slots: vec![Slot::Empty; usize::from(n)],
-            closed: Vec::new(),
+            closed: VectorSync::new_sync(),
             used_bytes: vec![0; usize::from(n)],
             culprits: Vec::new(),
             left: Vec::new(),
@@ -220,6 +223,10 @@ impl Session {
             members: body.members.clone(),
             filled: body.filled(),
         });
+        let entries = body.used_bytes.iter();
+        let entries = entries.fold(0, |sum: u64, used| sum.saturating_add(*used));
+        let disputed = Dispute::left_behind(body.dispute.as_ref());
+        self.reserved_bytes = kept_bytes(&body.spec, self.leaf.open_round, entries, disputed);
         self.leaf.status = status;
         self.leaf.deadline_ms = board_ms.saturating_add(body.spec.retention_ms);
         self.leaf.call_blocks = 0;
@@ -232,12 +239,6 @@ impl Session {
         self.leaf.status = Status::Erased;
         self.body = None;
     }
-}
-
-/// What `Open` reserves for a session with this spec, bytes.
-#[must_use]
-pub(crate) fn reserved_bytes(spec: &Spec) -> u64 {
-    spec.max_bytes.saturating_add(spec.own_bytes())
 }
 
 impl Body {
@@ -268,24 +269,37 @@ impl Body {
         self.left.iter().any(|(leaver, _)| *leaver == index)
     }
 
+    /// The parties that have left by name.
+    #[must_use]
+    pub fn leavers(&self) -> Bitmap {
+        let mut leavers = Bitmap::empty(self.members.size());
+        self.left
+            .iter()
+            .for_each(|(index, _)| leavers.insert(*index));
+        leavers
+    }
+
     /// Members whose slots the open round still waits for.
     #[must_use]
     pub fn awaited(&self) -> Bitmap {
-        let filled = self.filled();
+        let (filled, left) = (self.filled(), self.leavers());
         (0..self.members.size())
             .map(|i| {
-                let awaited = self.members.contains(i) && !filled.contains(i) && !self.has_left(i);
+                let awaited = self.members.contains(i) && !filled.contains(i) && !left.contains(i);
                 (i, awaited)
             })
             .collect()
     }
 
+    /// Where among the culprits the party is, or would be.
+    pub(crate) fn culprit(&self, index: u16) -> Result<usize, usize> {
+        self.culprits
+            .binary_search_by_key(&index, |culprit| culprit.index)
+    }
+
     /// Flags a culprit, unless the party is one already: the first evidence against it stays.
     pub(crate) fn flag(&mut self, culprit: Culprit) {
-        let place = self
-            .culprits
-            .binary_search_by_key(&culprit.index, |other| other.index);
-        if let Err(place) = place {
+        if let Err(place) = self.culprit(culprit.index) {
             self.culprits.insert(place, culprit);
         }
     }

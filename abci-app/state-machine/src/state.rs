@@ -19,8 +19,10 @@ pub struct State {
     numbers: RedBlackTreeMapSync<SessionId, u32>,
     openers: AppendTree<OpenerLeaf>,
     opener_numbers: RedBlackTreeMapSync<[u8; 32], u32>,
-    /// Deadline and number of every session that isn't erased; deadline 0 where the clock hasn't started.
+    /// Deadline and number of every live session; deadline 0 where the clock hasn't started.
     deadlines: RedBlackTreeSetSync<(u64, u32)>,
+    /// The end of retention and the number of every session that has ended and isn't erased.
+    retained: RedBlackTreeSetSync<(u64, u32)>,
     strangers_bytes: u64,
     paused_ms: u64,
 }
@@ -68,6 +70,7 @@ impl State {
             openers: AppendTree::default(),
             opener_numbers: RedBlackTreeMapSync::new_sync(),
             deadlines: RedBlackTreeSetSync::new_sync(),
+            retained: RedBlackTreeSetSync::new_sync(),
             strangers_bytes: 0,
             paused_ms,
         }
@@ -169,10 +172,17 @@ impl State {
         self.deadlines.range(..(1, 0)).map(|(_, number)| *number)
     }
 
-    /// Numbers of the sessions whose deadline is before `board_ms`.
-    pub(crate) fn due(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
+    /// Numbers of the live sessions whose deadline is before `board_ms`, in the order of deadlines and numbers.
+    pub(crate) fn past_deadline(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
         let end = (board_ms.max(1), 0);
         self.deadlines.range((1, 0)..end).map(|(_, number)| *number)
+    }
+
+    /// Numbers of the ended sessions whose retention ended before `board_ms`, likewise.
+    pub(crate) fn past_retention(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
+        self.retained
+            .range(..(board_ms, 0))
+            .map(|(_, number)| *number)
     }
 
     pub(crate) fn add_pause(&mut self, step_ms: u64) {
@@ -182,13 +192,20 @@ impl State {
     pub(crate) fn put_session(&mut self, session: Session) {
         let number = session.number;
         if let Some(old) = self.sessions.get(number) {
-            self.deadlines.remove_mut(&(old.leaf.deadline_ms, number));
+            let due = (old.leaf.deadline_ms, number);
+            if old.status().is_live() {
+                self.deadlines.remove_mut(&due);
+            } else {
+                self.retained.remove_mut(&due);
+            }
         } else {
             self.numbers.insert_mut(session.id(), number);
         }
-        if session.status() != Status::Erased {
-            self.deadlines
-                .insert_mut((session.leaf.deadline_ms, number));
+        let due = (session.leaf.deadline_ms, number);
+        match session.status() {
+            Status::Joining | Status::Running | Status::Dispute => self.deadlines.insert_mut(due),
+            Status::Finished | Status::Aborted => self.retained.insert_mut(due),
+            Status::Erased => {}
         }
         let leaf = session.leaf.hash();
         self.sessions.set(number, leaf, Arc::new(session));

@@ -7,6 +7,7 @@ use crate::{
     hash::{Hash, Preimage, SessionId},
     keys::IdentityKey,
     limits::NOBODY,
+    tree::filled_slot_root,
 };
 
 /// What a session is doing. The numbers are hashed.
@@ -417,9 +418,13 @@ impl BoardRoot {
 /// Root over a round's slots, from the digests of its entries.
 #[must_use]
 pub fn slots_root(digests: impl IntoIterator<Item = Option<Hash>>) -> Hash {
-    let leaves: Vec<Hash> = digests
-        .into_iter()
-        .map(|digest| slot_leaf(digest.as_ref()))
-        .collect();
-    crate::tree::slot_root(leaves)
+    let mut parties = 0_u16;
+    let mut filled = Vec::new();
+    for digest in digests {
+        if digest.is_some() {
+            filled.push((parties, slot_leaf(digest.as_ref())));
+        }
+        parties = parties.saturating_add(1);
+    }
+    filled_slot_root(parties, filled)
 }

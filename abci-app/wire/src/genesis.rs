@@ -8,8 +8,8 @@ use crate::{
     hash::{Hash, NetworkId, Preimage, sha256},
     keys::{BadKey, IdentityKey},
     limits::{
-        GENESIS_OPENERS_MAX, PROTOCOL, ROSTER_PARTIES_MAX, ROUNDS_MAX, SEAL_BYTES, TX_BYTES_MAX,
-        VALIDATORS_MAX,
+        BLOCK_WORK_MIN, GENESIS_OPENERS_MAX, PROTOCOL, ROSTER_PARTIES_MAX, ROUNDS_MAX, SEAL_BYTES,
+        TX_BYTES_MAX, VALIDATORS_MAX,
     },
     seal::BlockTime,
 };
@@ -34,6 +34,8 @@ pub struct Params {
     pub max_tx: u32,
     /// From how many bytes of transactions on a block counts as full, bytes.
     pub full_block: u32,
+    /// Most work of one block: see [`Action::work`](crate::tx::Action::work).
+    pub max_work: u32,
     /// Most bytes that a spec may state for its entries.
     pub max_session_bytes: u64,
     /// Most bytes that all sessions may reserve.
@@ -254,6 +256,19 @@ fn sorted_validators(mut validators: Vec<Validator>) -> Result<Vec<Validator>, B
     }
 }
 
+fn param(
+    good: bool,
+    field: &'static str,
+    got: u64,
+    expected: &'static str,
+) -> Result<(), BadGenesis> {
+    good.then_some(()).ok_or(BadGenesis::Param {
+        field,
+        got,
+        expected,
+    })
+}
+
 impl Params {
     /// The hash in the network's id and in the root.
     #[must_use]
@@ -267,6 +282,7 @@ impl Params {
             .u32(self.max_rounds)
             .u32(self.max_tx)
             .u32(self.full_block)
+            .u32(self.max_work)
             .u64(self.max_session_bytes)
             .u64(self.max_board_bytes)
             .u64(self.max_duration_ms)
@@ -295,13 +311,6 @@ impl Params {
 
     /// Checks what doesn't depend on the engine, and parses the openers' keys.
     fn check(&self) -> Result<Vec<IdentityKey>, BadGenesis> {
-        let param = |good: bool, field, got, expected| {
-            good.then_some(()).ok_or(BadGenesis::Param {
-                field,
-                got,
-                expected,
-            })
-        };
         param(
             self.protocol == PROTOCOL,
             "protocol",
@@ -338,12 +347,7 @@ impl Params {
             self.max_tx.into(),
             "1 to 716800 (700 KB)",
         )?;
-        param(
-            self.full_block > 0,
-            "full_block",
-            self.full_block.into(),
-            "at least 1",
-        )?;
+        self.check_bounds()?;
         param(
             self.stamp_bits == 0,
             "stamp_bits",
@@ -363,6 +367,22 @@ impl Params {
             "at least the sum of the openers' max_bytes",
         )?;
         self.parse_openers()
+    }
+
+    /// Checks what bounds a block, beside what the engine says.
+    fn check_bounds(&self) -> Result<(), BadGenesis> {
+        param(
+            self.full_block > 0,
+            "full_block",
+            self.full_block.into(),
+            "at least 1",
+        )?;
+        param(
+            self.max_work >= BLOCK_WORK_MIN,
+            "max_work",
+            self.max_work.into(),
+            "at least 4609",
+        )
     }
 
     fn parse_openers(&self) -> Result<Vec<IdentityKey>, BadGenesis> {

@@ -34,6 +34,7 @@ pub mod pb;
 pub mod proof;
 pub mod read;
 pub mod refusal;
+pub mod reserve;
 pub mod seal;
 pub mod signing;
 pub mod spec;

@@ -24,6 +24,19 @@ pub const APPEND_TREE_DEPTH: u8 = 32;
 pub const SEAL_BYTES: u32 = 84;
 /// Most openers that a genesis may list.
 pub const GENESIS_OPENERS_MAX: u32 = 1 << 16;
+/// The least that a genesis may allow as the work of one block: room for the dearest transaction that there will be, a charter of
+/// 256 replicas and 4 096 openers.
+pub const BLOCK_WORK_MIN: u32 = 1 + 2 * VALIDATORS_MAX + 4_096;
+/// Work that a block must have had left for an entry, or it doesn't count for a session in last call: that of the dearest one.
+pub const ENTRY_WORK_MAX: u32 = REVEAL_WORK;
+/// Work of evidence and of a complaint: two signatures, or one and a path of hashes.
+pub const EVIDENCE_WORK: u32 = 2;
+/// Work of a reveal: a signature, and sealing once more what it shows.
+pub const REVEAL_WORK: u32 = 8;
+/// Most sessions whose last call goes on in one block.
+pub const LAST_CALLS_MAX: u32 = 4_096;
+/// Most sessions that one block erases.
+pub const ERASURES_MAX: u32 = 4_096;
 /// A roster index that means *nobody*.
 pub const NOBODY: u16 = 0xffff;
 /// Version of the transactions, queries and answers.
@@ -32,4 +45,5 @@ pub const WIRE_VERSION: u32 = 1;
 pub const PROTOCOL: u32 = 1;
 
 const _: () = assert!(ROSTER_PARTIES_MAX < NOBODY);
+const _: () = assert!(BLOCK_WORK_MIN > 1 + 1_024);
 const _: () = assert!(TX_BYTES_MAX / 3 * 4 < 1_000_000);

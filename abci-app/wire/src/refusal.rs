@@ -42,6 +42,14 @@ pub enum Refusal {
     /// A block's seal, which only proposers write.
     #[error("a seal isn't a transaction")]
     IsSeal,
+    /// More work than a block may have.
+    #[error("the transaction is {got} units of work, a block has at most {max}")]
+    TooMuchWork {
+        /// Its work.
+        got: u32,
+        /// The limit, included.
+        max: u32,
+    },
 
     // 32..: who signed
     /// No session has this id.
@@ -301,6 +309,7 @@ impl Refusal {
             Self::Version { .. } => 18,
             Self::Field { .. } => 19,
             Self::IsSeal => 20,
+            Self::TooMuchWork { .. } => 21,
             Self::UnknownSession(_) => 32,
             Self::NotInRoster { .. } => 33,
             Self::BadSignature { .. } => 34,

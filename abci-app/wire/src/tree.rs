@@ -92,7 +92,36 @@ pub fn slot_root(leaves: Vec<Hash>) -> Hash {
 /// The root of the tree over `n` empty slots.
 #[must_use]
 pub fn empty_slot_root(n: u16) -> Hash {
-    (0..depth(n)).fold(Hash::ZERO, |below, _| node(&below, &below))
+    filled_slot_root(n, [])
+}
+
+/// The root of the tree over `n` slots of which these are filled, ascending by index. What it costs follows from them, not from
+/// `n`: an empty subtree's root is the same everywhere.
+#[must_use]
+pub fn filled_slot_root(n: u16, filled: impl IntoIterator<Item = (u16, Hash)>) -> Hash {
+    let mut level: Vec<(u16, Hash)> = filled.into_iter().collect();
+    let mut empty = Hash::ZERO;
+    for _ in 0..depth(n) {
+        level = level_above(&level, &empty);
+        empty = node(&empty, &empty);
+    }
+    level.first().map_or(empty, |(_, root)| *root)
+}
+
+/// The parents of a level's nodes that aren't `empty`, with their positions.
+fn level_above(level: &[(u16, Hash)], empty: &Hash) -> Vec<(u16, Hash)> {
+    let mut above = Vec::with_capacity(level.len());
+    let mut rest = level.iter().peekable();
+    while let Some((position, hash)) = rest.next() {
+        let parent = if position & 1 == 1 {
+            node(empty, hash)
+        } else {
+            let right = rest.next_if(|(other, _)| *other == position | 1);
+            node(hash, right.map_or(empty, |(_, right)| right))
+        };
+        above.push((position >> 1, parent));
+    }
+    above
 }
 
 /// The root that `path` leads to from `leaf` at `index` of `n`; `None` when the index or the length is wrong.

@@ -12,10 +12,11 @@ use crate::{
     entry::{FinishHeader, PostHeader, SignedEntry, bcast_hash, p2p_leaf},
     hash::{Hash, NetworkId, SessionId},
     keys::{EncryptionKey, IdentityKey, KEM_X25519, Signature},
+    limits::{EVIDENCE_WORK, REVEAL_WORK},
     refusal::Refusal,
     signing::{Purpose, abort_digest, decline_digest, join_digest, signed_bytes},
     spec::{Spec, session_id},
-    tree::{empty_slot_root, slot_root},
+    tree::filled_slot_root,
 };
 
 /// Opens a session.
@@ -145,6 +146,27 @@ pub enum Action {
 }
 
 impl Action {
+    /// What it costs those who check it, in units of about one signature. It follows from the transaction alone, so that a block's is
+    /// known before any of it is checked.
+    #[must_use]
+    pub fn work(&self) -> u32 {
+        match self {
+            Self::Open(open) => 1 + u32::from(open.spec.parties()),
+            Self::Join(_) | Self::Leave { .. } | Self::Post(_) | Self::Finish(_) => 1,
+            Self::Evidence(_) | Self::Complain(_) => EVIDENCE_WORK,
+            Self::Reveal(_) => REVEAL_WORK,
+        }
+    }
+
+    /// Whether it is a join, a post, a finish or a reveal: what sessions in last call wait for.
+    #[must_use]
+    pub const fn is_entry_or_reveal(&self) -> bool {
+        matches!(
+            self,
+            Self::Join(_) | Self::Post(_) | Self::Finish(_) | Self::Reveal(_)
+        )
+    }
+
     /// The session and the index in its roster of whoever has to have signed; `None` for what opens a session.
     #[must_use]
     pub const fn author(&self) -> Option<(SessionId, u16)> {
@@ -217,6 +239,12 @@ impl VerifiedTx {
         self.tx.bytes
     }
 
+    /// Its work: see [`Action::work`].
+    #[must_use]
+    pub fn work(&self) -> u32 {
+        self.tx.action.work()
+    }
+
     /// The one encoding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -245,6 +273,18 @@ impl UncheckedTx {
             Action::Open(open) => Some(open),
             _ => None,
         }
+    }
+
+    /// Its work, before anything of it is checked: see [`Action::work`].
+    #[must_use]
+    pub fn work(&self) -> u32 {
+        self.0.action.work()
+    }
+
+    /// Its size in a block, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u32 {
+        self.0.bytes
     }
 
     /// Whether an opening is signed by its opener, for `network`; true of everything else.
@@ -434,11 +474,8 @@ impl Post {
 }
 
 fn p2p_root(p2p: &[(u16, Vec<u8>)], parties: u16) -> Hash {
-    if p2p.is_empty() {
-        // What most posts have: hundreds of hashes less for a large roster.
-        return empty_slot_root(parties);
-    }
-    slot_root(p2p_leaves(p2p, parties))
+    let leaves = p2p.iter().map(|(to, sealed)| (*to, p2p_leaf(sealed)));
+    filled_slot_root(parties, leaves)
 }
 
 fn p2p_leaves(p2p: &[(u16, Vec<u8>)], parties: u16) -> Vec<Hash> {

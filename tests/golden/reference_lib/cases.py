@@ -37,7 +37,7 @@ def case(name, inputs, **expected):
 def params(**changes):
     """The test network's parameters."""
     p = {"protocol": 1, "random": some("board").hex(), "heartbeat_ms": 10_000, "cap_ms": 60_000}
-    p |= {"max_n": 1024, "max_rounds": 65_536, "max_tx": 716_800, "full_block": 16 << 20}
+    p |= {"max_n": 1024, "max_rounds": 65_536, "max_tx": 716_800, "full_block": 16 << 20, "max_work": 8_192}
     p |= {"max_session_bytes": 256 << 20, "max_board_bytes": 4 << 30, "max_duration_ms": 30 * 86_400_000}
     p |= {"max_open_ms": 600_000, "anyone_may_open": True, "anyone_max_live": 256, "anyone_max_bytes": 1 << 30}
     return p | {"stamp_bits": 0, "openers": []} | changes
@@ -62,8 +62,8 @@ def networks():
     """params_hash and network_id."""
     four = ["validator 0", "validator 1", "validator 2", "validator 3"]
     two_openers = [opener("opener 1", 8, 1 << 20), opener("opener 0", 0, 0)]
-    strict = params(anyone_may_open=False, anyone_max_live=0, anyone_max_bytes=0, openers=two_openers)
-    small = params(random="00" * 32, heartbeat_ms=1, cap_ms=3, max_n=1, max_rounds=1, max_duration_ms=1, max_open_ms=1)
+    strict = params(max_work=4_609, anyone_may_open=False, anyone_max_live=0, anyone_max_bytes=0, openers=two_openers)
+    small = params(random="00" * 32, max_work=2**32 - 1, heartbeat_ms=1, cap_ms=3, max_n=1, max_rounds=1, max_duration_ms=1, max_open_ms=1)
     named = {
         "four validators": genesis(four),
         "the validators' order in the file doesn't matter": genesis(four[::-1]),
@@ -105,7 +105,7 @@ def specs():
         opened = {"network_id": NETWORK, "opener": key("opener 0"), "nonce": some(name), "open_by_ms": [0, 1_760_000_600_000, 2**64 - 1][number % 3]}
         preimage = w.spec_preimage(s)
         session = w.session_id(*opened.values(), s)
-        out.append(case(name, opened | {"spec": s}, spec_hash=w.h(preimage), own_bytes=len(preimage), session_id=session))
+        out.append(case(name, opened | {"spec": s}, spec_hash=w.h(preimage), own_bytes=len(preimage), reserved_bytes=w.reserved_bytes(s), session_id=session))
     return out
 
 

@@ -45,7 +45,7 @@ def params_hash(p):
     """The board's parameters."""
     parts = [lp("white-city/params/1"), bytes.fromhex(p["random"]), u(32, p["protocol"])]
     parts += [u(32, p["heartbeat_ms"]), u(32, p["cap_ms"]), u(16, p["max_n"]), u(32, p["max_rounds"])]
-    parts += [u(32, p["max_tx"]), u(32, p["full_block"]), u(64, p["max_session_bytes"])]
+    parts += [u(32, p["max_tx"]), u(32, p["full_block"]), u(32, p["max_work"]), u(64, p["max_session_bytes"])]
     parts += [u(64, p["max_board_bytes"]), u(64, p["max_duration_ms"]), u(64, p["max_open_ms"])]
     parts += [u(8, int(p["anyone_may_open"])), u(32, p["anyone_max_live"]), u(64, p["anyone_max_bytes"])]
     parts += [u(8, p["stamp_bits"]), u(32, len(p["openers"]))]
@@ -71,6 +71,14 @@ def spec_preimage(s):
     parts += [u(64, s["round_ms"]), u(64, s["reveal_ms"]), u(64, s["retention_ms"])]
     parts += [u(32, s["max_bcast"]), u(32, s["max_p2p"]), u(64, s["max_bytes"])]
     return b"".join(parts + [lp(bytes.fromhex(s["input"])), bytes.fromhex(s["prev_session"]), ZERO])
+
+
+def reserved_bytes(s):
+    """What Open reserves: all that the spec allows, with evidence, a reveal and every round. Sums saturate."""
+    n = len(s["roster"])
+    plaintext = min(s["max_p2p"], s["max_bytes"] // n)
+    total = s["max_bytes"] + plaintext + 1_024 + len(spec_preimage(s)) + (512 + 512) * n
+    return min(total + (s["max_rounds"] + 1) * (128 + 80 * n), 2**64 - 1)
 
 
 def session_id(network, opener, nonce, open_by_ms, spec):

@@ -26,6 +26,12 @@ pub enum Lie {
     TwoSeals,
     /// Proposes more bytes than CometBFT allows.
     Oversize,
+    /// Proposes hundreds of openings by strangers with a thousand new keys each, and a byte of garbage at the end.
+    Costly,
+    /// Proposes as many of them as a block may have, behind a seal with a wrong root.
+    Dearest,
+    /// Proposes as many of them as a block may have: they end at once and pay nothing.
+    DearestValid,
     /// Takes everything into its mempool, and keeps it there.
     TakeAll,
     /// Takes nothing into its mempool.
@@ -50,7 +56,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Garbage,
         Self::SealedGarbage,
         Self::Censor,
@@ -61,6 +67,9 @@ impl Lie {
         Self::SealLast,
         Self::TwoSeals,
         Self::Oversize,
+        Self::Costly,
+        Self::Dearest,
+        Self::DearestValid,
         Self::TakeAll,
         Self::TakeNone,
         Self::AcceptAll,
@@ -90,6 +99,9 @@ impl Lie {
             Self::SealLast => "seal-last",
             Self::TwoSeals => "two-seals",
             Self::Oversize => "oversize",
+            Self::Costly => "costly",
+            Self::Dearest => "dearest",
+            Self::DearestValid => "dearest-valid",
             Self::TakeAll => "take-all",
             Self::TakeNone => "take-none",
             Self::AcceptAll => "accept-all",
@@ -117,6 +129,9 @@ impl Lie {
             Self::SealLast => "proposes with the seal at the end",
             Self::TwoSeals => "proposes with the seal twice",
             Self::Oversize => "proposes more than CometBFT allows: its node stops making blocks",
+            Self::Costly => "proposes 300 openings with new keys, and garbage at the end",
+            Self::Dearest => "proposes what is dearest to check, behind a wrong root",
+            Self::DearestValid => "proposes what is dearest to check and valid",
             Self::TakeAll => "takes everything into its mempool",
             Self::TakeNone => "takes nothing into its mempool",
             Self::AcceptAll => "votes for every proposal",

@@ -14,6 +14,7 @@ use crate::simulator::Observed;
 /// A session between a block's last transaction and its end.
 pub struct BeforeClosing<'a> {
     pub spec: &'a Spec,
+    pub is_joining: bool,
     pub round: u32,
     pub members: BTreeSet<u16>,
     pub slots: BTreeMap<u16, Slot>,
@@ -59,6 +60,7 @@ pub fn before_closing(seen: &Observed, number: u32) -> Option<BeforeClosing<'_>>
     let n = after.spec.parties();
     let mut here = BeforeClosing {
         spec: &after.spec,
+        is_joining: before.is_none_or(|session| session.status() == Status::Joining),
         round: before.map_or(0, |session| session.leaf.open_round),
         members: (0..n).collect(),
         slots: BTreeMap::new(),
@@ -111,9 +113,12 @@ impl BeforeClosing<'_> {
         self.members.iter().copied().filter(|i| !gone(i)).collect()
     }
 
-    /// Whether fewer than the quorum have filled their slots or still can.
+    /// Whether fewer than the quorum have filled their slots or still can; while joining, whether fewer would be left to go on.
     pub fn too_few_remain(&self) -> bool {
-        let remaining = |i: &&u16| self.slots.contains_key(i) || !self.left.contains(i);
+        let remaining = |i: &&u16| {
+            let counts = self.slots.contains_key(i) && !self.is_joining;
+            counts || !self.left.contains(i)
+        };
         let count = self.members.iter().filter(remaining).count();
         count < usize::from(self.spec.quorum)
     }

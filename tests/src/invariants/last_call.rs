@@ -1,14 +1,14 @@
 //! Promise 6 and `model.md`, last call: a round closes exactly when nobody is awaited, too few remain, or f + 1
-//! different proposers had nothing to add after the deadline, which begins in the block after its opening; a dispute ends
+//! different proposers had nothing to add after the deadline, though there was room for it, which begins in the block after its opening; a dispute ends
 //! with its reveal, or likewise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use white_city_state_machine::Session;
-use white_city_wire::board::Status;
+use white_city_wire::{board::Status, tx::Action};
 
 use super::{Property, before_closing::before_closing, bodies};
-use crate::simulator::Observed;
+use crate::{board::Executed, simulator::Observed};
 
 /// An oracle of every session's clock and last call.
 #[derive(Default, Clone)]
@@ -29,11 +29,7 @@ impl Property for LastCall {
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let executed = &seen.executed;
         let network = executed.before.network();
-        let bytes: u64 = executed
-            .applied()
-            .map(|(tx, _)| u64::from(tx.bytes()))
-            .sum();
-        let full = bytes >= u64::from(network.params.full_block);
+        let room = sessions_with_room(executed);
         let address = executed.context.proposer;
         let proposer = network
             .validators
@@ -78,9 +74,8 @@ impl Property for LastCall {
                 .is_some_and(|deadline| executed.board_ms > deadline)
             {
                 clock.blocks += 1;
-                clock
-                    .callers
-                    .extend(proposer.filter(|_| !here.carried && !full));
+                let counts = !here.carried && room.contains(&number);
+                clock.callers.extend(proposer.filter(|_| counts));
             }
             let over = clock.callers.len() >= enough;
             let must = if here.was_disputed {
@@ -97,6 +92,38 @@ impl Property for LastCall {
         }
         Ok(())
     }
+}
+
+/// Sessions in last call that could have had one more entry in this block: behind those of the sessions whose deadlines came before
+/// theirs, or whose numbers did at the same deadline.
+fn sessions_with_room(executed: &Executed) -> BTreeSet<u32> {
+    let params = executed.before.params();
+    let mut order: Vec<(u64, u32)> = executed
+        .before
+        .sessions()
+        .iter()
+        .filter(|session| session.status().is_live())
+        .map(|session| (session.leaf.deadline_ms, session.number))
+        .filter(|(deadline_ms, _)| *deadline_ms != 0 && *deadline_ms < executed.board_ms)
+        .collect();
+    order.sort_unstable();
+    let (mut bytes, mut work) = (0_u64, 0_u32);
+    let mut room = BTreeSet::new();
+    for (_, number) in order {
+        if bytes < u64::from(params.full_block) && work + 8 <= params.max_work {
+            room.insert(number);
+        }
+        for (tx, _) in executed.applied().filter(|(_, at)| *at == number) {
+            let weighs = match tx.action() {
+                Action::Join(_) | Action::Post(_) | Action::Finish(_) => 1,
+                Action::Reveal(_) => 8,
+                _ => continue,
+            };
+            bytes += u64::from(tx.bytes());
+            work += weighs;
+        }
+    }
+    room
 }
 
 impl Clock {

@@ -1,8 +1,9 @@
 //! Who may write (`architecture.md`): an opener's live sessions and reserved bytes are the sums over its sessions,
-//! within its quota.
+//! within its quota; what a session reserves is what it may keep while it lives, and what it keeps when it has ended.
 
 use std::collections::BTreeMap;
 
+use white_city_state_machine::{Body, Session};
 use white_city_wire::{Spec, board::Status};
 
 use super::Property;
@@ -12,11 +13,33 @@ use crate::simulator::Observed;
 #[derive(Default, Clone)]
 pub struct Quotas;
 
-/// `max_bytes` and the length of what the spec's hash is taken over.
-fn reservation(spec: &Spec) -> u64 {
+/// The length of what the spec's hash is taken over, and what a roster and its evidence weigh.
+fn roster(spec: &Spec) -> u64 {
     let fixed = 4 + 17 + 4 + 4 + 2 + 2 + 2 + 4 + 4 * 8 + 4 + 4 + 8 + 4 + 32 + 32;
     let parts = spec.protocol.len() + 32 * spec.roster.len() + spec.input.len();
-    spec.max_bytes + fixed + u64::try_from(parts).unwrap_or(u64::MAX)
+    fixed + u64::try_from(parts).unwrap_or(u64::MAX) + (512 + 512) * u64::from(spec.parties())
+}
+
+fn rounds(spec: &Spec, count: u32) -> u64 {
+    u64::from(count) * (128 + 80 * u64::from(spec.parties()))
+}
+
+/// What a live session reserves: all that its spec allows.
+fn reservation(spec: &Spec) -> u64 {
+    let share = spec.max_bytes / u64::from(spec.parties());
+    let plaintext = u64::from(spec.max_p2p).min(share);
+    spec.max_bytes + plaintext + 1_024 + roster(spec) + rounds(spec, spec.max_rounds + 1)
+}
+
+/// What is kept of one that has ended: all that there is.
+fn kept(session: &Session, body: &Body) -> u64 {
+    let entries: u64 = body.used_bytes.iter().sum();
+    let dispute = body.dispute.as_ref().map_or(0, |dispute| {
+        let plaintext = dispute.revealed.map_or(0, |shown| shown.plaintext_bytes);
+        1_024 + u64::from(plaintext)
+    });
+    let spec = &body.spec;
+    entries + dispute + roster(spec) + rounds(spec, session.leaf.open_round + 1)
 }
 
 impl Property for Quotas {
@@ -32,7 +55,11 @@ impl Property for Quotas {
                 *bytes += session.reserved_bytes;
             }
             if let Some(body) = &session.body {
-                let due = reservation(&body.spec);
+                let due = if session.status().is_live() {
+                    reservation(&body.spec)
+                } else {
+                    kept(session, body)
+                };
                 let same = session.reserved_bytes == due;
                 ensure!(
                     same,
@@ -40,6 +67,15 @@ impl Property for Quotas {
                     session.number
                 );
             }
+        }
+        for session in seen.executed.before.sessions().iter() {
+            let after = state.sessions().get(session.number);
+            let now = after.map_or(0, |after| after.reserved_bytes);
+            let number = session.number;
+            ensure!(
+                now <= session.reserved_bytes,
+                "session {number} reserves more than at its opening"
+            );
         }
         for (number, opener) in (0_u32..).zip(state.openers().iter()) {
             let (live, bytes) = used.remove(&number).unwrap_or_default();

@@ -88,7 +88,7 @@ fn fill(seen: &Observed) -> Option<Observed> {
 fn write_to_closed(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(old?.leaf.open_round > 0)?;
-        let closed = Arc::make_mut(&mut s.body.as_mut()?.closed.first_mut()?.slots);
+        let closed = Arc::make_mut(&mut s.body.as_mut()?.closed.get_mut(0)?.slots);
         *closed.first_mut()? = Slot::Post(Hash([9; 32]));
         Some(())
     })
@@ -104,7 +104,7 @@ fn unchained(seen: &Observed) -> Option<Observed> {
 }
 
 fn lose_round(seen: &Observed) -> Option<Observed> {
-    session(seen, |s, _| s.body.as_mut()?.closed.pop().map(drop))
+    session(seen, |s, _| given(s.body.as_mut()?.closed.drop_last_mut()))
 }
 
 fn come_back(seen: &Observed) -> Option<Observed> {
@@ -119,7 +119,8 @@ fn come_back(seen: &Observed) -> Option<Observed> {
 fn without_quorum(seen: &Observed) -> Option<Observed> {
     session(seen, |s, _| {
         let body = s.body.as_mut()?;
-        let last = Arc::make_mut(&mut body.closed.last_mut()?.slots);
+        let last = body.closed.len().checked_sub(1)?;
+        let last = Arc::make_mut(&mut body.closed.get_mut(last)?.slots);
         last.fill(Slot::Empty);
         body.members = Bitmap::empty(body.members.size());
         Some(())
@@ -175,7 +176,7 @@ fn close_early(seen: &Observed) -> Option<Observed> {
         given(body.awaited().count() > 0)?;
         let empty = vec![Slot::Empty; body.slots.len()];
         let slots = std::mem::replace(&mut body.slots, empty);
-        body.closed.push(ClosedRound::new(slots));
+        body.closed.push_back_mut(ClosedRound::new(slots));
         s.leaf.open_round += 1;
         s.leaf.status = Status::Running;
         Some(())

@@ -1,5 +1,6 @@
 //! Bugs in what surrounds rounds: time, ends, quotas, evidence, commitments, refusals.
 
+use white_city_state_machine::Session;
 use white_city_wire::{
     Hash, Refusal,
     board::{Cause, Culprit, Offence, Status},
@@ -56,6 +57,7 @@ pub const BUGS: &[(&str, &str, Tamper)] = &[
     ("paths", "the root isn't over the sessions", other_root),
     ("quotas", "an end gives no place back", keep_live),
     ("quotas", "erasure gives no bytes back", keep_bytes),
+    ("quotas", "an end gives no bytes back", keep_reserved),
     ("quotas", "a quota is exceeded", exceed),
     ("refusals", "a refused entry is counted", count_refused),
     ("root", "the root isn't the hash of the leaves", other_root),
@@ -263,6 +265,22 @@ fn keep_bytes(seen: &Observed) -> Option<Observed> {
             .openers
             .get_mut(usize::try_from(session.opener).ok()?)?;
         opener.live_bytes += session.reserved_bytes;
+        Some(())
+    })
+}
+
+fn keep_reserved(seen: &Observed) -> Option<Observed> {
+    let was = |number| {
+        let before = seen.executed.before.sessions().get(number);
+        before.filter(|session| session.status().is_live())
+    };
+    state(seen, |parts| {
+        let ended = |s: &&mut Session| s.terminal.is_some() && was(s.number).is_some();
+        let session = parts.sessions.iter_mut().find(ended)?;
+        let kept = was(session.number)?.reserved_bytes - session.reserved_bytes;
+        session.reserved_bytes += kept;
+        let opener = usize::try_from(session.opener).ok()?;
+        parts.openers.get_mut(opener)?.live_bytes += kept;
         Some(())
     })
 }

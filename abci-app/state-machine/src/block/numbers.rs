@@ -3,18 +3,20 @@
 use white_city_wire::{IdentityKey, board::OpenerLeaf};
 
 use super::Block;
-use crate::opening::is_stranger;
+use crate::opening::{Opening, is_stranger};
 
 impl Block {
     pub(super) fn opener(&self, key: &IdentityKey) -> Option<(u32, OpenerLeaf)> {
-        let fresh = self.openers.iter().find(|(_, leaf)| leaf.key == *key);
-        match fresh {
-            Some((number, leaf)) => Some((*number, leaf.clone())),
-            None => {
-                let (number, leaf) = self.state.opener(key)?;
-                Some((number, OpenerLeaf::clone(leaf)))
-            }
-        }
+        let (number, stored) = match self.fresh_openers.get(key.as_bytes()) {
+            Some(number) => (*number, None),
+            None => self
+                .state
+                .opener(key)
+                .map(|(number, leaf)| (number, Some(leaf)))?,
+        };
+        let leaf = self.openers.get(&number);
+        let leaf = leaf.or_else(|| stored.map(AsRef::as_ref))?;
+        Some((number, leaf.clone()))
     }
 
     pub(super) fn opener_mut(&mut self, number: u32) -> Option<&mut OpenerLeaf> {
@@ -32,27 +34,27 @@ impl Block {
 
     pub(super) fn next_opener(&self) -> Option<u32> {
         let known = self.state.openers().len();
-        let fresh = self
-            .openers
-            .keys()
-            .filter(|number| u64::from(**number) >= known)
-            .count();
-        u32::try_from(known.saturating_add(u64::try_from(fresh).ok()?)).ok()
+        let fresh = u64::try_from(self.fresh_openers.len()).ok()?;
+        u32::try_from(known.saturating_add(fresh)).ok()
     }
 
     /// What openers outside the genesis have reserved, with what this block adds.
     pub(super) fn strangers_bytes(&self) -> u64 {
-        let strangers = self
-            .openers
-            .iter()
-            .filter(|(number, _)| is_stranger(self.state.network(), **number));
-        strangers.fold(self.state.strangers_bytes(), |sum, (number, leaf)| {
-            let before = self
-                .state
-                .openers()
-                .get(*number)
-                .map_or(0, |l| l.live_bytes);
-            sum.saturating_sub(before).saturating_add(leaf.live_bytes)
-        })
+        self.state
+            .strangers_bytes()
+            .saturating_add(self.strangers_added)
+    }
+
+    /// Counts an opening for its opener.
+    pub(super) fn put_opening(&mut self, opening: Opening) {
+        let number = opening.opener;
+        if u64::from(number) >= self.state.openers().len() {
+            let key = *opening.leaf.key.as_bytes();
+            self.fresh_openers.insert(key, number);
+        }
+        if is_stranger(self.state.network(), number) {
+            self.strangers_added = self.strangers_added.saturating_add(opening.reserved);
+        }
+        self.openers.insert(number, opening.leaf);
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod liar;
+mod openings;
 mod orders;
 mod proposals;
 

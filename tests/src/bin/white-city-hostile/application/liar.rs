@@ -17,16 +17,19 @@ use tendermint_proto::v0_38::abci::{
 };
 use white_city_replica::Replica;
 use white_city_tests::adversary::{Lie, Tally};
-use white_city_wire::Refusal;
+use white_city_wire::{Network, Refusal};
 
 use super::{
     answers::{self, Answers},
+    openings::Openings,
     orders::Orders,
     proposals,
 };
 
 /// How long a call takes that is slow.
 const SLOW: Duration = Duration::from_millis(500);
+/// How many openings a costly proposal has: about ten megabytes.
+const COSTLY: usize = 300;
 /// How often a stalled call looks whether it may go on.
 const STALL_STEP: Duration = Duration::from_millis(20);
 
@@ -41,6 +44,7 @@ struct Shared {
     orders: Orders,
     tally: Tally,
     answers: Answers,
+    openings: Openings,
     /// Its last dishonest proposal, which it votes for itself.
     own: Mutex<Vec<Bytes>>,
 }
@@ -54,6 +58,7 @@ impl Liar {
                 orders: Orders::new(home),
                 tally: Tally::open(home.join("lies")),
                 answers: Answers::new(),
+                openings: Openings::default(),
                 own: Mutex::default(),
             }),
         }
@@ -80,6 +85,16 @@ impl Liar {
 
     fn lied(&self, lie: Lie) {
         self.shared.tally.count(lie.name());
+    }
+
+    fn openings(&self, count: impl Fn(&Network) -> usize) -> Vec<Bytes> {
+        let Some(committed) = self.honest.committed() else {
+            return Vec::new();
+        };
+        let state = &committed.state;
+        let board_ms = committed.tip.time.millis() - state.paused_ms();
+        let openings = &self.shared.openings;
+        openings.make(state.network(), board_ms, count(state.network()))
     }
 
     fn own(&self) -> MutexGuard<'_, Vec<Bytes>> {
@@ -149,9 +164,27 @@ impl Application for Liar {
         if lie == Some(Lie::Censor) && proposals::censor(&mut request) > 0 {
             self.lied(Lie::Censor);
         }
+        if lie == Some(Lie::DearestValid) {
+            request.txs = self.openings(Openings::most);
+            self.lied(Lie::DearestValid);
+        }
         let max_bytes = request.max_tx_bytes;
         let mut proposal = self.honest.prepare_proposal(request);
-        if let Some(lie) = lie
+        if let Some(lie @ (Lie::Costly | Lie::Dearest)) = lie {
+            proposal.txs.truncate(1);
+            match lie {
+                Lie::Costly => {
+                    proposal.txs.extend(self.openings(|_| COSTLY));
+                    proposal.txs.push(vec![0xff].into());
+                }
+                _ => {
+                    proposal.txs.extend(self.openings(Openings::most));
+                    proposals::distort(Lie::WrongRoot, &mut proposal.txs, max_bytes);
+                }
+            }
+            self.lied(lie);
+            self.own().clone_from(&proposal.txs);
+        } else if let Some(lie) = lie
             && proposals::distort(lie, &mut proposal.txs, max_bytes)
         {
             self.lied(lie);

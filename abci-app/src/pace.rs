@@ -1,0 +1,125 @@
+//! How much a replica packs into its proposals, so that the others have them before they give up on the proposer.
+//!
+//! What they can take in that time isn't known: it follows from links, processors and everything else that they do. So it is found
+//! out, as congestion windows are: what gets through makes room for more, a proposal that was voted down for less. Entries of sessions
+//! in last call are never left out for it.
+
+use crate::execution::Load;
+
+/// What is always packed, bytes: more than the largest transaction.
+const FLOOR_BYTES: u64 = 1 << 20;
+/// What is packed at first, bytes.
+const START_BYTES: u64 = 8 << 20;
+/// Bytes that take about as long to bring to the others as a unit of work takes to check.
+const BYTES_A_WORK: u64 = 1 << 10;
+
+/// How much is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    bytes: u64,
+    /// Up to where it grows fast: half of what was too much.
+    fast_until: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            bytes: START_BYTES,
+            fast_until: u64::MAX,
+        }
+    }
+}
+
+impl Pace {
+    /// The most that a proposal may have.
+    pub fn limit(self) -> Load {
+        Load {
+            bytes: self.bytes,
+            work: u32::try_from(self.bytes / BYTES_A_WORK).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A proposal of this replica's with so much in it was decided.
+    pub fn decided(&mut self, load: Load) {
+        if size(load) * 2 < self.bytes {
+            return;
+        }
+        self.bytes = if self.bytes < self.fast_until {
+            self.bytes
+                .saturating_mul(2)
+                .min(self.fast_until.max(self.bytes))
+        } else {
+            self.bytes.saturating_add(self.bytes / 8)
+        };
+    }
+
+    /// One was voted down, or came too late.
+    pub fn failed(&mut self, load: Load) {
+        if size(load) < FLOOR_BYTES {
+            // That wasn't for its size.
+            return;
+        }
+        self.bytes = (size(load) / 2).clamp(FLOOR_BYTES, self.bytes);
+        self.fast_until = self.bytes;
+    }
+}
+
+/// The size of what takes as long.
+fn size(load: Load) -> u64 {
+    load.bytes.max(u64::from(load.work) * BYTES_A_WORK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(bytes: u64) -> Load {
+        Load { bytes, work: 0 }
+    }
+
+    #[test]
+    fn what_gets_through_makes_room_for_more_and_what_does_not_for_half_of_it() {
+        let mut pace = Pace::default();
+        pace.decided(bytes(START_BYTES));
+        assert_eq!(pace.limit().bytes, 2 * START_BYTES);
+        pace.failed(bytes(2 * START_BYTES - 1));
+        assert_eq!(pace.limit().bytes, START_BYTES - 1);
+        pace.decided(bytes(START_BYTES - 1));
+        let slow = (START_BYTES - 1) + (START_BYTES - 1) / 8;
+        assert_eq!(pace.limit().bytes, slow, "slowly, from where it failed");
+    }
+
+    #[test]
+    fn work_counts_as_bytes_do() {
+        let mut pace = Pace::default();
+        let all = pace.limit();
+        assert_eq!(u64::from(all.work) * BYTES_A_WORK, all.bytes);
+        pace.failed(Load { bytes: 0, ..all });
+        assert_eq!(pace.limit().bytes, START_BYTES / 2);
+    }
+
+    #[test]
+    fn small_proposals_say_nothing_about_large_ones() {
+        let mut pace = Pace::default();
+        pace.decided(bytes(START_BYTES / 2 - 1));
+        pace.failed(bytes(FLOOR_BYTES - 1));
+        assert_eq!(pace, Pace::default());
+        pace.decided(bytes(START_BYTES / 2));
+        assert_eq!(pace.limit().bytes, 2 * START_BYTES);
+    }
+
+    #[test]
+    fn there_is_always_room_for_the_largest_transaction() {
+        let mut pace = Pace::default();
+        for _ in 0..100 {
+            pace.failed(bytes(u64::MAX));
+            pace.failed(pace.limit());
+        }
+        assert_eq!(pace.limit().bytes, FLOOR_BYTES);
+        assert!(FLOOR_BYTES > white_city_wire::limits::TX_BYTES_MAX.into());
+        for _ in 0..1_000 {
+            pace.decided(pace.limit());
+        }
+        assert!(pace.limit().bytes > 1 << 40);
+    }
+}
