@@ -14,7 +14,7 @@ use crate::waiting::Bounds;
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
 
-/// Longest waiting of a proposal that may be configured, ms: a quarter of CometBFT's `timeout_propose`.
+/// Longest waiting of a proposal that may be configured, ms. It also has to stay below half of CometBFT's `timeout_propose`.
 pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
 
 /// How a replica runs. Every key is described in `config/replica.toml`.
@@ -76,7 +76,7 @@ impl Default for Config {
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             parked_bytes: 64 << 20,
-            proposal_wait_ms: 400,
+            proposal_wait_ms: 100,
             proposal_gap_ms: 50,
             proposal_hold_ms: 100,
             fault_file: None,

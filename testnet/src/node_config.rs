@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::Error;
+use crate::{Error, Profile};
 
 /// The commented defaults.
 pub const COMETBFT_DEFAULTS: &str = include_str!("../../config/cometbft.toml");
@@ -18,6 +18,7 @@ pub(crate) struct NodeConfig {
     pub(crate) p2p_port: u16,
     /// `id@host:port`, separated by commas.
     pub(crate) persistent_peers: String,
+    pub(crate) profile: Profile,
     pub(crate) heartbeat_ms: u32,
     pub(crate) max_tx_bytes: u32,
 }
@@ -53,6 +54,9 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
     ];
     for (section, key, value) in values {
         text = set(&text, section, key, &value)?;
+    }
+    for (key, ms) in config.profile.consensus() {
+        text = set(&text, "consensus", key, &quoted(&format!("{ms}ms")))?;
     }
     Ok(text)
 }
@@ -107,6 +111,10 @@ mod tests {
             rpc_port: 20_000,
             p2p_port: 20_001,
             persistent_peers: "aa@127.0.0.1:1,bb@127.0.0.1:2".into(),
+            profile: Profile {
+                timeout_propose: 7,
+                ..Profile::REGIONS
+            },
             heartbeat_ms: 500,
             max_tx_bytes: 7,
         }
@@ -142,6 +150,7 @@ mod tests {
             consensus["create_empty_blocks_interval"].as_str(),
             Some("500ms")
         );
+        assert_eq!(consensus["timeout_propose"].as_str(), Some("7ms"));
         assert_eq!(consensus["create_empty_blocks"].as_bool(), Some(false));
         assert_eq!(consensus["timeout_commit"].as_str(), Some("0s"));
         assert_eq!(

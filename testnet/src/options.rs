@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Params};
+use crate::{Error, Params, Profile};
 
 /// What makes the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub struct Options {
     /// How long every byte between two replicas takes, in each direction: zero, as on one machine,
     /// or as over a long wire.
     pub link_delay: Duration,
+    /// How long replicas wait for one another; `None`: what fits `link_delay`.
+    pub profile: Option<Profile>,
     /// What makes the blocks.
     pub engine: Engine,
     /// What runs behind CometBFT.
@@ -96,6 +98,7 @@ impl Options {
             port_base: None,
             tmpfs: false,
             link_delay: Duration::ZERO,
+            profile: None,
             engine: Engine::Cometbft,
             application: Application::Replica,
             replica_program: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::Application;
 use crate::Error;
+use crate::Profile;
 use crate::files::write_atomic;
 use crate::homes::Homes;
 use crate::links::Links;
@@ -40,6 +41,7 @@ pub(crate) fn write_configs(
     links: Option<&Links>,
     sockets: &SocketDir,
     remote_signers: &[usize],
+    profile: Profile,
 ) -> Result<(), Error> {
     let port = |k| {
         links
@@ -72,12 +74,13 @@ pub(crate) fn write_configs(
                 .map(|(k, id)| peer(k, id))
                 .collect::<Vec<_>>()
                 .join(","),
+            profile,
             heartbeat_ms: homes.genesis.app_state.heartbeat_ms,
             max_tx_bytes: homes.genesis.app_state.max_tx,
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
-        let text = replica_config(&address);
+        let text = replica_config(&address) + &profile.replica_lines();
         write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::rpc::{self, Health};
 use crate::socket::SocketDir;
 use crate::solo::Solo;
 use crate::supervisor::{Handle, Order, Snapshot, State};
-use crate::{Application, Engine, Error, Options};
+use crate::{Application, Engine, Error, Options, Profile};
 
 /// How long a network may take until all its replicas work together.
 const START: Duration = Duration::from_secs(120);
@@ -90,6 +90,9 @@ impl Testnet {
             replicas: replicas.collect(),
         };
         let network = Arc::new(NetworkFile::new(homes.dir.join("network.json"), content));
+        let profile = options
+            .profile
+            .unwrap_or_else(|| Profile::for_links(options.link_delay));
         let is_delayed = homes.record.engine == Engine::Cometbft && !options.link_delay.is_zero();
         let links = is_delayed.then(|| Links::new(count, &ports, options.link_delay));
         let links = links.transpose()?;
@@ -97,7 +100,7 @@ impl Testnet {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
                 let signers = &options.remote_signers;
-                plan::write_configs(&homes, &ports, links.as_ref(), &sockets, signers)?;
+                plan::write_configs(&homes, &ports, links.as_ref(), &sockets, signers, profile)?;
                 let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
                 (0..count).map(plan).collect()
             }

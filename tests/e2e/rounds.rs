@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use white_city_testnet::Profile;
 use white_city_tests::tampering::{DirectPort, Proxy};
 
 use crate::world::{PATIENCE, Setup, World, finish, join, keys, round, world};
@@ -13,7 +14,12 @@ const PARTIES: u16 = 4;
 async fn a_round_takes_one_block_and_each_replica_checks_each_post_once() {
     // The longest waiting that may be configured, for a machine that is busy with other things.
     let setup = Setup {
-        replica_config: "proposal_wait_ms = 500\nproposal_gap_ms = 500\n",
+        profile: Some(Profile {
+            timeout_propose: 2_000,
+            proposal_wait: 500,
+            proposal_gap: 500,
+            ..Profile::DATA_CENTRE
+        }),
         ..Setup::default()
     };
     let Some(world) = world(setup).await else {

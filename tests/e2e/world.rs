@@ -9,7 +9,7 @@ use white_city_client::{
     Trust,
     wire::{genesis::OpenerQuota, hash::sha256},
 };
-use white_city_testnet::{Error as TestnetError, Options, Testnet, default_params};
+use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_params};
 
 /// Two networks at once would be too much for a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -39,6 +39,8 @@ pub struct Setup {
     pub replicas: Option<usize>,
     /// How long every byte between two replicas takes.
     pub link_delay: Duration,
+    /// How long replicas wait for one another; what fits the delay if it is none.
+    pub profile: Option<Profile>,
     /// An identity that may open as many sessions as it likes.
     pub opener: Option<Key>,
 }
@@ -71,6 +73,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     options.tmpfs = setup.tmpfs;
     options.replicas = setup.replicas.unwrap_or(options.replicas);
     options.link_delay = setup.link_delay;
+    options.profile = setup.profile;
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(TestnetError::Tooling(why)) => {

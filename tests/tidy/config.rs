@@ -61,18 +61,3 @@ fn the_example_is_the_default() {
     let example: white_city_replica::Config = toml::from_str(&read(FILE)).unwrap();
     assert_eq!(example, white_city_replica::Config::default());
 }
-
-/// The seconds of a line of CometBFT's configuration.
-fn cometbft_seconds(key: &str) -> u64 {
-    let text = read("config/cometbft.toml");
-    let value: toml::Table = toml::from_str(&text).unwrap();
-    let value = value["consensus"][key].as_str().unwrap().to_owned();
-    value.strip_suffix('s').unwrap().parse().unwrap()
-}
-
-#[test]
-fn no_proposal_may_wait_so_long_that_the_other_replicas_give_up_on_it() {
-    let wait_ms = white_city_replica::config::PROPOSAL_WAIT_MS_MAX;
-    assert!(white_city_replica::Config::default().proposal_wait_ms <= wait_ms);
-    assert!(cometbft_seconds("timeout_propose") * 1_000 >= 4 * wait_ms);
-}

@@ -24,6 +24,7 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
         port_base: args.port_base,
         tmpfs: args.tmpfs,
         link_delay: Duration::from_millis(args.link_delay),
+        profile: None,
         engine: args.engine,
         application: args.application,
         replica_program: args.replica_program,

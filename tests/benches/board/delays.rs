@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use white_city_testnet::Profile;
 
 use crate::{
     Bench, clients::Clients, report::Report, rounds::session, warm_up::warm_up, world::Setup,
@@ -29,10 +30,16 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     report = report.over("delay ms");
     for delay_ms in &args.delay_ms {
         let mut measured = Vec::new();
-        for replica_config in ["", "proposal_wait_ms = 0\n"] {
+        let link_delay = Duration::from_millis(*delay_ms);
+        let waiting = Profile::for_links(link_delay);
+        let naive = Profile {
+            proposal_wait: 0,
+            ..waiting
+        };
+        for profile in [waiting, naive] {
             let setup = Setup {
-                link_delay: Duration::from_millis(*delay_ms),
-                replica_config,
+                link_delay,
+                profile: Some(profile),
                 ..Setup::default()
             };
             let world = bench.board(setup).await?;

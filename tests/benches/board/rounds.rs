@@ -6,6 +6,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use white_city_client::{Error, Session};
+use white_city_testnet::Profile;
 
 use crate::{
     Bench,
@@ -71,7 +72,10 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
     let mut naive = Vec::new();
     if !args.no_naive {
         let setup = Setup {
-            replica_config: "proposal_wait_ms = 0\n",
+            profile: Some(Profile {
+                proposal_wait: 0,
+                ..Profile::DATA_CENTRE
+            }),
             ..Setup::default()
         };
         let world = bench.board(setup).await?;
