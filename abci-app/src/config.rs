@@ -9,13 +9,16 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::waiting::Bounds;
+use crate::{pending::ByteLimits, waiting::Bounds};
 
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
 
 /// Longest waiting of a proposal that may be configured, ms: a quarter of CometBFT's `timeout_propose`.
 pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
+
+/// Least that may be pending of one identity, bytes: more than the largest transaction counts.
+const PENDING_BYTES_MIN: u64 = 1 << 20;
 
 /// How a replica runs. Every key is described in `config/replica.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,6 +38,16 @@ pub struct Config {
     pub pending_per_identity: u32,
     /// Most pending transactions of all identities; below CometBFT's `mempool.size`.
     pub pending_total: u32,
+    /// Most bytes that may be pending, each transaction counting 4 KB more than it has.
+    pub pending_bytes: u64,
+    /// Most of them in sessions whose openers the genesis doesn't list.
+    pub pending_bytes_of_strangers: u64,
+    /// Most of them in all sessions of one opener.
+    pub pending_bytes_per_opener: u64,
+    /// Most of them in one session.
+    pub pending_bytes_per_session: u64,
+    /// Most of them of one identity.
+    pub pending_bytes_per_identity: u64,
     /// How many roster keys a second may be checked for strangers who open sessions; an opening counts 16 more.
     pub open_keys_per_second: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
@@ -73,6 +86,11 @@ impl Default for Config {
             log_format: LogFormat::Text,
             pending_per_identity: 64,
             pending_total: 20_000,
+            pending_bytes: 96 << 20,
+            pending_bytes_of_strangers: 72 << 20,
+            pending_bytes_per_opener: 56 << 20,
+            pending_bytes_per_session: 48 << 20,
+            pending_bytes_per_identity: 8 << 20,
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             parked_bytes: 64 << 20,
@@ -187,12 +205,43 @@ impl Config {
             self.pending_total.to_string(),
             "at least pending_per_identity",
         )?;
+        let limits = self.pending_bytes();
+        let parts = [
+            limits.identity,
+            limits.session,
+            limits.opener,
+            limits.strangers,
+            limits.total,
+        ];
+        key(
+            parts.is_sorted(),
+            "pending_bytes",
+            format!("{parts:?} of an identity, a session, an opener, strangers and in all"),
+            "each of them at most the next one",
+        )?;
+        key(
+            limits.identity >= PENDING_BYTES_MIN,
+            "pending_bytes_per_identity",
+            limits.identity.to_string(),
+            "at least 1048576: room for the largest transaction",
+        )?;
         key(
             self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
             "proposal_wait_ms",
             self.proposal_wait_ms.to_string(),
             "at most 500: the other replicas' time-out for a proposal must stay far away",
         )
+    }
+
+    /// How many bytes may be pending.
+    pub(crate) const fn pending_bytes(&self) -> ByteLimits {
+        ByteLimits {
+            total: self.pending_bytes,
+            strangers: self.pending_bytes_of_strangers,
+            opener: self.pending_bytes_per_opener,
+            session: self.pending_bytes_per_session,
+            identity: self.pending_bytes_per_identity,
+        }
     }
 
     /// The bounds of a proposal's waiting; `None` when it doesn't wait.
@@ -228,5 +277,44 @@ impl Config {
             got: self.listen.clone(),
             expected: "unix://PATH or tcp://ADDRESS:PORT",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
+        let mut config = Config::default();
+        change(&mut config);
+        match config.check() {
+            Ok(()) => None,
+            Err(BadConfig::Key { key, .. }) => Some(key),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_bytes_that_may_be_pending_are_parts_of_one_another_and_hold_any_transaction() {
+        let set = |config: &mut Config, bytes: [u64; 5]| {
+            [
+                config.pending_bytes_per_identity,
+                config.pending_bytes_per_session,
+                config.pending_bytes_per_opener,
+                config.pending_bytes_of_strangers,
+                config.pending_bytes,
+            ] = bytes;
+        };
+        let least = PENDING_BYTES_MIN;
+        assert_eq!(key_refused(|_| {}), None);
+        assert_eq!(key_refused(|config| set(config, [least; 5])), None);
+        let too_small = key_refused(|config| set(config, [least - 1; 5]));
+        assert_eq!(too_small, Some("pending_bytes_per_identity"));
+        for smaller in 1..5 {
+            let mut bytes = [least; 5];
+            bytes[smaller - 1] += 1;
+            let refused = key_refused(|config| set(config, bytes));
+            assert_eq!(refused, Some("pending_bytes"), "{bytes:?}");
+        }
     }
 }

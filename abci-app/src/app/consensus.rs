@@ -17,7 +17,7 @@ use super::{Committed, Replica};
 use crate::{
     execution::{self, Executed, InvalidBlock},
     fault::Step,
-    pending::{Pending, Source},
+    pending::{Account, Pending, Source},
     store::{StoreError, Tip},
 };
 
@@ -278,7 +278,9 @@ impl Replica {
             for tx in parked.take_opened(session.id(), session.leaf.open_round) {
                 let taken = block.check(&tx);
                 let now = Instant::now();
-                let taken = taken.and_then(|()| pending.take(&tx, Source::Client, height, now));
+                let account = taken.and_then(|()| Account::of(&committed.state, &tx));
+                let taken = account
+                    .and_then(|account| pending.take(&tx, account, Source::Client, height, now));
                 if let Err(refusal) = taken {
                     tracing::debug!(%refusal, "an early entry is dropped");
                 }

@@ -272,6 +272,18 @@ pub enum Refusal {
     /// This replica's proposals don't wait, and have only what its engine offers.
     #[error("this replica takes transactions from its engine only")]
     EngineOnly,
+    /// This replica has no room for so many bytes more, of this identity, session or opener, or of everybody.
+    #[error("{needed} bytes more, {pending} bytes of {of} are pending here, at most {max}")]
+    PendingBytes {
+        /// Whose.
+        of: &'static str,
+        /// Pending now, bytes.
+        pending: u64,
+        /// What this one counts, bytes.
+        needed: u64,
+        /// The limit, bytes, included.
+        max: u64,
+    },
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -340,6 +352,7 @@ impl Refusal {
             Self::NotReady => 130,
             Self::OpeningsBusy { .. } => 131,
             Self::EngineOnly => 132,
+            Self::PendingBytes { .. } => 133,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
@@ -364,7 +377,7 @@ impl Refusal {
     pub const fn is_transient(code: u32) -> bool {
         matches!(
             code,
-            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=132 | 147
+            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=133 | 147
         )
     }
 }
