@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{pending::ByteLimits, waiting::Bounds};
+use crate::{direct::Limits, pending::ByteLimits, waiting::Bounds};
 
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
@@ -28,6 +28,14 @@ pub struct Config {
     pub listen: String,
     /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
     pub direct_address: String,
+    /// Most connections to the direct port at once.
+    pub direct_connections: u32,
+    /// Most of them from one address.
+    pub direct_connections_per_address: u32,
+    /// Requests a second from one address.
+    pub direct_requests_per_second: u32,
+    /// Bad transactions a second from one address, before it is made to wait.
+    pub direct_bad_per_second: u32,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// What is logged, as a filter of the `tracing` crate.
@@ -81,6 +89,10 @@ impl Default for Config {
         Self {
             listen: "unix://app.sock".into(),
             direct_address: String::new(),
+            direct_connections: 900,
+            direct_connections_per_address: 600,
+            direct_requests_per_second: 4_000,
+            direct_bad_per_second: 25,
             store: "board.redb".into(),
             log: "info".into(),
             log_format: LogFormat::Text,
@@ -177,22 +189,51 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), BadConfig> {
-        let key = |good: bool, key, got: String, expected| {
-            good.then_some(())
-                .ok_or(BadConfig::Key { key, got, expected })
-        };
         key(
             tracing_subscriber::EnvFilter::try_new(&self.log).is_ok(),
             "log",
             self.log.clone(),
             "a filter such as info or white_city_replica=debug",
         )?;
+        self.check_direct_port()?;
+        self.check_pending()?;
+        key(
+            self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
+            "proposal_wait_ms",
+            self.proposal_wait_ms.to_string(),
+            "at most 500: the other replicas' time-out for a proposal must stay far away",
+        )
+    }
+
+    fn check_direct_port(&self) -> Result<(), BadConfig> {
         key(
             self.direct_address.is_empty() || self.direct_address.parse::<SocketAddr>().is_ok(),
             "direct_address",
             self.direct_address.clone(),
             "ADDRESS:PORT, such as 127.0.0.1:26660, or nothing",
         )?;
+        for (name, limit) in [
+            (
+                "direct_connections_per_address",
+                self.direct_connections_per_address,
+            ),
+            (
+                "direct_requests_per_second",
+                self.direct_requests_per_second,
+            ),
+            ("direct_bad_per_second", self.direct_bad_per_second),
+        ] {
+            key(limit > 0, name, limit.to_string(), "at least 1")?;
+        }
+        key(
+            self.direct_connections >= self.direct_connections_per_address,
+            "direct_connections",
+            self.direct_connections.to_string(),
+            "at least direct_connections_per_address",
+        )
+    }
+
+    fn check_pending(&self) -> Result<(), BadConfig> {
         key(
             self.pending_per_identity > 0,
             "pending_per_identity",
@@ -224,13 +265,18 @@ impl Config {
             "pending_bytes_per_identity",
             limits.identity.to_string(),
             "at least 1048576: room for the largest transaction",
-        )?;
-        key(
-            self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
-            "proposal_wait_ms",
-            self.proposal_wait_ms.to_string(),
-            "at most 500: the other replicas' time-out for a proposal must stay far away",
         )
+    }
+
+    /// What strangers may take of the direct port.
+    #[must_use]
+    pub const fn direct_limits(&self) -> Limits {
+        Limits {
+            connections: self.direct_connections,
+            connections_per_address: self.direct_connections_per_address,
+            requests_per_second: self.direct_requests_per_second,
+            bad_per_second: self.direct_bad_per_second,
+        }
     }
 
     /// How many bytes may be pending.
@@ -280,6 +326,16 @@ impl Config {
     }
 }
 
+fn key(
+    good: bool,
+    key: &'static str,
+    got: String,
+    expected: &'static str,
+) -> Result<(), BadConfig> {
+    good.then_some(())
+        .ok_or(BadConfig::Key { key, got, expected })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,5 +372,19 @@ mod tests {
             let refused = key_refused(|config| set(config, bytes));
             assert_eq!(refused, Some("pending_bytes"), "{bytes:?}");
         }
+    }
+    #[test]
+    fn no_limit_of_the_direct_port_is_nothing_or_more_than_there_is_in_all() {
+        let none = key_refused(|config| config.direct_requests_per_second = 0);
+        assert_eq!(none, Some("direct_requests_per_second"));
+        let none = key_refused(|config| config.direct_bad_per_second = 0);
+        assert_eq!(none, Some("direct_bad_per_second"));
+        let none = key_refused(|config| config.direct_connections_per_address = 0);
+        assert_eq!(none, Some("direct_connections_per_address"));
+        let in_all = Config::default().direct_connections;
+        let set = |config: &mut Config, limit| config.direct_connections_per_address = limit;
+        assert_eq!(key_refused(|config| set(config, in_all)), None);
+        let more = key_refused(|config| set(config, in_all + 1));
+        assert_eq!(more, Some("direct_connections"));
     }
 }

@@ -284,6 +284,9 @@ pub enum Refusal {
         /// The limit, bytes, included.
         max: u64,
     },
+    /// Too many bad transactions came from the sender's address: this one wasn't looked at.
+    #[error("too many bad transactions came from this address: it has to wait")]
+    TooManyBad,
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -353,6 +356,7 @@ impl Refusal {
             Self::OpeningsBusy { .. } => 131,
             Self::EngineOnly => 132,
             Self::PendingBytes { .. } => 133,
+            Self::TooManyBad => 134,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
@@ -377,7 +381,7 @@ impl Refusal {
     pub const fn is_transient(code: u32) -> bool {
         matches!(
             code,
-            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=133 | 147
+            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=134 | 147
         )
     }
 }
