@@ -124,6 +124,7 @@ impl Replica {
                 pending: Mutex::new(Pending::new(
                     config.pending_per_identity,
                     config.pending_total,
+                    config.pending_bytes(),
                 )),
                 news: Condvar::new(),
                 waiting: config.waiting(),

@@ -9,13 +9,16 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::waiting::Bounds;
+use crate::{direct::Limits, pending::ByteLimits, waiting::Bounds};
 
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
 
 /// Longest waiting of a proposal that may be configured, ms. It also has to stay below half of CometBFT's `timeout_propose`.
 pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
+
+/// Least that may be pending of one identity, bytes: more than the largest transaction counts.
+const PENDING_BYTES_MIN: u64 = 1 << 20;
 
 /// How a replica runs. Every key is described in `config/replica.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -25,6 +28,14 @@ pub struct Config {
     pub listen: String,
     /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
     pub direct_address: String,
+    /// Most connections to the direct port at once.
+    pub direct_connections: u32,
+    /// Most of them from one address.
+    pub direct_connections_per_address: u32,
+    /// Requests a second from one address.
+    pub direct_requests_per_second: u32,
+    /// Bad transactions a second from one address, before it is made to wait.
+    pub direct_bad_per_second: u32,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// What is logged, as a filter of the `tracing` crate.
@@ -35,6 +46,16 @@ pub struct Config {
     pub pending_per_identity: u32,
     /// Most pending transactions of all identities; below CometBFT's `mempool.size`.
     pub pending_total: u32,
+    /// Most bytes that may be pending, each transaction counting 4 KB more than it has.
+    pub pending_bytes: u64,
+    /// Most of them in sessions whose openers the genesis doesn't list.
+    pub pending_bytes_of_strangers: u64,
+    /// Most of them in all sessions of one opener.
+    pub pending_bytes_per_opener: u64,
+    /// Most of them in one session.
+    pub pending_bytes_per_session: u64,
+    /// Most of them of one identity.
+    pub pending_bytes_per_identity: u64,
     /// How many roster keys a second may be checked for strangers who open sessions; an opening counts 16 more.
     pub open_keys_per_second: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
@@ -68,11 +89,20 @@ impl Default for Config {
         Self {
             listen: "unix://app.sock".into(),
             direct_address: String::new(),
+            direct_connections: 900,
+            direct_connections_per_address: 600,
+            direct_requests_per_second: 4_000,
+            direct_bad_per_second: 25,
             store: "board.redb".into(),
             log: "info".into(),
             log_format: LogFormat::Text,
             pending_per_identity: 64,
             pending_total: 20_000,
+            pending_bytes: 96 << 20,
+            pending_bytes_of_strangers: 72 << 20,
+            pending_bytes_per_opener: 56 << 20,
+            pending_bytes_per_session: 48 << 20,
+            pending_bytes_per_identity: 8 << 20,
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             parked_bytes: 64 << 20,
@@ -159,22 +189,51 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), BadConfig> {
-        let key = |good: bool, key, got: String, expected| {
-            good.then_some(())
-                .ok_or(BadConfig::Key { key, got, expected })
-        };
         key(
             tracing_subscriber::EnvFilter::try_new(&self.log).is_ok(),
             "log",
             self.log.clone(),
             "a filter such as info or white_city_replica=debug",
         )?;
+        self.check_direct_port()?;
+        self.check_pending()?;
+        key(
+            self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
+            "proposal_wait_ms",
+            self.proposal_wait_ms.to_string(),
+            "at most 500: the other replicas' time-out for a proposal must stay far away",
+        )
+    }
+
+    fn check_direct_port(&self) -> Result<(), BadConfig> {
         key(
             self.direct_address.is_empty() || self.direct_address.parse::<SocketAddr>().is_ok(),
             "direct_address",
             self.direct_address.clone(),
             "ADDRESS:PORT, such as 127.0.0.1:26660, or nothing",
         )?;
+        for (name, limit) in [
+            (
+                "direct_connections_per_address",
+                self.direct_connections_per_address,
+            ),
+            (
+                "direct_requests_per_second",
+                self.direct_requests_per_second,
+            ),
+            ("direct_bad_per_second", self.direct_bad_per_second),
+        ] {
+            key(limit > 0, name, limit.to_string(), "at least 1")?;
+        }
+        key(
+            self.direct_connections >= self.direct_connections_per_address,
+            "direct_connections",
+            self.direct_connections.to_string(),
+            "at least direct_connections_per_address",
+        )
+    }
+
+    fn check_pending(&self) -> Result<(), BadConfig> {
         key(
             self.pending_per_identity > 0,
             "pending_per_identity",
@@ -187,12 +246,48 @@ impl Config {
             self.pending_total.to_string(),
             "at least pending_per_identity",
         )?;
+        let limits = self.pending_bytes();
+        let parts = [
+            limits.identity,
+            limits.session,
+            limits.opener,
+            limits.strangers,
+            limits.total,
+        ];
         key(
-            self.proposal_wait_ms <= PROPOSAL_WAIT_MS_MAX,
-            "proposal_wait_ms",
-            self.proposal_wait_ms.to_string(),
-            "at most 500: the other replicas' time-out for a proposal must stay far away",
+            parts.is_sorted(),
+            "pending_bytes",
+            format!("{parts:?} of an identity, a session, an opener, strangers and in all"),
+            "each of them at most the next one",
+        )?;
+        key(
+            limits.identity >= PENDING_BYTES_MIN,
+            "pending_bytes_per_identity",
+            limits.identity.to_string(),
+            "at least 1048576: room for the largest transaction",
         )
+    }
+
+    /// What strangers may take of the direct port.
+    #[must_use]
+    pub const fn direct_limits(&self) -> Limits {
+        Limits {
+            connections: self.direct_connections,
+            connections_per_address: self.direct_connections_per_address,
+            requests_per_second: self.direct_requests_per_second,
+            bad_per_second: self.direct_bad_per_second,
+        }
+    }
+
+    /// How many bytes may be pending.
+    pub(crate) const fn pending_bytes(&self) -> ByteLimits {
+        ByteLimits {
+            total: self.pending_bytes,
+            strangers: self.pending_bytes_of_strangers,
+            opener: self.pending_bytes_per_opener,
+            session: self.pending_bytes_per_session,
+            identity: self.pending_bytes_per_identity,
+        }
     }
 
     /// The bounds of a proposal's waiting; `None` when it doesn't wait.
@@ -228,5 +323,68 @@ impl Config {
             got: self.listen.clone(),
             expected: "unix://PATH or tcp://ADDRESS:PORT",
         })
+    }
+}
+
+fn key(
+    good: bool,
+    key: &'static str,
+    got: String,
+    expected: &'static str,
+) -> Result<(), BadConfig> {
+    good.then_some(())
+        .ok_or(BadConfig::Key { key, got, expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_refused(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
+        let mut config = Config::default();
+        change(&mut config);
+        match config.check() {
+            Ok(()) => None,
+            Err(BadConfig::Key { key, .. }) => Some(key),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_bytes_that_may_be_pending_are_parts_of_one_another_and_hold_any_transaction() {
+        let set = |config: &mut Config, bytes: [u64; 5]| {
+            [
+                config.pending_bytes_per_identity,
+                config.pending_bytes_per_session,
+                config.pending_bytes_per_opener,
+                config.pending_bytes_of_strangers,
+                config.pending_bytes,
+            ] = bytes;
+        };
+        let least = PENDING_BYTES_MIN;
+        assert_eq!(key_refused(|_| {}), None);
+        assert_eq!(key_refused(|config| set(config, [least; 5])), None);
+        let too_small = key_refused(|config| set(config, [least - 1; 5]));
+        assert_eq!(too_small, Some("pending_bytes_per_identity"));
+        for smaller in 1..5 {
+            let mut bytes = [least; 5];
+            bytes[smaller - 1] += 1;
+            let refused = key_refused(|config| set(config, bytes));
+            assert_eq!(refused, Some("pending_bytes"), "{bytes:?}");
+        }
+    }
+    #[test]
+    fn no_limit_of_the_direct_port_is_nothing_or_more_than_there_is_in_all() {
+        let none = key_refused(|config| config.direct_requests_per_second = 0);
+        assert_eq!(none, Some("direct_requests_per_second"));
+        let none = key_refused(|config| config.direct_bad_per_second = 0);
+        assert_eq!(none, Some("direct_bad_per_second"));
+        let none = key_refused(|config| config.direct_connections_per_address = 0);
+        assert_eq!(none, Some("direct_connections_per_address"));
+        let in_all = Config::default().direct_connections;
+        let set = |config: &mut Config, limit| config.direct_connections_per_address = limit;
+        assert_eq!(key_refused(|config| set(config, in_all)), None);
+        let more = key_refused(|config| set(config, in_all + 1));
+        assert_eq!(more, Some("direct_connections"));
     }
 }

@@ -172,19 +172,17 @@ pub fn execute(
 
 /// A transaction that may go into a proposal.
 pub struct Offered {
-    /// Its bytes.
-    pub bytes: Bytes,
+    /// Its bytes; `None` for one that this replica holds, which is encoded when it goes in: what is held may be many times what a
+    /// block takes.
+    pub bytes: Option<Bytes>,
     /// What they say, verified.
     pub tx: Arc<VerifiedTx>,
 }
 
 impl Offered {
     /// One that this replica holds.
-    pub fn held(tx: Arc<VerifiedTx>) -> Self {
-        Self {
-            bytes: tx.encode().into(),
-            tx,
-        }
+    pub const fn held(tx: Arc<VerifiedTx>) -> Self {
+        Self { bytes: None, tx }
     }
 }
 
@@ -242,7 +240,7 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
         if let Ok(session) = open.apply(&tx) {
             left.bytes -= needed;
             left.work -= work;
-            block.push(bytes);
+            block.push(bytes.unwrap_or_else(|| tx.encode().into()));
             valid.push((session, tx));
         }
     };

@@ -7,7 +7,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use white_city_wire::{SessionId, VerifiedTx};
+use white_city_state_machine::Body;
+use white_city_wire::{Refusal, SessionId, VerifiedTx, limits::ENTRY_BYTES, tx::Action};
 
 use crate::pending::{FORGET_BLOCKS, signed_entry};
 
@@ -25,6 +26,8 @@ pub struct Parked {
     bytes_max: u64,
     bytes: u64,
     entries: BTreeMap<(SessionId, u16), Early>,
+    /// Bytes of each session.
+    sessions: BTreeMap<SessionId, u64>,
     by_order: BTreeMap<u64, (SessionId, u16)>,
     next: u64,
 }
@@ -35,13 +38,14 @@ impl Parked {
             bytes_max,
             bytes: 0,
             entries: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             by_order: BTreeMap::new(),
             next: 0,
         }
     }
 
-    /// Parks an entry, when the last stored block is `height`; where there is no room, the oldest ones make it, since who
-    /// is honest comes only a moment early. Gives what its author has parked here before and still has, if that is another
+    /// Parks an entry, when the last stored block is `height`; where there is no room, the session that has the most makes it with its
+    /// oldest ones, since who is honest comes only a moment early. Gives what its author has parked here before and still has, if that is another
     /// entry: the first one stays.
     pub fn park(&mut self, tx: &Arc<VerifiedTx>, height: u64) -> Option<Arc<VerifiedTx>> {
         let (session, round, index) = signed_entry(tx)?.entry.slot();
@@ -56,7 +60,7 @@ impl Parked {
             self.remove(session, index);
         }
         while self.bytes + bytes > self.bytes_max {
-            let (_, (session, index)) = self.by_order.pop_first()?;
+            let (session, index) = self.to_make_room(session, bytes)?;
             self.remove(session, index);
         }
         let early = Early {
@@ -67,6 +71,7 @@ impl Parked {
         };
         self.next += 1;
         self.bytes += bytes;
+        *self.sessions.entry(session).or_default() += bytes;
         self.by_order.insert(early.order, (session, index));
         self.entries.insert((session, index), early);
         None
@@ -97,10 +102,66 @@ impl Parked {
         }
     }
 
+    /// The oldest entry of the session that has the most, when so many bytes more come for one of them.
+    fn to_make_room(&self, coming: SessionId, bytes: u64) -> Option<(SessionId, u16)> {
+        let with_coming = |(session, parked): &(&SessionId, &u64)| {
+            let more = if **session == coming { bytes } else { 0 };
+            parked.saturating_add(more)
+        };
+        let (session, _) = self.sessions.iter().max_by_key(with_coming)?;
+        let of_session = self.entries.range((*session, 0)..=(*session, u16::MAX));
+        let (place, _) = of_session.min_by_key(|(_, early)| early.order)?;
+        Some(*place)
+    }
+
     fn remove(&mut self, session: SessionId, index: u16) -> Option<Arc<VerifiedTx>> {
         let early = self.entries.remove(&(session, index))?;
         self.by_order.remove(&early.order);
-        self.bytes = self.bytes.saturating_sub(early.tx.bytes().into());
+        let bytes = u64::from(early.tx.bytes());
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if let Some(of_session) = self.sessions.get_mut(&session) {
+            *of_session = of_session.saturating_sub(bytes);
+            if *of_session == 0 {
+                self.sessions.remove(&session);
+            }
+        }
         Some(early.tx)
+    }
+}
+
+/// Whether a session will take an entry as large as this one, once its round is open: what is refused then isn't kept until then.
+///
+/// # Errors
+/// [`Refusal::OverSpec`] or [`Refusal::ShareUsedUp`], as the state machine would say.
+pub fn check_sizes(body: &Body, tx: &VerifiedTx) -> Result<(), Refusal> {
+    let spec = &body.spec;
+    let (index, payloads) = match tx.action() {
+        Action::Post(post) => {
+            let over = |what, got: u64, max: u32| match got > u64::from(max) {
+                true => Err(Refusal::OverSpec {
+                    what,
+                    got,
+                    max: max.into(),
+                }),
+                false => Ok(()),
+            };
+            let header = &post.header;
+            over("broadcast", header.bcast_len.into(), spec.max_bcast)?;
+            for (_, ciphertext) in &post.p2p {
+                let bytes = u64::try_from(ciphertext.len()).unwrap_or(u64::MAX);
+                over("p2p payload", bytes, spec.max_p2p)?;
+            }
+            let payloads = u64::from(header.bcast_len) + u64::from(header.p2p_bytes);
+            (header.index, payloads)
+        }
+        Action::Finish(finish) => (finish.index, 0),
+        _ => return Ok(()),
+    };
+    let used = body.used_bytes.get(usize::from(index)).copied();
+    let left = spec.share_bytes().saturating_sub(used.unwrap_or(u64::MAX));
+    let needed = ENTRY_BYTES.saturating_add(payloads);
+    match needed > left {
+        true => Err(Refusal::ShareUsedUp { needed, left }),
+        false => Ok(()),
     }
 }

@@ -2,10 +2,13 @@
 //! nobody fills CometBFT's mempool, which would refuse everybody. Local policy, never consensus.
 
 mod arrivals;
+mod room;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 pub use arrivals::Arrivals;
+pub use room::{Account, ByteLimits};
+use room::{Lack, OVERHEAD_BYTES, Room};
 use white_city_wire::{
     Hash, IdentityKey, Refusal, SessionId, SignedEntry, SignedTx, VerifiedTx, entry::Entry,
     keys::Signature, tx::Action,
@@ -70,6 +73,7 @@ pub enum Source {
 struct Held {
     digest: Hash,
     tx: Arc<VerifiedTx>,
+    account: Account,
     /// Height of the last commit before it was seen.
     seen: u64,
     is_in_mempool: bool,
@@ -82,6 +86,7 @@ pub struct Pending {
     /// How many of the held ones open a session.
     opens: u32,
     held: BTreeMap<Place, Held>,
+    room: Room,
     /// How many of them the engine has, too.
     in_mempool: usize,
     arrivals: Arrivals,
@@ -98,12 +103,13 @@ const FOUND_MAX: usize = 1_024;
 pub const FORGET_BLOCKS: u64 = 3;
 
 impl Pending {
-    pub fn new(per_identity: u32, total: u32) -> Self {
+    pub fn new(per_identity: u32, total: u32, bytes: ByteLimits) -> Self {
         Self {
             per_identity,
             total,
             opens: 0,
             held: BTreeMap::new(),
+            room: Room::new(bytes),
             in_mempool: 0,
             arrivals: Arrivals::default(),
             identities: BTreeMap::new(),
@@ -112,10 +118,12 @@ impl Pending {
     }
 
     /// Takes a transaction that the state would take, `now`; taking the very same again is fine. One digest can be signed in many
-    /// ways: only the first of them is taken, or one signer could fill the mempool with copies.
+    /// ways: only the first of them is taken, or one signer could fill the mempool with copies. Where bytes are used up that sessions
+    /// share, the one that has the most makes room.
     pub fn take(
         &mut self,
         tx: &Arc<VerifiedTx>,
+        account: Account,
         source: Source,
         height: u64,
         now: Instant,
@@ -138,6 +146,8 @@ impl Pending {
         }
         let counted = Counted::of(&place);
         self.check_room(&counted, tx.signer())?;
+        self.make_room(&account, counted_bytes(tx))?;
+        self.room.add(&account, counted_bytes(tx));
         if counted != Counted::Evidence {
             *self.identities.entry(*tx.signer().as_bytes()).or_default() += 1;
         }
@@ -149,6 +159,7 @@ impl Pending {
         let held = Held {
             digest,
             tx: Arc::clone(tx),
+            account,
             seen: height,
             is_in_mempool,
         };
@@ -187,6 +198,34 @@ impl Pending {
         }
     }
 
+    /// Finds room for so many bytes. The session that has the most gives entries up as long as it has more than the one that needs
+    /// room: so whoever fills it all leaves the others an equal part.
+    fn make_room(&mut self, account: &Account, bytes: u64) -> Result<(), Refusal> {
+        loop {
+            let (is_strangers, refusal) = match self.room.check(account, bytes) {
+                Ok(()) => return Ok(()),
+                Err(Lack::Own(refusal)) => return Err(refusal),
+                Err(Lack::Shared {
+                    is_strangers,
+                    refusal,
+                }) => (is_strangers, refusal),
+            };
+            let fattest = self.room.fattest(account, bytes, is_strangers);
+            let given_up = fattest.and_then(|session| self.last_entry(session));
+            let Some(given_up) = given_up else {
+                return Err(refusal);
+            };
+            self.release(&given_up);
+        }
+    }
+
+    /// The last entry that a session has pending, in the order of its rounds and parties.
+    fn last_entry(&self, session: SessionId) -> Option<Arc<VerifiedTx>> {
+        let slots = Place::Slot(session, 0, 0)..=Place::Slot(session, u32::MAX, u16::MAX);
+        let (_, held) = self.held.range(slots).next_back()?;
+        Some(Arc::clone(&held.tx))
+    }
+
     /// Lets go of what a block has settled. Another entry for the same slot is evidence: its author may have handed one to this
     /// replica and another one to the next.
     pub fn settle(&mut self, committed: &VerifiedTx) {
@@ -207,7 +246,8 @@ impl Pending {
         let held = self.held.get(&place);
         if let Some(held) = held.filter(|held| held.digest == digest) {
             let counted = Counted::of(&place);
-            let is_in_mempool = held.is_in_mempool;
+            let (is_in_mempool, account) = (held.is_in_mempool, held.account);
+            self.room.remove(&account, counted_bytes(&held.tx));
             self.in_mempool = self.in_mempool.saturating_sub(is_in_mempool.into());
             self.held.remove(&place);
             self.arrivals.forget(place.round());
@@ -289,6 +329,11 @@ impl Pending {
             }
         }
     }
+}
+
+/// What a transaction counts against the bytes that may be pending.
+fn counted_bytes(tx: &VerifiedTx) -> u64 {
+    u64::from(tx.bytes()).saturating_add(OVERHEAD_BYTES)
 }
 
 fn place(tx: &VerifiedTx) -> (Place, Hash) {

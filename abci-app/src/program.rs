@@ -19,7 +19,7 @@ use crate::{
     Config, Halt, Replica, Store,
     abci::Server,
     config::{Listen, LogFormat},
-    direct::{CONNECTIONS_MAX, DirectPort},
+    direct::DirectPort,
     halt::Stop,
 };
 
@@ -117,7 +117,7 @@ fn bind_direct_port(config: &Config) -> Result<Option<DirectPort>, String> {
     let address = &config.direct_address;
     let wanted = Some(address).filter(|address| !address.is_empty());
     let bound = wanted
-        .map(|address| DirectPort::bind(address, CONNECTIONS_MAX))
+        .map(|address| DirectPort::bind(address, config.direct_limits()))
         .transpose();
     bound.map_err(|error| format!("direct_address {address}: {error}"))
 }

@@ -28,6 +28,9 @@ pub use records::{StoredEntry, leavers};
 
 use crate::genesis::StoredGenesis;
 
+/// Memory for pages of the file that were read or written lately, bytes; the library's own default is 1 GiB.
+const CACHE_BYTES: usize = 128 << 20;
+
 /// Version of the layout. A file of another one is refused.
 const STORE_VERSION: u32 = 3;
 
@@ -112,7 +115,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`], also when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Database::create(path)?)
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        Self::prepare(builder.create(path)?)
     }
 
     /// A store in memory, for a board that doesn't outlive its process.

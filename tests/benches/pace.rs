@@ -4,7 +4,8 @@
 //! process that sends nothing and keeps one core busy.
 //!
 //! `cargo bench -p white-city-tests --bench pace` runs sessions of four parties on four replicas, in turn undisturbed and
-//! beside one attacker, for each kind of flood; it prints the medians, their ratio, and the replicas' peak memory.
+//! beside one attacker, for each kind of flood and each attack on the direct ports (`--kind`, `--direct`); it prints the medians,
+//! their ratio, and the replicas' peak memory.
 
 #[path = "board/warm_up.rs"]
 mod warm_up;
@@ -20,7 +21,7 @@ use std::{
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use white_city_tests::adversary::Flood;
+use white_city_tests::adversary::{DirectFlood, Flood};
 
 use crate::{
     warm_up::warm_up,
@@ -33,6 +34,15 @@ struct Args {
     /// Which floods; may be given several times. Each by itself, and then all at once, unless given.
     #[arg(long, value_enum)]
     kind: Vec<Flood>,
+    /// Which attacks on the direct ports; may be given several times. Each by itself, unless a flood or an attack is given.
+    #[arg(long, value_enum)]
+    direct: Vec<DirectFlood>,
+    /// From how many addresses direct ports are attacked.
+    #[arg(long, default_value_t = 16)]
+    addresses: u8,
+    /// How many connections such an attacker has at once; 5 000 silent ones, 300 that read nothing and 64 others unless given.
+    #[arg(long)]
+    direct_connections: Option<u16>,
     /// How many pairs of sessions, one undisturbed and one beside the attacker, for each flood.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
@@ -66,15 +76,9 @@ async fn main() {
     let Some(world) = world(setup).await else {
         return;
     };
-    let floods: Vec<Vec<Flood>> = if args.kind.is_empty() {
-        let each = Flood::ALL.into_iter().map(|kind| vec![kind]);
-        each.chain([Flood::ALL.to_vec()]).collect()
-    } else {
-        args.kind.iter().map(|kind| vec![*kind]).collect()
-    };
     warm_up(&world).await;
-    for flood in [vec![]].into_iter().chain(floods) {
-        let report = measure(&world, &args, &flood).await;
+    for attack in attacks(&args) {
+        let report = measure(&world, &args, &attack).await;
         println!(
             "{}",
             if args.json {
@@ -88,13 +92,46 @@ async fn main() {
     world.stop().await;
 }
 
-/// Pairs of sessions, one undisturbed and one beside the flood.
-async fn measure(world: &World, args: &Args, flood: &[Flood]) -> Value {
+/// What a session runs beside.
+enum Attack {
+    BusyCore,
+    Flood(Vec<Flood>),
+    Direct(DirectFlood),
+}
+
+impl Attack {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::BusyCore => "one busy core",
+            Self::Direct(kind) => kind.name(),
+            Self::Flood(kinds) => match kinds.as_slice() {
+                [one] => one.name(),
+                _ => "all",
+            },
+        }
+    }
+}
+
+fn attacks(args: &Args) -> Vec<Attack> {
+    let is_all = args.kind.is_empty() && args.direct.is_empty();
+    let (kinds, direct) = match is_all {
+        true => (Flood::ALL.to_vec(), DirectFlood::ALL.to_vec()),
+        false => (args.kind.clone(), args.direct.clone()),
+    };
+    let floods = kinds.into_iter().map(|kind| Attack::Flood(vec![kind]));
+    let together = is_all.then(|| Attack::Flood(Flood::ALL.to_vec()));
+    let direct = direct.into_iter().map(Attack::Direct);
+    let attacks = floods.chain(together).chain(direct);
+    [Attack::BusyCore].into_iter().chain(attacks).collect()
+}
+
+/// Pairs of sessions, one undisturbed and one beside the attack.
+async fn measure(world: &World, args: &Args, attack: &Attack) -> Value {
     let keys = keys(4);
     let (mut quiet, mut attacked, mut sent) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..args.pairs {
         quiet.push(session(world, &keys, args, None).await.0);
-        let (pace, report) = session(world, &keys, args, Some(flood)).await;
+        let (pace, report) = session(world, &keys, args, Some(attack)).await;
         attacked.push(pace);
         sent.push(report);
     }
@@ -102,13 +139,8 @@ async fn measure(world: &World, args: &Args, flood: &[Flood]) -> Value {
     let peaks: Vec<u64> = (0..world.net.replicas())
         .map(|k| peak_kb(world, k))
         .collect();
-    let name = match flood {
-        [] => "one busy core",
-        [one] => one.name(),
-        _ => "all",
-    };
     json!({
-        "flood": name,
+        "flood": attack.name(),
         "rounds_a_second": { "undisturbed": quiet, "attacked": attacked },
         "ratio": attacked / quiet,
         "peak_kb": peaks,
@@ -116,12 +148,12 @@ async fn measure(world: &World, args: &Args, flood: &[Flood]) -> Value {
     })
 }
 
-/// Rounds a second of one session, beside a flood of it if there is one; and what the attacker says.
+/// Rounds a second of one session, beside an attack if there is one; and what the attacker says.
 async fn session(
     world: &World,
     keys: &[Key],
     args: &Args,
-    flood: Option<&[Flood]>,
+    attack: Option<&Attack>,
 ) -> (f64, Value) {
     let id = world
         .open(keys, |spec| spec.max_rounds(args.rounds + 1))
@@ -138,7 +170,7 @@ async fn session(
         });
     }
     let sessions = joining.join_all().await;
-    let attacker = flood.map(|flood| Attacker::start(world, args, flood, &id.to_string()));
+    let attacker = attack.map(|attack| Attacker::start(world, args, attack, &id.to_string()));
     let began = Instant::now();
     let mut running = JoinSet::new();
     for mut session in sessions {
@@ -169,28 +201,43 @@ struct Attacker {
 
 impl Attacker {
     /// Returns when it has begun to send.
-    fn start(world: &World, args: &Args, flood: &[Flood], session: &str) -> Self {
-        if flood.is_empty() {
-            let mut command = Command::new("sh");
-            let process = command.args(["-c", "while :; do :; done"]).spawn().unwrap();
-            return Self {
-                process,
-                sends: false,
-            };
-        }
+    fn start(world: &World, args: &Args, attack: &Attack, session: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_white-city-hostile"));
+        match attack {
+            Attack::BusyCore => {
+                let mut command = Command::new("sh");
+                let process = command.args(["-c", "while :; do :; done"]).spawn().unwrap();
+                return Self {
+                    process,
+                    sends: false,
+                };
+            }
+            Attack::Flood(kinds) => {
+                command.arg("spam");
+                command.arg(format!("--connections={}", args.connections));
+                for kind in kinds {
+                    command.args(["--kind", kind.name()]);
+                }
+            }
+            Attack::Direct(kind) => {
+                let connections = args.direct_connections.unwrap_or(match kind {
+                    DirectFlood::Silent => 5_000,
+                    DirectFlood::Unread => 300,
+                    DirectFlood::BadSignatures | DirectFlood::LargePosts => 64,
+                });
+                command.args(["direct", "--kind", kind.name()]);
+                command.arg(format!("--connections={connections}"));
+                command.arg(format!("--addresses={}", args.addresses));
+            }
+        }
         command
-            .args(["spam", "--json", "--session", session])
+            .args(["--json", "--session", session])
             // It ends with the session; or by itself, should this program be ended before.
             .arg(format!("--seconds={}", PATIENCE.as_secs()))
             .arg("--network")
             .arg(world.net.network_file())
-            .arg(format!("--connections={}", args.connections))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for kind in flood {
-            command.args(["--kind", kind.name()]);
-        }
         for replica in &args.replica {
             command.arg(format!("--replica={replica}"));
         }

@@ -9,7 +9,10 @@ use std::{
 use prost::Message as _;
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::{RequestFinalizeBlock, RequestQuery, ResponseQuery};
-use white_city_replica::{Config, direct::DirectPort};
+use white_city_replica::{
+    Config,
+    direct::{DirectPort, Limits},
+};
 use white_city_tests::party::Party;
 use white_city_wire::{
     Refusal,
@@ -20,7 +23,7 @@ use white_city_wire::{
 
 use crate::chain::{Chain, naive};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Served {
@@ -33,8 +36,17 @@ fn served() -> Served {
     serve(Chain::new(&naive()), CONNECTIONS)
 }
 
-fn serve(chain: Chain, connections: usize) -> Served {
-    let port = DirectPort::bind("127.0.0.1:0", connections).unwrap();
+fn serve(chain: Chain, connections: u32) -> Served {
+    let limits = Limits {
+        connections,
+        connections_per_address: connections,
+        ..Config::default().direct_limits()
+    };
+    serve_within(chain, limits)
+}
+
+fn serve_within(chain: Chain, limits: Limits) -> Served {
+    let port = DirectPort::bind("127.0.0.1:0", limits).unwrap();
     let address = port.address();
     chain.replica.announce_direct_port(address.port());
     port.serve(&chain.replica, chain.replica.halt()).unwrap();
@@ -43,6 +55,21 @@ fn serve(chain: Chain, connections: usize) -> Served {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Connects from another of this machine's addresses.
+fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().build().unwrap();
+    let connecting = async move {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    };
+    let stream = runtime.block_on(connecting);
+    stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
@@ -380,4 +407,109 @@ fn requests_that_are_being_read_take_a_bounded_memory() {
     while ask() != Some(200) {
         assert!(std::time::Instant::now() < until);
     }
+}
+
+#[test]
+fn nobody_is_shut_out_by_connections_that_say_nothing_from_however_many_addresses() {
+    for addresses in [1, 3] {
+        let served = served();
+        let mut silent: Vec<TcpStream> = Vec::new();
+        let mut come_again = || {
+            for last in 2..2 + addresses {
+                silent.extend((0..CONNECTIONS).map(|_| connect_from(last, served.address)));
+            }
+        };
+        come_again();
+        let part = CONNECTIONS / (u32::from(addresses) + 1);
+        let mut mine = Vec::new();
+        for _ in 0..part {
+            let mut stream = connect(served.address);
+            let answer = exchange(&mut stream, "POST /v1", &params());
+            assert_eq!(answer.unwrap().0, 200, "beside {addresses}");
+            mine.push(stream);
+        }
+        come_again();
+        for stream in &mut mine {
+            assert_eq!(exchange(stream, "POST /v1", &params()).unwrap().0, 200);
+        }
+    }
+}
+
+#[test]
+fn one_address_has_a_limited_number_of_connections_and_of_requests() {
+    let limits = Limits {
+        connections: CONNECTIONS,
+        connections_per_address: 3,
+        requests_per_second: 4,
+        ..Config::default().direct_limits()
+    };
+    let served = serve_within(Chain::new(&naive()), limits);
+    let mut streams: Vec<TcpStream> = (0..4).map(|_| connect_from(2, served.address)).collect();
+    let ask =
+        |stream: &mut TcpStream| exchange(stream, "POST /v1", &params()).map(|(status, _)| status);
+    assert_eq!(ask(&mut streams[3]), None, "one too many");
+    // Two seconds' worth, and what comes while it is counted.
+    let asked = (0..200).map(|k| ask(&mut streams[k % 3]));
+    let answered = asked.take_while(|status| *status == Some(200)).count();
+    assert!((8..20).contains(&answered), "{answered}");
+    drop(streams);
+    assert_eq!(ask(&mut connect_from(3, served.address)), Some(200));
+    let until = std::time::Instant::now() + PATIENCE;
+    while ask(&mut connect_from(2, served.address)) != Some(200) {
+        assert!(std::time::Instant::now() < until, "it may ask again");
+    }
+}
+
+#[test]
+fn whoever_hands_over_bad_transactions_waits_and_costs_no_more_signatures() {
+    let limits = Limits {
+        bad_per_second: 1,
+        ..Config::default().direct_limits()
+    };
+    let mut served = serve_within(Chain::new(&waiting()), limits);
+    let parties = Party::several(3);
+    let session = served.chain.running(&parties);
+    let before = served.chain.replica.work().signatures;
+    // Each is another one, signed by another party than it says.
+    let mut forged = (0_u32..).map(|number| {
+        let words = number.to_be_bytes();
+        let action = served.chain.post_action(&parties, session, 0, &words);
+        served.chain.tx(&parties[1], action)
+    });
+    let hand = |from: u8, txs: Vec<Vec<u8>>| {
+        let body = pb::Handing { txs }.encode_to_vec();
+        let mut stream = connect_from(from, served.address);
+        let (status, body) = exchange(&mut stream, "POST /v1/txs", &body).unwrap();
+        let handed = pb::Handed::decode(&body[..]).unwrap_or_default();
+        let codes: Vec<u32> = handed.txs.iter().map(|tx| tx.code).collect();
+        (status, codes)
+    };
+    let (status, codes) = hand(2, forged.by_ref().take(HANDING_TXS_MAX).collect());
+    assert_eq!(status, 200);
+    let looked_at = codes.iter().take_while(|code| **code == 34).count();
+    assert!((17..20).contains(&looked_at), "{codes:?}");
+    assert!(codes[looked_at..].iter().all(|code| *code == 134));
+    let checked = served.chain.replica.work().signatures - before;
+    assert_eq!(checked, u64::try_from(looked_at).unwrap());
+    // Nobody else waits for it,
+    let good = served.chain.post(&parties, session, 1, b"word");
+    let began = std::time::Instant::now();
+    assert_eq!(hand(1, vec![good.clone()]), (200, vec![0]));
+    let (status, _) =
+        exchange(&mut connect_from(2, served.address), "POST /v1", &params()).unwrap();
+    assert_eq!(status, 200, "questions are answered");
+    // and it is taken from again when it has waited.
+    let from_there = hand(2, vec![good]);
+    assert_eq!(from_there, (200, vec![0]));
+    let waited = began.elapsed();
+    for _ in 0..4 {
+        hand(2, forged.by_ref().take(HANDING_TXS_MAX).collect());
+    }
+    let checked = served.chain.replica.work().signatures - before;
+    let seconds = began.elapsed().as_secs() + 1;
+    let most = 17 + 2 + 2 * seconds;
+    assert!(
+        checked <= most,
+        "{checked} in {seconds} s, after {waited:?}"
+    );
 }

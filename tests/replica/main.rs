@@ -7,6 +7,7 @@ mod early;
 mod mempool;
 mod proposals;
 mod restart;
+mod room;
 mod socket;
 mod waiting;
 mod work;

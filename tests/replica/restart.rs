@@ -1,10 +1,11 @@
 //! Whatever happened, a store that is opened again gives the state that was stored, and a block that can't be right
 //! stops the replica.
 
-use prost::bytes::Bytes;
-use white_city_replica::app::Fatal;
+use prost::{Message as _, bytes::Bytes};
+use redb::{Database, ReadableTable as _, TableDefinition};
+use white_city_replica::{Store, app::Fatal, store::StoreError};
 use white_city_tests::{party::Party, rng::Rng, simulator::World};
-use white_city_wire::{Hash, Network, board::Status, seal::Seal};
+use white_city_wire::{Hash, Network, board::Status, pb, seal::Seal, tx::UncheckedTx};
 
 use crate::chain::{Chain, naive, proposed, replica};
 
@@ -154,4 +155,78 @@ fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_ch
     }
     assert_eq!(chain.replica.committed().unwrap().tip, before);
     chain.decide(good).unwrap();
+}
+
+/// A store with a session of three parties, and that session's id.
+fn store_of_one(path: &std::path::Path) -> (Vec<Party>, Vec<u8>) {
+    let params = white_city_tests::network::params(&[]);
+    let mut chain = Chain::on(&naive(), params, Store::open(path).unwrap());
+    let parties = Party::several(3);
+    let session = chain.running(&parties);
+    (parties, session.0.to_vec())
+}
+
+/// Puts other bytes of the same length into the place of some in the first record of a table.
+fn replace(path: &std::path::Path, table: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let table = TableDefinition::<u32, &[u8]>::new(table);
+    let write = Database::open(path).unwrap().begin_write().unwrap();
+    let mut record = write.open_table(table).unwrap();
+    let mut bytes = record.get(0).unwrap().unwrap().value().to_vec();
+    let place = bytes.windows(from.len()).position(|part| part == from);
+    bytes[place.unwrap()..][..to.len()].copy_from_slice(to);
+    record.insert(0, bytes.as_slice()).unwrap();
+    drop(record);
+    write.commit().unwrap();
+    bytes
+}
+
+fn loaded(path: &std::path::Path) -> Result<bool, StoreError> {
+    Ok(Store::open(path).unwrap().load()?.is_some())
+}
+
+#[test]
+fn a_store_whose_spec_is_another_one_than_was_opened_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.redb");
+    let (parties, _) = store_of_one(&path);
+    assert!(loaded(&path).unwrap());
+    let [old, new] = [*parties[2].key(), *Party::new(9).key()].map(|key| *key.as_bytes());
+    replace(&path, "opens", &old, &new);
+    assert!(matches!(loaded(&path), Err(StoreError::Damaged("a spec"))));
+    replace(&path, "opens", &new, &old);
+    assert!(loaded(&path).unwrap());
+}
+
+#[test]
+fn what_the_root_commits_to_is_compared_with_it_and_no_key_is_checked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.redb");
+    let (parties, id) = store_of_one(&path);
+    // A key that no check takes: y = 1. The session's id, and the root, follow.
+    let mut bad = [0; 32];
+    bad[0] = 1;
+    let open = replace(&path, "opens", parties[2].key().as_bytes(), &bad);
+    assert!(matches!(loaded(&path), Err(StoreError::Damaged("a spec"))));
+    let network = white_city_tests::network::network(1, white_city_tests::network::params(&[]));
+    let opened = UncheckedTx::decode(
+        &pb::Tx {
+            version: 1,
+            body: Some(pb::tx::Body::Open(pb::Open::decode(&open[..]).unwrap())),
+        }
+        .encode_to_vec(),
+    );
+    let other_id = opened.unwrap().opening().unwrap().session_id(&network.id);
+    replace(&path, "sessions", &id, &other_id.0);
+    let Err(StoreError::Root { loaded: root, .. }) = loaded(&path) else {
+        panic!("another root")
+    };
+    let table = TableDefinition::<&str, &[u8]>::new("meta");
+    let write = Database::open(&path).unwrap().begin_write().unwrap();
+    let mut meta = write.open_table(table).unwrap();
+    let seal = Seal::decode(meta.get("seal").unwrap().unwrap().value()).unwrap();
+    let seal = Seal { root, ..seal }.encode();
+    meta.insert("seal", seal.as_slice()).unwrap();
+    drop(meta);
+    write.commit().unwrap();
+    assert!(loaded(&path).unwrap());
 }

@@ -9,7 +9,8 @@ use white_city_wire::{
 
 use super::{Committed, Replica};
 use crate::{
-    pending::{Source, signed_entry},
+    parked,
+    pending::{Account, Source, signed_entry},
     verified::check_opener,
 };
 
@@ -35,36 +36,40 @@ impl Replica {
         let verified = &self.shared.verified;
         let tx = verified.verify_decoded(&block, network, verified.decode(bytes)?, admit)?;
         if let Err(refusal) = block.check(&tx) {
-            match refusal {
-                Refusal::SlotTaken { .. } => self.note_second_entry(&committed, &tx),
-                Refusal::RoundNotOpen { round, open } if round == open.saturating_add(1) => {
-                    self.park(&committed, &tx);
+            let refusal = match refusal {
+                Refusal::SlotTaken { .. } => {
+                    self.note_second_entry(&committed, &tx);
+                    refusal
                 }
-                _ => {}
-            }
+                Refusal::RoundNotOpen { round, open } if round == open.saturating_add(1) => {
+                    self.park(&committed, &tx).err().unwrap_or(refusal)
+                }
+                _ => refusal,
+            };
             self.pending().release(&tx);
             return Err(refusal);
         }
-        let taken = self
-            .pending()
-            .take(&tx, source, committed.tip.height, Instant::now());
+        let account = Account::of(&committed.state, &tx)?;
+        let (height, now) = (committed.tip.height, Instant::now());
+        let taken = self.pending().take(&tx, account, source, height, now);
         taken.inspect(|()| self.tell_proposal(&committed, &tx))
     }
 
-    /// Keeps a member's entry for the round that opens next.
-    fn park(&self, committed: &Committed, tx: &Arc<VerifiedTx>) {
+    /// Keeps a member's entry for the round that opens next, if its session will take one as large.
+    fn park(&self, committed: &Committed, tx: &Arc<VerifiedTx>) -> Result<(), Refusal> {
         let Some((session, _, index)) = signed_entry(tx).map(|signed| signed.entry.slot()) else {
-            return;
+            return Ok(());
         };
-        let session = committed.state.session(&session).ok();
-        let body = session.and_then(|session| session.body().ok());
-        if body.is_none_or(|body| !body.members.contains(index) || body.has_left(index)) {
-            return;
+        let body = committed.state.session(&session)?.body()?;
+        if !body.members.contains(index) || body.has_left(index) {
+            return Ok(());
         }
+        parked::check_sizes(body, tx)?;
         let first = self.parked().park(tx, committed.tip.height);
         if let Some(first) = first.and_then(|first| signed_entry(&first)) {
             self.pending().note_equivocation(Some(first), tx);
         }
+        Ok(())
     }
 
     /// Whether an opening deserves that its roster's keys are checked, a thousand of which take 50 ms: everything that costs less is

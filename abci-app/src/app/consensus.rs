@@ -19,7 +19,7 @@ use crate::{
     execution::{self, DecodedBlock, Executed, InvalidBlock, Load},
     fault::Step,
     pace::Pace,
-    pending::{Pending, Source},
+    pending::{Account, Pending, Source},
     store::{StoreError, Tip},
 };
 
@@ -314,7 +314,9 @@ impl Replica {
             for tx in parked.take_opened(session.id(), session.leaf.open_round) {
                 let taken = block.check(&tx);
                 let now = Instant::now();
-                let taken = taken.and_then(|()| pending.take(&tx, Source::Client, height, now));
+                let account = taken.and_then(|()| Account::of(&committed.state, &tx));
+                let taken = account
+                    .and_then(|account| pending.take(&tx, account, Source::Client, height, now));
                 if let Err(refusal) = taken {
                     tracing::debug!(%refusal, "an early entry is dropped");
                 }

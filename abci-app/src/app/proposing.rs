@@ -78,7 +78,10 @@ impl Replica {
         let network = &committed.state.network().id;
         let verified = |bytes: Bytes| {
             let tx = self.shared.verified.verify(next, network, &bytes).ok()?;
-            Some(Offered { bytes, tx })
+            Some(Offered {
+                bytes: Some(bytes),
+                tx,
+            })
         };
         let pending = self.pending();
         let found = pending.found();

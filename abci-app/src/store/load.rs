@@ -1,4 +1,4 @@
-//! From the store back to a state.
+//! From the store back to a state. What consensus has accepted isn't checked again, but compared with what the root commits to.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use prost::Message;
 use redb::ReadableTable;
 use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
 use white_city_wire::{
-    Bitmap, Hash, IdentityKey, SignedTx, Spec,
+    Bitmap, Hash, IdentityKey, NetworkId, SignedTx, Spec,
     board::{Culprit, OpenerLeaf, SessionLeaf, Terminal},
     dispute::Verdict,
     entry::Entry,
@@ -14,7 +14,7 @@ use white_city_wire::{
     pb,
     read::split_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, entry_from_pb, join_from_pb, open_from_pb},
+    tx::{Action, entry_from_pb, join_from_pb, open_from_accepted_pb},
 };
 
 use super::{
@@ -53,7 +53,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
         Arc::clone(&network),
         paused_ms,
         openers(snapshot)?,
-        sessions(snapshot)?,
+        sessions(snapshot, &network.id)?,
     );
     let loaded = state.root();
     if loaded != tip.seal.root {
@@ -85,7 +85,8 @@ fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
             let (_, bytes) = row?;
             let record = OpenerRecord::decode(bytes.value()).map_err(|_| damaged())?;
             Ok(OpenerLeaf {
-                key: IdentityKey::from_bytes(&record.key).map_err(|_| damaged())?,
+                // The root is over it.
+                key: IdentityKey::from_accepted(&record.key).map_err(|_| damaged())?,
                 max_live: record.max_live,
                 max_bytes: record.max_bytes,
                 live: record.live,
@@ -95,7 +96,7 @@ fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
         .collect()
 }
 
-fn sessions(snapshot: &Snapshot) -> Result<Vec<Session>, StoreError> {
+fn sessions(snapshot: &Snapshot, network: &NetworkId) -> Result<Vec<Session>, StoreError> {
     let sessions = snapshot.read.open_table(SESSIONS)?;
     let opens = snapshot.read.open_table(OPENS)?;
     sessions
@@ -105,18 +106,23 @@ fn sessions(snapshot: &Snapshot) -> Result<Vec<Session>, StoreError> {
             let number = number.value();
             let record = SessionRecord::decode(bytes.value())
                 .map_err(|_| StoreError::Damaged("a session"))?;
+            let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
+            let leaf = leaf
+                .and_then(Result::ok)
+                .ok_or(StoreError::Damaged("a session"))?;
             let spec = match opens.get(number)? {
-                Some(open) => Some(spec(open.value())?),
+                Some(open) => Some(spec(open.value(), network, &leaf)?),
                 None => None,
             };
-            session(snapshot, number, &record, spec)
+            session(snapshot, number, &record, leaf, spec)
         })
         .collect()
 }
 
-fn spec(open: &[u8]) -> Result<Arc<Spec>, StoreError> {
+fn spec(open: &[u8], network: &NetworkId, leaf: &SessionLeaf) -> Result<Arc<Spec>, StoreError> {
     let open = pb::Open::decode(open).map_err(|_| StoreError::Damaged("a spec"))?;
-    let (open, _) = open_from_pb(open).map_err(|_| StoreError::Damaged("a spec"))?;
+    let opened = open_from_accepted_pb(open, network, &leaf.session);
+    let (open, _) = opened.map_err(|_| StoreError::Damaged("a spec"))?;
     Ok(Arc::new(open.spec))
 }
 
@@ -124,13 +130,12 @@ fn session(
     snapshot: &Snapshot,
     number: u32,
     record: &SessionRecord,
+    leaf: SessionLeaf,
     spec: Option<Arc<Spec>>,
 ) -> Result<Session, StoreError> {
     let damaged = || StoreError::Damaged("a session");
     let terminal = record.terminal.as_ref().map(Terminal::try_from);
     let terminal = terminal.transpose().map_err(|_| damaged())?;
-    let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
-    let leaf = leaf.ok_or_else(damaged)?.map_err(|_| damaged())?;
     if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
         return Err(damaged());
     }

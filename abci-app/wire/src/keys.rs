@@ -38,6 +38,15 @@ impl IdentityKey {
         Ok(key)
     }
 
+    /// 32 bytes that were checked when the board took them, and that the board's root commits to: only for what is read back from
+    /// there and compared with it. The checks cost as much as a signature's.
+    ///
+    /// # Errors
+    /// [`BadKey::NotAPoint`] when they aren't 32.
+    pub fn from_accepted(bytes: &[u8]) -> Result<Self, BadKey> {
+        Self::from_unchecked(bytes)
+    }
+
     /// 32 bytes of which [`IdentityKey::check`] hasn't said yet that they are a key.
     pub(crate) fn from_unchecked(bytes: &[u8]) -> Result<Self, BadKey> {
         bytes.try_into().map(Self).map_err(|_| BadKey::NotAPoint)

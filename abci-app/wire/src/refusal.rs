@@ -280,6 +280,21 @@ pub enum Refusal {
     /// This replica's proposals don't wait, and have only what its engine offers.
     #[error("this replica takes transactions from its engine only")]
     EngineOnly,
+    /// This replica has no room for so many bytes more, of this identity, session or opener, or of everybody.
+    #[error("{needed} bytes more, {pending} bytes of {of} are pending here, at most {max}")]
+    PendingBytes {
+        /// Whose.
+        of: &'static str,
+        /// Pending now, bytes.
+        pending: u64,
+        /// What this one counts, bytes.
+        needed: u64,
+        /// The limit, bytes, included.
+        max: u64,
+    },
+    /// Too many bad transactions came from the sender's address: this one wasn't looked at.
+    #[error("too many bad transactions came from this address: it has to wait")]
+    TooManyBad,
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -349,6 +364,8 @@ impl Refusal {
             Self::NotReady => 130,
             Self::OpeningsBusy { .. } => 131,
             Self::EngineOnly => 132,
+            Self::PendingBytes { .. } => 133,
+            Self::TooManyBad => 134,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
@@ -373,7 +390,7 @@ impl Refusal {
     pub const fn is_transient(code: u32) -> bool {
         matches!(
             code,
-            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=132 | 147
+            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=134 | 147
         )
     }
 }

@@ -5,7 +5,10 @@ mod codec;
 
 use alloc::vec::Vec;
 
-pub use codec::{entry_from_pb, entry_to_pb, join_from_pb, join_to_pb, open_from_pb, open_to_pb};
+pub use codec::{
+    entry_from_pb, entry_to_pb, join_from_pb, join_to_pb, open_from_accepted_pb, open_from_pb,
+    open_to_pb,
+};
 
 use crate::{
     dispute::{Complain, Reveal},

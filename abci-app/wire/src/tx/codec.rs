@@ -6,7 +6,7 @@ mod opening;
 use alloc::vec::Vec;
 
 pub(super) use opening::check_roster;
-pub use opening::{open_from_pb, open_to_pb};
+pub use opening::{open_from_accepted_pb, open_from_pb, open_to_pb};
 use prost::Message;
 
 use super::{Action, Join, Leave, Post};

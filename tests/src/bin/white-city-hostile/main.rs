@@ -1,6 +1,7 @@
 //! `white-city-hostile`: the parts of an adversary, each to be set on a running network by hand or by a test.
 
 mod application;
+mod direct;
 mod signer;
 mod spam;
 
@@ -46,6 +47,10 @@ enum Command {
     /// It ends after --seconds, or on Ctrl-C, and says how many transactions of each kind it sent, and what came back: a
     /// refusal's number, 0 for taken, or why there was no answer.
     Spam(spam::Args),
+    /// Attacks on the replicas' direct ports, from this machine's addresses 127.0.0.2 and on.
+    ///
+    /// It ends after --seconds, or on Ctrl-C, and says what came of it.
+    Direct(direct::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         }
         Command::Signer(args) => signer::run(&args),
         Command::Spam(args) => spam::run(&args),
+        Command::Direct(args) => direct::run(&args),
     }
 }
 

@@ -1,8 +1,8 @@
 //! An attacker who only sends, as much as it can.
 
 mod ammunition;
-mod report;
-mod target;
+pub mod report;
+pub mod target;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -88,7 +88,7 @@ async fn attack(args: &Args) -> Result<Report, String> {
             while until.is_none_or(|until| Instant::now() < until) {
                 for kind in &kinds {
                     let tx = ammunition.next(*kind, shot);
-                    report.count(*kind, &rpc.send(&tx).await);
+                    report.count(kind.name(), &rpc.send(&tx).await);
                     shot = shot.wrapping_add(1_000);
                 }
             }

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 
 use super::{hash, identity, session, signature, u16_field};
 use crate::{
+    hash::{NetworkId, SessionId},
     keys::{BadKey, IdentityKey, Signature},
     limits::ROSTER_PARTIES_MAX,
     pb,
@@ -22,6 +23,28 @@ pub fn open_from_pb(open: pb::Open) -> Result<(Open, Signature), Refusal> {
     Ok((open, signature))
 }
 
+/// Reads what opened a session that the board has: its id commits to it, so the keys, which were checked before it was opened, aren't
+/// checked again, and nothing else than what was opened is taken.
+///
+/// # Errors
+/// Those of [`open_from_pb`] but for bad keys; [`Refusal::Field`] when another session's id follows from it.
+pub fn open_from_accepted_pb(
+    open: pb::Open,
+    network: &NetworkId,
+    id: &SessionId,
+) -> Result<(Open, Signature), Refusal> {
+    let (open, signature) = read(open, |field, bytes| {
+        IdentityKey::from_accepted(bytes).map_err(|reason| Refusal::Key { field, reason })
+    })?;
+    if open.session_id(network) != *id {
+        return Err(Refusal::Field {
+            field: "session",
+            expected: "the id that follows from what opened it",
+        });
+    }
+    Ok((open, signature))
+}
+
 /// Checks each key of a roster.
 pub(crate) fn check_roster(
     spec: &Spec,
@@ -35,11 +58,19 @@ pub(crate) fn check_roster(
 
 /// Everything but the checks of the roster's keys, which cost more than all the rest of a large opening.
 pub(super) fn unchecked(open: pb::Open) -> Result<(Open, Signature), Refusal> {
+    read(open, identity)
+}
+
+/// Everything, with another way to read the opener's key.
+fn read(
+    open: pb::Open,
+    opener: impl FnOnce(&'static str, &[u8]) -> Result<IdentityKey, Refusal>,
+) -> Result<(Open, Signature), Refusal> {
     let spec = spec_from_pb(open.spec.ok_or(Refusal::Malformed("no spec"))?)?;
     Ok((
         Open {
             spec,
-            opener: identity("opener", &open.opener)?,
+            opener: opener("opener", &open.opener)?,
             nonce: hash("nonce", &open.nonce)?.0,
             open_by_ms: open.open_by_ms,
         },

@@ -8,7 +8,6 @@ use std::{
 };
 
 use serde_json::json;
-use white_city_tests::adversary::Flood;
 
 /// Counts by kind and by answer, shared by all senders.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ pub struct Report {
 }
 
 /// By kind, then by answer.
-type Counts = BTreeMap<Flood, BTreeMap<String, u64>>;
+type Counts = BTreeMap<&'static str, BTreeMap<String, u64>>;
 
 impl Report {
     /// Nothing has been sent.
@@ -30,7 +29,7 @@ impl Report {
     }
 
     /// Counts an answer.
-    pub fn count(&self, kind: Flood, answer: &str) {
+    pub fn count(&self, kind: &'static str, answer: &str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let answers = counts.entry(kind).or_default();
         *answers.entry(answer.to_owned()).or_default() += 1;
@@ -46,7 +45,7 @@ impl Report {
         let kinds: serde_json::Map<_, _> = self
             .counts()
             .into_iter()
-            .map(|(kind, answers)| (kind.name().to_owned(), json!(answers)))
+            .map(|(kind, answers)| (kind.to_owned(), json!(answers)))
             .collect();
         let seconds = self.began.elapsed().as_secs_f64();
         format!("{}\n", json!({ "seconds": seconds, "sent": kinds }))
@@ -69,8 +68,7 @@ impl Report {
             // Writing to a string can't fail.
             let _ = writeln!(
                 text,
-                "{:<15} {sent:>9} {rate:>8.0}  {}",
-                kind.name(),
+                "{kind:<15} {sent:>9} {rate:>8.0}  {}",
                 answers.join(", ")
             );
         }

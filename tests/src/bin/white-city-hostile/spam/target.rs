@@ -1,10 +1,14 @@
 //! The network that is attacked, as its attacker sees it: through what everybody may ask.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use serde_json::Value;
 use tendermint_rpc::{Client as _, HttpClient, HttpClientUrl, client::CompatMode};
-use white_city_wire::{Hash, NetworkId, SessionId};
+use white_city_wire::{
+    Hash, NetworkId, SessionId,
+    pb::{ParamsQuery, query::Question},
+    read::{DIRECT_PORT_HINT, QUERY_PATH, encode_query},
+};
 
 /// Pause after an answer that nobody expected.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -72,6 +76,24 @@ impl Target {
             session: SessionId(session.0),
             urls,
         })
+    }
+
+    /// Where the direct ports are, of those replicas that have one.
+    pub async fn direct_ports(&self) -> Result<Vec<SocketAddr>, String> {
+        let mut found = Vec::new();
+        for url in &self.urls {
+            let params = encode_query(Question::Params(ParamsQuery {}));
+            let path = Some(QUERY_PATH.to_owned());
+            let answer = connect(url)?.0.abci_query(path, params, None, false).await;
+            let answer = answer.map_err(|error| error.detail().to_string())?;
+            let port = answer.info.strip_prefix(DIRECT_PORT_HINT);
+            let port: Option<u16> = port.and_then(|port| port.parse().ok());
+            found.extend(port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))));
+        }
+        match found.is_empty() {
+            true => Err("no replica has a direct port".into()),
+            false => Ok(found),
+        }
     }
 
     /// An endpoint for the sender of this number: they are spread over all replicas.
