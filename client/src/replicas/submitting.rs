@@ -302,8 +302,7 @@ mod tests {
         let mut direct = Vec::new();
         for at in ports {
             let (requests, port) = serve(HANDING_PATH).await;
-            let hint = format!("direct-port={port}");
-            replicas.all[at].endpoint.note_direct_port(&hint);
+            replicas.all[at].endpoint.know_direct_port(port).await;
             direct.push(requests);
         }
         (Arc::new(replicas), rpc, direct)
