@@ -3,7 +3,7 @@
 mod reply;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -66,6 +66,8 @@ pub enum DirectPort {
     Idle,
     /// That the proxy is one, too, but it refuses everything.
     Refusing,
+    /// That it is at ports of others, at another one each time: see [`Proxy::name_ports_of_others`].
+    Others,
 }
 
 /// By how much which replies come late: to these questions, or to everything that is none, where there is `None`.
@@ -74,6 +76,7 @@ type Late = (Duration, fn(Option<&Question>) -> bool);
 /// What to do, and what was done.
 struct Plan {
     direct_port: DirectPort,
+    others: VecDeque<u16>,
     mutators: Vec<Mutator>,
     percent: u64,
     late: Option<Late>,
@@ -103,6 +106,7 @@ impl Proxy {
             port: address.port(),
             plan: Mutex::new(Plan {
                 direct_port: DirectPort::default(),
+                others: VecDeque::new(),
                 mutators: Vec::new(),
                 percent: 100,
                 late: None,
@@ -153,6 +157,13 @@ impl Proxy {
     /// What it says of a direct port from now on.
     pub fn show_direct_port(&self, direct_port: DirectPort) {
         self.shared.plan().direct_port = direct_port;
+    }
+
+    /// Says from now on that its direct port is one of these, the next one each time.
+    pub fn name_ports_of_others(&self, ports: impl IntoIterator<Item = u16>) {
+        let mut plan = self.shared.plan();
+        plan.direct_port = DirectPort::Others;
+        plan.others = ports.into_iter().collect();
     }
 
     /// Passes everything on as it is.

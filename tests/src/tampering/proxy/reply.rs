@@ -149,11 +149,16 @@ fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
 
 /// A reply that says of the direct port what it should; `None` where it does.
 fn show_direct_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
-    let hint = match shared.plan().direct_port {
+    let mut plan = shared.plan();
+    let hint = match plan.direct_port {
         DirectPort::Replicas => return None,
         DirectPort::Hidden => String::new(),
         DirectPort::Own | DirectPort::Idle | DirectPort::Refusing => {
             format!("{DIRECT_PORT_HINT}{}", shared.port)
+        }
+        DirectPort::Others => {
+            plan.others.rotate_left(1);
+            format!("{DIRECT_PORT_HINT}{}", plan.others.front()?)
         }
     };
     let mut json: Value = serde_json::from_slice(reply).ok()?;
