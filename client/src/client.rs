@@ -21,7 +21,7 @@ use crate::{
         SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
-    replicas::{LIST_MAX, Replicas, Wakeups, follow},
+    replicas::{LIST_MAX, Replicas, Seen, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
 };
@@ -81,7 +81,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     replicas: Arc<Replicas>,
     signer: Option<Arc<dyn Signer>>,
-    follower: Arc<OnceLock<watch::Receiver<crate::replicas::Seen>>>,
+    follower: Arc<OnceLock<watch::Receiver<Seen>>>,
 }
 
 impl Client {
@@ -161,8 +161,9 @@ impl Client {
     /// Wake-ups for one more waiter. The first one starts the following.
     pub(crate) fn wakeups(&self, session: SessionId) -> Wakeups {
         let receiver = self.0.follower.get_or_init(|| {
-            let (sender, receiver) = watch::channel(crate::replicas::Seen::default());
-            tokio::spawn(follow(Arc::downgrade(&self.0.replicas), sender));
+            let replicas = &self.0.replicas;
+            let (sender, receiver) = watch::channel(Seen::new(replicas.witnesses));
+            tokio::spawn(follow(Arc::downgrade(replicas), replicas.witnesses, sender));
             receiver
         });
         Wakeups::new(receiver.clone(), session)
