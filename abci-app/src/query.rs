@@ -14,7 +14,10 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Answer, query::Question},
     proof::{RoundProof, SessionProof},
-    read::{DIRECT_PORT_HINT, PAGE_BYTES, QUERY_PATH, decode_query, join_hashes},
+    read::{
+        DIRECT_PORT_HINT, OPENERS_PAGE, PageRoom, QUERY_PATH, SESSIONS_PAGE, decode_query,
+        join_hashes,
+    },
     tree::short_path,
 };
 
@@ -22,11 +25,6 @@ use crate::{
     app::{Committed, Work},
     store::{Sealed, StoreError, StoredEntry},
 };
-
-/// Most sessions in one page of a list.
-const SESSIONS_PAGE: usize = 100;
-/// Most openers in one page of a list.
-const OPENERS_PAGE: usize = 100;
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
@@ -215,15 +213,15 @@ impl Reader<'_> {
         // After the end the open round's entries are what the record speaks of.
         let is_open = !is_closed(session, query.round) && session.status().is_live();
         let mut items = Vec::new();
-        let mut bytes = 0;
+        let mut room = PageRoom::default();
         let mut next_index = n;
         for index in if is_open { n } else { first }..n {
-            if bytes >= PAGE_BYTES {
+            if room.is_full() {
                 next_index = index;
                 break;
             }
             if let Some(item) = self.inbox_item(session, query.round, index, reader)? {
-                bytes += u32::try_from(item.encoded_len()).unwrap_or(PAGE_BYTES);
+                room.put(&item);
                 items.push(item);
             }
         }

@@ -18,10 +18,10 @@ use crate::{
     read::{
         BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession,
         ReadSignedSpec, RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState,
-        SessionSummary, read_sessions,
+        SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
-    replicas::{ReadError, Replicas, Tally, Wakeups, follow},
+    replicas::{LIST_MAX, Replicas, Seen, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
 };
@@ -30,8 +30,6 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between looking for a session that was just opened.
 const RESEND: Duration = Duration::from_millis(500);
-/// Most sessions of one list.
-const LIST_MAX: usize = 100_000;
 
 /// Builds a [`Client`].
 #[must_use]
@@ -83,7 +81,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     replicas: Arc<Replicas>,
     signer: Option<Arc<dyn Signer>>,
-    follower: Arc<OnceLock<watch::Receiver<crate::replicas::Seen>>>,
+    follower: Arc<OnceLock<watch::Receiver<Seen>>>,
 }
 
 impl Client {
@@ -132,8 +130,8 @@ impl Client {
         self.0.replicas.highest()
     }
 
-    /// Asks the board, for an answer from a state of `min_height` or higher. A slow replica is hedged by another one; one
-    /// that is silent, behind or lying is left for another one.
+    /// Asks the board, for an answer from a state of `min_height` or higher; with 0 from any, also an old one. A slow replica is
+    /// hedged by another one; one that is silent, behind or lying is left for another one.
     ///
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`] or [`Error::ReplicaLied`] when none gave an answer that verifies;
@@ -144,6 +142,11 @@ impl Client {
         min_height: u64,
     ) -> Result<Verified<R::Value>, Error> {
         self.0.replicas.read(read, min_height).await
+    }
+
+    /// Asks the board once, for a state as new as any replica proves now: an old one could hide what has come since.
+    pub(crate) async fn newest<R: Read>(&self, read: &R) -> Result<Verified<R::Value>, Error> {
+        self.0.replicas.read_newest(read).await
     }
 
     pub(crate) fn replicas(&self) -> &Arc<Replicas> {
@@ -158,8 +161,9 @@ impl Client {
     /// Wake-ups for one more waiter. The first one starts the following.
     pub(crate) fn wakeups(&self, session: SessionId) -> Wakeups {
         let receiver = self.0.follower.get_or_init(|| {
-            let (sender, receiver) = watch::channel(crate::replicas::Seen::default());
-            tokio::spawn(follow(Arc::downgrade(&self.0.replicas), sender));
+            let replicas = &self.0.replicas;
+            let (sender, receiver) = watch::channel(Seen::new(replicas.witnesses));
+            tokio::spawn(follow(Arc::downgrade(replicas), replicas.witnesses, sender));
             receiver
         });
         Wakeups::new(receiver.clone(), session)
@@ -304,7 +308,7 @@ impl Client {
     /// # Errors
     /// [`Error::UnknownSession`], which is never proven; as [`Client::read`].
     pub async fn summary(&self, session: SessionRef) -> Result<Verified<SessionSummary>, Error> {
-        let summary = self.read(&ReadLeaf(session), 0).await;
+        let summary = self.newest(&ReadLeaf(session)).await;
         summary.map_err(|error| unknown_session(error, session))
     }
 
@@ -315,7 +319,7 @@ impl Client {
     pub async fn state(&self, id: SessionId) -> Result<Verified<SessionState>, Error> {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
-        self.read(&ReadSession { id, spec }, 0).await
+        self.newest(&ReadSession { id, spec }).await
     }
 
     /// Which slots of a round are filled; all entries of a closed round are in it.
@@ -325,7 +329,7 @@ impl Client {
     pub async fn round(&self, id: SessionId, round: u32) -> Result<Verified<RoundStatus>, Error> {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
-        self.read(&ReadRound { id, spec, round }, 0).await
+        self.newest(&ReadRound { id, spec, round }).await
     }
 
     /// What speaks against parties of a session, and what those who left said. After a complaint the whole session is read,
@@ -336,7 +340,7 @@ impl Client {
     pub async fn evidence(&self, id: SessionId) -> Result<Verified<SessionEvidence>, Error> {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
-        let evidence = self.read(&ReadEvidence { id, spec }, 0).await?;
+        let evidence = self.newest(&ReadEvidence { id, spec }).await?;
         if evidence.dispute.is_some() {
             let mut observer = self.observe(id).await?;
             while observer.end().is_none() && observer.height() < evidence.height() {
@@ -373,7 +377,7 @@ impl Client {
         let mut openers = Vec::new();
         loop {
             let from = u32::try_from(openers.len()).unwrap_or(u32::MAX);
-            let page = self.read(&ReadOpeners { from }, 0).await?;
+            let page = self.newest(&ReadOpeners { from }).await?;
             if page.is_empty() || openers.len() >= LIST_MAX {
                 return Ok(openers);
             }
@@ -390,31 +394,7 @@ impl Client {
         &self,
         party: Option<&IdentityKey>,
     ) -> Result<Unproven<Vec<SessionLine>>, Error> {
-        let mut tally = Tally::default();
-        for endpoint in self.replicas().in_order() {
-            let mut lines = Vec::new();
-            let mut from = 0;
-            let error = loop {
-                match read_sessions(&endpoint, party, from).await {
-                    Ok(page) => {
-                        let (page, next) = page.into_unproven_value();
-                        let last = page.is_empty() || next <= from || lines.len() >= LIST_MAX;
-                        lines.extend(page);
-                        if last {
-                            return Ok(Unproven::new(lines, endpoint.name().to_owned()));
-                        }
-                        from = next;
-                    }
-                    // The end of the list, where it is a page past the last one.
-                    Err(ReadError::Refused { code: 146, .. }) if from > 0 => {
-                        return Ok(Unproven::new(lines, endpoint.name().to_owned()));
-                    }
-                    Err(error) => break error,
-                }
-            };
-            self.replicas().note(&mut tally, &endpoint, error)?;
-        }
-        Err(tally.error())
+        self.replicas().sessions(party).await
     }
 
     /// The board's own numbers and its time, from the highest state that any replica proves: all are asked.

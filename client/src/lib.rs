@@ -63,6 +63,7 @@ pub mod read;
 pub mod receipt;
 mod replicas;
 mod session;
+mod shape;
 pub mod signer;
 mod spec_builder;
 pub mod trust;

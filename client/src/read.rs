@@ -9,14 +9,15 @@ mod inbox;
 mod list;
 mod round;
 pub(crate) mod session;
+pub(crate) mod shape;
 
 use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 
 pub use dispute::{Dispute, SignedDispute};
-pub(crate) use inbox::ReadInboxOnce;
 pub use inbox::{Entry, InboxPage, ReadInbox};
+pub(crate) use inbox::{ReadInboxOnce, ReadLaterPage};
 pub(crate) use list::read_sessions;
 pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
@@ -30,7 +31,6 @@ use white_city_wire::{
     Hash, SessionId,
     pb::{self, answer::Body, query::Question},
     proof::{RoundProof, SessionProof, StateProof},
-    read::decode_answer,
 };
 
 use crate::trust::{Trust, VerifiedHeader};
@@ -126,7 +126,7 @@ pub fn check<R: Read + ?Sized>(
     check_decoded(
         read,
         trust,
-        &decode_answer(answer).or_lie("answer")?,
+        &shape::decode(&read.question(), Bytes::copy_from_slice(answer))?,
         header,
     )
 }

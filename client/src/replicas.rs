@@ -5,11 +5,14 @@ mod event;
 mod follow;
 mod handing;
 mod lateness;
+mod listing;
+mod race;
 mod reading;
 mod rpc;
 #[cfg(test)]
 mod served;
 mod submitting;
+mod tally;
 mod wakeups;
 
 use std::{
@@ -24,32 +27,31 @@ pub(crate) use event::{BlockEvent, Standing};
 pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
 use lateness::Lateness;
+pub(crate) use listing::LIST_MAX;
 use reading::Known;
 pub(crate) use rpc::Endpoint;
 pub(crate) use submitting::Replies;
 use submitting::Woken;
+pub(crate) use tally::Tally;
 use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
 };
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
-use crate::{
-    checked::Checked,
-    error::{Error, ReplicaFault},
-    read::Lie,
-    trust::Trust,
-};
+use crate::{checked::Checked, error::Error, read::Lie, trust::Trust};
 
 /// How long one replica is waited for before another one is asked, too: at least, and at most where all are late.
 const HEDGE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
+/// The same for one that hasn't answered anything yet: it may be one that never does.
+const FIRST_HEDGE: Duration = Duration::from_millis(100);
 /// How long an entry is waited for before it is sent again, at least, and at most where that usually takes long.
 const SHOWN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 /// How many questions, and how many entries, a process has on their way at once; the next ones wait for their turn. All of them
 /// at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
-/// How long slower replicas are waited for when one has answered.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
+/// How long slower replicas are waited for when enough have answered, at least and at most: twice as long as those took.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(700));
 
 /// The configured replicas.
 pub(crate) struct Replicas {
@@ -88,6 +90,10 @@ struct Replica {
     lied: AtomicBool,
     /// It had a transaction that the board didn't show in time, or didn't take one: others get them first.
     doubted: AtomicBool,
+    /// It let itself be waited for when it was asked last: others are asked first, and nobody waits for it alone.
+    late: AtomicBool,
+    /// It has answered something.
+    heard: AtomicBool,
 }
 
 /// What came of asking one replica.
@@ -111,17 +117,6 @@ impl From<Lie> for ReadError {
     }
 }
 
-/// What several replicas said, as long as none of them gave an answer.
-#[derive(Default)]
-pub(crate) struct Tally {
-    faults: Vec<ReplicaFault>,
-    refused: Option<Error>,
-    lied: Option<Error>,
-    lies: usize,
-    /// Whether one of them hasn't reached the height that was asked for.
-    pub(crate) is_any_behind: bool,
-}
-
 impl Replicas {
     /// # Errors
     /// [`Error::Usage`] without a replica, or with an address that is none.
@@ -138,6 +133,8 @@ impl Replicas {
                     endpoint,
                     lied: AtomicBool::new(false),
                     doubted: AtomicBool::new(false),
+                    late: AtomicBool::new(false),
+                    heard: AtomicBool::new(false),
                 });
             }
         }
@@ -169,12 +166,12 @@ impl Replicas {
         })
     }
 
-    /// Whom to ask: the preferred one first, those that lied last.
+    /// Whom to ask: the preferred one first, those that are late after all others, those that lied last.
     pub(crate) fn in_order(&self) -> Vec<Arc<Endpoint>> {
         let start = self.preferred.load(Ordering::Relaxed);
         let turned = self.all.iter().cycle().skip(start).take(self.all.len());
         let mut turned: Vec<&Replica> = turned.collect();
-        turned.sort_by_key(|replica| replica.lied.load(Ordering::Relaxed));
+        turned.sort_by_key(|replica| (is(&replica.lied), is(&replica.late)));
         let endpoints = turned.into_iter();
         endpoints
             .map(|replica| Arc::clone(&replica.endpoint))
@@ -184,6 +181,27 @@ impl Replicas {
     /// How long one replica is waited for before another one is asked, too.
     fn hedge(&self) -> Duration {
         self.answers.patience(HEDGE, Instant::now())
+    }
+
+    /// Whether it gave an answer that can't be true.
+    fn has_lied(&self, endpoint: &Endpoint) -> bool {
+        self.replica(endpoint).is_some_and(|one| is(&one.lied))
+    }
+
+    fn is_late(&self, endpoint: &Endpoint) -> bool {
+        self.replica(endpoint).is_some_and(|one| is(&one.late))
+    }
+
+    fn was_heard(&self, endpoint: &Endpoint) -> bool {
+        self.replica(endpoint).is_some_and(|one| is(&one.heard))
+    }
+
+    /// Notes whether it has answered in time.
+    fn note_late(&self, endpoint: &Endpoint, is_late: bool) {
+        if let Some(replica) = self.replica(endpoint) {
+            replica.late.store(is_late, Ordering::Relaxed);
+            replica.heard.fetch_or(!is_late, Ordering::Relaxed);
+        }
     }
 
     /// How long an entry of so many bytes that was sent is waited for before it is sent again.
@@ -198,8 +216,8 @@ impl Replicas {
     }
 
     /// Whether each of them gave an answer that can't be true.
-    pub(crate) const fn all_lied(&self, tally: &Tally) -> bool {
-        tally.lies >= self.all.len()
+    pub(crate) fn all_lied(&self, tally: &Tally) -> bool {
+        tally.liars() >= self.all.len()
     }
 
     /// Asks this one first from now on.
@@ -213,11 +231,6 @@ impl Replicas {
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Endpoint>> {
         let replica = self.all.iter().find(|r| r.endpoint.name() == name);
         replica.map(|replica| Arc::clone(&replica.endpoint))
-    }
-
-    /// Whether as many faults were noted as there are replicas.
-    pub(crate) const fn all_failed(&self, tally: &Tally) -> bool {
-        tally.faults.len() >= self.all.len()
     }
 
     /// What is known of the one with this endpoint.
@@ -241,33 +254,12 @@ impl Replicas {
         endpoint: &Endpoint,
         error: ReadError,
     ) -> Result<(), Error> {
-        let replica = endpoint.name().to_owned();
-        let fault = |reason: String| ReplicaFault {
-            replica: replica.clone(),
-            reason,
-        };
-        match error {
-            ReadError::Final(error) => return Err(error),
-            ReadError::Unreachable(reason) => tally.faults.push(fault(reason)),
-            ReadError::Behind => {
-                tally.is_any_behind = true;
-                tally.faults.push(fault("its state is old".into()));
-            }
-            ReadError::Refused { code, text } => {
-                tally.faults.push(fault(text.clone()));
-                tally.refused = Some(Error::from_code(code, text, replica));
-            }
-            ReadError::Lied(what) => {
-                if let Some(liar) = self.replica(endpoint) {
-                    liar.lied.store(true, Ordering::Relaxed);
-                }
-                let what = what.to_string();
-                tally.faults.push(fault(what.clone()));
-                tally.lies = tally.lies.saturating_add(1);
-                tally.lied = Some(Error::ReplicaLied { replica, what });
-            }
+        if matches!(error, ReadError::Lied(_))
+            && let Some(liar) = self.replica(endpoint)
+        {
+            liar.lied.store(true, Ordering::Relaxed);
         }
-        Ok(())
+        tally.note(endpoint, error)
     }
 }
 
@@ -276,32 +268,48 @@ fn by_size(bytes: usize) -> Duration {
     Duration::from_millis(u64::try_from(bytes / 32).unwrap_or(u64::MAX))
 }
 
-/// What several replicas say, without waiting for those that are slow once `enough` have given an answer.
-pub(crate) async fn gather<T, E>(
-    enough: usize,
-    asked: impl IntoIterator<Item = impl Future<Output = Result<T, E>>>,
-) -> Vec<Result<T, E>> {
-    let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
-    let (mut answers, mut good) = (Vec::new(), 0_usize);
-    while good < enough
-        && let Some(answer) = asked.next().await
-    {
-        good = good.saturating_add(answer.is_ok().into());
-        answers.push(answer);
-    }
-    let until = Instant::now() + PATIENCE;
-    while let Ok(Some(answer)) = timeout_at(until, asked.next()).await {
-        answers.push(answer);
-    }
-    answers
+fn is(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
 }
 
-impl Tally {
-    /// The error that says most: a refusal, then a lie, then that nobody answered.
-    pub(crate) fn error(&self) -> Error {
-        let told = self.refused.as_ref().or(self.lied.as_ref());
-        let told = told.cloned();
-        told.unwrap_or_else(|| Error::Unreachable(self.faults.clone()))
+/// What several replicas say, by their position, without waiting for those that are slow once `enough` have given an answer; for
+/// those that are late as usual no longer than the others took.
+async fn gather<T, E>(
+    enough: usize,
+    asked: impl IntoIterator<Item = (bool, impl Future<Output = Result<T, E>>)>,
+) -> Vec<(usize, Result<T, E>)> {
+    let began = Instant::now();
+    let mut in_time = 0_usize;
+    let asked = asked.into_iter().enumerate();
+    let mut asked: FuturesUnordered<_> = asked
+        .map(|(at, (is_late, answer))| {
+            in_time = in_time.saturating_add((!is_late).into());
+            async move { (at, is_late, answer.await) }
+        })
+        .collect();
+    let (mut answers, mut good, mut until) = (Vec::new(), 0_usize, None);
+    loop {
+        let next = match until {
+            None => asked.next().await,
+            Some(until) => timeout_at(until, asked.next()).await.unwrap_or(None),
+        };
+        let Some((at, is_late, answer)) = next else {
+            return answers;
+        };
+        good = good.saturating_add(answer.is_ok().into());
+        in_time = in_time.saturating_sub((!is_late).into());
+        answers.push((at, answer));
+        if good >= enough {
+            let took = began.elapsed();
+            let patience = match in_time {
+                0 => took.min(PATIENCE.1),
+                _ => took.saturating_mul(2).clamp(PATIENCE.0, PATIENCE.1),
+            };
+            until = until.or(Some(Instant::now() + patience));
+            if in_time == 0 {
+                until = until.min(Some(Instant::now() + patience));
+            }
+        }
     }
 }
 
@@ -401,37 +409,52 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             answer
         };
-        let late = PATIENCE.as_millis() as u64 + 200;
+        let late = PATIENCE.1.as_millis() as u64 + 200;
         let asked = [after(0, Ok(0)), after(late, Ok(3)), after(60_000, Ok(9))];
-        assert_eq!(gather(2, asked).await, [Ok(0), Ok(3)]);
+        let asked = asked.map(|answer| (false, answer));
+        assert_eq!(gather(2, asked).await, [(0, Ok(0)), (1, Ok(3))]);
         let asked = [after(0, Err(())), after(late, Ok(3))];
-        assert_eq!(gather(2, asked).await, [Err(()), Ok(3)]);
+        let asked = asked.map(|answer| (false, answer));
+        assert_eq!(gather(2, asked).await, [(0, Err(())), (1, Ok(3))]);
+    }
+
+    #[tokio::test]
+    async fn those_that_are_late_as_usual_are_waited_for_no_longer_than_the_others() {
+        let after = |ms: u64| async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok::<u64, ()>(ms)
+        };
+        let least = PATIENCE.0.as_millis() as u64;
+        let asked = [(true, after(60_000)), (false, after(least / 2))];
+        let began = Instant::now();
+        assert_eq!(gather(1, asked).await, [(1, Ok(least / 2))]);
+        let without = began.elapsed();
+        // As long as others may still answer, all are waited for.
+        let asked = [
+            (true, after(60_000)),
+            (false, after(least / 2)),
+            (false, after(60_000)),
+        ];
+        let began = Instant::now();
+        assert_eq!(gather(1, asked).await, [(1, Ok(least / 2))]);
+        let with = began.elapsed();
+        assert!(with >= PATIENCE.0 + PATIENCE.0 / 2, "{with:?}");
+        assert!(without < with, "{without:?} and {with:?}");
     }
 
     #[test]
-    fn a_refusal_says_more_than_a_lie_and_a_lie_more_than_silence() {
+    fn one_that_is_late_is_asked_after_the_others_until_it_answers_in_time() {
         let replicas = replicas(1);
-        let first = &replicas.in_order()[0];
-        let mut tally = Tally::default();
-        let silence = ReadError::Unreachable("down".into());
-        replicas.note(&mut tally, first, silence).unwrap();
-        assert!(!replicas.all_lied(&tally));
+        let all = replicas.in_order();
         let lied = ReadError::Lied(Lie::new("no"));
-        replicas.note(&mut tally, first, lied).unwrap();
-        assert!(!replicas.all_lied(&tally), "others are left");
-        tally.lies = 4;
-        assert!(replicas.all_lied(&tally));
-        let refused = ReadError::Refused {
-            code: 51,
-            text: "erased".into(),
-        };
-        replicas.note(&mut tally, first, refused).unwrap();
-        assert!(matches!(tally.error(), Error::Refused { code: 51, .. }));
-        let fatal = ReadError::Final(Error::Erased);
+        replicas.note(&mut Tally::default(), &all[1], lied).unwrap();
+        replicas.note_late(&all[0], true);
         assert_eq!(
-            replicas.note(&mut Tally::default(), first, fatal),
-            Err(Error::Erased)
+            names(&replicas),
+            ["http://c:1", "http://d:1", "http://a:1", "http://b:1"]
         );
+        replicas.note_late(&all[0], false);
+        assert_eq!(names(&replicas)[0], "http://a:1");
     }
 
     #[test]

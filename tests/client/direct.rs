@@ -1,7 +1,12 @@
 //! Asking a replica itself, at its direct port.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
+use axum::{Router, http::Request, routing::any};
+use tokio::net::TcpListener;
 use white_city_client::Session;
 use white_city_tests::tampering::{Change, DirectPort, Mutator, Proxy, Sort, mutators};
 
@@ -87,6 +92,44 @@ async fn whoever_lies_at_its_port_is_named_as_one_who_lies_at_its_rpc() {
     let (direct, still_by_rpc) = asked(&liar);
     assert!(direct > 0);
     assert_eq!(still_by_rpc, by_rpc);
+}
+
+/// A service of this machine that has nothing to do with the board: its port, and what it was asked, by method.
+async fn service(asked: &Arc<Mutex<Vec<String>>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::clone(asked);
+    let answer = any(async move |request: Request<axum::body::Body>| {
+        asked.lock().unwrap().push(request.method().to_string());
+        "at your service"
+    });
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_of_this_machine_that_a_replica_names_are_sent_nothing() {
+    let world = world().await;
+    let heard = Arc::default();
+    let mut ports = Vec::new();
+    for _ in 0..16 {
+        ports.push(service(&heard).await);
+    }
+    for named in [1, 16] {
+        let proxy = world.proxy().await;
+        proxy.name_ports_of_others(ports[..named].iter().copied());
+        heard.lock().unwrap().clear();
+        let began = Instant::now();
+        six_rounds(&world, &[&proxy]).await;
+        let (direct, by_rpc) = asked(&proxy);
+        assert!(direct == 0 && by_rpc >= 7, "{direct}, {by_rpc}");
+        let heard = heard.lock().unwrap();
+        assert!(heard.iter().all(|method| method == "GET"), "{heard:?}");
+        // However many it names, one of them is looked at, and after a pause another one.
+        let most = usize::try_from(1 + tried_again(began)).unwrap();
+        assert!((1..=most).contains(&heard.len()), "{heard:?}");
+    }
 }
 
 /// Four addresses of the board, each with a direct port, and a session of one party that has looked at all of them.

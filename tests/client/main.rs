@@ -4,6 +4,8 @@ mod checks;
 mod complaints;
 mod direct;
 mod forged;
+mod inflated;
+mod late;
 mod liars;
 mod limits;
 mod record;

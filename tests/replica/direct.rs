@@ -18,7 +18,10 @@ use white_city_wire::{
     Refusal,
     limits::TX_BYTES_MAX,
     pb::{self, ParamsQuery, query::Question},
-    read::{DIRECT_PORT_HINT, HANDING_TXS_MAX, QUERY_BYTES_MAX, QUERY_PATH, encode_query},
+    read::{
+        DIRECT_PORT_HINT, DIRECT_PORT_SAYS, HANDING_TXS_MAX, QUERY_BYTES_MAX, QUERY_PATH,
+        encode_query,
+    },
 };
 
 use crate::chain::{Chain, naive};
@@ -156,6 +159,9 @@ fn what_is_no_query_is_refused_and_the_connection_goes_on() {
             "{line}"
         );
     }
+    // By this clients know that it is one, before they send anything there.
+    let (_, says) = exchange(&mut stream, "GET /v1", b"").unwrap();
+    assert!(says.starts_with(DIRECT_PORT_SAYS.as_bytes()));
     for is_handing in [false, true] {
         let (line, max) = match is_handing {
             false => ("POST /v1", QUERY_BYTES_MAX as usize),

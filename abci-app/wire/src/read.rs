@@ -24,10 +24,37 @@ pub const HANDING_PATH: &str = "/v1/txs";
 pub const HANDING_TXS_MAX: usize = 32;
 /// In the `info` of an answer, before the number of the replica's direct port: a hint.
 pub const DIRECT_PORT_HINT: &str = "direct-port=";
+/// How the text begins with which a direct port refuses, with status 405, to be asked in another way than it should: by this it is
+/// known to be one.
+pub const DIRECT_PORT_SAYS: &str = "expected POST /v1 with a query";
 /// Largest query, bytes.
 pub const QUERY_BYTES_MAX: u32 = 1_024;
-/// About how large a page of an answer grows before it ends, bytes.
-pub const PAGE_BYTES: u32 = 1 << 20;
+/// How large a page of an inbox grows before it ends, bytes.
+pub const PAGE_BYTES: usize = 1 << 20;
+/// Sessions on a page of a list; only the last page has fewer.
+pub const SESSIONS_PAGE: usize = 100;
+/// Openers on a page; only the last page has fewer.
+pub const OPENERS_PAGE: usize = 100;
+
+/// How full a page of an inbox is: it ends with the item with which it is full, neither sooner nor later. So a reader notices
+/// when a replica gives less at a time than it could.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageRoom {
+    bytes: usize,
+}
+
+impl PageRoom {
+    /// Puts an item on the page.
+    pub fn put(&mut self, item: &pb::InboxItem) {
+        self.bytes = self.bytes.saturating_add(item.encoded_len());
+    }
+
+    /// Whether nothing more goes on it.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.bytes >= PAGE_BYTES
+    }
+}
 
 /// Encodes a question.
 #[must_use]

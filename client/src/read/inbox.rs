@@ -2,14 +2,15 @@
 
 use white_city_wire::{
     Hash, SessionId, SignedEntry, Spec,
+    board::slot_leaf,
     limits::{ENTRY_BYTES, NOBODY},
     pb::{self, query::Question},
     proof::RoundProof,
-    read::split_hashes,
+    read::{PageRoom, split_hashes},
     tx::{Join, entry_from_pb},
 };
 
-use crate::checked::Checked;
+use crate::{checked::Checked, history::slots_of};
 
 use super::{Lie, OrLie, Proven, Read, SessionRef, SessionState, body, session::check_join};
 
@@ -92,6 +93,40 @@ impl Read for ReadInboxOnce<'_> {
     }
 }
 
+/// A page after the first one, of a round whose slots are known.
+pub(crate) struct ReadLaterPage<'a> {
+    pub(crate) page: ReadInboxOnce<'a>,
+    /// Leaves of the round's slots in the order of the roster.
+    pub(crate) slots: &'a [Hash],
+}
+
+impl Read for ReadLaterPage<'_> {
+    type Value = InboxPage;
+
+    fn question(&self) -> Question {
+        self.page.question()
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<InboxPage, Lie> {
+        let page = self.page.check(proven)?;
+        let joins = page.joins.iter();
+        let joins = joins.map(|(join, _)| (join.index, join.digest()));
+        let entries = slots_of(page.entries.iter().map(|entry| &entry.signed));
+        let mut found = vec![Hash::ZERO; self.slots.len()];
+        for (index, digest) in joins.chain(entries) {
+            if let Some(slot) = found.get_mut(usize::from(index)) {
+                *slot = slot_leaf(Some(&digest));
+            }
+        }
+        let from = usize::from(self.page.inbox.from_index);
+        let end = page.next_index.map_or(found.len(), usize::from);
+        if found.get(from..end) != self.slots.get(from..end) {
+            return Err(Lie::new("entries that aren't those of the round's slots"));
+        }
+        Ok(page)
+    }
+}
+
 impl ReadInbox<'_> {
     fn page(&self, proven: &Proven<'_>, checked: Option<&Checked>) -> Result<InboxPage, Lie> {
         let proof = proven.session(self.id.into())?;
@@ -116,13 +151,21 @@ impl ReadInbox<'_> {
             entries: Vec::new(),
             next_index,
         };
-        let mut last = None;
+        let (mut last, mut room) = (None, PageRoom::default());
         for item in &answer.items {
+            if room.is_full() {
+                return Err(Lie::new("a page that goes on when it is full"));
+            }
+            room.put(item);
             let index = self.take(item, &mut page, proven, checked)?;
             if !(self.from_index..end).contains(&index) || last.is_some_and(|last| last >= index) {
                 return Err(Lie::new("entries outside of their page, or out of order"));
             }
             last = Some(index);
+        }
+        let is_whole = room.is_full() && last.and_then(|last| last.checked_add(1)) == next_index;
+        if next_index.is_some() && !is_whole {
+            return Err(Lie::new("a page that ends before it is full"));
         }
         Ok(page)
     }

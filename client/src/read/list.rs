@@ -5,10 +5,10 @@ use white_city_wire::{
     board::{OpenerLeaf, Status},
     pb::{self, answer::Body, query::Question},
     proof::is_opener_of,
-    read::decode_answer,
+    read::{OPENERS_PAGE, SESSIONS_PAGE},
 };
 
-use super::{Lie, OrLie, Proven, Read, Unproven, body, hashes};
+use super::{Lie, OrLie, Proven, Read, body, hashes, shape};
 use crate::replicas::{Endpoint, ReadError};
 
 /// Numbers of the board itself. Its parameters are those of the genesis, or nothing of it would verify.
@@ -67,8 +67,10 @@ impl Read for ReadOpeners {
     fn check(&self, proven: &Proven<'_>) -> Result<Vec<OpenerLeaf>, Lie> {
         let answer = body!(proven, Openers)?;
         let board = proven.board();
-        if answer.openers.is_empty() && u64::from(self.from) < board.openers {
-            return Err(Lie::new("openers: there are more"));
+        let left = board.openers.saturating_sub(self.from.into());
+        let expected = usize::try_from(left).map_or(OPENERS_PAGE, |left| left.min(OPENERS_PAGE));
+        if answer.openers.len() != expected {
+            return Err(Lie::new("openers: a page has as many as there are and fit"));
         }
         let openers = (self.from..).zip(&answer.openers);
         let openers = openers.map(|(number, opener)| {
@@ -103,19 +105,19 @@ pub struct SessionLine {
     pub protocol: String,
 }
 
-/// One page of a list of sessions, and the number at which the next one begins. Nobody can prove a list by party to be
-/// complete, so nothing of it is proven.
+/// One page of a list of sessions, and the number at which the next one begins if there is one. Nobody can prove a list by party
+/// to be complete, so nothing of it is proven.
 pub(crate) async fn read_sessions(
     endpoint: &Endpoint,
     party: Option<&IdentityKey>,
     from_number: u64,
-) -> Result<Unproven<(Vec<SessionLine>, u64)>, ReadError> {
+) -> Result<(Vec<SessionLine>, Option<u64>), ReadError> {
     let question = Question::Sessions(pb::SessionsQuery {
         party: party.map_or_else(Vec::new, |party| party.as_bytes().to_vec()),
         from_number,
     });
-    let answer = endpoint.ask(question).await?;
-    let answer = decode_answer(answer).or_lie("answer")?;
+    let answer = endpoint.ask(question.clone()).await?;
+    let answer = shape::decode(&question, answer)?;
     let Some(Body::Sessions(page)) = &answer.body else {
         return Err(Lie::new("an answer to another question").into());
     };
@@ -129,6 +131,16 @@ pub(crate) async fn read_sessions(
         })
     });
     let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
-    let page = (lines, page.next_number);
-    Ok(Unproven::new(page, endpoint.name().to_owned()))
+    let first = lines.first().map_or(from_number, |line| line.number);
+    let is_ascending = lines.is_sorted_by(|a, b| a.number < b.number);
+    if first < from_number || !is_ascending || lines.len() > SESSIONS_PAGE {
+        return Err(Lie::new("sessions that aren't those of the page").into());
+    }
+    // Only the last page has room left.
+    let last = lines.last().filter(|_| lines.len() == SESSIONS_PAGE);
+    let next = last.map(|line| line.number.saturating_add(1));
+    if next.is_some_and(|next| page.next_number != next) {
+        return Err(Lie::new("a page after which sessions are left out").into());
+    }
+    Ok((lines, next))
 }

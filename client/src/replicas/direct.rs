@@ -1,20 +1,30 @@
 //! A replica's direct port, where it answers itself: the same answers without CometBFT and its JSON, and transactions past its
 //! mempool.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Mutex,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use prost::Message;
 use reqwest::Url;
 use tendermint_proto::v0_38::abci::ResponseQuery;
-use tokio::time::Instant;
-use white_city_wire::{Refusal, pb, read::DIRECT_PORT_HINT};
+use tokio::time::{Instant, timeout};
+use white_city_wire::{
+    Refusal, pb,
+    read::{DIRECT_PORT_HINT, DIRECT_PORT_SAYS, HANDING_TXS_MAX, QUERY_PATH},
+};
 
 use super::{
     ReadError,
     rpc::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
 };
-use crate::checked::lock;
+use crate::{
+    checked::lock,
+    shape::{self, Limit, limit},
+};
 
 /// How long a port isn't tried again at which nothing useful was heard: at first, and at most. It is short at first, since a replica
 /// may be overloaded, and the RPC, which is asked instead, costs it far more; and twice as long each time.
@@ -23,69 +33,153 @@ const AVOIDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_se
 /// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
 const HANDED_BYTES_MAX: usize = 64 << 10;
 
+/// Lowest number of a port that is looked at: below it are the services of a machine itself.
+const PORT_MIN: u16 = 1_024;
+/// How long a port may take to say what it is.
+const LOOK: Duration = Duration::from_secs(5);
+/// Largest text with which a port may do so, bytes.
+const LOOK_BYTES_MAX: usize = 4 << 10;
+
+/// What of ABCI's answer to a query there may be: code, log, info, index, key, value, height and codespace.
+const RESPONSE: [Limit; 8] = [
+    limit(1, 1, 0, 0),
+    limit(3, 1, 0, HANDED_BYTES_MAX),
+    limit(4, 1, 0, HANDED_BYTES_MAX),
+    limit(5, 1, 0, 0),
+    limit(6, 1, 0, HANDED_BYTES_MAX),
+    limit(7, 1, 0, BODY_BYTES_MAX),
+    limit(9, 1, 0, 0),
+    limit(10, 1, 0, HANDED_BYTES_MAX),
+];
+/// What is said to each transaction.
+const HANDED: [Limit; 1] = [limit(1, HANDING_TXS_MAX, 0, HANDED_BYTES_MAX)];
+
 /// What is known of one replica's direct port.
+///
+/// A replica may name any port, and who asks it may reach services that the replica doesn't: those of its own machine, where the
+/// RPC's address is the near end of a tunnel. So a port is only ever used at the address from which the RPC's answer came, never
+/// at this machine's own unless the RPC's is configured so, and nothing is sent there before it has said that it is one.
 #[derive(Default)]
 pub(super) struct DirectPort(Mutex<Known>);
 
 /// What a port is used for: one that answers questions may still keep silent about entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Use {
+    Looking,
     Asking,
     Handing,
 }
 
 #[derive(Default)]
 struct Known {
+    /// Where the RPC's answers come from.
+    peer: Option<IpAddr>,
+    /// A port that has said that it is a replica's.
     port: Option<u16>,
-    /// A port that isn't tried, and until when.
-    avoided: Option<(u16, Instant)>,
+    /// One that is being looked at.
+    looking: Option<u16>,
+    /// Until when the replica's port isn't used, whichever it names.
+    avoided: Option<Instant>,
     /// How long it is left alone next time for the sake of each use, if nothing useful is heard there before.
-    pauses: [Option<Duration>; 2],
+    pauses: [Option<Duration>; 3],
 }
 
 impl Known {
     const fn pause(&mut self, used: Use) -> &mut Option<Duration> {
-        let [asking, handing] = &mut self.pauses;
+        let [looking, asking, handing] = &mut self.pauses;
         match used {
+            Use::Looking => looking,
             Use::Asking => asking,
             Use::Handing => handing,
         }
     }
-}
 
-impl DirectPort {
-    /// Notes what an answer of the RPC says beside itself. The replica may say anything: the port is only ever looked for at the
-    /// RPC's own host, and what is heard there has to prove itself like everything else.
-    pub(super) fn note(&self, info: &str, now: Instant) {
-        let port = info.strip_prefix(DIRECT_PORT_HINT);
-        let port = port.and_then(|port| port.parse().ok());
-        let mut known = lock(&self.0);
-        let avoided = known.avoided.filter(|(_, until)| now < *until);
-        known.port =
-            port.filter(|port| *port > 0 && avoided.is_none_or(|(other, _)| other != *port));
+    fn leave_alone(&mut self, used: Use, now: Instant) {
+        let next = self.pause(used);
+        let pause = next.unwrap_or(AVOIDED.0);
+        *next = Some(pause.saturating_mul(2).min(AVOIDED.1));
+        self.avoided = Some(now + pause);
     }
 
-    /// Where to ask; `None` where only the RPC is left: no port is known, or the RPC isn't reached directly and in the clear.
-    pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
-        let port = lock(&self.0).port?;
+    /// The address of a port; `None` where only the RPC is left, because that isn't reached directly and in the clear, or where
+    /// the port would be this machine's own and the RPC doesn't say that it is.
+    fn url(&self, rpc: &Url, port: u16, path: &str) -> Option<Url> {
+        let peer = self.peer?;
         let is_plain = rpc.scheme() == "http"
             && rpc.path() == "/"
             && rpc.username().is_empty()
             && rpc.password().is_none();
-        let mut url = is_plain.then(|| rpc.clone())?;
+        if !is_plain || (peer.is_loopback() && !is_loopback(rpc)) {
+            return None;
+        }
+        let mut url = rpc.clone();
+        url.set_ip_host(peer).ok()?;
         url.set_port(Some(port)).ok()?;
         url.set_path(path);
         Some(url)
+    }
+}
+
+/// Whether an address says that it is this machine's own.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+impl DirectPort {
+    /// Notes where an answer of the RPC came from.
+    pub(super) fn note_peer(&self, peer: Option<SocketAddr>) {
+        if let Some(peer) = peer {
+            let mut known = lock(&self.0);
+            let peer = peer.ip().to_canonical();
+            if known.peer.replace(peer) != Some(peer) {
+                known.port = None;
+            }
+        }
+    }
+
+    /// Notes what an answer of the RPC says beside itself. Gives the address of a port that has to be looked at first, if there is
+    /// a new one: one at a time, and none for as long as the replica's port is left alone.
+    pub(super) fn note(&self, info: &str, rpc: &Url, now: Instant) -> Option<Url> {
+        let mut known = lock(&self.0);
+        let port = info.strip_prefix(DIRECT_PORT_HINT);
+        let port = port.and_then(|port| port.parse().ok());
+        let port = port.filter(|port| *port >= PORT_MIN);
+        if port.is_some() && port == known.port {
+            return None;
+        }
+        known.port = None;
+        let is_avoided = known.avoided.is_some_and(|until| now < until);
+        if is_avoided || known.looking.is_some() {
+            return None;
+        }
+        let url = known.url(rpc, port?, QUERY_PATH)?;
+        known.looking = port;
+        Some(url)
+    }
+
+    /// Whether what was looked at is a replica's direct port.
+    pub(super) fn note_looked_at(&self, is_replicas: bool, now: Instant) {
+        let mut known = lock(&self.0);
+        let looked_at = known.looking.take();
+        match is_replicas {
+            true => known.port = looked_at,
+            false => known.leave_alone(Use::Looking, now),
+        }
+    }
+
+    /// Where to ask; `None` where no port is known.
+    pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
+        let known = lock(&self.0);
+        known.url(rpc, known.port?, path)
     }
 
     /// Nothing useful was heard there: the RPC is asked instead for a while.
     pub(super) fn avoid(&self, used: Use, now: Instant) {
         let mut known = lock(&self.0);
-        if let Some(port) = known.port.take() {
-            let next = known.pause(used);
-            let pause = next.unwrap_or(AVOIDED.0);
-            *next = Some(pause.saturating_mul(2).min(AVOIDED.1));
-            known.avoided = Some((port, now + pause));
+        if known.port.take().is_some() {
+            known.leave_alone(used, now);
         }
     }
 
@@ -93,6 +187,17 @@ impl DirectPort {
     pub(super) fn note_useful(&self, used: Use) {
         *lock(&self.0).pause(used) = None;
     }
+}
+
+/// Whether a port says to whom it doesn't know that it is a replica's: no other service does, and being asked for a page harms none.
+pub(super) async fn is_replicas(http: &reqwest::Client, url: Url) -> bool {
+    let looked_at = async {
+        let response = http.get(url).send().await.ok()?;
+        let is_refusal = response.status() == reqwest::StatusCode::METHOD_NOT_ALLOWED;
+        let body = bounded_body(response, LOOK_BYTES_MAX).await.ok()?;
+        Some(is_refusal && body.starts_with(DIRECT_PORT_SAYS.as_bytes()))
+    };
+    timeout(LOOK, looked_at).await == Ok(Some(true))
 }
 
 /// Asks at a direct port.
@@ -104,7 +209,7 @@ pub(super) async fn ask(
     url: Url,
     query: Vec<u8>,
 ) -> Result<Result<Bytes, ReadError>, String> {
-    let response: ResponseQuery = post(http, url, query, BODY_BYTES_MAX).await?;
+    let response: ResponseQuery = post(http, url, query, (BODY_BYTES_MAX, &RESPONSE)).await?;
     Ok(match response.code {
         0 => Ok(response.value),
         code => Err(ReadError::Refused {
@@ -136,7 +241,7 @@ pub(super) async fn hand_over(
 ) -> Result<Vec<Handed>, String> {
     let count = txs.len();
     let handing = pb::Handing { txs }.encode_to_vec();
-    let handed: pb::Handed = post(http, url, handing, HANDED_BYTES_MAX).await?;
+    let handed: pb::Handed = post(http, url, handing, (HANDED_BYTES_MAX, &HANDED)).await?;
     if handed.txs.len() != count {
         return Err("an answer to other transactions".into());
     }
@@ -159,7 +264,7 @@ async fn post<T: Message + Default>(
     http: &reqwest::Client,
     url: Url,
     body: Vec<u8>,
-    answer_bytes_max: usize,
+    (answer_bytes_max, limits): (usize, &[Limit]),
 ) -> Result<T, String> {
     let response = http.post(url).body(body).send().await;
     let response = response.map_err(|error| reason_of(&error))?;
@@ -168,6 +273,7 @@ async fn post<T: Message + Default>(
         return Err(format!("HTTP status {status}"));
     }
     let body = bounded_body(response, answer_bytes_max).await?;
+    shape::check(&body, limits).map_err(|error| error.to_string())?;
     T::decode(Bytes::from(body)).map_err(|error| error.to_string())
 }
 
@@ -179,58 +285,139 @@ mod tests {
         Url::parse(url).unwrap()
     }
 
+    /// One that has heard from an RPC at this address.
+    fn heard_from(peer: &str) -> DirectPort {
+        let port = DirectPort::default();
+        port.note_peer(Some(SocketAddr::new(peer.parse().unwrap(), 1)));
+        port
+    }
+
+    const THERE: &str = "192.0.2.7";
+
     #[test]
-    fn the_port_is_looked_for_at_the_rpcs_own_host_where_that_is_reached_directly() {
-        let (port, now) = (DirectPort::default(), Instant::now());
-        let at = |url| port.url(&rpc(url), "/v1").map(String::from);
-        assert_eq!(at("http://a:1"), None);
+    fn the_port_is_looked_for_where_the_rpcs_answer_came_from() {
+        let now = Instant::now();
+        let looks = |peer, rpc_url: &str, info: &str| {
+            let looked = heard_from(peer).note(info, &rpc(rpc_url), now);
+            looked.map(String::from)
+        };
         for nothing in [
             "",
             "direct-port=",
             "direct-port=0",
+            "direct-port=22",
+            "direct-port=1023",
             "direct-port=65536",
-            "17",
-            "direct-port=17 ",
+            "1700",
+            "direct-port=1700 ",
         ] {
-            port.note(nothing, now);
-            assert_eq!(at("http://a:1"), None, "{nothing}");
+            assert_eq!(looks(THERE, "http://a:1", nothing), None, "{nothing}");
         }
-        port.note("direct-port=17", now);
-        assert_eq!(at("http://a:1").as_deref(), Some("http://a:17/v1"));
-        assert_eq!(at("http://[::1]:1/").as_deref(), Some("http://[::1]:17/v1"));
+        let named = |peer, rpc_url: &str| looks(peer, rpc_url, "direct-port=1024");
+        let there = Some("http://192.0.2.7:1024/v1".to_owned());
+        assert_eq!(named(THERE, "http://a:1"), there);
+        assert_eq!(named(THERE, "http://192.0.2.7:1/"), there);
         for other in ["https://a", "http://a/rpc", "http://u:p@a", "http://u@a"] {
-            assert_eq!(at(other), None, "{other}");
+            assert_eq!(named(THERE, other), None, "{other}");
         }
+        // This machine's own services are nobody's to name, unless the RPC is one of them.
+        for own in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            for elsewhere in ["http://a:1", "http://192.0.2.7:1", "http://localhost.a:1"] {
+                assert_eq!(named(own, elsewhere), None, "{own}, {elsewhere}");
+            }
+        }
+        for (own, address) in [
+            ("127.0.0.1", "http://127.0.0.1:1"),
+            ("127.0.0.1", "http://localhost:1"),
+        ] {
+            let there = Some(format!("http://{own}:1024/v1"));
+            assert_eq!(named(own, address), there);
+        }
+        let v6 = named("::1", "http://[::1]:1");
+        assert_eq!(v6.as_deref(), Some("http://[::1]:1024/v1"));
+        // Nobody knows where it came from.
+        let nowhere = DirectPort::default();
+        let looked = nowhere.note("direct-port=1024", &rpc("http://a:1"), now);
+        assert_eq!(looked, None);
     }
 
     #[test]
-    fn a_port_where_nothing_was_heard_is_left_alone_for_a_while_and_another_one_is_not() {
-        let (port, mut now) = (DirectPort::default(), Instant::now());
-        let at = || {
-            port.url(&rpc("http://a:1"), "/v1")
-                .and_then(|url| url.port())
-        };
+    fn nothing_is_sent_to_a_port_that_has_not_said_that_it_is_one() {
+        let (port, now, a) = (heard_from(THERE), Instant::now(), rpc("http://a:1"));
+        let used = || port.url(&a, "/v1").and_then(|url| url.port());
+        assert!(port.note("direct-port=1700", &a, now).is_some());
+        assert_eq!(used(), None);
+        // One at a time.
+        assert_eq!(port.note("direct-port=1700", &a, now), None);
+        assert_eq!(port.note("direct-port=1701", &a, now), None);
+        port.note_looked_at(true, now);
+        assert_eq!(used(), Some(1_700));
+        assert_eq!(port.note("direct-port=1700", &a, now), None);
+        assert_eq!(used(), Some(1_700));
+        // It is another one's, if the address is.
+        port.note_peer(Some(SocketAddr::new([192, 0, 2, 8].into(), 1)));
+        assert_eq!(used(), None);
+        let elsewhere = port.note("direct-port=1700", &a, now);
+        assert_eq!(elsewhere.unwrap().host_str(), Some("192.0.2.8"));
+    }
+
+    #[test]
+    fn a_replica_at_whose_port_nothing_was_heard_is_left_alone_for_a_while_whatever_port_it_names()
+    {
+        let (port, mut now, a) = (heard_from(THERE), Instant::now(), rpc("http://a:1"));
+        let looks = |info: &str, now| port.note(info, &a, now).is_some();
+        let used = || port.url(&a, "/v1").and_then(|url| url.port());
         for seconds in [2, 4, 8, 16, 32, 64, 64] {
-            port.note("direct-port=17", now);
-            assert_eq!(at(), Some(17));
+            assert!(looks("direct-port=1700", now));
+            port.note_looked_at(true, now);
+            assert_eq!(used(), Some(1_700));
             port.avoid(Use::Handing, now);
             // Whoever was on the way there at the same time.
             port.avoid(Use::Handing, now);
             port.note_useful(Use::Asking);
-            assert_eq!(at(), None);
+            assert_eq!(used(), None);
             let until = now + Duration::from_secs(seconds);
             for soon in [now, until - Duration::from_millis(1)] {
-                port.note("direct-port=17", soon);
-                assert_eq!(at(), None);
+                for named in ["direct-port=1700", "direct-port=1701"] {
+                    assert!(!looks(named, soon));
+                }
             }
-            port.note("direct-port=18", now);
-            assert_eq!(at(), Some(18));
             now = until;
         }
-        port.note("direct-port=17", now);
+        for seconds in [2, 4, 8] {
+            // One that names another port each time, none of which is a replica's, has one of them looked at now and then.
+            assert!(looks(&format!("direct-port={}", 2_000 + seconds), now));
+            port.note_looked_at(false, now);
+            let until = now + Duration::from_secs(seconds);
+            assert!(!looks("direct-port=1702", until - Duration::from_millis(1)));
+            now = until;
+        }
+        assert!(looks("direct-port=1700", now));
+        port.note_looked_at(true, now);
         port.note_useful(Use::Handing);
         port.avoid(Use::Handing, now);
-        port.note("direct-port=17", now + AVOIDED.0);
-        assert_eq!(at(), Some(17));
+        assert!(looks("direct-port=1700", now + AVOIDED.0));
+    }
+
+    #[test]
+    fn an_answer_of_nothing_but_small_parts_is_not_decoded() {
+        let proof_ops = [8 << 3 | 2, 2, 1 << 3 | 2, 0].repeat(1 << 10);
+        assert!(ResponseQuery::decode(&proof_ops[..]).is_ok());
+        assert!(shape::check(&proof_ops, &RESPONSE).is_err());
+        let handed = |count| [1 << 3 | 2, 0].repeat(count);
+        assert!(shape::check(&handed(HANDING_TXS_MAX), &HANDED).is_ok());
+        assert!(shape::check(&handed(HANDING_TXS_MAX + 1), &HANDED).is_err());
+        let answer = ResponseQuery {
+            code: 1,
+            log: "log".into(),
+            info: "info".into(),
+            index: 2,
+            key: b"key".as_slice().into(),
+            value: b"value".as_slice().into(),
+            height: 3,
+            codespace: "codespace".into(),
+            ..Default::default()
+        };
+        assert_eq!(shape::check(&answer.encode_to_vec(), &RESPONSE), Ok(()));
     }
 }

@@ -1,12 +1,13 @@
 //! Following a replica: its WebSocket says that there is a new block, and what it has changed.
 
 use std::{
-    sync::{Arc, Weak},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt, future::join_all};
 use reqwest::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -24,56 +25,107 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{BlockEvent, Endpoint, Replicas, Seen};
+use super::{BlockEvent, Endpoint, Replicas, Seen, wakeups::Heard};
+use crate::checked::lock;
 
 /// Largest event, bytes: a block that changes twenty thousand sessions.
 const EVENT_BYTES_MAX: usize = 16 << 20;
 /// Without an event for this long, another replica is followed.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(2);
 /// Pause before following again.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// What is subscribed to: each block, with what it has changed.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockEvents'"}}"#;
 
-/// Follows one replica after the other until nobody needs it any more.
-pub(crate) async fn follow(replicas: Weak<Replicas>, seen: watch::Sender<Seen>) {
-    let mut attempt: usize = 0;
-    loop {
-        let Some(order) = replicas.upgrade().map(|replicas| replicas.in_order()) else {
-            return;
+/// Follows so many replicas at once that one of them is honest, until nobody needs it any more: one that falls silent costs
+/// nobody any time.
+pub(crate) async fn follow(replicas: Weak<Replicas>, followers: usize, seen: watch::Sender<Seen>) {
+    let followed = Mutex::default();
+    let following = (0..followers).map(|follower| {
+        let place = Place {
+            replicas: &replicas,
+            followed: &followed,
+            seen: &seen,
+            follower,
         };
-        let next = attempt.checked_rem(order.len()).unwrap_or(0);
-        if let Some(endpoint) = order.get(next) {
-            tokio::select! {
-                result = follow_one(endpoint, &replicas, &seen) => if let Err(reason) = result {
+        place.follow()
+    });
+    join_all(following).await;
+}
+
+/// One of several followers.
+struct Place<'a> {
+    replicas: &'a Weak<Replicas>,
+    /// Whom followers follow: no two of them the same.
+    followed: &'a Mutex<BTreeSet<String>>,
+    seen: &'a watch::Sender<Seen>,
+    follower: usize,
+}
+
+impl Place<'_> {
+    /// Follows one replica after the other.
+    async fn follow(self) {
+        let mut attempt: usize = 0;
+        loop {
+            let Some(order) = self.replicas.upgrade().map(|replicas| replicas.in_order()) else {
+                return;
+            };
+            let count = order.len();
+            if let Some(endpoint) = self.choose(order, attempt) {
+                let followed = tokio::select! {
+                    result = follow_one(&endpoint, &self) => result,
+                    () = self.seen.closed() => return,
+                };
+                if let Err(reason) = followed {
                     tracing::debug!(replica = endpoint.name(), %reason, "not following");
-                },
-                () = seen.closed() => return,
+                }
+                lock(self.followed).remove(endpoint.name());
+            }
+            self.note(|heard| heard.is_connected = false);
+            attempt = attempt.wrapping_add(1);
+            // The next one at once, until all have been tried.
+            let pause = match attempt.checked_rem(count) {
+                Some(1..) => Duration::ZERO,
+                _ => RECONNECT,
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.seen.closed() => return,
             }
         }
-        drop(order);
-        seen.send_modify(|seen| seen.is_connected = false);
-        attempt = attempt.wrapping_add(1);
-        tokio::select! {
-            () = sleep(RECONNECT) => {}
-            () = seen.closed() => return,
-        }
+    }
+
+    /// The next one that nobody else follows.
+    fn choose(&self, order: Vec<Arc<Endpoint>>, attempt: usize) -> Option<Arc<Endpoint>> {
+        let mut followed = lock(self.followed);
+        let mut free = order.into_iter();
+        let mut free: Vec<_> = free
+            .by_ref()
+            .filter(|endpoint| !followed.contains(endpoint.name()))
+            .collect();
+        let next = attempt.checked_rem(free.len())?;
+        let chosen = free.swap_remove(next);
+        followed.insert(chosen.name().to_owned());
+        Some(chosen)
+    }
+
+    fn note(&self, news: impl FnOnce(&mut Heard)) {
+        self.seen
+            .send_modify(|seen| seen.by(self.follower).map_or((), news));
     }
 }
 
-async fn follow_one(
-    endpoint: &Arc<Endpoint>,
-    replicas: &Weak<Replicas>,
-    seen: &watch::Sender<Seen>,
-) -> Result<(), String> {
-    let mut socket = timeout(Duration::from_secs(10), connect(endpoint))
+async fn follow_one(endpoint: &Arc<Endpoint>, place: &Place<'_>) -> Result<(), String> {
+    let mut socket = timeout(CONNECT, connect(endpoint))
         .await
         .map_err(|_| "no answer in time".to_owned())??;
     socket
         .send(Message::text(SUBSCRIBE))
         .await
         .map_err(|error| error.to_string())?;
-    seen.send_modify(|seen| seen.is_connected = true);
+    place.note(|heard| heard.is_connected = true);
     let mut fetching: Option<JoinHandle<()>> = None;
     loop {
         match timeout(SILENCE, socket.next()).await {
@@ -84,10 +136,10 @@ async fn follow_one(
             Ok(Some(Ok(Message::Text(text)))) => {
                 let block = BlockEvent::parse(&text);
                 let height = block.as_ref().map(|block| block.height);
-                heard(endpoint, replicas, seen, block);
+                heard(endpoint, place, block);
                 // One at a time, however many events there are.
                 if fetching.as_ref().is_none_or(JoinHandle::is_finished) {
-                    fetching = fetch_header(endpoint, replicas, height);
+                    fetching = fetch_header(endpoint, place.replicas, height);
                 }
             }
             Ok(Some(Ok(_))) => {}
@@ -95,18 +147,16 @@ async fn follow_one(
     }
 }
 
-/// There is a new block, says this one, and so it has it: it is asked first. Another one may store the block a moment later;
-/// who asked that one in vain would hear of the block no more.
-fn heard(
-    endpoint: &Endpoint,
-    replicas: &Weak<Replicas>,
-    seen: &watch::Sender<Seen>,
-    block: Option<BlockEvent>,
-) {
-    if let Some(replicas) = replicas.upgrade() {
+/// There is a new block, says this one, and so it has it: it is asked first, unless another one has shown that block before. Another
+/// one may store the block a moment later; who asked that one in vain would hear of the block no more.
+fn heard(endpoint: &Endpoint, place: &Place<'_>, block: Option<BlockEvent>) {
+    let height = block.as_ref().map(|block| block.height);
+    if let Some(replicas) = place.replicas.upgrade()
+        && height.is_none_or(|height| height > replicas.highest())
+    {
         replicas.prefer(endpoint);
     }
-    seen.send_modify(|seen| seen.note(block));
+    place.note(|heard| heard.note(block));
 }
 
 /// Fetches the header of the block that an event speaks of, while the waiters ask what is in the state.
@@ -163,18 +213,48 @@ async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgrade
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn whoever_tells_of_a_block_is_asked_first() {
+    fn two() -> (Arc<Replicas>, watch::Sender<Seen>, watch::Receiver<Seen>) {
         let urls = ["http://a:1", "http://b:1"].map(String::from);
         let trust = crate::Trust::new(crate::genesis::tests::network(4)).unwrap();
         let replicas = Arc::new(Replicas::new(&urls, SILENCE, trust).unwrap());
-        let (sender, mut receiver) = watch::channel(Seen::default());
+        let (sender, receiver) = watch::channel(Seen::new(2));
+        (replicas, sender, receiver)
+    }
+
+    #[tokio::test]
+    async fn whoever_tells_of_a_block_is_asked_first() {
+        let (replicas, seen, mut receiver) = two();
         let [a, b] = [0, 1].map(|k| Arc::clone(&replicas.in_order()[k]));
+        let place = Place {
+            replicas: &Arc::downgrade(&replicas),
+            followed: &Mutex::default(),
+            seen: &seen,
+            follower: 1,
+        };
         for endpoint in [&b, &a] {
-            heard(endpoint, &Arc::downgrade(&replicas), &sender, None);
+            heard(endpoint, &place, None);
             assert_eq!(replicas.in_order()[0].name(), endpoint.name());
             assert!(receiver.has_changed().unwrap());
             receiver.mark_unchanged();
         }
+    }
+
+    #[tokio::test]
+    async fn no_two_follow_the_same_and_each_tries_all_that_are_free() {
+        let (replicas, seen, _receiver) = two();
+        let (weak, followed) = (Arc::downgrade(&replicas), Mutex::default());
+        let [first, second] = [0, 1].map(|follower| Place {
+            replicas: &weak,
+            followed: &followed,
+            seen: &seen,
+            follower,
+        });
+        let chosen = |place: &Place<'_>, attempt| {
+            let chosen = place.choose(replicas.in_order(), attempt);
+            chosen.map(|endpoint| endpoint.name().to_owned())
+        };
+        assert_eq!(chosen(&first, 1).as_deref(), Some("http://b:1"));
+        assert_eq!(chosen(&second, 1).as_deref(), Some("http://a:1"));
+        assert_eq!(chosen(&first, 2), None);
     }
 }

@@ -155,7 +155,7 @@ mod tests {
     async fn served() -> (mpsc::Receiver<Request>, Arc<Endpoint>, Url) {
         let (requests, port) = serve(HANDING_PATH).await;
         let endpoint = Endpoint::new("http://127.0.0.1:1", Duration::from_secs(60)).unwrap();
-        endpoint.note_direct_port(&format!("direct-port={port}"));
+        endpoint.know_direct_port(port).await;
         let url = endpoint.submit_url().unwrap();
         (requests, Arc::new(endpoint), url)
     }

@@ -3,25 +3,26 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, Weak, atomic::Ordering},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep, timeout};
-use white_city_wire::{
-    pb,
-    read::{decode_answer, encode_query},
-};
+use white_city_wire::{pb, read::encode_query};
 
-use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather};
+use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
-    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check_decoded},
+    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check_decoded, shape},
     trust::{Trust, VerifiedHeader},
 };
 
 /// Most headers that are kept.
 const HEADERS_KEPT: usize = 256;
+/// How long replicas may take to reach a height that one of them has, and the pause before they are asked again.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+const CATCHING_UP_PAUSE: Duration = Duration::from_millis(50);
 /// Most lies that are kept, the newest ones.
 const LIES_KEPT: usize = 16;
 
@@ -102,10 +103,10 @@ impl Replicas {
         lock(&self.known.lies).iter().cloned().collect()
     }
 
-    /// Asks the preferred replica, and others when it is slow, silent, behind `floor` or lying.
+    /// As [`Replicas::read_noting`], of everybody.
     ///
     /// # Errors
-    /// What the replicas said, when none gave an answer that verifies; [`Error::Fork`].
+    /// As [`Replicas::read_noting`].
     pub(crate) async fn read<R: Read>(
         &self,
         read: &R,
@@ -114,7 +115,43 @@ impl Replicas {
         self.read_noting(read, floor, &mut Tally::default()).await
     }
 
-    /// As [`Replicas::read`], with what went wrong added to what was noted before.
+    /// In a state as new as the newest that any replica proves now, for who reads once: an old one might hide what has come since.
+    ///
+    /// # Errors
+    /// As [`Replicas::read_noting`].
+    pub(crate) async fn read_newest<R: Read>(&self, read: &R) -> Result<Verified<R::Value>, Error> {
+        let floor = self.asked_all(Instant::now()).await?;
+        self.read_reached(read, floor.max(self.highest()), &mut Tally::default())
+            .await
+    }
+
+    /// As [`Replicas::read_noting`], while replicas catch up with what one of them has.
+    ///
+    /// # Errors
+    /// As [`Replicas::read_noting`].
+    pub(crate) async fn read_reached<R: Read>(
+        &self,
+        read: &R,
+        floor: u64,
+        tally: &mut Tally,
+    ) -> Result<Verified<R::Value>, Error> {
+        let until = Instant::now() + CATCHING_UP;
+        loop {
+            tally.is_any_behind = false;
+            let answered = self.read_noting(read, floor, tally).await;
+            if answered.is_ok() || !tally.is_any_behind || Instant::now() > until {
+                return answered;
+            }
+            sleep(CATCHING_UP_PAUSE).await;
+        }
+    }
+
+    /// Asks the preferred replica, and others when it is slow, silent, behind `floor` or lying. What went wrong is added to what
+    /// was noted before; who was set aside isn't asked.
+    ///
+    /// # Errors
+    /// What the replicas said, when none gave an answer that verifies, or when so many deny it that one of them is honest and
+    /// others only keep silent; [`Error::Fork`].
     pub(crate) async fn read_noting<R: Read>(
         &self,
         read: &R,
@@ -123,29 +160,39 @@ impl Replicas {
     ) -> Result<Verified<R::Value>, Error> {
         // Never closed, so it can't fail.
         let mut turn = Some(self.asking.acquire().await);
-        let mut others = self.in_order().into_iter();
+        let mut race = Race::new(self, tally);
         let mut asked = FuturesUnordered::new();
         loop {
+            if race.is_over(self) {
+                return Err(tally.error());
+            }
             let answered = tokio::select! {
                 Some(answered) = asked.next() => answered,
-                () = sleep(self.hedge()), if !asked.is_empty() && others.len() > 0 => {
+                () = sleep(race.hedge(self)), if !asked.is_empty() && race.has_help() => {
                     // A replica that is silent doesn't keep the others from being asked.
                     drop(turn.take());
-                    asked.extend(others.next().map(|e| self.ask_one(e, read, floor)));
+                    let Some(next) = race.help() else {
+                        return Err(tally.error());
+                    };
+                    asked.push(self.ask_one(next, read, floor));
                     continue;
                 }
                 else => {
-                    let Some(next) = others.next() else {
+                    let Some(next) = race.next() else {
                         return Err(tally.error());
                     };
                     asked.push(self.ask_one(next, read, floor));
                     continue;
                 }
             };
-            match answered {
-                (_, Ok(value)) => return Ok(value),
-                (endpoint, Err(error)) => self.note(tally, &endpoint, error)?,
+            let (endpoint, answer) = answered;
+            race.note_answer(self, &endpoint, &answer);
+            match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => self.note(tally, &endpoint, error)?,
             }
+            // Those that are on their way go on, and have one more beside them.
+            asked.extend(race.next_honest().map(|e| self.ask_one(e, read, floor)));
         }
     }
 
@@ -166,14 +213,15 @@ impl Replicas {
         read: &R,
         floor: u64,
     ) -> Result<Verified<R::Value>, ReadError> {
-        let answer = endpoint.ask(read.question()).await?;
-        let checked = match decode_answer(answer.clone()).or_lie("answer") {
+        let question = read.question();
+        let answer = endpoint.ask(question.clone()).await?;
+        let checked = match shape::decode(&question, answer.clone()) {
             Ok(decoded) if decoded.height < floor => return Err(ReadError::Behind),
             Ok(decoded) => self.check_answer(endpoint, read, &decoded).await,
             Err(lie) => Err(lie.into()),
         };
         let exchange = || Exchange {
-            question: encode_query(read.question()),
+            question: encode_query(question),
             answer,
         };
         match checked {
@@ -283,13 +331,18 @@ impl Replicas {
     /// What the replicas said, when none gave an answer that verifies; [`Error::Fork`].
     pub(crate) async fn freshest(&self) -> Result<Verified<BoardStatus>, Error> {
         let order = self.in_order();
-        let asked = order.iter().map(async |endpoint| {
-            let status = self.read_from(endpoint, &ReadStatus, 0).await;
-            status.map_err(|error| (endpoint, error))
+        let asked = order.iter().map(|endpoint| {
+            let status = self.read_from(endpoint, &ReadStatus, 0);
+            (self.is_late(endpoint), status)
         });
+        let answers = gather(self.witnesses, asked).await;
+        for (at, endpoint) in order.iter().enumerate() {
+            let is_late = answers.iter().all(|(answered, _)| *answered != at);
+            self.note_late(endpoint, is_late);
+        }
         let mut tally = Tally::default();
         let mut highest: Option<Verified<BoardStatus>> = None;
-        for answer in gather(self.witnesses, asked).await {
+        for (at, answer) in answers {
             match answer {
                 Ok(status) => {
                     if highest
@@ -299,7 +352,11 @@ impl Replicas {
                         highest = Some(status);
                     }
                 }
-                Err((endpoint, error)) => self.note(&mut tally, endpoint, error)?,
+                Err(error) => {
+                    if let Some(endpoint) = order.get(at) {
+                        self.note(&mut tally, endpoint, error)?;
+                    }
+                }
             }
         }
         let highest = highest.ok_or_else(|| tally.error())?;

@@ -1,10 +1,13 @@
 //! CometBFT's JSON-RPC, as far as a party needs it. Answers are bounded before they are parsed.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
 use tokio::time::Instant;
@@ -19,6 +22,10 @@ use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
+/// Largest body of a header with its signatures, and of what is said to a transaction, bytes. What is parsed without knowing what
+/// it is takes a hundred times as much in memory.
+const COMMIT_BYTES_MAX: usize = 256 << 10;
+const SUBMITTED_BYTES_MAX: usize = 64 << 10;
 /// Largest body that there is room for before it comes, bytes.
 const USUAL_BODY_BYTES: u64 = 256 << 10;
 /// How long connecting may take.
@@ -33,7 +40,7 @@ pub(crate) struct Endpoint {
     http: reqwest::Client,
     url: reqwest::Url,
     name: String,
-    direct_port: DirectPort,
+    direct_port: Arc<DirectPort>,
     handing: Queue,
 }
 
@@ -56,7 +63,59 @@ struct RpcAnswer<T> {
 struct RpcError {
     message: String,
     #[serde(default)]
-    data: Option<Value>,
+    data: Text,
+}
+
+/// A text, or anything else, which isn't kept.
+#[derive(Default)]
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(shown(text)))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_unit<E>(self) -> Result<Text, E> {
+                Ok(Text::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Text::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(Texts)
+    }
 }
 
 #[derive(Deserialize)]
@@ -115,7 +174,7 @@ impl Endpoint {
             http,
             name: name.as_str().trim_end_matches('/').to_owned(),
             url,
-            direct_port: DirectPort::default(),
+            direct_port: Arc::default(),
             handing: Queue::default(),
         })
     }
@@ -155,9 +214,28 @@ impl Endpoint {
         self.direct_port.url(&self.url, read::HANDING_PATH)
     }
 
-    /// Notes what an answer of the RPC says beside itself.
+    /// Notes what an answer of the RPC says beside itself. A port that it names is looked at beside whatever goes on.
     pub(super) fn note_direct_port(&self, info: &str) {
-        self.direct_port.note(info, Instant::now());
+        let Some(url) = self.direct_port.note(info, &self.url, Instant::now()) else {
+            return;
+        };
+        let (http, direct_port) = (self.http.clone(), Arc::clone(&self.direct_port));
+        tokio::spawn(async move {
+            let is_replicas = direct::is_replicas(&http, url).await;
+            direct_port.note_looked_at(is_replicas, Instant::now());
+        });
+    }
+
+    /// Waits until the direct port with this number is known, as if an answer of the RPC had named it.
+    #[cfg(test)]
+    pub(super) async fn know_direct_port(&self, port: u16) {
+        let host = self.url.host_str().unwrap().parse().unwrap();
+        let peer = std::net::SocketAddr::new(host, 1);
+        self.direct_port.note_peer(Some(peer));
+        self.note_direct_port(&format!("{}{port}", read::DIRECT_PORT_HINT));
+        while self.submit_url().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Something useful was heard at the direct port.
@@ -181,7 +259,7 @@ impl Endpoint {
         let params =
             json!({ "path": read::QUERY_PATH, "data": data, "height": "0", "prove": false });
         let result: QueryResult = self
-            .call("abci_query", params)
+            .call("abci_query", params, BODY_BYTES_MAX)
             .await
             .map_err(ReadError::Unreachable)?;
         let response = result.response;
@@ -200,7 +278,7 @@ impl Endpoint {
     /// Asks for the header of a height, with the signatures below it.
     pub(crate) async fn commit(&self, height: u64) -> Result<SignedHeader, ReadError> {
         let params = json!({ "height": height.to_string() });
-        let commit = self.call::<Value>("commit", params).await;
+        let commit = self.call::<Value>("commit", params, COMMIT_BYTES_MAX).await;
         let commit = commit.map_err(ReadError::Unreachable)?;
         let parsed = are_base64(&commit, "signature").then(|| serde_json::from_value(commit));
         match parsed {
@@ -215,7 +293,8 @@ impl Endpoint {
     /// Sends a transaction.
     pub(crate) async fn submit(&self, tx: &[u8]) -> Result<Submitted, String> {
         let params = json!({ "tx": STANDARD.encode(tx) });
-        match self.call::<SubmitResult>("broadcast_tx_sync", params).await {
+        let submitted = self.call::<SubmitResult>("broadcast_tx_sync", params, SUBMITTED_BYTES_MAX);
+        match submitted.await {
             Ok(SubmitResult { code: 0, .. }) => Ok(Submitted::Taken),
             Ok(SubmitResult { code, .. }) if Refusal::is_stored(code) => Ok(Submitted::Taken),
             Ok(SubmitResult { code, log }) => Ok(Submitted::Refused {
@@ -228,7 +307,12 @@ impl Endpoint {
         }
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, String> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+        answer_bytes_max: usize,
+    ) -> Result<T, String> {
         let request =
             json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let response = self
@@ -240,7 +324,8 @@ impl Endpoint {
             .await
             .map_err(|error| reason_of(&error))?;
         let status = response.status();
-        let body = bounded_body(response, BODY_BYTES_MAX).await?;
+        self.direct_port.note_peer(response.remote_addr());
+        let body = bounded_body(response, answer_bytes_max).await?;
         // CometBFT answers a failed call with status 500 and a body that says why.
         let answer: RpcAnswer<T> = serde_json::from_slice(&body).map_err(|error| {
             // Some errors go on with where in this program they were made.
@@ -250,14 +335,7 @@ impl Endpoint {
         })?;
         match (answer.result, answer.error) {
             (Some(result), None) => Ok(result),
-            (_, Some(error)) => {
-                let data = error.data.map(|data| match data {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                });
-                let text = format!("{}: {}", error.message, data.unwrap_or_default());
-                Err(shown(&text))
-            }
+            (_, Some(error)) => Err(shown(&format!("{}: {}", error.message, error.data.0))),
             (None, None) => Err("an answer without a result".into()),
         }
     }

@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
 };
-use white_city_wire::pb;
+use white_city_wire::{pb, read::DIRECT_PORT_SAYS};
 
 /// A request. Without an answer its connection ends.
 pub(super) struct Request {
@@ -57,6 +57,15 @@ async fn connection(
             head.push(stream.read_u8().await.ok()?);
         }
         let head = String::from_utf8(head).unwrap().to_lowercase();
+        if head.starts_with("get /v1 ") {
+            let says = DIRECT_PORT_SAYS;
+            let length = says.len();
+            let refusal = format!(
+                "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: {length}\r\n\r\n{says}"
+            );
+            stream.write_all(refusal.as_bytes()).await.ok()?;
+            continue;
+        }
         assert!(head.starts_with(&format!("post {path} ")), "{head}");
         let (_, length) = head.split_once("content-length: ").unwrap();
         let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];

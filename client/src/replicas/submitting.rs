@@ -17,7 +17,7 @@ use crate::error::{Error, ReplicaFault};
 
 /// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
 /// a transaction in a moment, but many may be waiting.
-const FIRST_ALONE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+const FIRST_ALONE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
@@ -160,7 +160,10 @@ impl Replicas {
         .await
         {
             Ok(Some((endpoint, reply))) => replies.note(endpoint.name(), reply),
-            _ => replies.note(first.name(), Err("no answer in time".into())),
+            _ => {
+                self.note_late(&first, true);
+                replies.note(first.name(), Err("no answer in time".into()));
+            }
         }
         if replies.taken > 0 {
             replies.entrance = Some(first);
@@ -302,8 +305,7 @@ mod tests {
         let mut direct = Vec::new();
         for at in ports {
             let (requests, port) = serve(HANDING_PATH).await;
-            let hint = format!("direct-port={port}");
-            replicas.all[at].endpoint.note_direct_port(&hint);
+            replicas.all[at].endpoint.know_direct_port(port).await;
             direct.push(requests);
         }
         (Arc::new(replicas), rpc, direct)

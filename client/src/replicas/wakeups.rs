@@ -25,9 +25,13 @@ const LATE_TIMES: u32 = 3;
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
 
-/// What a follower knows.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
+/// What followers know, each by itself: of what one says nothing depends on what another one does.
+#[derive(Debug)]
+pub(crate) struct Seen(Vec<Heard>);
+
+/// What is heard from the replica that one follower follows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heard {
     pub(crate) is_connected: bool,
     /// How many blocks were heard of.
     blocks: u64,
@@ -36,6 +40,27 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// By so many followers.
+    pub(crate) fn new(followers: usize) -> Self {
+        Self(vec![Heard::default(); followers])
+    }
+
+    /// What is heard by one of them.
+    pub(crate) fn by(&mut self, follower: usize) -> Option<&mut Heard> {
+        self.0.get_mut(follower)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.0.iter().any(|heard| heard.is_connected)
+    }
+
+    /// How many blocks each of them has heard of.
+    fn blocks(&self) -> Vec<u64> {
+        self.0.iter().map(|heard| heard.blocks).collect()
+    }
+}
+
+impl Heard {
     /// Notes a block, or that something has happened that isn't known.
     pub(crate) fn note(&mut self, block: Option<BlockEvent>) {
         self.blocks = self.blocks.saturating_add(1);
@@ -70,8 +95,8 @@ pub(crate) struct Wakeups {
     session: SessionId,
     /// How the session stood when the waiter looked last.
     standing: Option<Standing>,
-    /// How many blocks the waiter knows about.
-    blocks: u64,
+    /// How many blocks the waiter knows about, of those that each follower has heard of.
+    blocks: Vec<u64>,
     /// It knows of news and hasn't looked yet, or was stopped while it looked.
     has_news: bool,
     /// When it first heard that its round was filled further, and of nothing else, since it looked.
@@ -88,7 +113,7 @@ pub(crate) struct Wakeups {
 
 impl Wakeups {
     pub(crate) fn new(seen: watch::Receiver<Seen>, session: SessionId) -> Self {
-        let blocks = seen.borrow().blocks;
+        let blocks = seen.borrow().blocks();
         Self {
             seen,
             session,
@@ -138,10 +163,14 @@ impl Wakeups {
     /// Whether a block that the waiter hasn't heard of yet may have changed the session.
     fn is_news(&mut self) -> bool {
         let seen = self.seen.borrow_and_update();
-        let new = usize::try_from(seen.blocks.saturating_sub(self.blocks)).unwrap_or(usize::MAX);
-        self.blocks = seen.blocks;
-        self.has_news |= new > seen.recent.len();
-        for block in seen.recent.iter().rev().take(new) {
+        let known = std::mem::replace(&mut self.blocks, seen.blocks());
+        let news = seen.0.iter().zip(known).flat_map(|(heard, known)| {
+            let new = usize::try_from(heard.blocks.saturating_sub(known)).unwrap_or(usize::MAX);
+            self.has_news |= new > heard.recent.len();
+            heard.recent.iter().rev().take(new)
+        });
+        let news: Vec<_> = news.collect();
+        for block in news {
             let Some(block) = block else {
                 self.has_news = true;
                 continue;
@@ -191,7 +220,7 @@ impl Wakeups {
     fn poll(&self) -> (Duration, Duration) {
         let is_late = self.untold.is_some_and(|since| since.elapsed() >= LATE);
         let is_told = !is_late && self.late_times <= LATE_TIMES;
-        match is_told && self.seen.borrow().is_connected {
+        match is_told && self.seen.borrow().is_connected() {
             true => POLL_FOLLOWING,
             false => POLL,
         }
@@ -222,10 +251,9 @@ mod tests {
     }
 
     fn waiter() -> (watch::Sender<Seen>, Wakeups) {
-        let (sender, receiver) = watch::channel(Seen {
-            is_connected: true,
-            ..Seen::default()
-        });
+        let mut seen = Seen::new(2);
+        seen.by(0).unwrap().is_connected = true;
+        let (sender, receiver) = watch::channel(seen);
         (sender, Wakeups::new(receiver, MINE))
     }
 
@@ -236,7 +264,11 @@ mod tests {
         wakeups.hurry();
         let tell = |height, now| {
             let sessions = BTreeMap::from([(MINE, now)]);
-            sender.send_modify(|seen| seen.note(Some(BlockEvent { height, sessions })));
+            sender.send_modify(|seen| {
+                seen.by(0)
+                    .unwrap()
+                    .note(Some(BlockEvent { height, sessions }))
+            });
         };
         let began = Instant::now();
         tell(5, standing(2));
@@ -283,7 +315,7 @@ mod tests {
         let began = Instant::now();
         for block in 0..4 {
             for _ in 0..100 {
-                sender.send_modify(|seen| seen.note(None));
+                sender.send_modify(|seen| seen.by(0).unwrap().note(None));
             }
             assert_eq!(wakeups.next().await, Wake::Block);
             assert!(began.elapsed() >= COALESCE * block);
@@ -295,7 +327,7 @@ mod tests {
         let other = SessionId([2; 32]);
         let (sender, mut wakeups) = waiter();
         let tell = |wakeups: &mut Wakeups, block| {
-            sender.send_modify(|seen| seen.note(block));
+            sender.send_modify(|seen| seen.by(0).unwrap().note(block));
             let is_news = wakeups.is_news();
             assert_eq!(wakeups.is_news(), is_news, "until the waiter has looked");
             wakeups.has_looked();
@@ -311,11 +343,33 @@ mod tests {
         assert!(!tell(woken, block(20, MINE, 4)), "what was read already");
         assert!(!tell(woken, block(21, MINE, 5)), "not at once");
         for height in 22..=22 + BLOCKS_KEPT as u64 {
-            sender.send_modify(|seen| seen.note(block(height, other, 1)));
+            sender.send_modify(|seen| seen.by(0).unwrap().note(block(height, other, 1)));
         }
         assert!(wakeups.is_news(), "too many at once to remember");
         wakeups.has_looked();
         assert!(!wakeups.is_news());
+    }
+
+    #[tokio::test]
+    async fn each_follower_is_heard_and_what_both_say_is_news_once() {
+        let (sender, mut wakeups) = waiter();
+        let tell = |follower, block| {
+            sender.send_modify(|seen| seen.by(follower).unwrap().note(block));
+        };
+        let other = SessionId([2; 32]);
+        // One of them tells of blocks that there never were.
+        tell(0, block(1_000_000, other, 1));
+        assert!(!wakeups.is_news());
+        tell(1, block(5, MINE, 1));
+        assert!(wakeups.is_news());
+        wakeups.has_looked();
+        wakeups.has_read(standing(1));
+        tell(0, block(1_000_001, MINE, 1));
+        assert!(!wakeups.is_news(), "the waiter knows it already");
+        tell(1, block(6, other, 1));
+        assert!(!wakeups.is_news());
+        tell(0, block(7, other, 1));
+        assert!(wakeups.is_news(), "blocks are missing at that one");
     }
 
     #[tokio::test]
@@ -329,21 +383,25 @@ mod tests {
         assert_eq!(wakeups.next().await, Wake::Timer);
         wakeups.has_read(standing(2));
         assert_eq!(wakeups.poll(), POLL_FOLLOWING, "it may be a little late");
-        sender.send_modify(|seen| seen.note(block(6, MINE, 2)));
+        sender.send_modify(|seen| seen.by(0).unwrap().note(block(6, MINE, 2)));
         assert!(!wakeups.is_news(), "the waiter knows it already");
         assert_eq!(wakeups.untold, None);
         for filled in 3..=5 {
             assert_eq!(wakeups.poll(), POLL_FOLLOWING, "but not each time");
             wakeups.woken_by = Wake::Timer;
             wakeups.has_read(standing(filled));
-            sender.send_modify(|seen| seen.note(block(4 + filled as u64, MINE, filled)));
+            sender.send_modify(|seen| {
+                seen.by(0)
+                    .unwrap()
+                    .note(block(4 + filled as u64, MINE, filled))
+            });
             assert!(!wakeups.is_news());
         }
         assert_eq!(wakeups.poll(), POLL);
         wakeups.late_times = 0;
         wakeups.untold = Some(Instant::now() - LATE);
         assert_eq!(wakeups.poll(), POLL);
-        sender.send_modify(|seen| seen.note(block(10, MINE, 6)));
+        sender.send_modify(|seen| seen.by(0).unwrap().note(block(10, MINE, 6)));
         assert_eq!(wakeups.next().await, Wake::Block);
         wakeups.has_looked();
         wakeups.has_read(standing(6));
@@ -356,7 +414,11 @@ mod tests {
         wakeups.hurry();
         let telling = tokio::spawn(async move {
             for height in 1.. {
-                sender.send_modify(|seen| seen.note(block(height, SessionId([2; 32]), 1)));
+                sender.send_modify(|seen| {
+                    seen.by(0)
+                        .unwrap()
+                        .note(block(height, SessionId([2; 32]), 1))
+                });
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });

@@ -2,6 +2,7 @@
 
 mod dispute;
 mod ending;
+mod pages;
 mod reading;
 mod receipts;
 mod rereading;

@@ -41,7 +41,7 @@ const MESSAGE: &[u8] = b"a message";
 
 /// One protocol's way to a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
+pub enum Protocol {
     /// A key for any `n / 2 + 1`, and their signature.
     Threshold,
     /// A signature of all under the sum of their keys.
@@ -100,16 +100,23 @@ async fn on_board(world: &World, protocol: Protocol, n: u16) -> (Duration, u64) 
     let keys = keys(n);
     let clients = Clients::Separate.of(world, &keys);
     let before = clients[0].status().await.unwrap().height();
+    let took = ceremony(&clients, &keys, protocol).await;
+    (took, clients[0].height() - before)
+}
+
+/// The ceremony of parties with these clients: how long it takes.
+pub async fn ceremony(clients: &[Client], keys: &[Key], protocol: Protocol) -> Duration {
+    let n = u16::try_from(keys.len()).unwrap();
     let began = Instant::now();
     match protocol {
         Protocol::Aggregate => {
-            let id = open(&clients[0], &keys, 4).await;
-            let parties = each(&clients, id).await;
+            let id = open(&clients[0], keys, 4).await;
+            let parties = each(clients, id).await;
             all(parties, |exchange| aggregated(exchange, MESSAGE)).await;
         }
         Protocol::Threshold => {
-            let id = open(&clients[0], &keys, 3).await;
-            let shares = all(each(&clients, id).await, move |exchange| {
+            let id = open(&clients[0], keys, 3).await;
+            let shares = all(each(clients, id).await, move |exchange| {
                 keygen(exchange, n / 2 + 1)
             });
             let shares = shares.await;
@@ -119,8 +126,7 @@ async fn on_board(world: &World, protocol: Protocol, n: u16) -> (Duration, u64) 
             signed(parties, shares).await;
         }
     }
-    let took = began.elapsed();
-    (took, clients[0].height() - before)
+    began.elapsed()
 }
 
 /// The same without any board: what the arithmetic of all parties takes on this machine.

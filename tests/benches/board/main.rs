@@ -8,6 +8,7 @@ mod cpu;
 mod crowd;
 mod delays;
 mod engine;
+mod faults;
 mod full;
 mod large;
 mod plot;
@@ -66,6 +67,8 @@ enum Scenario {
     Large(large::Args),
     /// Rounds on a board that is full of sessions that have ended, beside rounds on an empty one.
     Full(full::Args),
+    /// Key generation and a signature while a replica is dead or frozen, beside the same undisturbed.
+    Faults(faults::Args),
     /// Rounds of replicas that are far from each other, beside four times the way between them.
     Delays(delays::Args),
 }
@@ -115,7 +118,14 @@ async fn main() {
 
 /// What takes a few minutes in all.
 fn usual() -> Vec<Scenario> {
-    let names = ["rounds", "ceremony", "throughput", "sessions", "delays"];
+    let names = [
+        "rounds",
+        "ceremony",
+        "faults",
+        "throughput",
+        "sessions",
+        "delays",
+    ];
     let parsed = names.map(|name| Args::parse_from(["board", name]).scenario);
     parsed.into_iter().flatten().collect()
 }
@@ -128,6 +138,7 @@ async fn run(bench: &Bench, scenario: Scenario) -> Option<Report> {
         Scenario::Sessions(args) => several::run(bench, &args).await,
         Scenario::Large(args) => large::run(bench, &args).await,
         Scenario::Full(args) => full::run(bench, &args).await,
+        Scenario::Faults(args) => faults::run(bench, &args).await,
         Scenario::Delays(args) => delays::run(bench, &args).await,
     }
 }

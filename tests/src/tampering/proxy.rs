@@ -3,7 +3,7 @@
 mod reply;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +13,8 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State, WebSocketUpgrade, ws},
-    response::Response,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use futures::{SinkExt as _, StreamExt as _};
@@ -22,7 +23,10 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::tungstenite::Message;
-use white_city_wire::read::{HANDING_PATH, QUERY_PATH};
+use white_city_wire::{
+    pb::query::Question,
+    read::{DIRECT_PORT_SAYS, HANDING_PATH, QUERY_PATH},
+};
 
 use super::{Memory, Mutator};
 use crate::rng::Rng;
@@ -62,13 +66,20 @@ pub enum DirectPort {
     Idle,
     /// That the proxy is one, too, but it refuses everything.
     Refusing,
+    /// That it is at ports of others, at another one each time: see [`Proxy::name_ports_of_others`].
+    Others,
 }
+
+/// By how much which replies come late: to these questions, or to everything that is none, where there is `None`.
+type Late = (Duration, fn(Option<&Question>) -> bool);
 
 /// What to do, and what was done.
 struct Plan {
     direct_port: DirectPort,
+    others: VecDeque<u16>,
     mutators: Vec<Mutator>,
     percent: u64,
+    late: Option<Late>,
     rng: Rng,
     memory: Memory,
     counts: BTreeMap<&'static str, u64>,
@@ -95,8 +106,10 @@ impl Proxy {
             port: address.port(),
             plan: Mutex::new(Plan {
                 direct_port: DirectPort::default(),
+                others: VecDeque::new(),
                 mutators: Vec::new(),
                 percent: 100,
+                late: None,
                 rng: Rng::new(seed),
                 memory: Memory::default(),
                 counts: BTreeMap::new(),
@@ -108,7 +121,7 @@ impl Proxy {
         let router = Router::new()
             .route("/", post(by_post))
             .route("/websocket", get(by_websocket))
-            .route(QUERY_PATH, post(by_direct_port))
+            .route(QUERY_PATH, get(looked_at).post(by_direct_port))
             .route(HANDING_PATH, post(handed_over))
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&shared));
@@ -136,9 +149,21 @@ impl Proxy {
         plan.percent = percent;
     }
 
+    /// Replies to such requests come so late from now on; `None` is a request that asks the board nothing.
+    pub fn be_late(&self, by: Duration, which: fn(Option<&Question>) -> bool) {
+        self.shared.plan().late = Some((by, which));
+    }
+
     /// What it says of a direct port from now on.
     pub fn show_direct_port(&self, direct_port: DirectPort) {
         self.shared.plan().direct_port = direct_port;
+    }
+
+    /// Says from now on that its direct port is one of these, the next one each time.
+    pub fn name_ports_of_others(&self, ports: impl IntoIterator<Item = u16>) {
+        let mut plan = self.shared.plan();
+        plan.direct_port = DirectPort::Others;
+        plan.others = ports.into_iter().collect();
     }
 
     /// Passes everything on as it is.
@@ -205,6 +230,12 @@ impl Plan {
         chosen.filter(|_| self.rng.chance(self.percent))
     }
 
+    /// How late the reply to this request comes.
+    fn lateness(&self, question: Option<&Question>) -> Duration {
+        let late = self.late.filter(|(_, which)| which(question));
+        late.map_or(Duration::ZERO, |(by, _)| by)
+    }
+
     fn note_request(&mut self, what: &str) {
         *self.requests.entry(what.to_owned()).or_default() += 1;
     }
@@ -220,6 +251,12 @@ async fn by_post(State(shared): State<Arc<Shared>>, request: Bytes) -> Response 
 
 async fn by_direct_port(State(shared): State<Arc<Shared>>, query: Bytes) -> Response {
     reply::reply_to_query(&shared, &query).await
+}
+
+/// Says that it is a direct port, where it says so.
+async fn looked_at(State(shared): State<Arc<Shared>>) -> Response {
+    shared.plan().note_request("look");
+    (StatusCode::METHOD_NOT_ALLOWED, DIRECT_PORT_SAYS).into_response()
 }
 
 async fn handed_over(State(shared): State<Arc<Shared>>, handing: Bytes) -> Response {

@@ -2,11 +2,11 @@
 
 use white_city_wire::{Complain, board::Status};
 
-use super::Observer;
+use super::{Observer, pages::NotTaken};
 use crate::{
     Dispute, SessionState, Verified,
     read::{Lie, OrLie},
-    replicas::{Endpoint, ReadError},
+    replicas::Tally,
 };
 
 impl Observer {
@@ -37,15 +37,15 @@ impl Observer {
     /// Reads the complaint when a session has come into a dispute.
     pub(super) async fn read_complaint(
         &mut self,
-        endpoint: &Endpoint,
         now: &Verified<SessionState>,
-    ) -> Result<(), ReadError> {
+        tally: &mut Tally,
+    ) -> Result<(), NotTaken> {
         let disputed = now.leaf.dispute;
         let known = self.complaint.as_ref().map(Complain::digest);
         if now.leaf.status != Status::Dispute || known == Some(disputed) {
             return Ok(());
         }
-        let words = self.words(endpoint, now).await?;
+        let words = self.words(now, tally).await?;
         let dispute = words.and_then(|words| words.dispute);
         let dispute = dispute.filter(|read| disputed == read.complain.0.digest());
         // A session has one dispute at most, so a state that has come since has the same.

@@ -8,13 +8,16 @@ use white_city_wire::{
     pb,
 };
 
-use super::{Observer, ROUNDS_KEPT};
+use super::{
+    Observer, ROUNDS_KEPT,
+    pages::{NotTaken, Source},
+};
 use crate::{
     Error, SessionState, Verified,
     error::Fork,
     history::{ClosedRound, Contradiction},
-    read::{Entry, Exchange, InboxPage, Lie, OrLie, ReadInbox, ReadInboxOnce},
-    replicas::{Endpoint, ReadError, Standing, Tally, Wake},
+    read::{Entry, InboxPage, Lie},
+    replicas::{ReadError, Standing, Tally, Wake},
 };
 
 /// A page that was taken in.
@@ -86,70 +89,28 @@ impl Observer {
         let replicas = Arc::clone(self.client.replicas());
         let opening = Arc::clone(&self.opening);
         loop {
-            let read = self.next_page(&opening.0.spec, self.history.open_round(), self.reader, 0);
+            let read = self.page(&opening.0.spec, self.history.open_round(), 0);
             let mut page = replicas.read_noting(&read, self.floor, tally).await?;
             let endpoint = replicas.named(page.replica());
             let Some(endpoint) = endpoint else {
                 return Err(Error::Unreachable(Vec::new()));
             };
             let exchange = page.take_exchange();
-            match self.take(&endpoint, page).await {
+            match self.take(page, tally).await {
                 Ok(taken) => {
                     replicas.prefer(&endpoint);
                     return Ok(taken);
                 }
-                Err(error) => self.set_aside(tally, &endpoint, error, exchange)?,
+                Err(error) => self.set_aside(tally, Source { endpoint, exchange }, error)?,
             }
-        }
-    }
-
-    /// Notes that a replica's answer can't be used.
-    ///
-    /// # Errors
-    /// When there is no other replica to ask, or asking wouldn't help.
-    pub(super) fn set_aside(
-        &self,
-        tally: &mut Tally,
-        endpoint: &Endpoint,
-        error: ReadError,
-        exchange: Option<Exchange>,
-    ) -> Result<(), Error> {
-        let replicas = self.client.replicas();
-        if let (ReadError::Lied(lie), Some(exchange)) = (&error, exchange) {
-            replicas.remember(endpoint.name(), lie, exchange);
-        }
-        replicas.note(tally, endpoint, error)?;
-        if replicas.all_failed(tally) {
-            return Err(tally.error());
-        }
-        Ok(())
-    }
-
-    pub(super) fn next_page<'a>(
-        &'a self,
-        spec: &'a white_city_wire::Spec,
-        round: u32,
-        reader: Option<u16>,
-        from_index: u16,
-    ) -> ReadInboxOnce<'a> {
-        let inbox = ReadInbox {
-            id: self.id,
-            spec,
-            round,
-            reader,
-            from_index,
-        };
-        ReadInboxOnce {
-            inbox,
-            checked: &self.client.replicas().checked,
         }
     }
 
     async fn take(
         &mut self,
-        endpoint: &Endpoint,
         page: Verified<InboxPage>,
-    ) -> Result<Taken, ReadError> {
+        tally: &mut Tally,
+    ) -> Result<Taken, NotTaken> {
         let Some(now) = page.now.clone() else {
             return Err(Lie::new("it doesn't say how the session stands").into());
         };
@@ -157,14 +118,14 @@ impl Observer {
         self.check_past(&leaf, &page)?;
         let now = page.beside(now);
         if leaf.status == Status::Erased {
-            return Err(ReadError::Final(Error::Erased));
+            return Err(Error::Erased.into());
         }
         if leaf.open_round == self.history.open_round() {
-            self.take_now(endpoint, now, page).await?;
+            self.take_now(now, page, tally).await?;
             return Ok(Taken::Now);
         }
         let round = self.history.open_round();
-        let closed = self.check_round(endpoint, page, &leaf).await?;
+        let closed = self.check_round(page, &leaf, tally).await?;
         let (closed, entries) = closed;
         self.history.push(closed);
         self.newest = Some(now.beside(()));
@@ -178,7 +139,7 @@ impl Observer {
         if leaf.open_round == self.history.open_round() && now.terminal.is_none() {
             // The answer that brought the round says how the session stands, too.
             self.check_filled(&now)?;
-            self.settle(endpoint, now).await?;
+            self.settle(now, tally).await?;
             return Ok(Taken::Now);
         }
         Ok(Taken::Round)
@@ -268,23 +229,22 @@ impl Observer {
 
     async fn check_round(
         &self,
-        endpoint: &Endpoint,
         page: Verified<InboxPage>,
         leaf: &SessionLeaf,
-    ) -> Result<(ClosedRound, Vec<Entry>), ReadError> {
+        tally: &mut Tally,
+    ) -> Result<(ClosedRound, Vec<Entry>), NotTaken> {
         let proof = page
             .proof
             .clone()
             .ok_or_else(|| Lie::new("a closed round without its proof"))?;
         let state = page.beside(());
         let round = self.history.open_round();
-        let all = self.all_pages(endpoint, page.into_value(), round, self.reader);
-        let all = all.await?;
+        let mut pages = self.all_pages(page, round, tally).await?;
         let checked = match round {
-            0 => self.history.check_joining(&all.joins, &proof, leaf),
+            0 => self.history.check_joining(&pages.all.joins, &proof, leaf),
             _ => self
                 .history
-                .check_round(self.reader, &all.entries, &proof, leaf),
+                .check_round(self.reader, &pages.all.entries, &proof, leaf),
         };
         if let Err(Contradiction::Fork { root }) = &checked {
             let side = pb::ForkSide {
@@ -292,56 +252,26 @@ impl Observer {
                 proof: Some((&proof).into()),
                 round_root: root.0.to_vec(),
             };
-            return Err(self.fork(round, side));
+            return Err(self.fork(round, side).into());
         }
-        Ok((checked.or_lie("round")?, all.entries))
-    }
-
-    /// Reads the other pages of a round, at most as many bytes as the spec has room for.
-    pub(super) async fn all_pages(
-        &self,
-        endpoint: &Endpoint,
-        first: InboxPage,
-        round: u32,
-        reader: Option<u16>,
-    ) -> Result<InboxPage, ReadError> {
-        let spec = self.spec();
-        let mut all = first;
-        while let Some(from_index) = all.next_index {
-            let read = self.next_page(spec, round, reader, from_index);
-            let page = self.client.replicas().read_from(endpoint, &read, 0).await?;
-            let page = page.into_value();
-            all.joins.extend(page.joins);
-            all.entries.extend(page.entries);
-            all.next_index = page.next_index;
-            let bytes = all.entries.iter().map(Entry::bytes);
-            if bytes.fold(0, u64::saturating_add) > spec.max_bytes {
-                return Err(Lie::new("more bytes than the spec allows").into());
-            }
-        }
-        Ok(all)
+        Ok((pages.blame(checked, "round")?, pages.all.entries))
     }
 
     async fn take_now(
         &mut self,
-        endpoint: &Endpoint,
         now: Verified<SessionState>,
         page: Verified<InboxPage>,
-    ) -> Result<(), ReadError> {
+        tally: &mut Tally,
+    ) -> Result<(), NotTaken> {
         self.check_filled(&now)?;
         if let Some(terminal) = now.terminal.clone() {
-            let all = self.all_pages(
-                endpoint,
-                page.into_value(),
-                now.leaf.open_round,
-                self.reader,
-            );
-            let all = all.await?;
-            self.end = Some(self.check_end(endpoint, &now, &terminal, &all).await?);
+            let pages = self.all_pages(page, now.leaf.open_round, tally).await?;
+            let (end, all) = self.check_end(&now, &terminal, pages, tally).await?;
+            self.end = Some(end);
             self.last_joins = all.joins;
             self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
         }
-        self.settle(endpoint, now).await
+        self.settle(now, tally).await
     }
 
     /// Nobody who is out has a slot.
@@ -355,10 +285,10 @@ impl Observer {
     /// Takes in how the session stands, in the round that follows this history.
     async fn settle(
         &mut self,
-        endpoint: &Endpoint,
         now: Verified<SessionState>,
-    ) -> Result<(), ReadError> {
-        self.read_complaint(endpoint, &now).await?;
+        tally: &mut Tally,
+    ) -> Result<(), NotTaken> {
+        self.read_complaint(&now, tally).await?;
         self.announce(&now);
         self.wakeups.has_read(Standing {
             status: now.leaf.status.number(),

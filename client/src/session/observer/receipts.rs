@@ -24,7 +24,7 @@ impl Observer {
         let (id, spec) = (self.id, self.spec());
         // Evidence is taken after the end, too, so the state that certifies it is the newest.
         let read = ReadEvidence { id, spec };
-        let evidence = self.client.read(&read, now.height()).await;
+        let evidence = self.client.newest(&read).await;
         let evidence = evidence.map_err(Error::or_erased)?;
         let last = (self.last_joins.as_slice(), self.last_entries.as_slice());
         let receipt = pb::CeremonyReceipt {
@@ -120,7 +120,7 @@ impl Observer {
     pub async fn equivocation_receipt(&self, index: u16) -> Result<Receipt, Error> {
         let (id, spec) = (self.id, self.spec());
         let read = ReadEvidence { id, spec };
-        let evidence = self.client.read(&read, self.height()).await;
+        let evidence = self.client.newest(&read).await;
         let evidence = evidence.map_err(Error::or_erased)?;
         let culprits = evidence.culprits.iter();
         let mut of_party = culprits.filter(|(culprit, _)| culprit.index == index);

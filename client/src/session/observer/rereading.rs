@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Observer;
+use super::{
+    Observer,
+    pages::{NotTaken, Source},
+};
 use crate::{
     Error, Verified,
-    read::{Entry, InboxPage, OrLie},
-    replicas::{Endpoint, ReadError, Tally},
+    read::{Entry, InboxPage},
+    replicas::Tally,
 };
 
 impl Observer {
@@ -16,7 +19,7 @@ impl Observer {
             return Ok(Arc::clone(kept));
         }
         let replicas = self.client.replicas();
-        let read = self.next_page(self.spec(), round, self.reader, 0);
+        let read = self.page(self.spec(), round, 0);
         let mut tally = Tally::default();
         loop {
             let page = replicas.read_noting(&read, self.height(), &mut tally).await;
@@ -25,9 +28,9 @@ impl Observer {
                 return Err(Error::Unreachable(Vec::new()));
             };
             let exchange = page.take_exchange();
-            match self.same_entries(&endpoint, page, round).await {
+            match self.same_entries(page, round, &mut tally).await {
                 Ok(entries) => return Ok(entries.into()),
-                Err(error) => self.set_aside(&mut tally, &endpoint, error, exchange)?,
+                Err(error) => self.set_aside(&mut tally, Source { endpoint, exchange }, error)?,
             }
         }
     }
@@ -35,15 +38,14 @@ impl Observer {
     /// All pages, if they are what this reader's history has for the round.
     async fn same_entries(
         &self,
-        endpoint: &Endpoint,
         page: Verified<InboxPage>,
         round: u32,
-    ) -> Result<Vec<Entry>, ReadError> {
-        let all = self.all_pages(endpoint, page.into_value(), round, self.reader);
-        let entries = all.await?.entries;
-        self.history
-            .check_again(round, self.reader, &entries)
-            .or_lie("round")?;
-        Ok(entries)
+        tally: &mut Tally,
+    ) -> Result<Vec<Entry>, NotTaken> {
+        let mut pages = self.all_pages(page, round, tally).await?;
+        let entries = &pages.all.entries;
+        let checked = self.history.check_again(round, self.reader, entries);
+        pages.blame(checked, "round")?;
+        Ok(pages.all.entries)
     }
 }

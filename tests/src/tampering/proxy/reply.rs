@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
 use tendermint_proto::v0_38::abci::ResponseQuery;
 use white_city_wire::{
-    pb,
+    pb::{self, query::Question},
     read::{DIRECT_PORT_HINT, QUERY_PATH, decode_query},
 };
 
@@ -49,6 +49,8 @@ pub(super) async fn reply(shared: &Arc<Shared>, request: Bytes) -> Response {
             return withheld;
         }
     }
+    let lateness = shared.plan().lateness(question_of(&parsed).as_ref());
+    tokio::time::sleep(lateness).await;
     let reply = match shared.forward(request).await {
         Ok(reply) => reply,
         Err(error) => return json_of(error_of(&parsed["id"], &error.to_string())),
@@ -127,6 +129,12 @@ async fn by_engine(shared: &Shared, tx: &[u8]) -> Option<pb::HandedTx> {
     })
 }
 
+/// What a request asks the board.
+fn question_of(request: &Value) -> Option<Question> {
+    let question = hex::decode(request["params"]["data"].as_str()?).ok()?;
+    decode_query(&question).ok()
+}
+
 fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
     let json: Value = serde_json::from_slice(reply).ok()?;
     let response = &json["result"]["response"];
@@ -141,11 +149,16 @@ fn response_query(reply: &[u8]) -> Option<ResponseQuery> {
 
 /// A reply that says of the direct port what it should; `None` where it does.
 fn show_direct_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
-    let hint = match shared.plan().direct_port {
+    let mut plan = shared.plan();
+    let hint = match plan.direct_port {
         DirectPort::Replicas => return None,
         DirectPort::Hidden => String::new(),
         DirectPort::Own | DirectPort::Idle | DirectPort::Refusing => {
             format!("{DIRECT_PORT_HINT}{}", shared.port)
+        }
+        DirectPort::Others => {
+            plan.others.rotate_left(1);
+            format!("{DIRECT_PORT_HINT}{}", plan.others.front()?)
         }
     };
     let mut json: Value = serde_json::from_slice(reply).ok()?;
@@ -199,8 +212,7 @@ fn answer(
     let value = &mut json["result"]["response"]["value"];
     let honest = STANDARD.decode(value.as_str()?).ok()?;
     let mut answer = pb::Answer::decode(&honest[..]).ok()?;
-    let question = hex::decode(request["params"]["data"].as_str()?).ok()?;
-    let question = decode_query(&question).ok()?;
+    let question = question_of(request)?;
     let mut plan = shared.plan();
     plan.memory.keep(&question, &answer);
     let mutator = drawn?;

@@ -1,0 +1,76 @@
+//! Lists of sessions, each as one replica says.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, timeout_at};
+use white_city_wire::IdentityKey;
+
+use super::{Endpoint, ReadError, Replicas, Tally};
+use crate::{
+    Unproven,
+    error::Error,
+    read::{SessionLine, read_sessions},
+};
+
+/// Most sessions of one list.
+pub(crate) const LIST_MAX: usize = 100_000;
+/// How long one replica is waited for before another one is asked, too.
+const HEDGE: Duration = Duration::from_secs(2);
+/// How long a list may take: its last page, and each page before that one.
+const TIME: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
+
+impl Replicas {
+    /// The sessions in the order of their numbers, from whichever replica has given all of them first.
+    ///
+    /// # Errors
+    /// What the replicas said, when none gave a list.
+    pub(crate) async fn sessions(
+        &self,
+        party: Option<&IdentityKey>,
+    ) -> Result<Unproven<Vec<SessionLine>>, Error> {
+        let mut tally = Tally::default();
+        let mut others = self.in_order().into_iter();
+        let mut asked = FuturesUnordered::new();
+        loop {
+            asked.extend(others.next().map(|endpoint| list(endpoint, party)));
+            let (endpoint, listed) = tokio::select! {
+                Some(listed) = asked.next() => listed,
+                () = sleep(HEDGE), if others.len() > 0 => continue,
+                else => return Err(tally.error()),
+            };
+            match listed {
+                Ok(lines) => return Ok(Unproven::new(lines, endpoint.name().to_owned())),
+                Err(error) => self.note(&mut tally, &endpoint, error)?,
+            }
+        }
+    }
+}
+
+/// All that one replica lists.
+async fn list(
+    endpoint: Arc<Endpoint>,
+    party: Option<&IdentityKey>,
+) -> (Arc<Endpoint>, Result<Vec<SessionLine>, ReadError>) {
+    let listed = pages(&endpoint, party).await;
+    (endpoint, listed)
+}
+
+async fn pages(
+    endpoint: &Endpoint,
+    party: Option<&IdentityKey>,
+) -> Result<Vec<SessionLine>, ReadError> {
+    let (mut lines, mut from) = (Vec::new(), 0);
+    let mut until = Instant::now() + TIME.0;
+    loop {
+        let page = timeout_at(until, read_sessions(endpoint, party, from)).await;
+        let late = |_| ReadError::Unreachable("no list in time".into());
+        let (page, next) = page.map_err(late)??;
+        lines.extend(page);
+        match next {
+            Some(next) if lines.len() < LIST_MAX => from = next,
+            _ => return Ok(lines),
+        }
+        until += TIME.1;
+    }
+}

@@ -1,0 +1,228 @@
+//! Replicas that come late in a way that costs more than a retry: with one page after the other, one line after the other, with
+//! lies before the truth, or with what was true once.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use white_city_client::{
+    Client, Error, SessionId,
+    read::SessionRef,
+    receipt::BadReceipt,
+    wire::pb::{answer::Body, inbox_item::Entry, query::Question, signed_entry::Header},
+};
+use white_city_tests::tampering::{Change, Mutator, Proxy, Sort, named};
+
+use crate::world::{World, closed, post, spec, until, world};
+
+/// How late whoever delays comes: a party that waits for it once misses a round of twenty seconds, or nearly.
+const DELAY: Duration = Duration::from_secs(9);
+/// How far away honest replicas may be.
+const FAR: Duration = Duration::from_millis(1_200);
+/// A broadcast of which a page has room for three.
+const LARGE: usize = 500 << 10;
+
+fn of(name: &str) -> Mutator {
+    named(name).unwrap()
+}
+
+/// A page with its first entry alone.
+fn page_of_one() -> Mutator {
+    Mutator {
+        name: "page-of-one",
+        about: "a page that ends after its first entry",
+        sort: Sort::Lie,
+        change: Change::Answer(|answer, _, _| {
+            let Some(Body::Inbox(inbox)) = &mut answer.body else {
+                return None;
+            };
+            inbox.items.truncate(1);
+            let index = match inbox.items.first()?.entry.as_ref()? {
+                Entry::Join(join) => join.index,
+                Entry::Signed(signed) => match signed.header.as_ref()? {
+                    Header::Post(post) => post.index,
+                    Header::Finish(finish) => finish.index,
+                },
+            };
+            inbox.next_index = index + 1;
+            Some(())
+        }),
+    }
+}
+
+/// A list with its first line alone.
+fn list_of_one() -> Mutator {
+    Mutator {
+        name: "list-of-one",
+        about: "a page of a list that ends after its first line",
+        sort: Sort::Lie,
+        change: Change::Answer(|answer, _, _| {
+            let Some(Body::Sessions(page)) = &mut answer.body else {
+                return None;
+            };
+            page.sessions.truncate(1);
+            page.next_number = page.sessions.first()?.number + 1;
+            Some(())
+        }),
+    }
+}
+
+fn is_inbox(question: Option<&Question>) -> bool {
+    matches!(question, Some(Question::Inbox(_)))
+}
+
+fn is_later_page(question: Option<&Question>) -> bool {
+    matches!(question, Some(Question::Inbox(inbox)) if inbox.from_index > 0)
+}
+
+fn is_list(question: Option<&Question>) -> bool {
+    matches!(question, Some(Question::Sessions(_)))
+}
+
+/// A session of four parties whose first round has two pages.
+async fn two_pages(world: &World) -> SessionId {
+    let large = u32::try_from(LARGE).unwrap();
+    let id = world.open(spec(4).payloads(large, 64)).await;
+    let mut sessions = world.joined(id, 4).await;
+    for session in &mut sessions {
+        session.post(1, vec![1; LARGE], Vec::new()).await.unwrap();
+    }
+    closed(&mut sessions, 1).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_late_with_each_later_page_is_not_waited_for() {
+    let world = world().await;
+    let id = two_pages(&world).await;
+    let late = world.proxy().await;
+    late.be_late(DELAY, is_later_page);
+    let client = world.client_of(&[late.url(), world.url()], 0);
+    // Whichever answers first is asked for the next page: the late one, sooner or later.
+    until("the late one to be asked for a later page", async || {
+        let reading = timeout(DELAY, client.observe(id)).await;
+        let observer = reading.expect("another replica's page").unwrap();
+        assert_eq!(observer.history().open_round(), 2);
+        late.requests().get("abci_query 0").copied().unwrap_or(0) > 4
+    })
+    .await;
+    assert_eq!(client.lies(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_ends_before_it_is_full_is_a_lie() {
+    let world = world().await;
+    let id = two_pages(&world).await;
+    let liar = world.proxy().await;
+    liar.tamper(&[page_of_one()], 100);
+    let alone = world.client_of(&[liar.url()], 0).observe(id).await;
+    assert!(
+        matches!(&alone, Err(Error::ReplicaLied { what, .. }) if what.contains("page")),
+        "{:?}",
+        alone.err()
+    );
+    liar.be_late(DELAY, is_inbox);
+    let client = world.client_of(&[liar.url(), world.url()], 0);
+    let observed = timeout(DELAY, client.observe(id)).await;
+    let observer = observed.expect("the honest replica's pages").unwrap();
+    assert_eq!(observer.history().open_round(), 2);
+    // A page that is as full as it can be is none.
+    let honest = world.client(0).observe(id).await.unwrap();
+    assert_eq!(honest.history().open_round(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_comes_line_by_line_is_left_for_another_one() {
+    let world = world().await;
+    for _ in 0..3 {
+        world.open(spec(1)).await;
+    }
+    let late = world.proxy().await;
+    late.be_late(Duration::from_secs(4), is_list);
+    for way in [Some(list_of_one()), None] {
+        late.tamper(way.as_slice(), 100);
+        let client = world.client_of(&[late.url(), world.url()], 0);
+        let listed = timeout(DELAY, client.sessions(None)).await;
+        let listed = listed.expect("the list of the other one").unwrap();
+        assert_eq!(listed.replica(), world.url());
+        assert_eq!(listed.unproven_value().len(), 3);
+    }
+}
+
+/// Three honest replicas that are far away, and one that isn't.
+async fn far(world: &World) -> (Vec<Proxy>, Proxy) {
+    let mut honest = Vec::new();
+    for _ in 0..3 {
+        let proxy = world.proxy().await;
+        proxy.be_late(FAR, |question| question.is_some());
+        honest.push(proxy);
+    }
+    (honest, world.proxy().await)
+}
+
+fn of_all(world: &World, honest: &[Proxy], liar: &Proxy) -> Client {
+    let urls: Vec<String> = [liar].into_iter().chain(honest).map(Proxy::url).collect();
+    let builder = Client::builder(world.trust()).replicas(urls);
+    builder.timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_lies_at_once_does_not_count_as_those_that_are_far_away() {
+    let world = world().await;
+    let id = world.open(spec(2)).await;
+    let mut sessions = world.joined(id, 2).await;
+    post(&mut sessions, 1).await;
+    closed(&mut sessions, 1).await;
+    let (honest, liar) = far(&world).await;
+    for name in ["broadcast", "slots"] {
+        liar.tamper(&[of(name)], 100);
+        let client = of_all(&world, &honest, &liar);
+        let observer = client.observe(id).await;
+        let observer = observer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(observer.history().open_round(), 2, "{name}");
+        let summary = client.summary(SessionRef::Id(id)).await;
+        assert!(summary.is_ok(), "{name}: {summary:?}");
+        let state = client.state(id).await;
+        assert!(state.is_ok(), "{name}: {state:?}");
+        assert!(client.lies().iter().all(|lie| lie.replica == liar.url()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_true_once_hides_nothing_from_who_asks_once() {
+    let world = world().await;
+    let id = world.open(spec(2)).await;
+    let mut sessions = world.joined(id, 2).await;
+    post(&mut sessions[..1], 1).await;
+    let old = world.proxy().await;
+    let only = world.client_of(&[old.url()], 0);
+    assert!(only.evidence(id).await.unwrap().culprits.is_empty());
+    let before = only.round(id, 1).await.unwrap().slots.clone();
+    only.state(id).await.unwrap();
+    only.summary(id.into()).await.unwrap();
+    let receipt = world.client(0).observe(id).await.unwrap();
+    let receipt = receipt.submission_receipt_of(0, 0).await.unwrap();
+    only.renew(receipt.clone()).await.unwrap();
+    world.equivocate(&sessions[0], 0).await;
+    until("the evidence to be on the board", async || {
+        let evidence = world.client(0).evidence(id).await.unwrap();
+        evidence.culprits.len() == 1
+    })
+    .await;
+    post(&mut sessions[1..], 1).await;
+    closed(&mut sessions, 1).await;
+    old.tamper(&[of("replay-old")], 100);
+    let urls = [old.url(), world.url()];
+    for time in 0..4 {
+        let client = || world.client_of(&urls, 0);
+        let evidence = client().evidence(id).await.unwrap();
+        assert_eq!(evidence.culprits.len(), 1, "{time}");
+        assert_ne!(client().round(id, 1).await.unwrap().slots, before, "{time}");
+        assert_eq!(client().state(id).await.unwrap().leaf.open_round, 2);
+        let summary = client().summary(id.into()).await.unwrap();
+        assert_eq!(summary.leaf.open_round, 2, "{time}");
+        let renewed = client().renew(receipt.clone()).await;
+        let moved_on = Error::Receipt(BadReceipt::MovedOn);
+        assert_eq!(renewed, Err(moved_on), "{time}");
+    }
+    assert!(old.count(&of("replay-old")) > 0);
+}
