@@ -1,17 +1,26 @@
 //! The end of a session: one record for everybody, checked against what was read.
 
 use white_city_wire::{
-    Hash,
+    Bitmap, Hash, Signature, SignedEntry,
     board::{Status, Terminal},
+    tx::Join,
 };
 
 use super::{End, Observer};
 use crate::{
-    AbortRecord, SessionState, Verified,
+    AbortRecord, Error, SessionState, Verified,
     error::Leaver,
-    read::{InboxPage, Lie, OrLie, ReadEvidence, SessionEvidence, SignedDispute},
+    history::{History, LastRound, check_broadcast, filled},
+    read::{Convicted, InboxPage, OrLie, ReadEvidence, SessionEvidence, SignedDispute},
     replicas::{Endpoint, ReadError},
 };
+
+/// A session's end, and what its last round held.
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) joins: Vec<(Join, Signature)>,
+    pub(super) entries: Vec<SignedEntry>,
+}
 
 impl Observer {
     /// Checks the terminal record against the members and the last round's entries; an outcome against a quorum of the
@@ -21,44 +30,78 @@ impl Observer {
         endpoint: &Endpoint,
         now: &Verified<SessionState>,
         terminal: &Terminal,
-        last: &InboxPage,
-    ) -> Result<End, ReadError> {
-        if terminal.members != *self.history.members() {
-            return Err(Lie::new("the terminal record has other members").into());
-        }
-        let outcome = (terminal.status == Status::Finished).then_some(terminal.outcome);
-        if now.leaf.open_round > 0 {
-            self.history
-                .check_last_round(outcome.as_ref(), &last.entries, &now.leaf)
-                .or_lie("last round")?;
-        }
-        if let Some(outcome) = outcome {
-            return Ok(End::Finished { outcome });
-        }
+        last: InboxPage,
+    ) -> Result<Ended, ReadError> {
+        let mut payloads = last.entries.iter();
+        payloads
+            .try_for_each(check_broadcast)
+            .or_lie("last round")?;
+        let entries = last.entries.into_iter().map(|entry| entry.signed);
+        let (joins, entries) = (last.joins, entries.collect::<Vec<_>>());
+        let round = LastRound {
+            joins: &joins,
+            entries: &entries,
+        };
+        self.history
+            .check_end((&now.leaf, terminal), round, &now.left)
+            .or_lie("end")?;
+        let end = match terminal.status {
+            Status::Finished => End::Finished {
+                outcome: terminal.outcome,
+            },
+            _ => End::Aborted(Box::new(self.aborted(endpoint, now, terminal).await?)),
+        };
+        Ok(Ended {
+            end,
+            joins,
+            entries,
+        })
+    }
+
+    /// What is to be said of an abort, with everything that was signed about it.
+    async fn aborted(
+        &self,
+        endpoint: &Endpoint,
+        now: &Verified<SessionState>,
+        terminal: &Terminal,
+    ) -> Result<AbortRecord, ReadError> {
         let evidence = self.words(endpoint, now).await?;
         let dispute = evidence.as_ref().and_then(|words| words.dispute.as_ref());
+        let culprits = evidence.as_ref().map_or(Ok(Vec::new()), |evidence| {
+            History::check_words(&evidence.left, &self.joined(now))?;
+            self.history.convicted(evidence)
+        });
+        let culprits = culprits.or_lie("evidence")?;
+        let named: Vec<_> = culprits.iter().map(|culprit| (**culprit).clone()).collect();
         self.history
-            .check_verdict(dispute, &now.culprits, terminal)
+            .check_verdict(dispute, &named, terminal)
             .or_lie("end")?;
         let missing = terminal.members.iter();
-        Ok(End::Aborted(Box::new(AbortRecord {
+        Ok(AbortRecord {
             record: terminal.clone(),
             dispute: dispute.map(SignedDispute::parties),
             left: evidence.map_or_else(Vec::new, leavers),
-            culprits: now.culprits.clone(),
+            culprits,
             missing: missing
                 .filter(|index| !terminal.filled.contains(*index))
                 .collect(),
-        })))
+        })
     }
 
-    /// What those who left and those in dispute have signed, if there is anybody.
+    /// Who has joined, in this state.
+    fn joined(&self, now: &SessionState) -> Bitmap {
+        let joining = self.history.round(0);
+        joining.map_or_else(|| now.filled(), |joined| filled(&joined.digests))
+    }
+
+    /// What those who left, those in dispute and culprits have signed, if there is anybody.
     pub(super) async fn words(
         &self,
         endpoint: &Endpoint,
         now: &Verified<SessionState>,
     ) -> Result<Option<SessionEvidence>, ReadError> {
-        if now.left.is_empty() && now.leaf.dispute == Hash::ZERO {
+        let hashes = [now.leaf.left, now.leaf.dispute, now.leaf.evidence];
+        if hashes == [Hash::ZERO; 3] {
             return Ok(None);
         }
         let (id, spec) = (self.id, self.spec());
@@ -66,6 +109,50 @@ impl Observer {
         let replicas = self.client.replicas();
         let evidence = replicas.read_from(endpoint, &read, now.height()).await?;
         Ok(Some(evidence.into_value()))
+    }
+
+    /// What speaks against parties and what those who left have said, from a state as new as this reader's or newer, judged
+    /// over the rounds that were read.
+    ///
+    /// # Errors
+    /// [`Error::ReplicaLied`]; [`Error::Erased`]; as [`crate::Client::read`].
+    pub async fn evidence(&mut self) -> Result<Verified<SessionEvidence>, Error> {
+        let (id, spec) = (self.id, self.spec());
+        let read = ReadEvidence { id, spec };
+        let evidence = self.client.read(&read, self.height()).await;
+        let evidence = evidence.map_err(Error::or_erased)?;
+        // What it is about may be newer than what was read: it is judged when that has been read, too.
+        while self.end.is_none() && self.height() < evidence.height() {
+            self.wait_news().await;
+            self.sync().await?;
+        }
+        let judged = self.history.check_evidence(&evidence).and_then(|()| {
+            let now = self.now.as_ref();
+            let joined = now.map_or_else(|| Bitmap::empty(0), |now| self.joined(now));
+            History::check_words(&evidence.left, &joined)
+        });
+        judged.map_err(|contradiction| Error::ReplicaLied {
+            replica: evidence.replica().to_owned(),
+            what: contradiction.to_string(),
+        })?;
+        Ok(evidence)
+    }
+
+    /// Against whom there is signed evidence, read and checked; nobody is named on the replicas' word.
+    ///
+    /// # Errors
+    /// As [`Observer::evidence`].
+    pub async fn culprits(&mut self) -> Result<Vec<Convicted>, Error> {
+        let accused = self.now.as_ref().map(|now| now.leaf.evidence);
+        if accused.is_none_or(|accused| accused == Hash::ZERO) {
+            return Ok(Vec::new());
+        }
+        let evidence = self.evidence().await?;
+        let convicted = self.history.convicted(&evidence);
+        convicted.map_err(|contradiction| Error::ReplicaLied {
+            replica: evidence.replica().to_owned(),
+            what: contradiction.to_string(),
+        })
     }
 }
 

@@ -337,9 +337,9 @@ impl Observer {
                 self.reader,
             );
             let all = all.await?;
-            self.end = Some(self.check_end(endpoint, &now, &terminal, &all).await?);
-            self.last_joins = all.joins;
-            self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
+            let ended = self.check_end(endpoint, &now, &terminal, all).await?;
+            (self.last_joins, self.last_entries) = (ended.joins, ended.entries);
+            self.end = Some(ended.end);
         }
         self.settle(endpoint, now).await
     }
@@ -365,7 +365,7 @@ impl Observer {
             open_round: now.leaf.open_round,
             filled: usize::from(now.filled().count()),
             left: now.left.len(),
-            culprits: now.culprits.len(),
+            culprits: now.accused.len(),
         });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
