@@ -332,8 +332,8 @@ impl Client {
         self.newest(&ReadRound { id, spec, round }).await
     }
 
-    /// What speaks against parties of a session, and what those who left said. After a complaint the whole session is read,
-    /// too, because the verdict is judged again with its joins and posts.
+    /// What speaks against parties of a session, and what those who left said. After a complaint, or when somebody has left, the
+    /// whole session is read, too, because both are judged again with its joins and posts.
     ///
     /// # Errors
     /// [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
@@ -341,17 +341,10 @@ impl Client {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
         let evidence = self.newest(&ReadEvidence { id, spec }).await?;
-        if evidence.dispute.is_some() {
-            let mut observer = self.observe(id).await?;
-            while observer.end().is_none() && observer.height() < evidence.height() {
-                observer.wait_news().await;
-                observer.sync().await?;
-            }
-            let judged = observer.history().check_evidence(&evidence);
-            judged.map_err(|contradiction| Error::ReplicaLied {
-                replica: evidence.replica().to_owned(),
-                what: contradiction.to_string(),
-            })?;
+        if evidence.dispute.is_some() || !evidence.left.is_empty() {
+            let client = self.clone();
+            let mut observer = Observer::new(client, id, None, evidence.height()).await?;
+            return observer.evidence().await;
         }
         Ok(evidence)
     }

@@ -2,7 +2,7 @@
 
 use white_city_wire::{
     Hash, IdentityKey, Refusal,
-    board::{Cause, Culprit, Terminal},
+    board::{Cause, Terminal},
     limits::NOBODY,
     pb,
     tx::Leave,
@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use crate::{
     journal::JournalError,
-    read::Dispute,
+    read::{Convicted, Dispute},
     receipt::{BadReceipt, Receipt},
     signer::SignError,
     trust::Trust,
@@ -64,8 +64,8 @@ pub struct AbortRecord {
     pub record: Terminal,
     /// Who left by name, in the order of leaving.
     pub left: Vec<Leaver>,
-    /// Against whom there is signed evidence.
-    pub culprits: Vec<Culprit>,
+    /// Against whom there is signed evidence, which has been checked.
+    pub culprits: Vec<Convicted>,
     /// Members whose slot was empty when the session ended.
     pub missing: Vec<u16>,
     /// Who complained about whom, where the session ended of a complaint. One that wasn't answered convicts neither.

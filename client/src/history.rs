@@ -6,21 +6,22 @@
 
 mod check;
 mod dispute;
+mod ending;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use ed25519_dalek::VerifyingKey;
 use white_city_wire::{
     Bitmap, Entry as WireEntry, Hash, NetworkId, SessionId, Signature, SignedEntry, Spec,
     board::{SessionLeaf, slots_root, transcript_after},
+    possible::Impossible,
     proof::RoundProof,
     tree::empty_slot_root,
     tx::Join,
 };
 
-use self::check::check_broadcast;
+pub(crate) use self::{check::check_broadcast, ending::LastRound};
 use crate::{checked::Checked, read::Entry};
 
 /// Why a round can't be the session's.
@@ -72,6 +73,25 @@ pub enum Contradiction {
     /// A dispute that isn't about this session's past, or a verdict that doesn't follow from it.
     #[error("dispute: {0}")]
     Dispute(&'static str),
+    /// A terminal record that no board comes to after these rounds.
+    #[error("the terminal record {0}")]
+    Terminal(Impossible),
+    /// Somebody who declined after joining, or aborted without having joined.
+    #[error(
+        "party {index} can't have left like this: a decline comes before joining, an abort after it"
+    )]
+    Left {
+        /// Who.
+        index: u16,
+    },
+    /// An entry that no board takes, though its author has signed it.
+    #[error("the entry of party {index}: {what}")]
+    Entry {
+        /// Whose.
+        index: u16,
+        /// What is impossible.
+        what: Impossible,
+    },
     /// The session has such a round, but after another past than the reader's.
     #[error("the round follows another history than the one that was read before")]
     Fork {
@@ -107,8 +127,6 @@ pub struct History {
     everybody: Bitmap,
     /// The root over the payloads of a post that has none for anybody.
     nothing_sealed: Hash,
-    /// The roster's keys, parsed when the first signatures are checked.
-    keys: OnceLock<Vec<VerifyingKey>>,
     checked: Arc<Checked>,
 }
 
@@ -123,7 +141,6 @@ impl History {
             rounds: Vec::new(),
             everybody: Bitmap::full(parties),
             nothing_sealed: empty_slot_root(parties),
-            keys: OnceLock::new(),
             checked: Arc::default(),
             spec,
         }

@@ -71,7 +71,7 @@ pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
-pub use read::{Dispute, SessionState, Unproven, Verified};
+pub use read::{Convicted, Dispute, SessionState, Unproven, Verified};
 pub use receipt::Receipt;
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};

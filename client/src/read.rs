@@ -5,6 +5,7 @@
 //! to and fro in another way than [`crate::Client`] does uses these two.
 
 mod dispute;
+mod evidence;
 mod inbox;
 mod list;
 mod round;
@@ -16,17 +17,15 @@ use std::{ops::Deref, sync::Arc};
 use bytes::Bytes;
 
 pub use dispute::{Dispute, SignedDispute};
+pub use evidence::{Convicted, ReadEvidence, SessionEvidence};
+pub(crate) use evidence::{Parties, check_culprits, check_left, culprits, left};
 pub use inbox::{Entry, InboxPage, ReadInbox};
 pub(crate) use inbox::{ReadInboxOnce, ReadLaterPage};
 pub(crate) use list::read_sessions;
 pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
-pub(crate) use session::{
-    Parties, ReadSignedSpec, check_culprits, check_join, check_left, check_open, culprits, left,
-};
-pub use session::{
-    ReadEvidence, ReadLeaf, ReadSession, ReadSpec, SessionEvidence, SessionState, SessionSummary,
-};
+pub use session::{ReadLeaf, ReadSession, ReadSpec, SessionState, SessionSummary};
+pub(crate) use session::{ReadSignedSpec, check_join, check_open};
 use white_city_wire::{
     Hash, SessionId,
     pb::{self, answer::Body, query::Question},
@@ -80,9 +79,16 @@ pub struct Proven<'a> {
     session: Option<SessionProof>,
     round: Option<RoundProof>,
     body: &'a Body,
+    height: u64,
+    board_ms: u64,
 }
 
 impl Proven<'_> {
+    /// Height and board time of the state.
+    const fn at(&self) -> (u64, u64) {
+        (self.height, self.board_ms)
+    }
+
     fn board(&self) -> &white_city_wire::board::BoardRoot {
         &self.state.board
     }
@@ -158,6 +164,11 @@ pub(crate) fn check_decoded<R: Read + ?Sized>(
     {
         return Err(Lie::new("the state has no such session"));
     }
+    let board_ms = state.board_ms(&header.time());
+    if let Some(proof) = &session {
+        let possible = proof.leaf.check(trust.network(), board_ms);
+        possible.or_lie("no board has such a session")?;
+    }
     let round = answer.round.as_ref().map(RoundProof::try_from);
     let body = answer.body.as_ref();
     let proven = Proven {
@@ -166,6 +177,8 @@ pub(crate) fn check_decoded<R: Read + ?Sized>(
         session,
         round: round.transpose().or_lie("the round's proof")?,
         body: body.ok_or_else(|| Lie::new("an answer without a body"))?,
+        height: header.height(),
+        board_ms,
     };
     let value = read.check(&proven)?;
     Ok(Verified {

@@ -134,7 +134,7 @@ async fn one_replica_alone_can_neither_end_a_session_nor_take_a_slot_nor_name_a_
         assert_eq!(observer.end(), None);
         let now = observer.now().unwrap();
         assert!(
-            now.culprits.is_empty() && now.left.is_empty() && now.filled().count() == 0,
+            now.accused.is_empty() && now.left.is_empty() && now.filled().count() == 0,
             "{name}"
         );
     }

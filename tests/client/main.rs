@@ -1,5 +1,6 @@
 //! The client against replicas that lie, on boards that run in process.
 
+mod certified;
 mod checks;
 mod complaints;
 mod direct;

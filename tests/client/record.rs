@@ -166,7 +166,7 @@ impl Recorder {
         self.world.equivocate(&sessions[1], 1).await;
         let client = self.world.client(0);
         until("the evidence", async || {
-            !client.state(id).await.unwrap().culprits.is_empty()
+            !client.state(id).await.unwrap().accused.is_empty()
         })
         .await;
         post(&mut sessions[..1], 1).await;

@@ -62,7 +62,7 @@ async fn evidence(
 ) -> white_city_client::wire::board::Culprit {
     loop {
         let state = client.state(id).await.unwrap();
-        if let Some(culprit) = state.culprits.first() {
+        if let Some(culprit) = state.accused.first() {
             return culprit.clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

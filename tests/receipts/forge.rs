@@ -2,12 +2,6 @@
 
 use ed25519_dalek::Signer as _;
 use prost::Message as _;
-use tendermint::{
-    Hash as BlockHash, Signature, Vote,
-    block::{CommitSig, signed_header::SignedHeader},
-    vote,
-};
-use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_client::{
     Hash, Receipt, SessionId, Trust,
     receipt::checksum,
@@ -15,11 +9,11 @@ use white_city_client::{
         Entry, FinishHeader, PostHeader,
         board::{SessionLeaf, Terminal, evidence_hash, left_hash, slots_root, transcript_after},
         pb::{self, receipt::Body, receipt_entry::Content},
-        proof::{SessionProof, StateProof},
         signing::{Purpose, join_digest, signed_bytes},
-        tree::{append_root_from_path, full_path},
     },
 };
+
+use white_city_tests::{forger, tampering::Council};
 
 use crate::world::{party, validator};
 
@@ -53,57 +47,19 @@ pub fn refusal(trust: &Trust, body: Body) -> String {
     }
 }
 
+/// The board's one validator, and whoever holds its key.
+fn council() -> Council {
+    Council::new([validator().to_bytes()])
+}
+
 /// Changes a header and has the validator sign it.
 pub fn sign_header(bytes: &[u8], change: impl FnOnce(&mut tendermint::block::Header)) -> Vec<u8> {
-    let signed = <SignedHeader as Protobuf<RawSignedHeader>>::decode(bytes).unwrap();
-    let (mut header, mut commit) = (signed.header, signed.commit);
-    change(&mut header);
-    commit.height = header.height;
-    commit.block_id.hash = header.hash();
-    let CommitSig::BlockIdFlagCommit {
-        validator_address,
-        timestamp,
-        ..
-    } = commit.signatures[0].clone()
-    else {
-        panic!("Solo's validator has voted");
-    };
-    let vote = Vote {
-        vote_type: vote::Type::Precommit,
-        height: header.height,
-        round: commit.round,
-        block_id: Some(commit.block_id),
-        timestamp: Some(timestamp),
-        validator_address,
-        validator_index: vote::ValidatorIndex::try_from(0_u32).unwrap(),
-        signature: None,
-        extension: Vec::new(),
-        extension_signature: None,
-    };
-    let bytes = vote.into_signable_vec(header.chain_id.clone());
-    let signature = validator().sign(&bytes).to_bytes().to_vec();
-    commit.signatures = vec![CommitSig::BlockIdFlagCommit {
-        validator_address,
-        timestamp,
-        signature: Signature::new(signature).unwrap(),
-    }];
-    let signed = SignedHeader::new(header, commit).unwrap();
-    <SignedHeader as Protobuf<RawSignedHeader>>::encode_vec(signed)
+    forger::sign_header(&council(), bytes, change)
 }
 
 /// Has the replicas certify whatever an anchor's leaf says now.
 pub fn certify(anchor: &mut pb::Anchor, trust: &Trust) {
-    let proof = anchor.session.as_ref().unwrap();
-    let session = SessionProof::try_from(proof).unwrap();
-    let state = anchor.state.as_mut().unwrap();
-    let mut proof = StateProof::from_pb(state, trust.network().params_hash).unwrap();
-    let path = full_path(session.number, proof.board.sessions, &session.path).unwrap();
-    proof.board.sessions_root =
-        append_root_from_path(session.leaf.hash(), session.number, &path).unwrap();
-    *state = (&proof).into();
-    anchor.signed_header = sign_header(&anchor.signed_header, |header| {
-        header.data_hash = Some(BlockHash::Sha256(proof.data_hash().0));
-    });
+    forger::certify_leaf(&council(), anchor, trust.network().params_hash);
 }
 
 /// Changes a leaf, and has the replicas certify it.

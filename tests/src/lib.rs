@@ -7,10 +7,12 @@
 //! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
 //! - [`invariants`]: what has to hold after every block, one property a file.
 //! - [`tampering`]: a replica that changes its answers, in many ways.
+//! - [`forger`]: all replicas malicious: every validator's key, and sessions that never were.
 
 pub mod adversary;
 pub mod board;
 pub mod dispute;
+pub mod forger;
 pub mod invariants;
 pub mod network;
 pub mod party;

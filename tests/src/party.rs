@@ -25,14 +25,20 @@ impl Party {
     /// Never: every Ed25519 secret has a good public key.
     #[must_use]
     pub fn new(number: u64) -> Self {
-        let mut seed = b"party".to_vec();
-        seed.extend_from_slice(&number.to_be_bytes());
-        let signing = SigningKey::from_bytes(&sha256(&seed).0);
+        let signing = SigningKey::from_bytes(&Self::seed(number));
         let key = IdentityKey::from_bytes(signing.verifying_key().as_bytes());
         Self {
             key: key.expect("the key of a secret scalar is a good key"),
             signing,
         }
+    }
+
+    /// The seed of the identity that a number decides.
+    #[must_use]
+    pub fn seed(number: u64) -> [u8; 32] {
+        let mut seed = b"party".to_vec();
+        seed.extend_from_slice(&number.to_be_bytes());
+        sha256(&seed).0
     }
 
     /// Identities 0 to `count - 1`.

@@ -23,7 +23,7 @@ use tendermint::block::signed_header::SignedHeader;
 use white_city_wire::pb::{self, query::Question};
 
 pub use self::{
-    council::Council,
+    council::{Ballot, Council},
     headers::rehash,
     memory::{Exchange, Memory},
     proxy::{DirectPort, Proxy, SLOW},

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
+    board::{Culprit, Offence},
     hash::{Hash, NetworkId, Preimage, SessionId},
     keys::{IdentityKey, Signature},
     signing::{Purpose, signed_bytes},
@@ -142,6 +143,41 @@ impl SignedEntry {
     #[must_use]
     pub fn is_signed_by(&self, key: &IdentityKey, network: &NetworkId) -> bool {
         key.verify(&self.signed_bytes(network), &self.signature)
+    }
+}
+
+/// Why two entries convict nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEquivocation {
+    /// They are for two slots: both may be right.
+    TwoSlots,
+    /// They are one, perhaps under two signatures.
+    Same,
+    /// The smaller digest comes first, so that one pair has one form.
+    Order,
+}
+
+/// Whom two entries convict, if their author has signed both: an honest party signs one for a slot. The one place that says
+/// what an equivocation is.
+///
+/// # Errors
+/// [`NoEquivocation`].
+pub fn equivocation([first, second]: &[SignedEntry; 2]) -> Result<Culprit, NoEquivocation> {
+    let (_, round, index) = first.entry.slot();
+    if first.entry.slot() != second.entry.slot() {
+        return Err(NoEquivocation::TwoSlots);
+    }
+    let (a, b) = (first.entry.digest(), second.entry.digest());
+    match a.cmp(&b) {
+        core::cmp::Ordering::Equal => Err(NoEquivocation::Same),
+        core::cmp::Ordering::Greater => Err(NoEquivocation::Order),
+        core::cmp::Ordering::Less => Ok(Culprit {
+            index,
+            offence: Offence::Equivocation,
+            round,
+            a,
+            b,
+        }),
     }
 }
 

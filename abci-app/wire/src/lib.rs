@@ -31,6 +31,7 @@ pub mod payload;
 #[rustfmt::skip]
 #[expect(missing_docs, clippy::large_enum_variant, reason = "generated from proto/white_city.proto, whose comments are the documentation")]
 pub mod pb;
+pub mod possible;
 pub mod proof;
 pub mod read;
 pub mod refusal;

@@ -1,6 +1,5 @@
 //! What is checked of each entry before it becomes history.
 
-use ed25519_dalek::{Signature as Ed25519Signature, VerifyingKey, verify_batch};
 use white_city_wire::{
     Entry as WireEntry, Hash, IdentityKey, PostHeader, SignedEntry,
     entry::{bcast_hash, p2p_leaf},
@@ -33,6 +32,9 @@ impl History {
     }
 
     /// Checks each entry of the round that follows, and its broadcast. `digests` are those of all slots.
+    ///
+    /// Signatures are checked one by one, by the strict rule that consensus and receipts apply, since what passes is kept: a batch
+    /// takes what its own author has made so that a single check refuses it, and the receipts of whoever kept that would fail.
     pub(super) fn check_entries(
         &self,
         entries: &[Entry],
@@ -42,31 +44,43 @@ impl History {
             self.check_place(&entry.signed)?;
             check_broadcast(entry)?;
         }
-        let (mut unchecked, mut good) = (Vec::new(), Vec::new());
+        let mut good = Vec::new();
         let entries = entries.iter().map(|entry| &entry.signed);
-        for (signed, digest) in entries.zip(digests.iter().flatten()) {
+        for (signed, digest) in entries.clone().zip(digests.iter().flatten()) {
             let (_, _, index) = signed.entry.slot();
             let key = self.key(index)?;
             let message = signed_bytes(signed.entry.purpose(), &self.network, digest);
             let this = Good::of(key, &signed.signature, &message);
-            if !self.checked.holds(&this) {
-                unchecked.push((signed, message));
-                good.push(this);
+            if self.checked.holds(&this) {
+                continue;
             }
-        }
-        if !self.are_all_signed(&unchecked) {
-            for (signed, _) in unchecked {
-                self.check_signature(signed)?;
+            if !key.verify(&message, &signed.signature) {
+                return Err(Contradiction::Signature { index });
             }
+            good.push(this);
         }
         self.checked.note(good);
-        Ok(())
+        entries
+            .clone()
+            .try_for_each(|signed| self.check_form(signed))
     }
 
     /// Place, membership, transcript, and then the signature under the key that the roster has at that index.
     pub(super) fn check_signed(&self, signed: &SignedEntry) -> Result<(), Contradiction> {
         self.check_place(signed)?;
-        self.check_signature(signed)
+        self.check_signature(signed)?;
+        self.check_form(signed)
+    }
+
+    /// Whether a board takes what its author has signed.
+    fn check_form(&self, signed: &SignedEntry) -> Result<(), Contradiction> {
+        let (_, _, index) = signed.entry.slot();
+        match &signed.entry {
+            WireEntry::Post(post) => post
+                .check(&self.spec)
+                .map_err(|what| Contradiction::Entry { index, what }),
+            WireEntry::Finish(_) => Ok(()),
+        }
     }
 
     fn check_place(&self, signed: &SignedEntry) -> Result<(), Contradiction> {
@@ -99,30 +113,6 @@ impl History {
     fn key(&self, index: u16) -> Result<&IdentityKey, Contradiction> {
         let key = self.spec.key(index);
         key.map_err(|_| Contradiction::NotMember { index })
-    }
-
-    /// Whether all signatures hold, at less than half of what they cost one by one. A batch may take a signature whose own
-    /// author has made it so that a single check refuses it; consensus, which checks them singly, has refused those.
-    fn are_all_signed(&self, entries: &[(&SignedEntry, Vec<u8>)]) -> bool {
-        if entries.is_empty() {
-            return true;
-        }
-        let keys = self.keys.get_or_init(|| {
-            let keys = self.spec.roster.iter();
-            let keys = keys.map(|key| VerifyingKey::from_bytes(key.as_bytes()));
-            keys.collect::<Result<_, _>>().unwrap_or_default()
-        });
-        let (mut messages, mut signatures, mut authors) = (Vec::new(), Vec::new(), Vec::new());
-        for (signed, message) in entries {
-            let (_, _, index) = signed.entry.slot();
-            let Some(author) = keys.get(usize::from(index)) else {
-                return false;
-            };
-            messages.push(message.as_slice());
-            signatures.push(Ed25519Signature::from_bytes(&signed.signature.0));
-            authors.push(*author);
-        }
-        verify_batch(&messages, &signatures, &authors).is_ok()
     }
 
     /// Checks what came for the reader.
@@ -163,7 +153,7 @@ impl History {
 }
 
 /// Checks that the broadcast is the one that was signed; a finish has none.
-pub(super) fn check_broadcast(entry: &Entry) -> Result<(), Contradiction> {
+pub(crate) fn check_broadcast(entry: &Entry) -> Result<(), Contradiction> {
     let broadcast = &entry.broadcast;
     let is_it = match &entry.signed.entry {
         WireEntry::Post(post) => {

@@ -10,7 +10,7 @@ use white_city_wire::{
 };
 
 use super::{Contradiction, History};
-use crate::read::{SessionEvidence, SignedDispute};
+use crate::read::{Convicted, SessionEvidence, SignedDispute};
 
 const fn bad<T>(what: &'static str) -> Result<T, Contradiction> {
     Err(Contradiction::Dispute(what))
@@ -98,6 +98,22 @@ impl History {
         };
         let culprits = evidence.culprits.iter().map(|(culprit, _)| culprit);
         Self::check_convicted(verdict, culprits)
+    }
+
+    /// Whom the evidence convicts: by the two entries that came with it, or by what the dispute's answer shows over this
+    /// history.
+    ///
+    /// # Errors
+    /// [`Contradiction::Dispute`].
+    pub(crate) fn convicted(
+        &self,
+        evidence: &SessionEvidence,
+    ) -> Result<Vec<Convicted>, Contradiction> {
+        self.check_evidence(evidence)?;
+        let culprits = evidence.culprits.iter();
+        Ok(culprits
+            .map(|(culprit, _)| Convicted::new(culprit.clone()))
+            .collect())
     }
 
     /// Only what was judged convicts.

@@ -1,17 +1,20 @@
 //! One session: what opened it, how it stands, who left and who cheated.
 
-use prost::Message as _;
 use white_city_wire::{
-    Bitmap, Hash, NetworkId, SessionId, Signature, SignedEntry, SignedTx, Spec,
-    board::{Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash},
+    Bitmap, Hash, SessionId, Signature, Spec,
+    board::{Culprit, SessionLeaf, Status, Terminal},
     pb::{self, query::Question},
     proof::SessionProof,
     signing::{Purpose, signed_bytes},
     tree::slot_root,
-    tx::{Action, Join, Leave, Open, entry_from_pb, join_from_pb, open_from_pb},
+    tx::{Join, Open, join_from_pb, open_from_pb},
 };
 
-use super::{Lie, OrLie, Proven, Read, SessionRef, SignedDispute, body, hashes};
+use super::{
+    Lie, OrLie, Proven, Read, SessionRef, body,
+    evidence::{check_culprits, check_left, culprits, left},
+    hashes,
+};
 use crate::{
     checked::{Checked, Good},
     trust::Trust,
@@ -103,7 +106,7 @@ impl Read for ReadLeaf {
         Ok(SessionSummary {
             number: proof.number,
             leaf: proof.leaf.clone(),
-            terminal: check_terminal(answer.terminal.as_ref(), &proof.leaf)?,
+            terminal: check_terminal(answer.terminal.as_ref(), &proof.leaf, proven.at())?,
         })
     }
 }
@@ -111,12 +114,18 @@ impl Read for ReadLeaf {
 fn check_terminal(
     terminal: Option<&pb::Terminal>,
     leaf: &SessionLeaf,
+    at: (u64, u64),
 ) -> Result<Option<Terminal>, Lie> {
     let terminal = terminal.map(Terminal::try_from);
     let terminal = terminal.transpose().or_lie("terminal record")?;
     if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
         return Err(Lie::new("the terminal record isn't the session's"));
     }
+    let record = terminal.as_ref();
+    record.map_or(Ok(()), |record| {
+        let possible = record.check(leaf, at);
+        possible.map_err(|what| Lie(format!("the terminal record {what}")))
+    })?;
     Ok(terminal)
 }
 
@@ -131,8 +140,9 @@ pub struct SessionState {
     pub slots: Vec<Hash>,
     /// How it ended.
     pub terminal: Option<Terminal>,
-    /// Against whom there is signed evidence. None once erased.
-    pub culprits: Vec<Culprit>,
+    /// Against whom the replicas say that there is signed evidence, which isn't here: a [`Convicted`] has been checked. None
+    /// once erased.
+    pub accused: Vec<Culprit>,
     /// Who left by name, with the digest of the decline or abort, in the order of leaving. None once erased.
     pub left: Vec<(u16, Hash)>,
 }
@@ -178,28 +188,33 @@ impl SessionState {
     pub(super) fn check(
         answer: &pb::SessionAnswer,
         proof: &SessionProof,
+        at: (u64, u64),
         spec: &Spec,
     ) -> Result<Self, Lie> {
         let leaf = proof.leaf.clone();
         let state = Self {
             number: proof.number,
             slots: hashes("slots", &answer.slots)?,
-            terminal: check_terminal(answer.terminal.as_ref(), &leaf)?,
-            culprits: culprits(&answer.culprits)?,
+            terminal: check_terminal(answer.terminal.as_ref(), &leaf, at)?,
+            accused: culprits(&answer.culprits)?,
             left: left(&answer.left)?,
             leaf,
         };
+        if let Some(terminal) = &state.terminal {
+            let possible = terminal.check_spec(&state.leaf, spec);
+            possible.map_err(|what| Lie(format!("the terminal record {what}")))?;
+        }
         if state.leaf.status == Status::Erased {
             return Ok(Self {
                 slots: Vec::new(),
-                culprits: Vec::new(),
+                accused: Vec::new(),
                 left: Vec::new(),
                 ..state
             });
         }
         state.check_slots(&state.slots, spec)?;
-        check_culprits(&state.culprits, &state.leaf)?;
-        check_left(&state.left, &state.leaf)?;
+        check_culprits(&state.accused, &state.leaf, spec)?;
+        check_left(&state.left, &state.leaf, spec)?;
         state.check_record()?;
         Ok(state)
     }
@@ -217,44 +232,13 @@ impl SessionState {
         let Some(terminal) = &self.terminal else {
             return Ok(());
         };
-        if terminal.status != self.leaf.status {
-            return Err(Lie::new("status and terminal record differ"));
-        }
-        if terminal.filled != self.filled() || !terminal.filled.is_subset(&terminal.members) {
+        if terminal.filled != self.filled() {
             return Err(Lie::new(
                 "the terminal record's bitmaps aren't those of the open round",
             ));
         }
         Ok(())
     }
-}
-
-pub(crate) fn culprits(culprits: &[pb::Culprit]) -> Result<Vec<Culprit>, Lie> {
-    let culprits = culprits.iter().map(Culprit::try_from);
-    culprits.collect::<Result<_, _>>().or_lie("culprits")
-}
-
-pub(crate) fn left(left: &[pb::Leaver]) -> Result<Vec<(u16, Hash)>, Lie> {
-    let bad = || Lie::new("left: not an index and 32 bytes");
-    let left = left.iter().map(|leaver| {
-        let index = u16::try_from(leaver.index).map_err(|_| bad())?;
-        Ok((index, Hash::from_slice(&leaver.digest).ok_or_else(bad)?))
-    });
-    left.collect()
-}
-
-pub(crate) fn check_culprits(culprits: &[Culprit], leaf: &SessionLeaf) -> Result<(), Lie> {
-    if evidence_hash(culprits) != leaf.evidence {
-        return Err(Lie::new("the culprits aren't the session's"));
-    }
-    Ok(())
-}
-
-pub(crate) fn check_left(left: &[(u16, Hash)], leaf: &SessionLeaf) -> Result<(), Lie> {
-    if left_hash(left) != leaf.left {
-        return Err(Lie::new("those who left aren't the session's"));
-    }
-    Ok(())
 }
 
 /// Asks how a session stands.
@@ -277,141 +261,7 @@ impl Read for ReadSession<'_> {
 
     fn check(&self, proven: &Proven<'_>) -> Result<SessionState, Lie> {
         let proof = proven.session(self.id.into())?;
-        SessionState::check(body!(proven, SessionNow)?, proof, self.spec)
-    }
-}
-
-/// What speaks against parties of a session, and what those who left said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionEvidence {
-    /// Against whom there is signed evidence, ascending by index; with the two signed entries where it is an equivocation.
-    /// Whom the dispute convicts, its complaint and answer do.
-    pub culprits: Vec<(Culprit, Option<[SignedEntry; 2]>)>,
-    /// Who left by name, in the order of leaving, with what each has signed.
-    pub left: Vec<(u16, Leave, Signature)>,
-    /// The complaint and its answer, where there was one.
-    pub dispute: Option<SignedDispute>,
-}
-
-/// Asks for the evidence that is on the board.
-#[derive(Debug, Clone, Copy)]
-pub struct ReadEvidence<'a> {
-    /// The session.
-    pub id: SessionId,
-    /// Its spec, checked against the id.
-    pub spec: &'a Spec,
-}
-
-impl Read for ReadEvidence<'_> {
-    type Value = SessionEvidence;
-
-    fn question(&self) -> Question {
-        Question::Evidence(pb::EvidenceQuery {
-            session: SessionRef::Id(self.id).to_pb(),
-        })
-    }
-
-    fn check(&self, proven: &Proven<'_>) -> Result<SessionEvidence, Lie> {
-        let leaf = &proven.session(self.id.into())?.leaf;
-        let answer = body!(proven, Evidence)?;
-        let culprits = culprits(&answer.culprits)?;
-        check_culprits(&culprits, leaf)?;
-        let left = left(&answer.left)?;
-        check_left(&left, leaf)?;
-        let parties = Parties {
-            id: self.id,
-            spec: self.spec,
-            network: &proven.trust.network().id,
-        };
-        let txs = (answer.complain.as_ref(), answer.reveal.as_ref());
-        let dispute = parties.dispute(leaf, &culprits, txs)?;
-        let culprits = culprits.into_iter().map(|culprit| {
-            let pair = match culprit.offence {
-                Offence::Equivocation => Some(parties.pair(&culprit, &answer.evidence)?),
-                Offence::BadPayload | Offence::FalseComplaint => None,
-            };
-            Ok((culprit, pair))
-        });
-        let left = left
-            .into_iter()
-            .map(|(index, digest)| parties.word(index, &digest, &answer.leaves));
-        Ok(SessionEvidence {
-            culprits: culprits.collect::<Result<_, Lie>>()?,
-            left: left.collect::<Result<_, Lie>>()?,
-            dispute,
-        })
-    }
-}
-
-/// A session's parties, for checking what they have signed.
-#[derive(Clone, Copy)]
-pub(crate) struct Parties<'a> {
-    pub(crate) id: SessionId,
-    pub(crate) spec: &'a Spec,
-    pub(crate) network: &'a NetworkId,
-}
-
-impl Parties<'_> {
-    /// The two signed entries that convict a culprit.
-    pub(crate) fn pair(
-        self,
-        culprit: &Culprit,
-        evidence: &[pb::Evidence],
-    ) -> Result<[SignedEntry; 2], Lie> {
-        let key = self.spec.key(culprit.index).or_lie("evidence")?;
-        for pair in evidence {
-            let first = entry_from_pb(pair.first.as_ref()).or_lie("evidence")?;
-            let second = entry_from_pb(pair.second.as_ref()).or_lie("evidence")?;
-            let digests = (first.entry.digest(), second.entry.digest());
-            let slot = (self.id, culprit.round, culprit.index);
-            let is_it = digests == (culprit.a, culprit.b)
-                && [&first, &second].iter().all(|entry| {
-                    entry.entry.slot() == slot && entry.is_signed_by(key, self.network)
-                });
-            if is_it {
-                return Ok([first, second]);
-            }
-        }
-        let index = culprit.index;
-        Err(Lie(format!(
-            "no signed evidence against party {index} comes with its name"
-        )))
-    }
-
-    /// What somebody who left has signed.
-    pub(crate) fn word(
-        self,
-        index: u16,
-        digest: &Hash,
-        leaves: &[pb::Tx],
-    ) -> Result<(u16, Leave, Signature), Lie> {
-        let word = leaves
-            .iter()
-            .find_map(|tx| self.check_leave(tx, (index, digest)));
-        word.map(|(leave, signature)| (index, leave, signature))
-            .ok_or_else(|| Lie(format!("what party {index} said when it left is missing")))
-    }
-
-    fn check_leave(
-        self,
-        tx: &pb::Tx,
-        (author, digest): (u16, &Hash),
-    ) -> Option<(Leave, Signature)> {
-        let tx = SignedTx::decode(&tx.encode_to_vec()).ok()?;
-        let Action::Leave {
-            session,
-            index,
-            leave,
-        } = tx.unverified_action().clone()
-        else {
-            return None;
-        };
-        if (session, index) != (self.id, author) || leave.digest(&session, index) != *digest {
-            return None;
-        }
-        let key = self.spec.key(index).ok()?;
-        let verified = tx.verify(key, self.spec.parties(), self.network).ok()?;
-        Some((leave, *verified.signature()))
+        SessionState::check(body!(proven, SessionNow)?, proof, proven.at(), self.spec)
     }
 }
 

@@ -19,7 +19,22 @@ use crate::{
 /// A session as a quorum of replicas has certified it.
 pub(super) struct Anchored {
     pub(super) leaf: SessionLeaf,
-    pub(super) certified: Certified,
+    certified: Certified,
+    board_ms: u64,
+}
+
+impl Anchored {
+    /// Height and board time of the state.
+    pub(super) const fn at(&self) -> (u64, u64) {
+        (self.certified.height, self.board_ms)
+    }
+
+    /// What certifies it, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
+    pub(super) fn certified(&self, trust: &Trust) -> Result<Certified, BadReceipt> {
+        let possible = self.leaf.check(trust.network(), self.board_ms);
+        possible.map_err(BadReceipt::Impossible)?;
+        Ok(self.certified)
+    }
 }
 
 /// Follows an anchor from the validators' signatures to the session.
@@ -38,12 +53,14 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
     if !session.is_of(&state.board) {
         return Err(BadReceipt::Session);
     }
+    let board_ms = state.board_ms(&header.time());
     Ok(Anchored {
         leaf: session.leaf,
+        board_ms,
         certified: Certified {
             height: header.height(),
             time: header.time(),
-            board_ms: Some(state.board_ms(&header.time())),
+            board_ms: Some(board_ms),
         },
     })
 }

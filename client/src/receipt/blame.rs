@@ -1,6 +1,11 @@
 //! What speaks against a party: two entries for one slot, or a slot that stayed empty.
 
-use white_city_wire::{Hash, pb, tx::entry_from_pb};
+use white_city_wire::{
+    Hash,
+    entry::{NoEquivocation, equivocation},
+    pb,
+    tx::entry_from_pb,
+};
 
 use super::{BadReceipt, Claim, Place, Proven, anchor, error::OrBad};
 use crate::trust::Trust;
@@ -15,21 +20,21 @@ pub(super) fn verify_equivocation(
     let evidence = evidence.ok_or(BadReceipt::Missing("evidence"))?;
     let first = entry_from_pb(evidence.first.as_ref()).or_bad("first entry")?;
     let second = entry_from_pb(evidence.second.as_ref()).or_bad("second entry")?;
-    let (session, round, index) = first.entry.slot();
-    if session != id {
+    let pair = [first, second];
+    if pair[0].entry.slot().0 != id {
         return Err(BadReceipt::OtherSession("the evidence"));
     }
-    if second.entry.slot() != first.entry.slot() {
-        return Err(BadReceipt::NoEquivocation("they are for different slots"));
-    }
-    let digests = [first.entry.digest(), second.entry.digest()];
-    if digests[0] >= digests[1] {
-        return Err(BadReceipt::NoEquivocation(
-            "they are the same, or in the wrong order",
-        ));
-    }
-    let place = Place::new((round, index), &open.spec)?;
-    for entry in [&first, &second] {
+    let culprit = equivocation(&pair).map_err(|why| {
+        BadReceipt::NoEquivocation(match why {
+            NoEquivocation::TwoSlots => "they are for different slots",
+            NoEquivocation::Same | NoEquivocation::Order => {
+                "they are the same, or in the wrong order"
+            }
+        })
+    })?;
+    let index = culprit.index;
+    let place = Place::new((culprit.round, index), &open.spec)?;
+    for entry in &pair {
         if !entry.is_signed_by(&place.key, &trust.network().id) {
             return Err(BadReceipt::Signature(index));
         }
@@ -38,7 +43,10 @@ pub(super) fn verify_equivocation(
         session: Some(id),
         open: Some(open),
         certified: Vec::new(),
-        claim: Claim::Equivocation { place, digests },
+        claim: Claim::Equivocation {
+            place,
+            digests: [culprit.a, culprit.b],
+        },
     })
 }
 
@@ -61,7 +69,7 @@ pub(super) fn verify_absence(
     }
     Ok(Proven {
         session: Some(leaf.session),
-        certified: vec![anchored.certified],
+        certified: vec![anchored.certified(trust)?],
         claim: Claim::Absence {
             ended: leaf.open_round == round,
             place,

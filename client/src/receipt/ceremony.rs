@@ -1,15 +1,15 @@
 //! Everything that was signed in a session: checked round by round as a reader of the board checks it.
 
 use white_city_wire::{
-    Entry, FinishHeader, Hash, PostHeader, SessionId, Signature, SignedEntry,
-    board::{Culprit, Offence, SessionLeaf, Status, Terminal},
+    Bitmap, Entry, FinishHeader, Hash, PostHeader, SessionId, Signature, SignedEntry,
+    board::{Culprit, Offence, SessionLeaf, Terminal},
     pb::{self, receipt_entry::Content},
     tx::Join,
 };
 
 use super::{BadReceipt, Claim, Proven, anchor, end, error::OrBad};
 use crate::{
-    history::{Contradiction, History, filled, slots_of},
+    history::{Contradiction, History, LastRound},
     read::{Parties, SignedDispute, check_culprits, check_join, check_left, culprits, left},
     trust::Trust,
 };
@@ -23,35 +23,38 @@ pub(super) fn verify(receipt: &pb::CeremonyReceipt, trust: &Trust) -> Result<Pro
     }
     let terminal = receipt.terminal.as_ref();
     let terminal = terminal.ok_or(BadReceipt::Missing("terminal record"))?;
-    let terminal = end::check_terminal(terminal, leaf)?;
-    end::check_spec(&open, leaf.session, leaf, &terminal)?;
+    let terminal = end::check_terminal(terminal, &anchored)?;
     let network = trust.network().id;
     let past = Past {
         history: History::new(network, leaf.session, open.spec.clone()),
         leaf,
         terminal: &terminal,
     };
+    let left = left(&receipt.left).or_bad("leavers")?;
+    check_left(&left, leaf, &open.spec).or_bad("leavers")?;
     let joins = past.joins(&receipt.joins, trust)?;
-    let (counted, history) = past.check(&joins, &receipt.rounds)?;
+    let (counted, history) = past.check(&joins, &receipt.rounds, &left)?;
     let parties = Parties {
         id: leaf.session,
         spec: &open.spec,
         network: &network,
     };
-    let (culprits, left) = check_blame(receipt, leaf, parties)?;
+    let mut joined = Bitmap::empty(open.spec.parties());
+    joins.iter().for_each(|(join, _)| joined.insert(join.index));
+    let culprits = check_blame(receipt, leaf, parties, (&left, &joined))?;
     let txs = (receipt.complain.as_ref(), receipt.reveal.as_ref());
     let dispute = parties.dispute(leaf, &culprits, txs).or_bad("dispute")?;
     let judged = history.check_verdict(dispute.as_ref(), &culprits, &terminal);
     judged.or_bad("verdict")?;
     Ok(Proven {
         session: Some(leaf.session),
-        certified: vec![anchored.certified],
+        certified: vec![anchored.certified(trust)?],
         claim: Claim::Ceremony {
             joins: u16::try_from(joins.len()).unwrap_or(u16::MAX),
             rounds: leaf.open_round,
             entries: counted,
             culprits: culprits.iter().map(|culprit| culprit.index).collect(),
-            left,
+            left: left.iter().map(|(index, _)| *index).collect(),
             dispute: dispute.as_ref().map(SignedDispute::parties),
             terminal: Box::new(terminal),
         },
@@ -88,15 +91,13 @@ impl Past<'_> {
         mut self,
         joins: &[(Join, Signature)],
         rounds: &[pb::ReceiptRound],
+        left: &[(u16, Hash)],
     ) -> Result<(u64, History), BadReceipt> {
         let digests = self.history.join_digests(joins);
         let digests = digests.map_err(bad_round(0))?;
         let Some((last, closed)) = rounds.split_last() else {
             // Joining was open when the session ended.
-            if white_city_wire::board::slots_root(digests.iter().copied()) != self.leaf.slots_root {
-                return Err(bad_round(0)(Contradiction::Transcript));
-            }
-            self.check_end(&digests)?;
+            self.check_end(joins, &[], left)?;
             return Ok((0, self.history));
         };
         let joined = self.history.closed_joining(joins, digests);
@@ -109,38 +110,27 @@ impl Past<'_> {
             let closed = self.history.check_signed_round(entries);
             self.history.push(closed.map_err(bad_round(number))?);
         }
-        let number = self.history.open_round();
         let entries = self.entries(last)?;
         count = count.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
-        let outcome = self.terminal.outcome;
-        let outcome = (self.terminal.status == Status::Finished).then_some(&outcome);
-        self.history
-            .check_signed_last_round(outcome, &entries, self.leaf)
-            .map_err(bad_round(number))?;
-        let digests = self.history.digests(slots_of(&entries));
-        let digests = digests.map_err(bad_round(number))?;
-        self.check_end(&digests)?;
+        self.check_end(&[], &entries, left)?;
         Ok((count, self.history))
     }
 
-    /// The rounds lead to the certified transcript, and the terminal record speaks of the last one.
-    fn check_end(&self, last: &[Option<Hash>]) -> Result<(), BadReceipt> {
+    /// The rounds lead to the certified transcript, and the session has ended as the board's rules end it after them.
+    fn check_end(
+        &self,
+        joins: &[(Join, Signature)],
+        entries: &[SignedEntry],
+        left: &[(u16, Hash)],
+    ) -> Result<(), BadReceipt> {
+        let end = (self.leaf, self.terminal);
+        let last = LastRound { joins, entries };
         let read = (self.history.open_round(), self.history.transcript());
+        self.history
+            .check_end(end, last, left)
+            .map_err(bad_round(read.0))?;
         if read != (self.leaf.open_round, self.leaf.transcript) {
             return Err(BadReceipt::Rounds);
-        }
-        if self.terminal.members != *self.history.members() {
-            return Err(BadReceipt::Terminal(
-                "has other members than the last round",
-            ));
-        }
-        if self.terminal.filled != filled(last) {
-            return Err(BadReceipt::Terminal(
-                "has other filled slots than the last round",
-            ));
-        }
-        if self.terminal.status == Status::Finished && self.leaf.open_round == 0 {
-            return Err(BadReceipt::Terminal("finishes a session that never ran"));
         }
         Ok(())
     }
@@ -212,16 +202,15 @@ fn signed_entry(
 }
 
 /// Every equivocation with its signed entries, and every leaver with its signed word, no more and no fewer; gives all
-/// culprits, and who left.
+/// culprits. `joined` is who has joined.
 fn check_blame(
     receipt: &pb::CeremonyReceipt,
     leaf: &SessionLeaf,
     parties: Parties<'_>,
-) -> Result<(Vec<Culprit>, Vec<u16>), BadReceipt> {
+    (left, joined): (&[(u16, Hash)], &Bitmap),
+) -> Result<Vec<Culprit>, BadReceipt> {
     let culprits = culprits(&receipt.culprits).or_bad("culprits")?;
-    check_culprits(&culprits, leaf).or_bad("culprits")?;
-    let left = left(&receipt.left).or_bad("leavers")?;
-    check_left(&left, leaf).or_bad("leavers")?;
+    check_culprits(&culprits, leaf, parties.spec).or_bad("culprits")?;
     let convicted = culprits
         .iter()
         .filter(|culprit| culprit.offence == Offence::Equivocation);
@@ -233,10 +222,12 @@ fn check_blame(
         let checked = parties.pair(culprit, std::slice::from_ref(pair));
         checked.or_bad("evidence")?;
     }
-    for ((index, digest), word) in left.iter().zip(&receipt.leaves) {
+    let words = left.iter().zip(&receipt.leaves);
+    let words = words.map(|((index, digest), word)| {
         let checked = parties.word(*index, digest, std::slice::from_ref(word));
-        checked.or_bad("leavers")?;
-    }
-    let left = left.iter().map(|(index, _)| *index).collect();
-    Ok((culprits, left))
+        checked.or_bad("leavers")
+    });
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    History::check_words(&words, joined).or_bad("leavers")?;
+    Ok(culprits)
 }

@@ -2,12 +2,17 @@
 
 use white_city_wire::{
     Bitmap, Entry, FinishHeader, Hash, SessionId, Signature, SignedEntry, Spec,
-    board::{Cause, SessionLeaf, Status, Terminal},
+    board::{SessionLeaf, Status, Terminal},
     pb,
+    possible::Impossible,
     tx::Open,
 };
 
-use super::{BadReceipt, Claim, Proven, anchor, error::OrBad};
+use super::{
+    BadReceipt, Claim, Proven,
+    anchor::{self, Anchored},
+    error::OrBad,
+};
 use crate::trust::Trust;
 
 /// A quorum's finishes, checked.
@@ -35,7 +40,7 @@ pub(super) fn verify(receipt: &pb::EndReceipt, trust: &Trust) -> Result<Proven, 
     let anchored = match anchored {
         None => None,
         Some((anchored, terminal)) => {
-            let terminal = check_terminal(terminal, &anchored.leaf)?;
+            let terminal = check_terminal(terminal, &anchored)?;
             if let Some((open, id)) = &opened {
                 check_spec(open, *id, &anchored.leaf, &terminal)?;
             }
@@ -60,9 +65,10 @@ pub(super) fn verify(receipt: &pb::EndReceipt, trust: &Trust) -> Result<Proven, 
     if anchored.is_none() && agreed.is_none() {
         return Err(BadReceipt::Missing("end"));
     }
-    let (certified, terminal) = anchored
-        .map(|(anchored, terminal)| (anchored.certified, terminal))
-        .unzip();
+    let certified = anchored.as_ref();
+    let certified = certified.map(|(anchored, _)| anchored.certified(trust));
+    let certified = certified.transpose()?;
+    let terminal = anchored.map(|(_, terminal)| terminal);
     Ok(Proven {
         session: Some(session),
         open: opened.map(|(open, _)| open),
@@ -77,29 +83,19 @@ pub(super) fn verify(receipt: &pb::EndReceipt, trust: &Trust) -> Result<Proven, 
 /// The terminal record that the session's leaf hashes.
 pub(super) fn check_terminal(
     terminal: &pb::Terminal,
-    leaf: &SessionLeaf,
+    anchored: &Anchored,
 ) -> Result<Terminal, BadReceipt> {
     let terminal = Terminal::try_from(terminal).or_bad("terminal record")?;
-    if terminal.hash() != leaf.terminal {
-        return Err(BadReceipt::Terminal("isn't the session's"));
+    if terminal.hash() != anchored.leaf.terminal {
+        return Err(BadReceipt::Terminal(Impossible("isn't the session's")));
     }
-    // Erasure changes the status only: how the session ended is in the record.
-    let ended = [Status::Finished, Status::Aborted].contains(&terminal.status);
-    if !ended || (leaf.status != terminal.status && leaf.status != Status::Erased) {
-        return Err(BadReceipt::Terminal("has another status than the session"));
-    }
-    let finished = terminal.status == Status::Finished;
-    if finished != (terminal.cause == Cause::None)
-        || (!finished && terminal.outcome != Hash::ZERO)
-        || !terminal.filled.is_subset(&terminal.members)
-    {
-        return Err(BadReceipt::Terminal("contradicts itself"));
-    }
+    let possible = terminal.check(&anchored.leaf, anchored.at());
+    possible.map_err(BadReceipt::Terminal)?;
     Ok(terminal)
 }
 
 /// The record is about the session of this spec.
-pub(super) fn check_spec(
+fn check_spec(
     open: &Open,
     id: SessionId,
     leaf: &SessionLeaf,
@@ -108,10 +104,8 @@ pub(super) fn check_spec(
     if id != leaf.session {
         return Err(BadReceipt::OtherSession("the spec"));
     }
-    if terminal.members.size() != open.spec.parties() {
-        return Err(BadReceipt::Terminal("is of another roster"));
-    }
-    Ok(())
+    let possible = terminal.check_spec(leaf, &open.spec);
+    possible.map_err(BadReceipt::Terminal)
 }
 
 /// Checks every signature under the spec's keys, and that there are enough.

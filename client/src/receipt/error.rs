@@ -1,5 +1,7 @@
 //! Why a receipt proves nothing.
 
+use white_city_wire::possible::Impossible;
+
 use crate::{history::Contradiction, trust::BadHeader};
 
 /// Why a receipt proves nothing.
@@ -62,6 +64,9 @@ pub enum BadReceipt {
     /// An entry that names another past than the session has.
     #[error("the entry names another transcript than the session has")]
     Transcript,
+    /// A state of the session that no board comes to, though the validators have signed it.
+    #[error("no board has such a session: {0}")]
+    Impossible(Impossible),
     /// The round can still be written into, or the session goes on.
     #[error("{0}")]
     Live(&'static str),
@@ -78,7 +83,7 @@ pub enum BadReceipt {
     Rounds,
     /// A terminal record that isn't the session's.
     #[error("the terminal record {0}")]
-    Terminal(&'static str),
+    Terminal(Impossible),
     /// Fewer finishes than the quorum.
     #[error("{got} parties have signed the outcome, {needed} are needed")]
     TooFew {

@@ -75,5 +75,5 @@ fn side(
         }
     };
     let before = before.ok_or(BadReceipt::Slot(round))?;
-    Ok((before, leaf.session, anchored.certified))
+    Ok((before, leaf.session, anchored.certified(trust)?))
 }

@@ -37,7 +37,7 @@ pub(super) fn verify(receipt: &pb::SubmissionReceipt, trust: &Trust) -> Result<P
     Ok(Proven {
         session: Some(leaf.session),
         open: Some(open.clone()),
-        certified: vec![anchored.certified],
+        certified: vec![anchored.certified(trust)?],
         claim: Claim::Submission {
             place: Place::new(place, spec)?,
             digest,

@@ -70,20 +70,38 @@ impl Council {
     /// When there are more validators than an engine takes.
     #[must_use]
     pub fn sign_at(&self, header: Header, votes: usize, height: Height) -> SignedHeader {
+        let ballots: Vec<Ballot> = (0..self.keys.len())
+            .map(|at| match at < votes {
+                true => Ballot::Block,
+                false => Ballot::Absent,
+            })
+            .collect();
+        self.commit(header, (height, Round::default()), &ballots)
+    }
+
+    /// The header under these votes, one for each validator, in a commit of any height and consensus round.
+    ///
+    /// # Panics
+    /// When there are more validators than an engine takes.
+    #[must_use]
+    pub fn commit(
+        &self,
+        header: Header,
+        (height, round): (Height, Round),
+        ballots: &[Ballot],
+    ) -> SignedHeader {
         let block_id = block::Id {
             hash: header.hash(),
             part_set_header: header.last_block_id.unwrap_or_default().part_set_header,
         };
-        let signatures = (0_u32..).zip(&self.keys).map(|(index, key)| {
-            if usize::try_from(index).is_ok_and(|index| index >= votes) {
-                return CommitSig::BlockIdFlagAbsent;
-            }
+        let votes = (0_u32..).zip(&self.keys).zip(ballots);
+        let signatures = votes.map(|((index, key), ballot)| {
             let validator_address = account::Id::from(public(key));
             let vote = Vote {
                 vote_type: vote::Type::Precommit,
                 height,
-                round: Round::default(),
-                block_id: Some(block_id),
+                round,
+                block_id: (!ballot.is_nil()).then_some(block_id),
                 timestamp: Some(header.time),
                 validator_address,
                 validator_index: vote::ValidatorIndex::try_from(index).expect("few validators"),
@@ -92,21 +110,55 @@ impl Council {
                 extension_signature: None,
             };
             let bytes = vote.into_signable_vec(header.chain_id.clone());
-            CommitSig::BlockIdFlagCommit {
-                validator_address,
-                timestamp: header.time,
-                signature: signature(&key.sign(&bytes).to_bytes()),
+            let mut signed = key.sign(&bytes).to_bytes();
+            if matches!(ballot, Ballot::ForgedBlock | Ballot::ForgedNil) {
+                signed[40] ^= 1;
+            }
+            let (timestamp, signature) = (header.time, signature(&signed));
+            match ballot {
+                Ballot::Absent => CommitSig::BlockIdFlagAbsent,
+                Ballot::Block | Ballot::ForgedBlock => CommitSig::BlockIdFlagCommit {
+                    validator_address,
+                    timestamp,
+                    signature,
+                },
+                Ballot::Nil | Ballot::ForgedNil => CommitSig::BlockIdFlagNil {
+                    validator_address,
+                    timestamp,
+                    signature,
+                },
             }
         });
         let commit = Commit {
             height: header.height,
-            round: Round::default(),
+            round,
             block_id,
             signatures: signatures.collect(),
         };
         let mut signed = SignedHeader::new(header, commit).expect("a header and its commit");
         signed.commit.height = height;
         signed
+    }
+}
+
+/// What a commit holds in one validator's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ballot {
+    /// Its vote for the block.
+    Block,
+    /// Its vote for no block.
+    Nil,
+    /// Nothing.
+    Absent,
+    /// A vote for the block that it hasn't signed.
+    ForgedBlock,
+    /// A vote for no block that it hasn't signed.
+    ForgedNil,
+}
+
+impl Ballot {
+    const fn is_nil(self) -> bool {
+        matches!(self, Self::Nil | Self::ForgedNil)
     }
 }
 

@@ -44,11 +44,15 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         });
         let mut lines = head(summary.leaf.session, summary.number, &summary.leaf);
         lines.extend(summary.terminal.iter().flat_map(end_text));
+        lines.push("what is left after erasure is the replicas' word alone".into());
         output.result(&value, &lines.join("\n"));
         return Ok(());
     }
     // The members follow from all rounds before.
-    let observer = client.observe(summary.leaf.session).await?;
+    let mut observer = client.observe(summary.leaf.session).await?;
+    // Nobody is named on the replicas' word.
+    let culprits = observer.culprits().await?;
+    let culprits: Vec<u16> = culprits.iter().map(|culprit| culprit.index).collect();
     let Some(now) = observer.now() else {
         return Err(Failure::from(Error::Erased));
     };
@@ -62,7 +66,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         "filled": now.filled().iter().collect::<Vec<_>>(),
         "waiting_for": now.waiting_for(members),
         "left": now.leavers(),
-        "culprits": now.culprits.iter().map(|culprit| culprit.index).collect::<Vec<_>>(),
+        "culprits": culprits,
         "transcript": now.leaf.transcript,
         "deadline_ms": now.leaf.deadline_ms,
         "board_ms": now.board_ms(),
@@ -73,7 +77,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
     });
     let text = format!(
         "{}\n{}",
-        state_text(&observer, now),
+        state_text(&observer, now, &culprits),
         spec_text(observer.open())
     );
     output.result(&value, &text);
@@ -100,7 +104,7 @@ fn head(id: SessionId, number: u32, leaf: &SessionLeaf) -> Vec<String> {
     ]
 }
 
-fn state_text(observer: &Observer, now: &Verified<SessionState>) -> String {
+fn state_text(observer: &Observer, now: &Verified<SessionState>, culprits: &[u16]) -> String {
     let members = observer.history().members();
     let mut lines = head(observer.id(), now.number, &now.leaf);
     lines.push(format!(
@@ -115,8 +119,7 @@ fn state_text(observer: &Observer, now: &Verified<SessionState>) -> String {
     };
     indices("waits for", &now.waiting_for(members));
     indices("left", &now.leavers());
-    let culprits: Vec<u16> = now.culprits.iter().map(|culprit| culprit.index).collect();
-    indices("culprits", &culprits);
+    indices("culprits", culprits);
     if now.leaf.status.is_live() && now.leaf.deadline_ms > 0 {
         let left = now.leaf.deadline_ms.saturating_sub(now.board_ms()) / 1_000;
         lines.push(format!("time left  {}", seconds_text(left)));

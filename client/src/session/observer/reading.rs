@@ -266,10 +266,9 @@ impl Observer {
         self.check_filled(&now)?;
         if let Some(terminal) = now.terminal.clone() {
             let pages = self.all_pages(page, now.leaf.open_round, tally).await?;
-            let (end, all) = self.check_end(&now, &terminal, pages, tally).await?;
-            self.end = Some(end);
-            self.last_joins = all.joins;
-            self.last_entries = all.entries.into_iter().map(|e| e.signed).collect();
+            let ended = self.check_end(&now, &terminal, pages, tally).await?;
+            (self.last_joins, self.last_entries) = (ended.joins, ended.entries);
+            self.end = Some(ended.end);
         }
         self.settle(now, tally).await
     }
@@ -295,7 +294,7 @@ impl Observer {
             open_round: now.leaf.open_round,
             filled: usize::from(now.filled().count()),
             left: now.left.len(),
-            culprits: now.culprits.len(),
+            culprits: now.accused.len(),
         });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();

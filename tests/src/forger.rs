@@ -1,0 +1,190 @@
+//! All replicas malicious: whoever holds every validator's key certifies whatever it wants.
+//!
+//! A [`Forger`] certifies any leaf at any height, in any header. A [`Story`] is a session that it tells: joins, rounds, an
+//! end, and what speaks against parties, all of which a test may change before it is certified. A [`ForgedReplica`] tells it
+//! to clients, as a replica would; the same story makes receipts.
+
+mod replica;
+mod resign;
+mod story;
+mod telling;
+
+use tendermint::{
+    AppHash, Hash as TendermintHash, account,
+    block::{Header, Height, header::Version, signed_header::SignedHeader},
+};
+use tendermint_proto::Protobuf;
+use white_city_wire::{
+    Hash, Network,
+    board::{BoardRoot, SessionLeaf},
+    genesis::Validator,
+    limits::PROTOCOL,
+    pb::{self, answer::Body},
+    proof::{RoundProof, SessionProof, StateProof},
+    seal::BlockTime,
+    tree::{append_root_from_path, empty_roots},
+};
+
+pub use self::{
+    replica::ForgedReplica,
+    resign::{certify_leaf, sign_header},
+    story::{Dispute, Story},
+};
+use crate::{
+    network::{network, params},
+    tampering::Council,
+};
+
+/// Second of the headers' time at height 0.
+const GENESIS_SECONDS: i64 = 1_000_000;
+
+/// A network of four validators whose keys are all in one hand.
+pub struct Forger {
+    council: Council,
+    network: Network,
+}
+
+impl Default for Forger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Forger {
+    /// The same network in every run.
+    #[must_use]
+    pub fn new() -> Self {
+        let council = Council::new((0..4).map(|seed| [100 + seed; 32]));
+        let validators = council
+            .keys()
+            .into_iter()
+            .map(|key| Validator { key, power: 10 });
+        let network = Network {
+            validators: validators.collect(),
+            ..Network::clone(&network(4, params(&[])))
+        };
+        Self { council, network }
+    }
+
+    /// What its victims trust.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Its validators.
+    #[must_use]
+    pub const fn council(&self) -> &Council {
+        &self.council
+    }
+
+    /// A header of a block with this data, which names no block before it.
+    ///
+    /// # Panics
+    /// For a height that no header has.
+    #[must_use]
+    pub fn header(&self, height: u64, data_hash: Hash) -> Header {
+        let hash = TendermintHash::Sha256([0; 32]);
+        let seconds = GENESIS_SECONDS.saturating_add_unsigned(height);
+        Header {
+            version: Version { block: 11, app: 0 },
+            chain_id: self.network.chain_id.parse().expect("a chain's name"),
+            height: Height::try_from(height).expect("a height"),
+            time: tendermint::Time::from_unix_timestamp(seconds, 0).expect("a time"),
+            last_block_id: None,
+            last_commit_hash: Some(hash),
+            data_hash: Some(TendermintHash::Sha256(data_hash.0)),
+            validators_hash: self.council.hash(),
+            next_validators_hash: self.council.hash(),
+            consensus_hash: hash,
+            app_hash: AppHash::try_from(vec![0; 32]).expect("any bytes"),
+            last_results_hash: Some(hash),
+            evidence_hash: Some(hash),
+            proposer_address: account::Id::new([0; 20]),
+        }
+    }
+
+    /// The board's time at this height, milliseconds.
+    #[must_use]
+    pub fn board_ms(height: u64) -> u64 {
+        GENESIS_SECONDS
+            .saturating_add_unsigned(height)
+            .unsigned_abs()
+            .saturating_mul(1_000)
+    }
+
+    /// Certifies a board with one session, which has this leaf.
+    ///
+    /// # Panics
+    /// For a height that no header has.
+    #[must_use]
+    pub fn certify(&self, height: u64, leaf: &SessionLeaf) -> Certified {
+        let empty = empty_roots();
+        let (path, top) = empty.split_at(32);
+        let state = StateProof {
+            board: BoardRoot {
+                protocol: PROTOCOL,
+                params_hash: self.network.params_hash,
+                sessions: 1,
+                sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
+                openers: 0,
+                openers_root: *top.first().expect("a root"),
+                paused_ms: 0,
+            },
+            parent_hash: Hash::ZERO,
+            parent_time: BlockTime::default(),
+            data_path: Vec::new(),
+        };
+        let session = SessionProof {
+            number: 0,
+            leaf: leaf.clone(),
+            path: Vec::new(),
+        };
+        Certified {
+            header: self.council.sign(self.header(height, state.data_hash()), 4),
+            state,
+            session,
+        }
+    }
+}
+
+/// A session's leaf, and what leads to it from a header with all validators' signatures.
+#[derive(Debug, Clone)]
+pub struct Certified {
+    /// The header.
+    pub header: SignedHeader,
+    state: StateProof,
+    session: SessionProof,
+}
+
+impl Certified {
+    /// What certifies the session, as receipts have it.
+    #[must_use]
+    pub fn anchor(&self) -> pb::Anchor {
+        pb::Anchor {
+            signed_header: self.header_bytes(),
+            state: Some((&self.state).into()),
+            session: Some((&self.session).into()),
+        }
+    }
+
+    /// The header as receipts have it.
+    #[must_use]
+    pub fn header_bytes(&self) -> Vec<u8> {
+        use tendermint_proto::v0_38::types::SignedHeader as Raw;
+        <SignedHeader as Protobuf<Raw>>::encode_vec(self.header.clone())
+    }
+
+    /// An answer with this body.
+    #[must_use]
+    pub fn answer(&self, round: Option<&RoundProof>, body: Body) -> pb::Answer {
+        pb::Answer {
+            version: 1,
+            height: self.header.header.height.value(),
+            state: Some((&self.state).into()),
+            session: Some((&self.session).into()),
+            round: round.map(Into::into),
+            body: Some(body),
+        }
+    }
+}
