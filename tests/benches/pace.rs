@@ -4,8 +4,8 @@
 //! process that sends nothing and keeps one core busy.
 //!
 //! `cargo bench -p white-city-tests --bench pace` runs sessions of four parties on four replicas, in turn undisturbed and
-//! beside one attacker, for each kind of flood and each attack on the direct ports (`--kind`, `--direct`); it prints the medians,
-//! their ratio, and the replicas' peak memory.
+//! beside one attacker, for each kind of flood and each attack on the direct ports (`--kind`, `--direct`), and beside a replica that
+//! lies (`--lie`); it prints the medians, their ratio, and the replicas' peak memory.
 
 #[path = "board/warm_up.rs"]
 mod warm_up;
@@ -21,7 +21,7 @@ use std::{
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use white_city_tests::adversary::{DirectFlood, Flood};
+use white_city_tests::adversary::{DirectFlood, Flood, Lie, Tally};
 
 use crate::{
     warm_up::warm_up,
@@ -37,6 +37,9 @@ struct Args {
     /// Which attacks on the direct ports; may be given several times. Each by itself, unless a flood or an attack is given.
     #[arg(long, value_enum)]
     direct: Vec<DirectFlood>,
+    /// Which lies of one replica's application, as `white-city-hostile lies` names them; may be given several times. None unless given.
+    #[arg(long, value_parser = lie)]
+    lie: Vec<Lie>,
     /// From how many addresses direct ports are attacked.
     #[arg(long, default_value_t = 16)]
     addresses: u8,
@@ -69,8 +72,10 @@ struct Args {
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
+    let liars = PathBuf::from(env!("CARGO_BIN_EXE_white-city-hostile"));
+    let program = args.replica_program.clone();
     let setup = Setup {
-        replica_program: args.replica_program.clone(),
+        replica_program: program.or_else(|| (!args.lie.is_empty()).then_some(liars)),
         ..Setup::default()
     };
     let Some(world) = world(setup).await else {
@@ -97,6 +102,14 @@ enum Attack {
     BusyCore,
     Flood(Vec<Flood>),
     Direct(DirectFlood),
+    Lie(Lie),
+}
+
+/// The replica that lies.
+const LIAR: usize = 0;
+
+fn lie(name: &str) -> Result<Lie, String> {
+    Lie::named(name).ok_or_else(|| "expected a name of `white-city-hostile lies`".into())
 }
 
 impl Attack {
@@ -104,6 +117,7 @@ impl Attack {
         match self {
             Self::BusyCore => "one busy core",
             Self::Direct(kind) => kind.name(),
+            Self::Lie(lie) => lie.name(),
             Self::Flood(kinds) => match kinds.as_slice() {
                 [one] => one.name(),
                 _ => "all",
@@ -113,7 +127,7 @@ impl Attack {
 }
 
 fn attacks(args: &Args) -> Vec<Attack> {
-    let is_all = args.kind.is_empty() && args.direct.is_empty();
+    let is_all = args.kind.is_empty() && args.direct.is_empty() && args.lie.is_empty();
     let (kinds, direct) = match is_all {
         true => (Flood::ALL.to_vec(), DirectFlood::ALL.to_vec()),
         false => (args.kind.clone(), args.direct.clone()),
@@ -121,7 +135,8 @@ fn attacks(args: &Args) -> Vec<Attack> {
     let floods = kinds.into_iter().map(|kind| Attack::Flood(vec![kind]));
     let together = is_all.then(|| Attack::Flood(Flood::ALL.to_vec()));
     let direct = direct.into_iter().map(Attack::Direct);
-    let attacks = floods.chain(together).chain(direct);
+    let lies = args.lie.iter().copied().map(Attack::Lie);
+    let attacks = floods.chain(together).chain(direct).chain(lies);
     [Attack::BusyCore].into_iter().chain(attacks).collect()
 }
 
@@ -193,10 +208,14 @@ async fn session(
     (pace, report)
 }
 
-/// The attacker's process, or one that only keeps a core busy.
-struct Attacker {
-    process: Child,
-    sends: bool,
+/// The attacker.
+enum Attacker {
+    /// A process that only keeps a core busy.
+    Busy(Child),
+    /// One that sends.
+    Sends(Child),
+    /// A replica that was told how to lie, and the home of its application.
+    Lies(Lie, PathBuf),
 }
 
 impl Attacker {
@@ -206,11 +225,13 @@ impl Attacker {
         match attack {
             Attack::BusyCore => {
                 let mut command = Command::new("sh");
-                let process = command.args(["-c", "while :; do :; done"]).spawn().unwrap();
-                return Self {
-                    process,
-                    sends: false,
-                };
+                command.args(["-c", "while :; do :; done"]);
+                return Self::Busy(command.spawn().unwrap());
+            }
+            Attack::Lie(lie) => {
+                let home = world.net.home(LIAR).join("app");
+                std::fs::write(home.join("hostile"), lie.name()).unwrap();
+                return Self::Lies(*lie, home);
             }
             Attack::Flood(kinds) => {
                 command.arg("spam");
@@ -246,24 +267,30 @@ impl Attacker {
         let errors = child.stderr.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(errors), &mut line).unwrap();
         assert_eq!(line.trim(), "sending");
-        Self {
-            process: child,
-            sends: true,
-        }
+        Self::Sends(child)
     }
 
-    /// Ends it as Ctrl-C would, and gives its report.
-    fn stop(mut self) -> Value {
-        if !self.sends {
-            self.process.kill().unwrap();
-            self.process.wait().unwrap();
-            return Value::Null;
+    /// Ends it, as Ctrl-C would, and gives its report.
+    fn stop(self) -> Value {
+        match self {
+            Self::Busy(mut process) => {
+                process.kill().unwrap();
+                process.wait().unwrap();
+                Value::Null
+            }
+            Self::Sends(process) => {
+                let pid = process.id().to_string();
+                let interrupted = Command::new("kill").args(["-INT", &pid]).status();
+                assert!(interrupted.unwrap().success());
+                let output = process.wait_with_output().unwrap();
+                serde_json::from_slice(&output.stdout).unwrap()
+            }
+            Self::Lies(lie, home) => {
+                std::fs::write(home.join("hostile"), "").unwrap();
+                let lies = Tally::read(&home.join("lies"));
+                json!({ "sent": { lie.name(): lies.get(lie.name()) } })
+            }
         }
-        let pid = self.process.id().to_string();
-        let interrupted = Command::new("kill").args(["-INT", &pid]).status();
-        assert!(interrupted.unwrap().success());
-        let output = self.process.wait_with_output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
     }
 }
 
