@@ -31,6 +31,7 @@ mod leavers;
 mod members;
 mod numbering;
 mod paths;
+mod possible;
 mod quotas;
 mod refusals;
 mod root;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(members::Members),
         Box::new(numbering::Numbering),
         Box::new(paths::Paths),
+        Box::new(possible::Possible),
         Box::new(quotas::Quotas),
         Box::new(refusals::Refusals),
         Box::new(root::Root),

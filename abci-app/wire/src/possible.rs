@@ -153,7 +153,9 @@ impl Terminal {
         let fits = match self.cause {
             Cause::None | Cause::Disagreement => enough,
             Cause::OutOfRounds => enough && leaf.open_round == spec.max_rounds,
-            Cause::TooFew | Cause::Left => !enough,
+            Cause::TooFew => !enough,
+            // A joining ends as soon as too few are left to go on, whoever has joined.
+            Cause::Left => !enough || leaf.open_round == 0,
             // A complaint stops the session wherever it is.
             Cause::BadPayload | Cause::FalseComplaint | Cause::NoReveal => true,
         };

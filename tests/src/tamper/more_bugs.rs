@@ -55,6 +55,7 @@ pub const BUGS: &[(&str, &str, Tamper)] = &[
     ("numbering", "a session is opened twice", open_twice),
     ("numbering", "a session is lost", lose_session),
     ("paths", "the root isn't over the sessions", other_root),
+    ("possible", "last call goes on after the end", keep_calling),
     ("quotas", "an end gives no place back", keep_live),
     ("quotas", "erasure gives no bytes back", keep_bytes),
     ("quotas", "an end gives no bytes back", keep_reserved),
@@ -265,6 +266,14 @@ fn keep_bytes(seen: &Observed) -> Option<Observed> {
             .openers
             .get_mut(usize::try_from(session.opener).ok()?)?;
         opener.live_bytes += session.reserved_bytes;
+        Some(())
+    })
+}
+
+fn keep_calling(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, _| {
+        s.terminal.as_ref()?;
+        s.leaf.call_blocks = 1;
         Some(())
     })
 }
