@@ -175,7 +175,7 @@ fn close_early(seen: &Observed) -> Option<Observed> {
         given(body.awaited().count() > 0)?;
         let empty = vec![Slot::Empty; body.slots.len()];
         let slots = std::mem::replace(&mut body.slots, empty);
-        body.closed.push(ClosedRound::new(slots));
+        body.closed.push(ClosedRound::new(slots, s.leaf.transcript));
         s.leaf.open_round += 1;
         s.leaf.status = Status::Running;
         Some(())
