@@ -18,6 +18,8 @@ pub(crate) struct NodeConfig {
     pub(crate) p2p_port: u16,
     /// `id@host:port`, separated by commas.
     pub(crate) persistent_peers: String,
+    /// Their ids, separated by commas.
+    pub(crate) peer_ids: String,
     pub(crate) heartbeat_ms: u32,
     pub(crate) max_tx_bytes: u32,
 }
@@ -44,6 +46,7 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
             quoted(&format!("tcp://127.0.0.1:{}", config.p2p_port)),
         ),
         ("p2p", "persistent_peers", quoted(&config.persistent_peers)),
+        ("p2p", "unconditional_peer_ids", quoted(&config.peer_ids)),
         ("mempool", "max_tx_bytes", config.max_tx_bytes.to_string()),
         (
             "consensus",
@@ -107,6 +110,7 @@ mod tests {
             rpc_port: 20_000,
             p2p_port: 20_001,
             persistent_peers: "aa@127.0.0.1:1,bb@127.0.0.1:2".into(),
+            peer_ids: "aa,bb".into(),
             heartbeat_ms: 500,
             max_tx_bytes: 7,
         }
@@ -135,6 +139,10 @@ mod tests {
         assert_eq!(
             parsed["p2p"]["persistent_peers"].as_str(),
             Some("aa@127.0.0.1:1,bb@127.0.0.1:2")
+        );
+        assert_eq!(
+            parsed["p2p"]["unconditional_peer_ids"].as_str(),
+            Some("aa,bb")
         );
         assert_eq!(parsed["mempool"]["max_tx_bytes"].as_integer(), Some(7));
         let consensus = parsed["consensus"].as_table().unwrap();

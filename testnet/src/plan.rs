@@ -49,11 +49,16 @@ pub(crate) fn write_configs(
     let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", port(k));
     for index in 0..homes.record.replicas {
         let home = homes.home(index);
-        let others = homes
+        let others: Vec<(usize, &String)> = homes
             .node_ids
             .iter()
             .enumerate()
-            .filter(|(k, _)| *k != index);
+            .filter(|(k, _)| *k != index)
+            .collect();
+        let joined = |of: &dyn Fn(usize, &String) -> String| {
+            let all: Vec<String> = others.iter().map(|(k, id)| of(*k, id)).collect();
+            all.join(",")
+        };
         let address = format!("unix://{}", socket(sockets, index).display());
         let config = NodeConfig {
             moniker: format!("replica{index}"),
@@ -68,10 +73,8 @@ pub(crate) fn write_configs(
             },
             rpc_port: ports.rpc(index),
             p2p_port: ports.p2p(index),
-            persistent_peers: others
-                .map(|(k, id)| peer(k, id))
-                .collect::<Vec<_>>()
-                .join(","),
+            persistent_peers: joined(&peer),
+            peer_ids: joined(&|_, id| id.clone()),
             heartbeat_ms: homes.genesis.app_state.heartbeat_ms,
             max_tx_bytes: homes.genesis.app_state.max_tx,
         };
