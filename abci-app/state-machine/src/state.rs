@@ -170,7 +170,7 @@ impl State {
     }
 
     /// Numbers of the sessions whose deadline is before `board_ms`.
-    pub(crate) fn due(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
+    pub fn due(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
         let end = (board_ms.max(1), 0);
         self.deadlines.range((1, 0)..end).map(|(_, number)| *number)
     }
