@@ -16,6 +16,7 @@ use work::Counters;
 pub use work::Work;
 
 use crate::{
+    alarm::Gate,
     budget::Budget,
     config::Config,
     fault::FaultFile,
@@ -89,6 +90,7 @@ struct Shared {
     waiting: Option<Bounds>,
     parked: Mutex<Parked>,
     budget: Mutex<Budget>,
+    alarms: Gate,
     verified: VerifiedCache,
     counters: Counters,
     /// Where clients can ask beside CometBFT.
@@ -130,6 +132,7 @@ impl Replica {
                 waiting: config.waiting(),
                 parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
+                alarms: Gate::new(),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
                 direct_port: OnceLock::new(),
@@ -172,6 +175,11 @@ impl Replica {
             .committed
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(committed));
+    }
+
+    /// How many alarms this replica takes.
+    pub(crate) fn alarms(&self) -> &Gate {
+        &self.shared.alarms
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {

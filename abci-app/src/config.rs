@@ -26,6 +26,8 @@ const PENDING_BYTES_MIN: u64 = 1 << 20;
 pub struct Config {
     /// Where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
     pub listen: String,
+    /// The RPC of this replica's own node, `ADDRESS:PORT`, where it asks for blocks when a deadline has passed; or nothing.
+    pub engine_rpc: String,
     /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
     pub direct_address: String,
     /// Most connections to the direct port at once.
@@ -88,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "unix://app.sock".into(),
+            engine_rpc: String::new(),
             direct_address: String::new(),
             direct_connections: 900,
             direct_connections_per_address: 600,
@@ -194,6 +197,12 @@ impl Config {
             "log",
             self.log.clone(),
             "a filter such as info or white_city_replica=debug",
+        )?;
+        key(
+            self.engine_rpc.is_empty() || self.engine_rpc.parse::<SocketAddr>().is_ok(),
+            "engine_rpc",
+            self.engine_rpc.clone(),
+            "ADDRESS:PORT, such as 127.0.0.1:26657, or nothing",
         )?;
         self.check_direct_port()?;
         self.check_pending()?;

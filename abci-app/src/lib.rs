@@ -4,6 +4,7 @@
 //! what it takes into its mempool, what it proposes, what it answers.
 
 pub mod abci;
+pub mod alarm;
 pub mod app;
 mod budget;
 pub mod config;

@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     Config, Halt, Replica, Store,
     abci::Server,
+    alarm,
     config::{Listen, LogFormat},
     direct::DirectPort,
     halt::Stop,
@@ -94,6 +95,10 @@ fn serve<A: Application + Sync>(
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");
         replica.announce_direct_port(port.address().port());
+    }
+    if !config.engine_rpc.is_empty() {
+        let watched = alarm::watch(replica.clone(), config.engine_rpc.clone());
+        watched.map_err(|error| format!("alarms: {error}"))?;
     }
     let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;

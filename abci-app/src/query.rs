@@ -10,7 +10,7 @@ use tendermint_proto::v0_38::abci::{RequestQuery, ResponseQuery};
 use white_city_state_machine::{Body, Session, Slot};
 use white_city_wire::{
     Hash, Refusal, SessionId,
-    board::{slot_leaf, transcript_after},
+    board::slot_leaf,
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Answer, query::Question},
     proof::{RoundProof, SessionProof},
@@ -161,7 +161,7 @@ impl Reader<'_> {
         let body = session.body.as_ref();
         let round = round
             .zip(body)
-            .and_then(|(round, body)| prove_round(session, body, round));
+            .and_then(|(round, body)| prove_round(body, round));
         Ok((Some((&proof).into()), round.map(|round| (&round).into())))
     }
 
@@ -396,16 +396,12 @@ fn terminal(session: &Session) -> Result<pb::TerminalAnswer, Refusal> {
 }
 
 /// From a closed round to the transcript; `None` for the open one.
-fn prove_round(session: &Session, body: &Body, round: u32) -> Option<RoundProof> {
+fn prove_round(body: &Body, round: u32) -> Option<RoundProof> {
     let position = usize::try_from(round).ok()?;
-    body.closed.get(position)?;
-    let before = (0..round).zip(&body.closed);
+    let closed = body.closed.get(position)?;
     let later = body.closed.iter().skip(position + 1);
-    let before = before.fold(Hash(session.id().0), |so_far, (round, closed)| {
-        transcript_after(&so_far, round, &closed.root)
-    });
     Some(RoundProof {
-        before,
+        before: closed.before,
         later_roots: later.map(|closed| closed.root).collect(),
     })
 }

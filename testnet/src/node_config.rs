@@ -19,6 +19,8 @@ pub(crate) struct NodeConfig {
     /// `id@host:port`, separated by commas.
     pub(crate) persistent_peers: String,
     pub(crate) profile: Profile,
+    /// Their ids, separated by commas.
+    pub(crate) peer_ids: String,
     pub(crate) heartbeat_ms: u32,
     pub(crate) max_tx_bytes: u32,
 }
@@ -45,6 +47,7 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
             quoted(&format!("tcp://127.0.0.1:{}", config.p2p_port)),
         ),
         ("p2p", "persistent_peers", quoted(&config.persistent_peers)),
+        ("p2p", "unconditional_peer_ids", quoted(&config.peer_ids)),
         ("mempool", "max_tx_bytes", config.max_tx_bytes.to_string()),
         (
             "consensus",
@@ -115,6 +118,7 @@ mod tests {
                 timeout_propose: 7,
                 ..Profile::REGIONS
             },
+            peer_ids: "aa,bb".into(),
             heartbeat_ms: 500,
             max_tx_bytes: 7,
         }
@@ -143,6 +147,10 @@ mod tests {
         assert_eq!(
             parsed["p2p"]["persistent_peers"].as_str(),
             Some("aa@127.0.0.1:1,bb@127.0.0.1:2")
+        );
+        assert_eq!(
+            parsed["p2p"]["unconditional_peer_ids"].as_str(),
+            Some("aa,bb")
         );
         assert_eq!(parsed["mempool"]["max_tx_bytes"].as_integer(), Some(7));
         let consensus = parsed["consensus"].as_table().unwrap();

@@ -51,11 +51,16 @@ pub(crate) fn write_configs(
     let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", port(k));
     for index in 0..homes.record.replicas {
         let home = homes.home(index);
-        let others = homes
+        let others: Vec<(usize, &String)> = homes
             .node_ids
             .iter()
             .enumerate()
-            .filter(|(k, _)| *k != index);
+            .filter(|(k, _)| *k != index)
+            .collect();
+        let joined = |of: &dyn Fn(usize, &String) -> String| {
+            let all: Vec<String> = others.iter().map(|(k, id)| of(*k, id)).collect();
+            all.join(",")
+        };
         let address = format!("unix://{}", socket(sockets, index).display());
         let config = NodeConfig {
             moniker: format!("replica{index}"),
@@ -70,27 +75,25 @@ pub(crate) fn write_configs(
             },
             rpc_port: ports.rpc(index),
             p2p_port: ports.p2p(index),
-            persistent_peers: others
-                .map(|(k, id)| peer(k, id))
-                .collect::<Vec<_>>()
-                .join(","),
+            persistent_peers: joined(&peer),
+            peer_ids: joined(&|_, id| id.clone()),
             profile,
             heartbeat_ms: homes.genesis.app_state.heartbeat_ms,
             max_tx_bytes: homes.genesis.app_state.max_tx,
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
-        let text = replica_config(&address) + &profile.replica_lines();
+        let text = replica_config(&address, ports.rpc(index)) + &profile.replica_lines();
         write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
     }
     Ok(())
 }
 
 /// `replica.toml`; what its keys mean is said in `config/replica.toml`.
-fn replica_config(address: &str) -> String {
+fn replica_config(address: &str, rpc_port: u16) -> String {
     format!(
         "# Written by white-city-testnet at every start: changes made here are lost.\n\
-         listen = {}\ndirect_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n",
+         listen = {}\nengine_rpc = \"127.0.0.1:{rpc_port}\"\ndirect_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n",
         toml::Value::String(address.into())
     )
 }
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_replica_is_told_its_socket_whatever_the_path_contains() {
-        let text = replica_config("unix:///a \"b\"\\c.sock");
+        let text = replica_config("unix:///a \"b\"\\c.sock", 7);
         let parsed: toml::Table = text.parse().unwrap();
         assert_eq!(parsed["listen"].as_str(), Some("unix:///a \"b\"\\c.sock"));
         assert_eq!(parsed["store"].as_str(), Some("board.redb"));

@@ -43,7 +43,7 @@ struct Args {
     /// From how many addresses direct ports are attacked.
     #[arg(long, default_value_t = 16)]
     addresses: u8,
-    /// How many connections such an attacker has at once; 5 000 silent ones, 300 that read nothing and 64 others unless given.
+    /// How many connections such an attacker has at once; 5 000 silent ones, 1 200 that read nothing and 64 others unless given.
     #[arg(long)]
     direct_connections: Option<u16>,
     /// How many pairs of sessions, one undisturbed and one beside the attacker, for each flood.
@@ -243,7 +243,7 @@ impl Attacker {
             Attack::Direct(kind) => {
                 let connections = args.direct_connections.unwrap_or(match kind {
                     DirectFlood::Silent => 5_000,
-                    DirectFlood::Unread => 300,
+                    DirectFlood::Unread => 1_200,
                     DirectFlood::BadSignatures | DirectFlood::LargePosts => 64,
                 });
                 command.args(["direct", "--kind", kind.name()]);

@@ -107,3 +107,55 @@ async fn where_a_quorum_is_enough_the_others_go_on_and_finish() {
     assert!(ends.iter().all(|end| *end == ends[0]));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_an_idle_board_an_absent_party_costs_its_deadline_and_no_heartbeat() {
+    let heartbeat_ms = 10_000;
+    let Some(world) = world(Setup {
+        heartbeat_ms: Some(heartbeat_ms),
+        ..QUICK
+    })
+    .await
+    else {
+        return;
+    };
+    let keys = keys(3);
+    let times = [60, 3, 3].map(Duration::from_secs);
+    let id = world
+        .open(&keys, |spec| spec.times(times[0], times[1], times[2]))
+        .await;
+    let mut running = JoinSet::new();
+    for key in &keys {
+        let mut session = world.session(key, id).await;
+        running.spawn(async move {
+            join(&mut session).await.unwrap();
+            session
+        });
+    }
+    let sessions = tokio::time::timeout(PATIENCE, running.join_all());
+    let mut session = sessions.await.unwrap().remove(0);
+    // Nobody posts.
+    let mut news = session.progress();
+    let ending = tokio::spawn(async move { session.wait_end().await.unwrap() });
+    let mut deadline_ms = 0;
+    let started = async {
+        while deadline_ms == 0 {
+            news.changed().await.unwrap();
+            let progress = news.borrow_and_update().clone();
+            let round_1 = progress.filter(|progress| progress.round == 1);
+            deadline_ms = round_1.map_or(0, |progress| progress.deadline_ms);
+        }
+    };
+    tokio::time::timeout(PATIENCE, started).await.unwrap();
+    let end = tokio::time::timeout(PATIENCE, ending).await.unwrap();
+    let End::Aborted(record) = end.unwrap() else {
+        panic!("everyone is needed")
+    };
+    let late_ms = record.record.board_ms - deadline_ms;
+    assert!(
+        late_ms < u64::from(heartbeat_ms) / 2,
+        "{late_ms} ms after the deadline"
+    );
+    println!("{late_ms} ms after the deadline");
+    world.stop().await;
+}

@@ -8,6 +8,7 @@ mod complaint;
 mod crash;
 mod equivocation;
 mod outage;
+mod proxy;
 mod replicas;
 mod resume;
 mod rounds;

@@ -4,6 +4,7 @@
 
 mod application;
 mod clock;
+mod isolation;
 mod spam;
 #[path = "../e2e/world.rs"]
 mod world;

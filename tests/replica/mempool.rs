@@ -1,7 +1,7 @@
 //! What a replica takes into its mempool.
 
 use prost::Message as _;
-use white_city_replica::Config;
+use white_city_replica::{Config, alarm};
 use white_city_tests::party::Party;
 use white_city_wire::{
     Hash, Refusal, Signature, SignedTx, pb,
@@ -9,7 +9,7 @@ use white_city_wire::{
     tx::{Action, UncheckedTx},
 };
 
-use crate::chain::{Chain, naive};
+use crate::chain::{Chain, naive, proposed};
 
 fn config(per_identity: u32, total: u32) -> Config {
     Config {
@@ -191,4 +191,40 @@ fn one_entry_signed_twice_over_is_taken_once_and_is_no_evidence() {
     // Either of them may come in a block, which is valid for whoever holds the other.
     chain.block(std::slice::from_ref(&again));
     assert_eq!(chain.replica.check_tx(&post), Err(Refusal::AlreadyStored));
+}
+
+#[test]
+fn an_alarm_is_taken_once_a_block_when_it_is_due_and_enters_none() {
+    let mut chain = Chain::new(&naive());
+    let check = |chain: &Chain, height| chain.replica.check_tx(&alarm::encode(height));
+    chain.block(&[]);
+    assert_eq!(check(&chain, 1), Err(Refusal::AlarmNotDue), "nothing to do");
+    let parties = Party::several(3);
+    let (_, open) = chain.open(&parties, 1);
+    chain.block(&[open]);
+    let not_started = check(&chain, 2);
+    assert_eq!(not_started, Err(Refusal::AlarmNotDue), "no deadline yet");
+    // The session's clock starts: by the blocks' time it is 1970, and this machine's clock is far ahead.
+    chain.block(&[]);
+    for other in [0, 2, 4, u64::MAX] {
+        assert_eq!(check(&chain, other), Err(Refusal::AlarmNotDue), "{other}");
+    }
+    let mut taken = 0;
+    let began = std::time::Instant::now();
+    for height in 3..20 {
+        taken += u64::from(check(&chain, height).is_ok());
+        // It is left out of proposals, and gone with the next block.
+        let block = chain.propose(&[alarm::encode(height)], 1 << 20);
+        assert_eq!(block.len(), 1);
+        chain.decide(block).unwrap();
+        assert_eq!(check(&chain, height), Err(Refusal::AlarmNotDue));
+    }
+    // Two at once, and one a second.
+    let most = 2 + began.elapsed().as_secs();
+    assert!((2..=most).contains(&taken), "{taken}");
+    // Nor is it taken in a block, or from anybody but the engine.
+    let mut block = chain.propose(&[], 1 << 20);
+    block.push(alarm::encode(chain.height).into());
+    let judged = chain.replica.judge(&proposed(&chain.context(), block));
+    assert!(judged.unwrap().is_err());
 }

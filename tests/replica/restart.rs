@@ -157,23 +157,31 @@ fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_ch
     chain.decide(good).unwrap();
 }
 
-/// A store with a session of three parties, and that session's id.
+/// A store with a session that three parties may join, and that session's id.
 fn store_of_one(path: &std::path::Path) -> (Vec<Party>, Vec<u8>) {
     let params = white_city_tests::network::params(&[]);
     let mut chain = Chain::on(&naive(), params, Store::open(path).unwrap());
     let parties = Party::several(3);
-    let session = chain.running(&parties);
+    let (session, open) = chain.open(&parties, 1);
+    chain.block(&[open]);
     (parties, session.0.to_vec())
 }
 
-/// Puts other bytes of the same length into the place of some in the first record of a table.
+/// Puts other bytes of the same length into the place of some, wherever they are in the first record of a table.
 fn replace(path: &std::path::Path, table: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
     let table = TableDefinition::<u32, &[u8]>::new(table);
     let write = Database::open(path).unwrap().begin_write().unwrap();
     let mut record = write.open_table(table).unwrap();
     let mut bytes = record.get(0).unwrap().unwrap().value().to_vec();
-    let place = bytes.windows(from.len()).position(|part| part == from);
-    bytes[place.unwrap()..][..to.len()].copy_from_slice(to);
+    let places = bytes.windows(from.len()).enumerate();
+    let places: Vec<usize> = places
+        .filter(|(_, part)| *part == from)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..][..to.len()].copy_from_slice(to);
+    }
     record.insert(0, bytes.as_slice()).unwrap();
     drop(record);
     write.commit().unwrap();
@@ -202,7 +210,7 @@ fn what_the_root_commits_to_is_compared_with_it_and_no_key_is_checked_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("board.redb");
     let (parties, id) = store_of_one(&path);
-    // A key that no check takes: y = 1. The session's id, and the root, follow.
+    // A key that no check takes: y = 1. The session's id, its first transcript and the root follow.
     let mut bad = [0; 32];
     bad[0] = 1;
     let open = replace(&path, "opens", parties[2].key().as_bytes(), &bad);

@@ -9,7 +9,7 @@ use white_city_wire::{
 
 use super::{Committed, Replica};
 use crate::{
-    parked,
+    alarm, parked,
     pending::{Account, Source, signed_entry},
     verified::check_opener,
 };
@@ -30,6 +30,9 @@ impl Replica {
             return Err(Refusal::EngineOnly);
         }
         let committed = self.committed().ok_or(Refusal::NotReady)?;
+        if source == Source::Engine && alarm::is_alarm(bytes) {
+            return self.alarms().take(&committed, bytes);
+        }
         let block = committed.peek();
         let network = &committed.state.network().id;
         let admit = |tx: &UncheckedTx| self.admit(&committed, tx);

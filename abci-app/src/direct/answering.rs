@@ -195,6 +195,7 @@ impl<A: Application> Desk<'_, A> {
     }
 
     fn respond(&self, answer: Vec<u8>) -> Response<Answer> {
+        self.rates.note_answered(self.place.address(), answer.len());
         let bytes = u64::try_from(answer.len()).unwrap_or(u64::MAX);
         let Some(counted) = self.place.answer(bytes) else {
             return self.refuse(StatusCode::SERVICE_UNAVAILABLE);

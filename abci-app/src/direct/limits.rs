@@ -14,6 +14,8 @@ use white_city_wire::Refusal;
 
 /// Seconds of requests that an address may make at once.
 const REQUESTS_SAVED: u32 = 2;
+/// Every so many bytes of an answer count as one more request.
+const REQUEST_BYTES: usize = 16 << 10;
 /// Seconds of bad transactions that an address may hand over at once.
 const BAD_SAVED: u32 = 16;
 /// How long an address waits that has handed over too many bad ones.
@@ -70,6 +72,13 @@ impl Rates {
     /// Counts a request; whether it may be answered now.
     pub fn may_ask(&self, address: &IpAddr) -> bool {
         self.requests.check_key(address).is_ok()
+    }
+
+    /// Counts a large answer as several requests: what a few bytes ask for may be a page of 1 MiB, or the roots of thousands of rounds.
+    pub fn note_answered(&self, address: &IpAddr, bytes: usize) {
+        let more = bytes / REQUEST_BYTES;
+        // When nothing is left, the rest is forgotten.
+        let _ = (0..more).all(|_| self.may_ask(address));
     }
 
     /// Until when an address has to wait before it may hand over anything.
@@ -147,6 +156,24 @@ mod tests {
         // Two seconds' worth, and what comes while it is counted.
         assert!((20..=22).contains(&asked), "{asked}");
         assert!(rates.may_ask(&other));
+    }
+
+    #[test]
+    fn large_answers_count_as_several_requests() {
+        for (bytes, left) in [
+            (0, 20),
+            (REQUEST_BYTES - 1, 20),
+            (REQUEST_BYTES, 19),
+            (10 * REQUEST_BYTES, 10),
+            (1_000 * REQUEST_BYTES, 0),
+        ] {
+            let rates = Rates::new(&LIMITS);
+            let address = ip("10.0.0.1");
+            rates.note_answered(&address, bytes);
+            let asked = (0..100).filter(|_| rates.may_ask(&address)).count();
+            // And what comes while it is counted.
+            assert!((left..=left + 2).contains(&asked), "{bytes}: {asked}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

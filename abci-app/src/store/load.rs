@@ -7,7 +7,7 @@ use redb::ReadableTable;
 use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
 use white_city_wire::{
     Bitmap, Hash, IdentityKey, NetworkId, SignedTx, Spec,
-    board::{Culprit, OpenerLeaf, SessionLeaf, Terminal},
+    board::{Culprit, OpenerLeaf, SessionLeaf, Terminal, transcript_after},
     dispute::Verdict,
     entry::Entry,
     limits::ENTRY_BYTES,
@@ -140,7 +140,7 @@ fn session(
         return Err(damaged());
     }
     let mut body = match spec {
-        Some(spec) => Some(body(snapshot, (number, record), leaf.open_round, spec)?),
+        Some(spec) => Some(body(snapshot, (number, record), &leaf, spec)?),
         None => None,
     };
     if let Some(body) = &mut body {
@@ -163,7 +163,7 @@ fn session(
 fn body(
     snapshot: &Snapshot,
     (number, record): (u32, &SessionRecord),
-    open_round: u32,
+    leaf: &SessionLeaf,
     spec: Arc<Spec>,
 ) -> Result<Body, StoreError> {
     let damaged = || StoreError::Damaged("a session");
@@ -187,7 +187,8 @@ fn body(
         spec,
     };
     let mut entries = snapshot.entries(number)?.into_iter().peekable();
-    for round in 0..=open_round {
+    let mut transcript = Hash(leaf.session.0);
+    for round in 0..=leaf.open_round {
         let mut slots = vec![Slot::Empty; usize::from(n)];
         while let Some((_, index, entry)) = entries.next_if(|(of, _, _)| *of == round) {
             let (slot, bytes) = slot(&entry)?;
@@ -195,11 +196,16 @@ fn body(
             *slots.get_mut(index).ok_or_else(damaged)? = slot;
             *body.used_bytes.get_mut(index).ok_or_else(damaged)? += bytes;
         }
-        if round == open_round {
+        if round == leaf.open_round {
             body.slots = slots;
         } else {
-            body.closed.push_back_mut(ClosedRound::new(slots));
+            let closed = ClosedRound::new(slots, transcript);
+            transcript = transcript_after(&transcript, round, &closed.root);
+            body.closed.push_back_mut(closed);
         }
+    }
+    if transcript != leaf.transcript {
+        return Err(damaged());
     }
     Ok(body)
 }

@@ -103,7 +103,8 @@ fn advance(session: &mut Session, members: Bitmap, now: Now) {
         return abort(session, Cause::OutOfRounds, None, now);
     }
     let empty = vec![Slot::Empty; body.slots.len()];
-    let closed = ClosedRound::new(mem::replace(&mut body.slots, empty));
+    let slots = mem::replace(&mut body.slots, empty);
+    let closed = ClosedRound::new(slots, session.leaf.transcript);
     let root = closed.root;
     body.closed.push_back_mut(closed);
     body.members = members;

@@ -62,13 +62,16 @@ pub struct ClosedRound {
     pub slots: Arc<Vec<Slot>>,
     /// The root over them, which the transcript chains.
     pub root: Hash,
+    /// The transcript before it, so that proofs of late rounds don't chain all those before.
+    pub before: Hash,
 }
 
 impl ClosedRound {
-    /// The round that ended with these slots.
+    /// The round that ended with these slots, after this transcript.
     #[must_use]
-    pub fn new(slots: Vec<Slot>) -> Self {
+    pub fn new(slots: Vec<Slot>, before: Hash) -> Self {
         Self {
+            before,
             root: slots_root(slots.iter().map(Slot::digest)),
             slots: Arc::new(slots),
         }

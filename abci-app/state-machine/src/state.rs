@@ -173,7 +173,7 @@ impl State {
     }
 
     /// Numbers of the live sessions whose deadline is before `board_ms`, in the order of deadlines and numbers.
-    pub(crate) fn past_deadline(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
+    pub fn past_deadline(&self, board_ms: u64) -> impl Iterator<Item = u32> + '_ {
         let end = (board_ms.max(1), 0);
         self.deadlines.range((1, 0)..end).map(|(_, number)| *number)
     }

@@ -295,6 +295,9 @@ pub enum Refusal {
     /// Too many bad transactions came from the sender's address: this one wasn't looked at.
     #[error("too many bad transactions came from this address: it has to wait")]
     TooManyBad,
+    /// By this replica's clock no deadline has passed that the board doesn't know of, or too many blocks were asked for.
+    #[error("no deadline has passed here that needs a block")]
+    AlarmNotDue,
 
     // 144..: queries
     /// No query in its encoding, or an unknown path.
@@ -366,6 +369,7 @@ impl Refusal {
             Self::EngineOnly => 132,
             Self::PendingBytes { .. } => 133,
             Self::TooManyBad => 134,
+            Self::AlarmNotDue => 135,
             Self::BadQuery(_) => 144,
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,

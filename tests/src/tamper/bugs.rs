@@ -176,7 +176,8 @@ fn close_early(seen: &Observed) -> Option<Observed> {
         given(body.awaited().count() > 0)?;
         let empty = vec![Slot::Empty; body.slots.len()];
         let slots = std::mem::replace(&mut body.slots, empty);
-        body.closed.push_back_mut(ClosedRound::new(slots));
+        body.closed
+            .push_back_mut(ClosedRound::new(slots, s.leaf.transcript));
         s.leaf.open_round += 1;
         s.leaf.status = Status::Running;
         Some(())
