@@ -51,7 +51,7 @@ const SHOWN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
 /// How long slower replicas are waited for when enough have answered, at least and at most: twice as long as those took.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(700));
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(700));
 
 /// The configured replicas.
 pub(crate) struct Replicas {
