@@ -105,9 +105,9 @@ fn is_due(committed: &Committed) -> bool {
     let now_ms = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
     let state = &committed.state;
     let board_ms = now_ms.saturating_sub(state.paused_ms());
-    state.due(board_ms).any(|number| {
+    state.past_deadline(board_ms).any(|number| {
         let session = state.sessions().get(number);
-        session.is_some_and(|session| session.status().is_live() && session.leaf.call_blocks == 0)
+        session.is_some_and(|session| session.leaf.call_blocks == 0)
     })
 }
 

@@ -51,7 +51,7 @@ const SHOWN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
 /// How long slower replicas are waited for when enough have answered, at least and at most: twice as long as those took.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(700));
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(700));
 
 /// The configured replicas.
 pub(crate) struct Replicas {
@@ -272,6 +272,14 @@ fn is(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
+/// How long slower ones are waited for when enough have answered after this time, if any of them is usually in time.
+fn patience(took: Duration, is_any_in_time: bool) -> Duration {
+    match is_any_in_time {
+        true => took.saturating_mul(2).clamp(PATIENCE.0, PATIENCE.1),
+        false => took.min(PATIENCE.1),
+    }
+}
+
 /// What several replicas say, by their position, without waiting for those that are slow once `enough` have given an answer; for
 /// those that are late as usual no longer than the others took.
 async fn gather<T, E>(
@@ -300,15 +308,13 @@ async fn gather<T, E>(
         in_time = in_time.saturating_sub((!is_late).into());
         answers.push((at, answer));
         if good >= enough {
-            let took = began.elapsed();
-            let patience = match in_time {
-                0 => took.min(PATIENCE.1),
-                _ => took.saturating_mul(2).clamp(PATIENCE.0, PATIENCE.1),
+            let patience = Instant::now() + patience(began.elapsed(), in_time > 0);
+            // Longer only for the first one; shorter for each, when nobody else is left.
+            until = match until {
+                Some(until) if in_time > 0 => Some(until),
+                Some(until) => Some(patience.min(until)),
+                None => Some(patience),
             };
-            until = until.or(Some(Instant::now() + patience));
-            if in_time == 0 {
-                until = until.min(Some(Instant::now() + patience));
-            }
         }
     }
 }
@@ -418,28 +424,35 @@ mod tests {
         assert_eq!(gather(2, asked).await, [(0, Err(())), (1, Ok(3))]);
     }
 
+    #[test]
+    fn those_that_are_late_as_usual_are_waited_for_no_longer_than_the_others() {
+        let [short, long] = [1, 60_000].map(Duration::from_millis);
+        assert_eq!(patience(short, true), PATIENCE.0);
+        assert_eq!(patience(PATIENCE.0, true), PATIENCE.0 * 2);
+        assert_eq!(patience(long, true), PATIENCE.1);
+        assert_eq!(patience(short, false), short);
+        assert_eq!(patience(PATIENCE.0, false), PATIENCE.0);
+        assert_eq!(patience(long, false), PATIENCE.1);
+    }
+
     #[tokio::test]
-    async fn those_that_are_late_as_usual_are_waited_for_no_longer_than_the_others() {
-        let after = |ms: u64| async move {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok::<u64, ()>(ms)
+    async fn nobody_waits_for_ever_for_those_that_are_late() {
+        let after = |is_late, answer: Option<u64>| {
+            let answer = async move {
+                match answer {
+                    Some(answer) => Ok::<u64, ()>(answer),
+                    None => std::future::pending().await,
+                }
+            };
+            (is_late, answer)
         };
-        let least = PATIENCE.0.as_millis() as u64;
-        let asked = [(true, after(60_000)), (false, after(least / 2))];
-        let began = Instant::now();
-        assert_eq!(gather(1, asked).await, [(1, Ok(least / 2))]);
-        let without = began.elapsed();
-        // As long as others may still answer, all are waited for.
-        let asked = [
-            (true, after(60_000)),
-            (false, after(least / 2)),
-            (false, after(60_000)),
-        ];
-        let began = Instant::now();
-        assert_eq!(gather(1, asked).await, [(1, Ok(least / 2))]);
-        let with = began.elapsed();
-        assert!(with >= PATIENCE.0 + PATIENCE.0 / 2, "{with:?}");
-        assert!(without < with, "{without:?} and {with:?}");
+        for is_late in [true, false] {
+            let asked = [after(is_late, None), after(false, Some(1))];
+            assert_eq!(gather(1, asked).await, [(1, Ok(1))]);
+        }
+        // But an answer of theirs is as good as another one's.
+        let asked = [after(true, None), after(true, Some(2))];
+        assert_eq!(gather(1, asked).await, [(1, Ok(2))]);
     }
 
     #[test]

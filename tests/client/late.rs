@@ -1,18 +1,20 @@
 //! Replicas that come late in a way that costs more than a retry: with one page after the other, one line after the other, with
 //! lies before the truth, or with what was true once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use prost::Message as _;
+use tendermint_rpc::Client as _;
 use tokio::time::timeout;
 use white_city_client::{
     Client, Error, SessionId,
-    read::SessionRef,
+    read::{Read as _, ReadInbox, SessionRef, check},
     receipt::BadReceipt,
-    wire::pb::{answer::Body, inbox_item::Entry, query::Question, signed_entry::Header},
+    wire::pb::{self, answer::Body, inbox_item::Entry, query::Question, signed_entry::Header},
 };
 use white_city_tests::tampering::{Change, Mutator, Proxy, Sort, named};
 
-use crate::world::{World, closed, post, spec, until, world};
+use crate::world::{QUESTION, World, closed, post, spec, until, world};
 
 /// How late whoever delays comes: a party that waits for it once misses a round of twenty seconds, or nearly.
 const DELAY: Duration = Duration::from_secs(9);
@@ -148,6 +150,158 @@ async fn a_list_that_comes_line_by_line_is_left_for_another_one() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_goes_on_when_it_is_full_is_a_lie() {
+    let world = world().await;
+    let id = two_pages(&world).await;
+    let spec = world.client(0).open_of(id).await.unwrap().spec;
+    let read = |from_index| ReadInbox {
+        id,
+        spec: &spec,
+        round: 1,
+        reader: None,
+        from_index,
+    };
+    let mut answer = world.ask(read(0).question()).await;
+    let mut later = world.ask(read(3).question()).await;
+    let height = u32::try_from(answer.height).unwrap();
+    let signed = world.rpc().commit(height).await.unwrap().signed_header;
+    let header = Arc::new(world.trust().verify(signed).unwrap());
+    let is_lie = |answer: &pb::Answer| {
+        let checked = check(&read(0), &world.trust(), &answer.encode_to_vec(), &header);
+        checked.is_err_and(|lie| lie.to_string().contains("page"))
+    };
+    let (Some(Body::Inbox(inbox)), Some(Body::Inbox(rest))) = (&mut answer.body, &mut later.body)
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((inbox.items.len(), inbox.next_index), (3, 3));
+    assert_eq!((rest.items.len(), rest.next_index), (1, 4));
+    let mut whole = inbox.clone();
+    whole.items.append(&mut rest.items);
+    whole.next_index = 4;
+    assert!(!is_lie(&answer));
+    answer.body = Some(Body::Inbox(whole));
+    assert!(is_lie(&answer));
+}
+
+/// A later page without its entries.
+fn emptied_later_page() -> Mutator {
+    Mutator {
+        name: "later-page-emptied",
+        about: "a page after the first one without its entries",
+        sort: Sort::Lie,
+        change: Change::Answer(|answer, around, _| {
+            let Some(Body::Inbox(inbox)) = &mut answer.body else {
+                return None;
+            };
+            is_later_page(Some(around.question)).then(|| inbox.items.clear())
+        }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gave_a_later_page_that_is_wrong_is_named_and_not_who_gave_the_first_one() {
+    let world = world().await;
+    let id = two_pages(&world).await;
+    let (honest, liar) = (world.proxy().await, world.proxy().await);
+    // It gives the first page, and leaves the other one to whoever is faster.
+    honest.be_late(Duration::from_secs(4), is_later_page);
+    liar.be_late(Duration::from_secs(4), |question| {
+        is_inbox(question) && !is_later_page(question)
+    });
+    liar.tamper(&[emptied_later_page()], 100);
+    let client = world.client_of(&[honest.url(), liar.url()], 0);
+    let observer = client.observe(id).await.unwrap();
+    assert_eq!(observer.history().open_round(), 2);
+    let lies = client.lies();
+    assert!(!lies.is_empty());
+    assert!(lies.iter().all(|lie| lie.replica == liar.url()), "{lies:?}");
+}
+
+/// What a list can't be: in another order, or with a page after which something is left out.
+fn wrong_lists() -> [Mutator; 2] {
+    let list = |name, change| Mutator {
+        name,
+        about: "",
+        sort: Sort::Lie,
+        change: Change::Answer(change),
+    };
+    [
+        list("list-order", |answer, _, _| match &mut answer.body {
+            Some(Body::Sessions(page)) => {
+                page.sessions.reverse();
+                Some(())
+            }
+            _ => None,
+        }),
+        list("list-gap", |answer, around, _| {
+            let (Some(Body::Sessions(page)), Question::Sessions(query)) =
+                (&mut answer.body, around.question)
+            else {
+                return None;
+            };
+            let line = page.sessions.first()?.clone();
+            let numbers = query.from_number..query.from_number + 100;
+            let lines = numbers.map(|number| pb::SessionLine {
+                number,
+                ..line.clone()
+            });
+            page.sessions = lines.collect();
+            page.next_number = query.from_number + 200;
+            Some(())
+        }),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_in_another_order_or_with_a_gap_is_a_lie() {
+    let world = world().await;
+    for _ in 0..2 {
+        world.open(spec(1)).await;
+    }
+    let liar = world.proxy().await;
+    for way in wrong_lists() {
+        liar.tamper(&[way], 100);
+        let listed = world.client_of(&[liar.url()], 0).sessions(None).await;
+        assert!(
+            matches!(listed, Err(Error::ReplicaLied { .. })),
+            "{way:?}: {listed:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_says_nothing_at_all_is_waited_for_by_nobody() {
+    let world = world().await;
+    let silent = world.proxy().await;
+    silent.be_late(Duration::from_secs(600), |_| true);
+    let honest = [world.proxy().await, world.proxy().await];
+    let mut urls = vec![silent.url()];
+    urls.extend(honest.iter().map(Proxy::url));
+    let running = async {
+        // Nobody knows the session until its block is there: all are asked, the silent one, too.
+        let client = world.client_of(&urls, 0);
+        let id = client.open(spec(1).build().unwrap()).await.unwrap();
+        let mut session = client.session(id).await.unwrap();
+        session.join().await.unwrap();
+        session.wait_ready().await.unwrap();
+        for round in 1..=3 {
+            post(std::slice::from_mut(&mut session), round).await;
+            closed(std::slice::from_mut(&mut session), round).await;
+        }
+        assert_eq!(
+            client.sessions(None).await.unwrap().unproven_value().len(),
+            1
+        );
+        client.summary(id.into()).await.unwrap();
+    };
+    // Sooner than one question that it is asked takes in vain.
+    timeout(QUESTION, running)
+        .await
+        .expect("to wait for nobody");
+}
+
 /// Three honest replicas that are far away, and one that isn't.
 async fn far(world: &World) -> (Vec<Proxy>, Proxy) {
     let mut honest = Vec::new();
@@ -211,18 +365,17 @@ async fn what_was_true_once_hides_nothing_from_who_asks_once() {
     post(&mut sessions[1..], 1).await;
     closed(&mut sessions, 1).await;
     old.tamper(&[of("replay-old")], 100);
-    let urls = [old.url(), world.url()];
-    for time in 0..4 {
-        let client = || world.client_of(&urls, 0);
-        let evidence = client().evidence(id).await.unwrap();
-        assert_eq!(evidence.culprits.len(), 1, "{time}");
-        assert_ne!(client().round(id, 1).await.unwrap().slots, before, "{time}");
-        assert_eq!(client().state(id).await.unwrap().leaf.open_round, 2);
-        let summary = client().summary(id.into()).await.unwrap();
-        assert_eq!(summary.leaf.open_round, 2, "{time}");
+    // The board of one replica has no witness but the first one that answers: on a machine that stands still for a moment that is
+    // the old one.
+    until("the newest", async || {
+        let client = || world.client_of(&[old.url(), world.url()], 0);
         let renewed = client().renew(receipt.clone()).await;
-        let moved_on = Error::Receipt(BadReceipt::MovedOn);
-        assert_eq!(renewed, Err(moved_on), "{time}");
-    }
+        client().evidence(id).await.unwrap().culprits.len() == 1
+            && client().round(id, 1).await.unwrap().slots != before
+            && client().state(id).await.unwrap().leaf.open_round == 2
+            && client().summary(id.into()).await.unwrap().leaf.open_round == 2
+            && renewed == Err(Error::Receipt(BadReceipt::MovedOn))
+    })
+    .await;
     assert!(old.count(&of("replay-old")) > 0);
 }

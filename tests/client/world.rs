@@ -19,6 +19,9 @@ use white_city_tests::tampering::Proxy;
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a client of these tests waits for an answer.
+pub const QUESTION: Duration = Duration::from_secs(5);
+
 pub struct World {
     net: Testnet,
     _dir: TempDir,
@@ -81,7 +84,7 @@ impl World {
         let builder = Client::builder(self.trust())
             .replicas(urls)
             .signer(key(party));
-        builder.timeout(Duration::from_secs(5)).build().unwrap()
+        builder.timeout(QUESTION).build().unwrap()
     }
 
     pub async fn open(&self, spec: SpecBuilder) -> SessionId {

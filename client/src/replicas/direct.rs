@@ -273,8 +273,12 @@ async fn post<T: Message + Default>(
         return Err(format!("HTTP status {status}"));
     }
     let body = bounded_body(response, answer_bytes_max).await?;
-    shape::check(&body, limits).map_err(|error| error.to_string())?;
-    T::decode(Bytes::from(body)).map_err(|error| error.to_string())
+    decode(&Bytes::from(body), limits)
+}
+
+fn decode<T: Message + Default>(body: &Bytes, limits: &[Limit]) -> Result<T, String> {
+    shape::check(body, limits).map_err(|error| error.to_string())?;
+    T::decode(body.clone()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -401,12 +405,15 @@ mod tests {
 
     #[test]
     fn an_answer_of_nothing_but_small_parts_is_not_decoded() {
-        let proof_ops = [8 << 3 | 2, 2, 1 << 3 | 2, 0].repeat(1 << 10);
-        assert!(ResponseQuery::decode(&proof_ops[..]).is_ok());
-        assert!(shape::check(&proof_ops, &RESPONSE).is_err());
-        let handed = |count| [1 << 3 | 2, 0].repeat(count);
-        assert!(shape::check(&handed(HANDING_TXS_MAX), &HANDED).is_ok());
-        assert!(shape::check(&handed(HANDING_TXS_MAX + 1), &HANDED).is_err());
+        let proof_ops = Bytes::from([8 << 3 | 2, 2, 1 << 3 | 2, 0].repeat(1 << 10));
+        assert!(ResponseQuery::decode(proof_ops.clone()).is_ok());
+        assert!(decode::<ResponseQuery>(&proof_ops, &RESPONSE).is_err());
+        let handed = |count| {
+            let handed = Bytes::from([1 << 3 | 2, 0].repeat(count));
+            decode::<pb::Handed>(&handed, &HANDED)
+        };
+        assert!(handed(HANDING_TXS_MAX).is_ok());
+        assert!(handed(HANDING_TXS_MAX + 1).is_err());
         let answer = ResponseQuery {
             code: 1,
             log: "log".into(),
@@ -418,6 +425,7 @@ mod tests {
             codespace: "codespace".into(),
             ..Default::default()
         };
-        assert_eq!(shape::check(&answer.encode_to_vec(), &RESPONSE), Ok(()));
+        let encoded = answer.encode_to_vec().into();
+        assert_eq!(decode(&encoded, &RESPONSE), Ok(answer));
     }
 }

@@ -121,3 +121,81 @@ impl Race {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{super::tests::replicas, *};
+    use crate::read::Lie;
+
+    const NO: Result<(), ReadError> = Err(ReadError::Behind);
+
+    fn name(endpoint: Option<Arc<Endpoint>>) -> Option<String> {
+        endpoint.map(|endpoint| endpoint.name().to_owned())
+    }
+
+    #[test]
+    fn one_that_lied_is_asked_when_nobody_else_is_left_and_one_that_was_set_aside_never() {
+        let replicas = replicas(1);
+        let all = replicas.in_order();
+        let mut tally = Tally::default();
+        for liar in &all[..2] {
+            let lied = ReadError::Lied(Lie::new("no"));
+            replicas.note(&mut Tally::default(), liar, lied).unwrap();
+        }
+        tally.set_aside(&all[0]);
+        let mut race = Race::new(&replicas, &tally);
+        assert_eq!(name(race.next()).as_deref(), Some("http://c:1"));
+        assert!(race.has_help());
+        assert_eq!(name(race.help()).as_deref(), Some("http://d:1"));
+        assert!(!race.has_help(), "a liar is no help");
+        assert_eq!(name(race.next()).as_deref(), Some("http://b:1"));
+        assert_eq!(name(race.next()), None);
+    }
+
+    #[test]
+    fn when_enough_deny_it_those_that_are_only_silent_are_waited_for_no_more() {
+        let replicas = replicas(1);
+        assert_eq!(replicas.witnesses, 2);
+        let mut race = Race::new(&replicas, &Tally::default());
+        let asked: Vec<_> = std::iter::from_fn(|| race.next()).collect();
+        assert_eq!(asked.len(), 4);
+        race.note_answer(&replicas, &asked[0], &NO);
+        // It may be the liar's word, and an honest one may be slow.
+        assert!(!race.has_help() && !race.is_over(&replicas));
+        let lied: Result<(), _> = Err(ReadError::Lied(Lie::new("no")));
+        race.note_answer(&replicas, &asked[1], &lied);
+        assert!(!race.has_help() && !race.is_over(&replicas));
+        race.note_answer(&replicas, &asked[2], &NO);
+        assert!(race.has_help() && !race.is_over(&replicas));
+        assert_eq!(name(race.help()), None);
+        replicas.note_late(&asked[3], true);
+        assert!(race.is_over(&replicas));
+    }
+
+    #[test]
+    fn who_lets_itself_be_waited_for_until_another_one_answers_is_late() {
+        let replicas = replicas(1);
+        let mut race = Race::new(&replicas, &Tally::default());
+        assert_eq!(
+            race.hedge(&replicas),
+            replicas.hedge(),
+            "nobody is on the way"
+        );
+        let first = race.next().unwrap();
+        assert_eq!(race.hedge(&replicas), FIRST_HEDGE);
+        let second = race.help().unwrap();
+        let third = race.next_honest().unwrap();
+        race.note_answer(&replicas, &second, &Ok(()));
+        let late: BTreeSet<_> = [&first, &second, &third]
+            .into_iter()
+            .filter(|endpoint| replicas.is_late(endpoint))
+            .map(|endpoint| endpoint.name())
+            .collect();
+        assert_eq!(late, BTreeSet::from([first.name()]));
+        let mut race = Race::new(&replicas, &Tally::default());
+        assert_eq!(name(race.next()).as_deref(), Some(second.name()));
+        assert_eq!(race.hedge(&replicas), replicas.hedge(), "it was heard");
+    }
+}

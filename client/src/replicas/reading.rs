@@ -23,8 +23,9 @@ const HEADERS_KEPT: usize = 256;
 /// How long replicas may take to reach a height that one of them has, and the pause before they are asked again.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 const CATCHING_UP_PAUSE: Duration = Duration::from_millis(50);
-/// Most lies that are kept, the newest ones.
+/// Most lies that are kept, the newest ones, and most bytes of them; the last one is, whatever its size.
 const LIES_KEPT: usize = 16;
+const LIES_BYTES_KEPT: usize = 16 << 20;
 
 /// What a client has verified once, for all of its sessions.
 pub(super) struct Known {
@@ -120,9 +121,10 @@ impl Replicas {
     /// # Errors
     /// As [`Replicas::read_noting`].
     pub(crate) async fn read_newest<R: Read>(&self, read: &R) -> Result<Verified<R::Value>, Error> {
-        let floor = self.asked_all(Instant::now()).await?;
-        self.read_reached(read, floor.max(self.highest()), &mut Tally::default())
-            .await
+        self.asked_all(Instant::now()).await?;
+        // What was found is among what was verified.
+        let newest = self.highest();
+        self.read_reached(read, newest, &mut Tally::default()).await
     }
 
     /// As [`Replicas::read_noting`], while replicas catch up with what one of them has.
@@ -305,7 +307,7 @@ impl Replicas {
         };
         let mut lies = lock(&self.known.lies);
         lies.push_back(Arc::new(lie));
-        while lies.len() > LIES_KEPT {
+        while lies.len() > LIES_KEPT || (lies.len() > 1 && bytes_of(&lies) > LIES_BYTES_KEPT) {
             lies.pop_front();
         }
     }
@@ -364,5 +366,38 @@ impl Replicas {
             self.prefer(endpoint);
         }
         Ok(highest)
+    }
+}
+
+fn bytes_of(lies: &VecDeque<Arc<ReplicaLie>>) -> usize {
+    let bytes = lies.iter();
+    let bytes = bytes.map(|lie| lie.question.len().saturating_add(lie.answer.len()));
+    bytes.fold(0, usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::replicas, *};
+
+    #[test]
+    fn the_newest_lies_are_kept_and_no_more_bytes_than_there_is_room_for() {
+        let replicas = replicas(1);
+        let lie = |bytes: usize| {
+            let exchange = Exchange {
+                question: Vec::new(),
+                answer: vec![0; bytes].into(),
+            };
+            replicas.remember("http://a:1", &Lie::new(bytes.to_string()), exchange);
+            replicas.lies().len()
+        };
+        for kept in 1..=LIES_KEPT {
+            assert_eq!(lie(1), kept);
+        }
+        assert_eq!(lie(1), LIES_KEPT);
+        assert_eq!(lie(LIES_BYTES_KEPT - LIES_KEPT + 1), LIES_KEPT);
+        assert_eq!(lie(1), LIES_KEPT);
+        assert_eq!(lie(LIES_KEPT), 2, "the large one is gone");
+        assert_eq!(lie(LIES_BYTES_KEPT + 1), 1, "the last one is kept");
+        assert_eq!(lie(1), 1);
     }
 }

@@ -24,6 +24,8 @@ const LATE: Duration = Duration::from_secs(1);
 const LATE_TIMES: u32 = 3;
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
+/// How many changed sessions of them all are remembered; a block that has more may have changed anything.
+const CHANGES_KEPT: usize = 1 << 15;
 
 /// What followers know, each by itself: of what one says nothing depends on what another one does.
 #[derive(Debug)]
@@ -73,10 +75,16 @@ impl Heard {
         let expected = before.and_then(|before| before.checked_add(1));
         let follows = |block: &BlockEvent| expected.is_none_or(|height| height == block.height);
         let block = block.filter(follows);
+        let block = block.filter(|block| block.sessions.len() <= CHANGES_KEPT);
         self.recent.push_back(block.map(Arc::new));
-        while self.recent.len() > BLOCKS_KEPT {
+        while self.recent.len() > BLOCKS_KEPT || self.changes() > CHANGES_KEPT {
             self.recent.pop_front();
         }
+    }
+
+    fn changes(&self) -> usize {
+        let blocks = self.recent.iter().flatten();
+        blocks.map(|block| block.sessions.len()).sum()
     }
 }
 
@@ -370,6 +378,28 @@ mod tests {
         assert!(!wakeups.is_news());
         tell(0, block(7, other, 1));
         assert!(wakeups.is_news(), "blocks are missing at that one");
+    }
+
+    #[tokio::test]
+    async fn blocks_that_change_many_sessions_are_remembered_as_far_as_there_is_room() {
+        let (sender, mut wakeups) = waiter();
+        let mut tell = |height, changes: usize| {
+            let sessions = (0..changes).map(|number| {
+                let mut id = [2; 32];
+                id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+                (SessionId(id), standing(1))
+            });
+            let sessions = sessions.collect();
+            let block = Some(BlockEvent { height, sessions });
+            sender.send_modify(|seen| seen.by(0).unwrap().note(block));
+            let is_news = wakeups.is_news();
+            wakeups.has_looked();
+            let seen = sender.borrow();
+            (is_news, seen.0[0].recent.len(), seen.0[0].changes())
+        };
+        assert_eq!(tell(5, CHANGES_KEPT), (false, 1, CHANGES_KEPT));
+        assert_eq!(tell(6, 1), (false, 1, 1));
+        assert_eq!(tell(7, CHANGES_KEPT + 1), (true, 2, 1), "too many to say");
     }
 
     #[tokio::test]
