@@ -2,6 +2,7 @@
 
 mod dispute;
 mod ending;
+mod forks;
 mod reading;
 mod receipts;
 mod rereading;
