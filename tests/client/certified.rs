@@ -91,12 +91,17 @@ fn disagreed() -> Story {
 }
 
 /// What the leaf and the terminal record alone give away.
-const BY_THE_RECORD: [Impossible; 22] = [
+const BY_THE_RECORD: [Impossible; 23] = [
     ("finished while joining", || {
         never_ran().finished(OUTCOME, &ALL)
     }),
     ("finished while joining, without an outcome", || {
         never_ran().finished(Hash::ZERO, &ALL)
+    }),
+    ("finished while joining, and erased", || {
+        let mut erased = never_ran().finished(OUTCOME, &ALL);
+        (erased.height, erased.leaf.status) = (7, Status::Erased);
+        erased
     }),
     ("finished with a cause", || {
         finished().with_record(|record| record.cause = Cause::TooFew)
