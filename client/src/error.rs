@@ -124,33 +124,35 @@ pub const fn cause_text(cause: Cause) -> &'static str {
 pub struct Fork {
     /// How they differ.
     pub what: String,
-    /// The proof, which convinces anybody who has the genesis.
-    pub proof: pb::ForkReceipt,
+    /// The proof, which convinces anybody who has the genesis; `None` where there is none that convinces somebody else.
+    pub proof: Option<pb::ForkReceipt>,
 }
 
 impl Fork {
-    /// The proof as a file that convinces anybody who has the genesis.
+    /// The first of these proofs that verifies goes with it, and none that doesn't.
+    pub(crate) fn new(
+        what: String,
+        proofs: impl IntoIterator<Item = pb::fork_receipt::Fork>,
+        trust: &Trust,
+    ) -> Self {
+        let mut proofs = proofs
+            .into_iter()
+            .map(|fork| pb::ForkReceipt { fork: Some(fork) });
+        let verifies = |proof: &pb::ForkReceipt| {
+            let receipt = Receipt::new(trust, pb::receipt::Body::Fork(proof.clone()));
+            receipt.verify(trust).is_ok()
+        };
+        Self {
+            what,
+            proof: proofs.find(verifies),
+        }
+    }
+
+    /// The proof as a file that convinces anybody who has the genesis, if there is one.
     #[must_use]
-    pub fn receipt(&self, trust: &Trust) -> Receipt {
-        Receipt::new(trust, pb::receipt::Body::Fork(self.proof.clone()))
-    }
-
-    pub(crate) fn of_headers(height: u64, headers: pb::HeaderFork) -> Self {
-        Self {
-            what: format!("two blocks at height {height} that aren't of one chain"),
-            proof: pb::ForkReceipt {
-                fork: Some(pb::fork_receipt::Fork::Headers(headers)),
-            },
-        }
-    }
-
-    pub(crate) fn of_session(round: u32, session: pb::SessionFork) -> Self {
-        Self {
-            what: format!("two transcripts before round {round}"),
-            proof: pb::ForkReceipt {
-                fork: Some(pb::fork_receipt::Fork::Session(session)),
-            },
-        }
+    pub fn receipt(&self, trust: &Trust) -> Option<Receipt> {
+        let proof = self.proof.clone()?;
+        Some(Receipt::new(trust, pb::receipt::Body::Fork(proof)))
     }
 }
 
@@ -164,8 +166,12 @@ impl std::fmt::Display for Fork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "fork: more than a third of the replicas have signed {}; keep the proof",
-            self.what
+            "fork: more than a third of the replicas have signed {}; {}",
+            self.what,
+            match &self.proof {
+                Some(_) => "keep the proof",
+                None => "there is no proof of it that convinces others",
+            }
         )
     }
 }

@@ -283,6 +283,11 @@ impl<T> Verified<T> {
         self.said.as_ref().map_or("", |said| &said.replica)
     }
 
+    /// The leaf of the session that the value is about.
+    pub(crate) fn leaf(&self) -> Option<&white_city_wire::board::SessionLeaf> {
+        self.proof.session.as_ref().map(|session| &session.leaf)
+    }
+
     /// What certifies the session that the value is about, for a receipt.
     #[must_use]
     pub fn anchor(&self) -> Option<pb::Anchor> {

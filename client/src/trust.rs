@@ -4,7 +4,12 @@
 use std::{path::Path, sync::Arc};
 
 use tendermint::{
-    Hash as TendermintHash, PublicKey, block::signed_header::SignedHeader, chain, validator, vote,
+    Hash as TendermintHash, PublicKey,
+    block::{CommitSig, signed_header::SignedHeader},
+    chain,
+    crypto::default::signature::Verifier,
+    trust_threshold::{TrustThreshold as _, TrustThresholdFraction as TrustThreshold},
+    validator, vote,
 };
 use tendermint_light_client_verifier::{
     errors::VerificationError,
@@ -170,6 +175,7 @@ impl Trust {
         })
     }
 
+    /// Every vote is checked, not only as many as are needed: whoever has signed may be named for it.
     fn check_commit(&self, signed: &SignedHeader) -> Result<(), BadHeader> {
         let bad = |error: VerificationError| BadHeader::Commit(reason(&error));
         let validators = &self.0.validators;
@@ -179,9 +185,22 @@ impl Trust {
         ProdPredicates
             .valid_commit(signed, validators, &ProdCommitValidator)
             .map_err(bad)?;
-        ProdVotingPowerCalculator::default()
-            .check_signers_overlap(signed, validators)
-            .map_err(bad)
+        // No vote is enough for more than all, so that none is left out.
+        let all =
+            TrustThreshold::new(1, 1).map_err(|_| BadHeader::Commit("no threshold".into()))?;
+        let tally = ProdVotingPowerCalculator::default()
+            .voting_power_in(signed, validators, all)
+            .map_err(bad)?;
+        if !TrustThreshold::TWO_THIRDS.is_enough_power(tally.tallied, tally.total) {
+            let text = "no more than two thirds have signed it";
+            return Err(BadHeader::Commit(text.into()));
+        }
+        let votes = signed.commit.signatures.iter();
+        let places = votes.zip(validators.validators());
+        places
+            .into_iter()
+            .zip(0..)
+            .try_for_each(|((vote, validator), place)| check_place(signed, vote, validator, place))
     }
 
     /// Checks a header that [`VerifiedHeader::encode`] has encoded.
@@ -200,6 +219,51 @@ impl Trust {
         let signed = signed.map_err(|error| BadHeader::Malformed(error.to_string()))?;
         self.verify(signed)
     }
+}
+
+/// Checks what counts for nothing: that a vote is in its validator's place, and that a vote for no block is signed.
+fn check_place(
+    signed: &SignedHeader,
+    vote: &CommitSig,
+    validator: &validator::Info,
+    place: u32,
+) -> Result<(), BadHeader> {
+    let bad = |text: &str| BadHeader::Commit(text.into());
+    let (address, nil) = match vote {
+        CommitSig::BlockIdFlagAbsent => return Ok(()),
+        CommitSig::BlockIdFlagCommit {
+            validator_address, ..
+        } => (*validator_address, None),
+        CommitSig::BlockIdFlagNil {
+            validator_address,
+            timestamp,
+            signature,
+        } => (*validator_address, Some((*timestamp, signature.clone()))),
+    };
+    if address != validator.address {
+        return Err(bad("a vote in another validator's place"));
+    }
+    let Some((timestamp, signature)) = nil else {
+        return Ok(());
+    };
+    let forged = || bad("a vote whose signature isn't its validator's");
+    let vote = vote::Vote {
+        vote_type: vote::Type::Precommit,
+        height: signed.commit.height,
+        round: signed.commit.round,
+        block_id: None,
+        timestamp: Some(timestamp),
+        validator_address: address,
+        validator_index: vote::ValidatorIndex::try_from(place).map_err(|_| forged())?,
+        signature,
+        extension: Vec::new(),
+        extension_signature: None,
+    };
+    let vote = vote::SignedVote::from_vote(vote, signed.header.chain_id.clone());
+    let vote = vote.ok_or_else(forged)?;
+    validator
+        .verify_signature::<Verifier>(&Verifier, &vote.sign_bytes(), vote.signature())
+        .map_err(|_| forged())
 }
 
 impl VerifiedHeader {
@@ -229,6 +293,31 @@ impl VerifiedHeader {
             (one, two) if two.checked_add(1) == Some(one) => names(self, other),
             _ => true,
         }
+    }
+
+    /// Addresses of the validators whom the two headers convict: those who voted for both blocks in the same consensus round of
+    /// the same height, which no honest one does. Votes of different consensus rounds are legal, and blocks of different
+    /// heights convict nobody by name.
+    #[must_use]
+    pub fn convicted_with(&self, other: &Self) -> Vec<[u8; 20]> {
+        let place = |header: &Self| (header.height(), header.signed.commit.round);
+        if place(self) != place(other) || self.hash == other.hash {
+            return Vec::new();
+        }
+        let others: Vec<[u8; 20]> = other.voters().collect();
+        let both = self.voters().filter(|voter| others.contains(voter));
+        both.collect()
+    }
+
+    /// Addresses of those who have voted for the block, each under its signature.
+    fn voters(&self) -> impl Iterator<Item = [u8; 20]> + '_ {
+        let votes = self.signed.commit.signatures.iter();
+        votes.filter_map(|vote| match vote {
+            CommitSig::BlockIdFlagCommit {
+                validator_address, ..
+            } => validator_address.as_bytes().try_into().ok(),
+            CommitSig::BlockIdFlagAbsent | CommitSig::BlockIdFlagNil { .. } => None,
+        })
     }
 
     /// The root over the block's transactions, the seal first.

@@ -6,9 +6,10 @@ use sha2::{Digest as _, Sha512};
 use white_city_client::{
     Client, Error, Hash, Receipt, Signature,
     read::{ReadLeaf, SessionRef},
+    receipt::{BadReceipt, Proven},
     wire::{
         Entry,
-        board::{Cause, Status},
+        board::{Cause, Culprit, Offence, Status},
         pb::{self, receipt::Body},
         tx::Leave,
     },
@@ -21,7 +22,19 @@ use white_city_tests::{
 use crate::forged::{ALL, OUTCOME, observe, running, trust};
 
 /// What is wrong with a receipt of this content.
-fn refusal(body: Body) -> String {
+pub fn refusal(body: Body) -> String {
+    match verified(body) {
+        Ok(proven) => format!("accepted: {proven}"),
+        Err(bad) => bad.to_string(),
+    }
+}
+
+/// What a receipt of this content proves.
+pub fn proven(body: Body) -> Proven {
+    verified(body).unwrap()
+}
+
+fn verified(body: Body) -> Result<Proven, BadReceipt> {
     let receipt = pb::Receipt {
         version: 1,
         network_id: trust().network().id.0.to_vec(),
@@ -30,10 +43,7 @@ fn refusal(body: Body) -> String {
     let message = prost::Message::encode_to_vec(&receipt);
     let sum = white_city_client::receipt::checksum(&message);
     let receipt = Receipt::from_bytes(&[&message[..], &sum.0].concat());
-    match receipt.and_then(|receipt| receipt.verify(&trust())) {
-        Ok(proven) => format!("accepted: {proven}"),
-        Err(bad) => bad.to_string(),
-    }
+    receipt.and_then(|receipt| receipt.verify(&trust()))
 }
 
 fn ceremony(story: &Story) -> String {
@@ -81,12 +91,17 @@ fn disagreed() -> Story {
 }
 
 /// What the leaf and the terminal record alone give away.
-const BY_THE_RECORD: [Impossible; 22] = [
+const BY_THE_RECORD: [Impossible; 23] = [
     ("finished while joining", || {
         never_ran().finished(OUTCOME, &ALL)
     }),
     ("finished while joining, without an outcome", || {
         never_ran().finished(Hash::ZERO, &ALL)
+    }),
+    ("finished while joining, and erased", || {
+        let mut erased = never_ran().finished(OUTCOME, &ALL);
+        (erased.height, erased.leaf.status) = (7, Status::Erased);
+        erased
     }),
     ("finished with a cause", || {
         finished().with_record(|record| record.cause = Cause::TooFew)
@@ -358,7 +373,7 @@ async fn nobody_is_convicted_by_one_entry_twice_or_by_two_in_the_wrong_order() {
         (
             "a judged one without a dispute",
             guilty.clone().with(|story| {
-                story.culprits[0].offence = white_city_client::wire::board::Offence::BadPayload;
+                story.culprits[0].offence = Offence::BadPayload;
             }),
         ),
     ];
@@ -408,4 +423,70 @@ async fn a_signature_that_a_receipt_refuses_is_refused_where_it_is_read() {
         let observed = observe(story.close()).await;
         assert!(is_lie(&observed), "{nonce}: {observed:?}");
     }
+}
+
+/// Evidence that nobody has signed names an honest party.
+#[tokio::test]
+async fn nobody_is_named_as_a_culprit_on_the_replicas_word() {
+    let framed = |story: Story| {
+        story.with(|story| {
+            story.culprits.push(Culprit {
+                index: 1,
+                offence: Offence::Equivocation,
+                round: 1,
+                a: Hash([1; 32]),
+                b: Hash([2; 32]),
+            });
+        })
+    };
+    let ended = observe(framed(running().too_few(&ALL))).await;
+    assert!(is_lie(&ended), "{ended:?}");
+    // As long as the session lives, nobody has to be named; whoever asks for names gets those with evidence.
+    let story = framed(running());
+    let id = story.id;
+    let replica = ForgedReplica::start(story).await;
+    let client = client_of(&replica).await;
+    let mut observer = client.observe(id).await.unwrap();
+    let named = observer.culprits().await.map(drop);
+    assert!(is_lie(&named), "{named:?}");
+    let story = running();
+    let one = story.signed(Entry::Post(story.post_of(0, b"one").header));
+    let two = story.signed(Entry::Post(story.post_of(0, b"two").header));
+    let mut pair = [one, two];
+    pair.sort_by_key(|signed| signed.entry.digest());
+    replica.tell(story.accused_by(pair));
+    let mut observer = client.observe(id).await.unwrap();
+    let named = observer.culprits().await.unwrap();
+    assert_eq!(named.iter().map(|c| c.index).collect::<Vec<_>>(), [0]);
+}
+
+/// A key that the replicas have put into a party's join: whoever seals to it seals for them.
+#[tokio::test]
+async fn a_join_that_its_author_has_not_signed_is_refused_also_by_whoever_remembers_signatures() {
+    let forged = |joined: Story| {
+        joined.with(|story| {
+            let (join, _) = &story.joins[1];
+            let mut join = join.clone();
+            join.key = story.parties[1].encryption_key(9);
+            let by = story.joins[1].1;
+            story.slots[1] = Some(join.digest());
+            story.joins[1] = (join, by);
+        })
+    };
+    let joined = || Story::new(&Forger::new(), 3, 2).join(&ALL);
+    assert_eq!(observe(joined().close()).await, Ok(()));
+    let observed = observe(forged(joined()).close()).await;
+    assert!(is_lie(&observed), "{observed:?}");
+}
+
+#[tokio::test]
+async fn the_header_of_another_height_is_a_lie_of_whoever_gives_it() {
+    let story = running();
+    let id = story.id;
+    let replica = ForgedReplica::start(story).await;
+    replica.misplace_headers();
+    let Err(Error::ReplicaLied { what, .. }) = client_of(&replica).await.state(id).await else {
+        panic!("believed");
+    };
+    assert!(what.contains("the header of another height"), "{what}");
 }

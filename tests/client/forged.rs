@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use tendermint::{
     Hash as TendermintHash,
-    block::{Header, Height},
+    block::{Header, Height, Round},
 };
 use white_city_client::{
     Client, Error, Hash, Network, Trust,
@@ -16,7 +16,10 @@ use white_city_client::{
         pb::{self, answer::Body},
     },
 };
-use white_city_tests::forger::{ForgedReplica, Forger, Story};
+use white_city_tests::{
+    forger::{ForgedReplica, Forger, Story},
+    tampering::Ballot,
+};
 
 /// The outcome that the parties have signed, where they have.
 pub const OUTCOME: Hash = Hash([7; 32]);
@@ -111,6 +114,42 @@ fn a_header_needs_its_chain_its_validators_and_more_than_two_thirds_of_them() {
         };
         assert!(fits, "{what}: {refused}");
     }
+}
+
+/// Whoever has signed is named for it, so a vote that isn't its validator's is refused wherever it is in the commit.
+#[test]
+fn every_vote_of_a_commit_is_checked_also_those_that_are_not_needed() {
+    use Ballot::{Absent, Block, ForgedBlock, ForgedNil, Nil};
+    let forger = Forger::new();
+    let verify = |ballots: [Ballot; 4]| {
+        let header = forger.header(5, Hash([1; 32]));
+        let place = (header.height, Round::default());
+        trust().verify(forger.council().commit(header, place, &ballots))
+    };
+    for good in [
+        [Block, Block, Block, Block],
+        [Absent, Block, Block, Block],
+        [Block, Block, Block, Nil],
+        [Nil, Block, Block, Block],
+    ] {
+        assert!(verify(good).is_ok(), "{good:?}");
+    }
+    for bad in [
+        [Block, Block, Block, ForgedBlock],
+        [ForgedBlock, Block, Block, Block],
+        [Block, Block, Block, ForgedNil],
+        [ForgedNil, Block, Block, Block],
+        [Block, Block, Nil, Nil],
+        [Block, Block, Nil, Absent],
+    ] {
+        assert!(matches!(verify(bad), Err(BadHeader::Commit(_))), "{bad:?}");
+    }
+    let header = forger.header(5, Hash([1; 32]));
+    let place = (header.height, Round::default());
+    let mut signed = forger.council().commit(header, place, &[Block; 4]);
+    signed.commit.signatures.swap(0, 1);
+    let moved = trust().verify(signed);
+    assert!(matches!(moved, Err(BadHeader::Commit(_))), "{moved:?}");
 }
 
 #[test]

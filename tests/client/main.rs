@@ -3,6 +3,7 @@
 mod certified;
 mod checks;
 mod complaints;
+mod convicted;
 mod direct;
 mod forged;
 mod inflated;

@@ -173,6 +173,7 @@ async fn a_spec_that_is_not_fork_safe_can_have_two_outcomes() {
         n: 4,
         quorum: 3,
         corrupt: vec![2, 3],
+        round_s: 3,
     };
     let forked = Forked::start(&setup).await;
     assert!(!forked.spec.is_fork_safe());
@@ -221,7 +222,7 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
         panic!("{stopped}");
     };
     assert!(matches!(
-        fork.proof.fork,
+        fork.proof.as_ref().and_then(|proof| proof.fork.as_ref()),
         Some(pb::fork_receipt::Fork::Session(_) | pb::fork_receipt::Fork::Headers(_))
     ));
     let refused = both
@@ -255,7 +256,7 @@ async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
         panic!("{stopped}");
     };
     let trust = forked.client_of_both(0).trust().clone();
-    let proven = fork.receipt(&trust).verify(&trust).unwrap();
+    let proven = fork.receipt(&trust).unwrap().verify(&trust).unwrap();
     assert!(matches!(
         proven.claim,
         Claim::Fork(ForkClaim::Session { round: 2, .. })
@@ -264,6 +265,63 @@ async fn a_party_that_comes_back_to_another_history_stops_with_a_proof() {
     // Its own history it goes on with.
     let mut first = forked.a.resumed(0, &journal).await.unwrap();
     first.post(2, b"signed".to_vec(), vec![]).await.unwrap();
+    forked.stop().await;
+}
+
+/// Both boards have one history, but one of them is a round behind: a party that has finished on the other one comes back and is
+/// shown an earlier round at a later height.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_that_is_shown_an_earlier_round_again_stops_with_a_proof_of_that() {
+    let patient = Setup {
+        round_s: 30,
+        ..Setup::six()
+    };
+    let forked = Forked::start(&patient).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("journal");
+    let mut a = forked.a.sessions(&[1, 2, 3]).await;
+    a.push(forked.a.resumed(0, &journal).await.unwrap());
+    joined(&forked, &mut a, &mut []).await;
+    for party in &forked.corrupt {
+        let before = forked.a.transcript(forked.id).await;
+        let post = forked.post(*party, 1, before, "the same").await;
+        forked.a.submit(&post).await;
+        forked.b.submit(&post).await;
+    }
+    let post = async |session: &mut Session| session.post(1, b"honest".to_vec(), vec![]).await;
+    let (posted, ()) = tokio::join!(each(&mut a, post), forked.relay_until_open(2));
+    assert_eq!(passed(&posted), 4);
+    // Round 2 closes on one board only.
+    for party in &forked.corrupt {
+        let before = forked.a.transcript(forked.id).await;
+        let post = forked.post(*party, 2, before, "here only").await;
+        forked.a.submit(&post).await;
+    }
+    let post = async |session: &mut Session| {
+        session.post(2, b"honest".to_vec(), vec![]).await?;
+        session.wait_round_closed(2).await
+    };
+    let posted = each(&mut a, post).await;
+    assert_eq!(passed(&posted), 4, "{posted:?}");
+    let mut first = a.pop().unwrap();
+    let transcript = first.history().transcript();
+    first.finish(transcript).await.unwrap();
+    drop(first);
+    // What is shown from now on becomes higher than what was shown before.
+    forked.a.stop().await;
+    let resumed = tokio::time::timeout(PATIENCE, forked.b.resumed(0, &journal)).await;
+    let stopped = resumed.unwrap().err().unwrap();
+    let Error::Fork(fork) = &stopped else {
+        panic!("{stopped}");
+    };
+    let trust = forked.client_of_both(0).trust().clone();
+    let proven = fork.receipt(&trust).unwrap().verify(&trust).unwrap();
+    let is_it = matches!(
+        proven.claim,
+        // The latter where both were of one height.
+        Claim::Fork(ForkClaim::Back { rounds: [3, 2], .. } | ForkClaim::Headers { .. })
+    );
+    assert!(is_it, "{proven}");
     forked.stop().await;
 }
 
@@ -324,7 +382,7 @@ async fn a_client_that_knows_both_boards_finds_out_at_once() {
     };
     let fork = tokio::time::timeout(PATIENCE, found).await.unwrap();
     assert!(matches!(
-        fork.proof.fork,
+        fork.proof.as_ref().and_then(|proof| proof.fork.as_ref()),
         Some(pb::fork_receipt::Fork::Headers(_))
     ));
     forked.stop().await;

@@ -42,6 +42,8 @@ pub struct Setup {
     pub n: u8,
     pub quorum: u16,
     pub corrupt: Vec<u8>,
+    /// How long a round may take, seconds.
+    pub round_s: u32,
 }
 
 impl Setup {
@@ -51,6 +53,7 @@ impl Setup {
             n: 6,
             quorum: 5,
             corrupt: vec![4, 5],
+            round_s: 3,
         }
     }
 }
@@ -98,10 +101,14 @@ impl Forked {
             .corrupt(u16::try_from(setup.corrupt.len()).unwrap())
             .max_rounds(8)
             .payloads(64, 64)
-            .times(30 * second, 3 * second, 60 * second);
+            .times(30 * second, setup.round_s * second, 60 * second);
         let spec = spec.build().unwrap();
         let trust = Trust::genesis(dir.path().join("net/genesis.json")).unwrap();
         let client = client(&trust, &[&a.rpc_url()], 0);
+        // Before its first block a board answers nothing.
+        while client.status().await.is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
         let id = client.open(spec.clone()).await.unwrap();
         let board = |name, solo: Solo| Board {
             name,

@@ -184,10 +184,20 @@ fn a_fork_that_a_client_met_convicts() {
     let receipt = made.receipt("fork of headers");
     assert_eq!(receipt.kind(), Kind::Fork);
     let proven = receipt.verify(&made.trust()).unwrap();
-    let Claim::Fork(ForkClaim::Headers { heights, hashes }) = &proven.claim else {
+    let Claim::Fork(ForkClaim::Headers {
+        heights,
+        hashes,
+        convicted,
+    }) = &proven.claim
+    else {
         panic!()
     };
     assert!(heights[0] > 0 && hashes[0] != hashes[1]);
+    assert_eq!(
+        convicted.len(),
+        1,
+        "the only validator, in one consensus round"
+    );
     assert_eq!(proven.certified.len(), 2);
 }
 

@@ -337,5 +337,5 @@ async fn fork(home: &Path) -> Receipt {
     for board in boards {
         board.stop().await.unwrap();
     }
-    fork.receipt(&trust)
+    fork.receipt(&trust).unwrap()
 }

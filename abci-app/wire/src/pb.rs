@@ -944,7 +944,7 @@ pub struct AbsenceReceipt {
 /// Two histories, each certified by a quorum of replicas: more than tolerated are malicious.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForkReceipt {
-    #[prost(oneof = "fork_receipt::Fork", tags = "1, 2")]
+    #[prost(oneof = "fork_receipt::Fork", tags = "1, 2, 3")]
     pub fork: ::core::option::Option<fork_receipt::Fork>,
 }
 /// Nested message and enum types in `ForkReceipt`.
@@ -955,6 +955,8 @@ pub mod fork_receipt {
         Session(super::SessionFork),
         #[prost(message, tag = "2")]
         Headers(super::HeaderFork),
+        #[prost(message, tag = "3")]
+        Back(super::WentBack),
     }
 }
 /// Two different blocks of one height, or two blocks in a row of which the later one names another one before it; each as
@@ -976,6 +978,15 @@ pub struct SessionFork {
     pub first: ::core::option::Option<ForkSide>,
     #[prost(message, optional, tag = "3")]
     pub second: ::core::option::Option<ForkSide>,
+}
+/// Two states of one session, of which the later one undoes what the earlier one has: a round that had closed is open again, an
+/// end is gone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WentBack {
+    #[prost(message, optional, tag = "1")]
+    pub earlier: ::core::option::Option<Anchor>,
+    #[prost(message, optional, tag = "2")]
+    pub later: ::core::option::Option<Anchor>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForkSide {

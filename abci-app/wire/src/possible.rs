@@ -70,6 +70,36 @@ impl SessionLeaf {
     }
 }
 
+impl SessionLeaf {
+    /// What a later state of the same session undoes of this one; `None` where it may go on from it.
+    #[must_use]
+    pub fn undone_by(&self, later: &Self) -> Option<&'static str> {
+        let is_gone = |before: Hash, after: Hash| before != Hash::ZERO && after == Hash::ZERO;
+        if later.open_round < self.open_round {
+            return Some("a round that had closed is open again");
+        }
+        if later.open_round == self.open_round && later.transcript != self.transcript {
+            return Some("the open round follows another past");
+        }
+        if !self.status.is_live() {
+            let end = |leaf: &Self| (leaf.open_round, leaf.slots_root, leaf.terminal, leaf.left);
+            if end(self) != end(later) {
+                return Some("it had ended otherwise");
+            }
+            if self.status == Status::Erased && later.status != Status::Erased {
+                return Some("what was erased is there again");
+            }
+        }
+        if self.dispute != Hash::ZERO && later.dispute != self.dispute {
+            return Some("the complaint is gone");
+        }
+        if is_gone(self.evidence, later.evidence) {
+            return Some("the evidence is gone");
+        }
+        is_gone(self.left, later.left).then_some("those who had left are back")
+    }
+}
+
 impl Terminal {
     /// Checks the record of a session with this leaf, which has its hash, in a state of this height and board time. What is
     /// wrong follows "the terminal record".

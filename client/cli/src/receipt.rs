@@ -92,8 +92,16 @@ fn claim_json(claim: &Claim) -> Value {
         Claim::Absence { place, ended } => json!({
             "round": place.round, "party": place.index, "key": place.key.to_string(), "ended": ended,
         }),
-        Claim::Fork(ForkClaim::Headers { heights, hashes }) => {
-            json!({ "heights": heights, "hashes": hashes })
+        Claim::Fork(ForkClaim::Headers {
+            heights,
+            hashes,
+            convicted,
+        }) => {
+            let convicted: Vec<String> = convicted.iter().map(hex::encode_upper).collect();
+            json!({ "heights": heights, "hashes": hashes, "convicted": convicted })
+        }
+        Claim::Fork(ForkClaim::Back { rounds, undone }) => {
+            json!({ "rounds": rounds, "undone": undone })
         }
         Claim::Fork(ForkClaim::Session { round, transcripts }) => {
             json!({ "round": round, "transcripts": transcripts })
@@ -203,14 +211,18 @@ fn absent(observer: &Observer) -> Vec<(u32, u16)> {
     absent
 }
 
-/// Keeps the proof that the replicas have signed two histories, and says where.
+/// Keeps the proof that the replicas have signed two histories, and says where; or says that there is none.
 pub fn keep_fork(
     fork: &Fork,
     folder: Option<&Path>,
     args: &NetworkArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let receipt = fork.receipt(&network::trust(args)?).to_bytes();
+    let Some(receipt) = fork.receipt(&network::trust(args)?) else {
+        output.warning("there is no proof of the fork that convinces others");
+        return Ok(());
+    };
+    let receipt = receipt.to_bytes();
     // The end of the file is its checksum: another proof has another name, and the same one is written once.
     let name: String = receipt
         .iter()

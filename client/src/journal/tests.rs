@@ -309,6 +309,27 @@ fn a_record_is_written_up_to_its_limit_and_refused_past_it() {
     assert!(same(&bench.read().unwrap(), &[leave(fits)]));
 }
 
+/// Whatever was being written when the disk refused is in the file, in part: what came after it could not be read.
+#[test]
+fn after_a_failed_write_nothing_more_is_written() {
+    let bench = Bench::new();
+    bench.written();
+    let (mut journal, found) = Journal::open(&bench.path(), &place(), &KEY).unwrap();
+    let reader = Locked(File::open(bench.path()).unwrap());
+    let writer = std::mem::replace(&mut journal.file, reader);
+    let failed = journal.append(&entry(7, 10));
+    assert!(matches!(failed, Err(JournalError::File(_))), "{failed:?}");
+    let before = std::fs::read(bench.path()).unwrap();
+    journal.file = writer;
+    let refused = journal.append(&entry(7, 10));
+    assert!(
+        matches!(refused, Err(JournalError::Broken { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read(bench.path()).unwrap(), before);
+    assert!(!found.is_empty());
+}
+
 #[test]
 fn a_removed_journal_is_gone() {
     let bench = Bench::new();

@@ -9,6 +9,7 @@ pub(super) fn verify(receipt: &pb::ForkReceipt, trust: &Trust) -> Result<Proven,
     match &receipt.fork {
         Some(pb::fork_receipt::Fork::Headers(fork)) => headers(fork, trust),
         Some(pb::fork_receipt::Fork::Session(fork)) => session(fork, trust),
+        Some(pb::fork_receipt::Fork::Back(fork)) => back(fork, trust),
         None => Err(BadReceipt::Missing("fork")),
     }
 }
@@ -32,6 +33,32 @@ fn headers(fork: &pb::HeaderFork, trust: &Trust) -> Result<Proven, BadReceipt> {
         claim: Claim::Fork(ForkClaim::Headers {
             heights: [first.height(), second.height()],
             hashes: [first.hash(), second.hash()],
+            convicted: first.convicted_with(&second),
+        }),
+    })
+}
+
+/// Two states of one session, of which the later one undoes something.
+fn back(fork: &pb::WentBack, trust: &Trust) -> Result<Proven, BadReceipt> {
+    let earlier = anchor::check(fork.earlier.as_ref(), trust)?;
+    let later = anchor::check(fork.later.as_ref(), trust)?;
+    if earlier.leaf.session != later.leaf.session {
+        return Err(BadReceipt::OtherSession("the later state"));
+    }
+    if earlier.at().0 >= later.at().0 {
+        return Err(BadReceipt::NoFork("the later state isn't later"));
+    }
+    let undone = earlier.leaf.undone_by(&later.leaf);
+    let undone = undone.ok_or(BadReceipt::NoFork(
+        "the later state may go on from the other",
+    ))?;
+    Ok(Proven {
+        session: Some(earlier.leaf.session),
+        open: None,
+        certified: vec![earlier.certified(trust)?, later.certified(trust)?],
+        claim: Claim::Fork(ForkClaim::Back {
+            rounds: [earlier.leaf.open_round, later.leaf.open_round],
+            undone,
         }),
     })
 }

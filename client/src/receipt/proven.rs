@@ -108,6 +108,8 @@ pub enum ForkClaim {
         heights: [u64; 2],
         /// Their hashes.
         hashes: [Hash; 2],
+        /// Addresses of the validators that voted for both in one consensus round: these are convicted.
+        convicted: Vec<[u8; 20]>,
     },
     /// Two pasts of one session.
     Session {
@@ -115,6 +117,13 @@ pub enum ForkClaim {
         round: u32,
         /// Their transcripts.
         transcripts: [Hash; 2],
+    },
+    /// Two states of one session, of which the later one undoes something.
+    Back {
+        /// The rounds that were open in the two.
+        rounds: [u32; 2],
+        /// What is undone.
+        undone: &'static str,
     },
 }
 
@@ -221,7 +230,17 @@ impl fmt::Display for Claim {
                     false => Ok(()),
                 }
             }
-            Self::End { terminal, finished } => write_end(f, terminal.as_ref(), finished.as_ref()),
+            Self::End { terminal, finished } => {
+                write_end(f, terminal.as_ref(), finished.as_ref())?;
+                // A verdict is judged over the whole ceremony, which isn't here.
+                match terminal.as_ref().map(|terminal| terminal.cause) {
+                    Some(Cause::BadPayload | Cause::FalseComplaint) => write!(
+                        f,
+                        "; who caused it is the replicas' word: what convicts is in the receipt of the ceremony"
+                    ),
+                    _ => Ok(()),
+                }
+            }
             Self::Ceremony {
                 joins,
                 rounds,
@@ -262,17 +281,49 @@ impl fmt::Display for Claim {
                     "the slot of {place} was empty when {when} (whether the party was still awaited isn't part of this)"
                 )
             }
-            Self::Fork(ForkClaim::Headers { heights, hashes }) => write!(
+            Self::Fork(fork) => write!(f, "a fork: the validators have signed {fork}"),
+        }
+    }
+}
+
+/// Whom no fork but that of two headers names.
+const NOBODY_NAMED: &str = "more of them than tolerated are malicious, nobody is convicted by name";
+
+impl fmt::Display for ForkClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Headers {
+                heights,
+                hashes,
+                convicted,
+            } => {
+                write!(
+                    f,
+                    "two blocks that aren't of one chain, {} of height {} and {} of height {}; ",
+                    hashes[0], heights[0], hashes[1], heights[1]
+                )?;
+                if convicted.is_empty() {
+                    return write!(
+                        f,
+                        "{NOBODY_NAMED}: a validator may vote for each in another consensus round"
+                    );
+                }
+                let addresses: Vec<String> = convicted.iter().map(hex::encode_upper).collect();
+                write!(
+                    f,
+                    "more of them than tolerated are malicious; convicted of voting for both in one consensus round: {}",
+                    addresses.join(", ")
+                )
+            }
+            Self::Session { round, transcripts } => write!(
                 f,
-                "a fork: the validators have signed two blocks that aren't of one chain, {} of height {} and {} of height {}; \
-                 more of them than tolerated are malicious",
-                hashes[0], heights[0], hashes[1], heights[1]
-            ),
-            Self::Fork(ForkClaim::Session { round, transcripts }) => write!(
-                f,
-                "a fork: the validators have signed two histories of one session, which differ before round {round}: {} and {}; \
-                 more of them than tolerated are malicious",
+                "two histories of one session, which differ before round {round}: {} and {}; {NOBODY_NAMED}",
                 transcripts[0], transcripts[1]
+            ),
+            Self::Back { rounds, undone } => write!(
+                f,
+                "a state of the session in round {} and a later one, in round {}, that doesn't go on from it: {undone}; {NOBODY_NAMED}",
+                rounds[0], rounds[1]
             ),
         }
     }

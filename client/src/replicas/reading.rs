@@ -288,11 +288,13 @@ impl Replicas {
         }
         let second = header.encode();
         self.known.keep(header).map_err(|first| {
-            let fork = pb::HeaderFork {
+            let fork = pb::fork_receipt::Fork::Headers(pb::HeaderFork {
                 first: first.encode(),
                 second,
-            };
-            ReadError::Final(Error::Fork(Box::new(Fork::of_headers(height, fork))))
+            });
+            let what = format!("two blocks at height {height} that aren't of one chain");
+            let fork = Fork::new(what, [fork], &self.known.trust);
+            ReadError::Final(Error::Fork(Box::new(fork)))
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod dispute;
 mod ending;
+mod forks;
 mod pages;
 mod reading;
 mod receipts;

@@ -33,6 +33,7 @@ struct Shared {
 struct Told {
     story: Story,
     headers: BTreeMap<u64, SignedHeader>,
+    is_misplacing: bool,
 }
 
 impl ForgedReplica {
@@ -46,6 +47,7 @@ impl ForgedReplica {
             told: Mutex::new(Told {
                 story,
                 headers: BTreeMap::new(),
+                is_misplacing: false,
             }),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -68,6 +70,11 @@ impl ForgedReplica {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on whoever asks for a header gets that of a later height, with all signatures.
+    pub fn misplace_headers(&self) {
+        lock(&self.shared).is_misplacing = true;
     }
 
     /// Tells another story from now on, at a later height.
@@ -103,6 +110,10 @@ async fn reply(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) ->
                 let answer = certified.answer(round.as_ref(), body).encode_to_vec();
                 json!({ "response": { "code": 0, "value": STANDARD.encode(answer) } })
             })
+        }
+        Some("commit") if told.is_misplacing => {
+            let later = shared.forger.certify(height + STEP, &told.story.leaf);
+            Some(json!({ "signed_header": later.header }))
         }
         Some("commit") => {
             let asked = params["height"].as_str().and_then(|text| text.parse().ok());

@@ -48,6 +48,14 @@ impl Council {
             .collect()
     }
 
+    /// Their addresses, in the order of the set.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<[u8; 20]> {
+        let addresses = self.set.validators().iter();
+        let addresses = addresses.map(|info| info.address.as_bytes().try_into());
+        addresses.flatten().collect()
+    }
+
     /// The hash of the set.
     #[must_use]
     pub fn hash(&self) -> Hash {

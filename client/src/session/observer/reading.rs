@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     Error, SessionState, Verified,
-    error::Fork,
     history::{ClosedRound, Contradiction},
     read::{Entry, InboxPage, Lie},
     replicas::{ReadError, Standing, Tally, Wake},
@@ -145,88 +144,6 @@ impl Observer {
         Ok(Taken::Round)
     }
 
-    /// Whether the state goes on from what was read before: if it doesn't, the validators have signed two histories.
-    fn check_past(&self, leaf: &SessionLeaf, page: &Verified<InboxPage>) -> Result<(), ReadError> {
-        let open = self.history.open_round();
-        if leaf.open_round > open {
-            return Ok(());
-        }
-        let expected = match leaf.open_round {
-            0 => white_city_wire::Hash(self.id.0),
-            round if round == open => self.history.transcript(),
-            round => self
-                .history
-                .transcript_before(round)
-                .unwrap_or(leaf.transcript),
-        };
-        if leaf.transcript != expected {
-            let side = pb::ForkSide {
-                anchor: page.anchor(),
-                proof: None,
-                round_root: Vec::new(),
-            };
-            return Err(self.fork(leaf.open_round, side));
-        }
-        if leaf.open_round < open {
-            return Err(ReadError::Behind);
-        }
-        Ok(())
-    }
-
-    /// Two transcripts before this round: the other side's, and the one that was read before.
-    fn fork(&self, round: u32, other: pb::ForkSide) -> ReadError {
-        let ours = self.anchor().map(|anchor| self.side(round, anchor));
-        let fork = pb::SessionFork {
-            round,
-            first: ours,
-            second: Some(other),
-        };
-        ReadError::Final(Error::Fork(Box::new(Fork::of_session(round, fork))))
-    }
-
-    /// This history, and the one that this party had read when it signed for a round.
-    pub(in crate::session) fn fork_from(
-        &self,
-        round: u32,
-        signed_for: Option<pb::Anchor>,
-    ) -> Error {
-        let ours = signed_for.map(|anchor| pb::ForkSide {
-            anchor: Some(anchor),
-            proof: None,
-            round_root: Vec::new(),
-        });
-        let other = self.anchor().map(|anchor| self.side(round, anchor));
-        Error::Fork(Box::new(Fork::of_session(
-            round,
-            pb::SessionFork {
-                round,
-                first: ours,
-                second: other,
-            },
-        )))
-    }
-
-    /// What certifies this history.
-    fn anchor(&self) -> Option<pb::Anchor> {
-        self.newest.as_ref()?.anchor()
-    }
-
-    fn side(&self, round: u32, anchor: pb::Anchor) -> pb::ForkSide {
-        let proof = anchor.session.as_ref().and_then(|session| {
-            let leaf = SessionLeaf::try_from(session.leaf.as_ref()?).ok()?;
-            self.history.proof_of(round, &leaf)
-        });
-        let root = self.history.round(round).map(|closed| closed.root);
-        pb::ForkSide {
-            anchor: Some(anchor),
-            round_root: match (&proof, root) {
-                (Some(_), Some(root)) => root.0.to_vec(),
-                _ => Vec::new(),
-            },
-            proof: proof.as_ref().map(Into::into),
-        }
-    }
-
     async fn check_round(
         &self,
         page: Verified<InboxPage>,
@@ -252,7 +169,7 @@ impl Observer {
                 proof: Some((&proof).into()),
                 round_root: root.0.to_vec(),
             };
-            return Err(self.fork(round, side).into());
+            return Err(self.fork_to(round, side).into());
         }
         Ok((pages.blame(checked, "round")?, pages.all.entries))
     }
