@@ -68,8 +68,8 @@ async fn before_evidence(world: &World, key: &Key, id: SessionId) -> Proxy {
     let old = Proxy::start(&world.net.rpc_urls()[0], anywhere, 1).await;
     let old = old.unwrap();
     let client = world.client_of([old.url()], key);
-    assert!(client.evidence(id).await.unwrap().culprits.is_empty());
-    assert!(client.state(id).await.unwrap().culprits.is_empty());
+    assert!(client.evidence(id).await.unwrap().accused.is_empty());
+    assert!(client.state(id).await.unwrap().accused.is_empty());
     old
 }
 
@@ -89,7 +89,7 @@ async fn hides_nothing(world: &World, old: &Proxy, key: &Key, id: SessionId) {
         let evidence = client().evidence(id).await.unwrap();
         assert_eq!(evidence.culprits.len(), 1, "{time}");
         let state = client().state(id).await.unwrap();
-        assert_eq!(state.culprits.len(), 1, "{time}");
+        assert_eq!(state.accused.len(), 1, "{time}");
     }
     assert!(old.count(&replay) > 0);
 }
