@@ -68,7 +68,7 @@ async fn before_evidence(world: &World, key: &Key, id: SessionId) -> Proxy {
     let old = Proxy::start(&world.net.rpc_urls()[0], anywhere, 1).await;
     let old = old.unwrap();
     let client = world.client_of([old.url()], key);
-    assert!(client.evidence(id).await.unwrap().accused.is_empty());
+    assert!(client.evidence(id).await.unwrap().culprits.is_empty());
     assert!(client.state(id).await.unwrap().accused.is_empty());
     old
 }
