@@ -83,7 +83,11 @@ fn is_list(question: Option<&Question>) -> bool {
 /// A session of four parties whose first round has two pages.
 async fn two_pages(world: &World) -> SessionId {
     let large = u32::try_from(LARGE).unwrap();
-    let id = world.open(spec(4).payloads(large, 64)).await;
+    // There is room for one round.
+    let room = 4 * (u64::from(large) + 1_024);
+    let id = world
+        .open(spec(4).payloads(large, 64).max_bytes(room))
+        .await;
     let mut sessions = world.joined(id, 4).await;
     for session in &mut sessions {
         session.post(1, vec![1; LARGE], Vec::new()).await.unwrap();
@@ -198,6 +202,37 @@ fn emptied_later_page() -> Mutator {
             is_later_page(Some(around.question)).then(|| inbox.items.clear())
         }),
     }
+}
+
+/// A later page with as much as a transaction could have brought, and more than this session's could.
+fn heavy_later_page() -> Mutator {
+    Mutator {
+        name: "later-page-heavy",
+        about: "a page after the first one with larger broadcasts",
+        sort: Sort::Lie,
+        change: Change::Answer(|answer, around, _| {
+            let Some(Body::Inbox(inbox)) = &mut answer.body else {
+                return None;
+            };
+            is_later_page(Some(around.question)).then_some(())?;
+            inbox.items.first_mut()?.broadcast = vec![1; 700 << 10].into();
+            Some(())
+        }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_spec_has_room_for_is_a_lie_before_all_of_it_is_read() {
+    let world = world().await;
+    let id = two_pages(&world).await;
+    let liar = world.proxy().await;
+    liar.tamper(&[heavy_later_page()], 100);
+    let told = world.client_of(&[liar.url()], 0).observe(id).await;
+    assert!(
+        matches!(&told, Err(Error::ReplicaLied { what, .. }) if what.contains("more bytes")),
+        "{:?}",
+        told.err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,6 +376,26 @@ async fn one_that_lies_at_once_does_not_count_as_those_that_are_far_away() {
     }
 }
 
+/// An older answer to the same question, except how far the board is.
+fn replay_all_but_the_status() -> Mutator {
+    Mutator {
+        name: "replay-all-but-the-status",
+        about: "an older answer to any question but how far the board is",
+        sort: Sort::Stale,
+        change: Change::Answer(|answer, around, rng| {
+            if matches!(around.question, Question::Params(_)) {
+                return None;
+            }
+            let height = answer.height;
+            let older = around.memory.pick(rng, |exchange| {
+                exchange.question == *around.question && exchange.answer.height < height
+            });
+            *answer = older?.answer.clone();
+            Some(())
+        }),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_true_once_hides_nothing_from_who_asks_once() {
     let world = world().await;
@@ -364,18 +419,25 @@ async fn what_was_true_once_hides_nothing_from_who_asks_once() {
     .await;
     post(&mut sessions[1..], 1).await;
     closed(&mut sessions, 1).await;
-    old.tamper(&[of("replay-old")], 100);
-    // The board of one replica has no witness but the first one that answers: on a machine that stands still for a moment that is
-    // the old one.
-    until("the newest", async || {
-        let client = || world.client_of(&[old.url(), world.url()], 0);
+    // How far the board is it says truly, and so it is asked first: the other one says it later.
+    let replay = replay_all_but_the_status();
+    old.tamper(&[replay], 100);
+    let other = world.proxy().await;
+    other.be_late(Duration::from_millis(500), |question| {
+        matches!(question, Some(Question::Params(_)))
+    });
+    let urls = [old.url(), other.url()];
+    for time in 0..2 {
+        let client = || world.client_of(&urls, 0);
+        let evidence = client().evidence(id).await.unwrap();
+        assert_eq!(evidence.culprits.len(), 1, "{time}");
+        assert_ne!(client().round(id, 1).await.unwrap().slots, before, "{time}");
+        assert_eq!(client().state(id).await.unwrap().leaf.open_round, 2);
+        let summary = client().summary(id.into()).await.unwrap();
+        assert_eq!(summary.leaf.open_round, 2, "{time}");
         let renewed = client().renew(receipt.clone()).await;
-        client().evidence(id).await.unwrap().culprits.len() == 1
-            && client().round(id, 1).await.unwrap().slots != before
-            && client().state(id).await.unwrap().leaf.open_round == 2
-            && client().summary(id.into()).await.unwrap().leaf.open_round == 2
-            && renewed == Err(Error::Receipt(BadReceipt::MovedOn))
-    })
-    .await;
-    assert!(old.count(&of("replay-old")) > 0);
+        let moved_on = Error::Receipt(BadReceipt::MovedOn);
+        assert_eq!(renewed, Err(moved_on), "{time}");
+    }
+    assert!(old.count(&replay) > 0);
 }
