@@ -4,12 +4,12 @@ use curve25519_dalek::{EdwardsPoint, Scalar, constants::EIGHT_TORSION};
 use ed25519_dalek::hazmat::ExpandedSecretKey;
 use sha2::{Digest as _, Sha512};
 use white_city_client::{
-    Client, Error, Hash, Receipt, Signature,
+    Bitmap, Client, Error, Hash, Receipt, Signature,
     read::{ReadLeaf, SessionRef},
     receipt::{BadReceipt, Proven},
     wire::{
         Entry,
-        board::{Cause, Culprit, Offence, Status},
+        board::{Cause, Culprit, Offence, Status, Terminal},
         pb::{self, receipt::Body},
         tx::Leave,
     },
@@ -17,9 +17,10 @@ use white_city_client::{
 use white_city_tests::{
     forger::{ForgedReplica, Forger, Story},
     party::Party,
+    rng::Rng,
 };
 
-use crate::forged::{ALL, OUTCOME, observe, running, trust};
+use crate::forged::{ALL, OUTCOME, observe, read, running, trust};
 
 /// What is wrong with a receipt of this content.
 pub fn refusal(body: Body) -> String {
@@ -91,7 +92,7 @@ fn disagreed() -> Story {
 }
 
 /// What the leaf and the terminal record alone give away.
-const BY_THE_RECORD: [Impossible; 23] = [
+const BY_THE_RECORD: [Impossible; 24] = [
     ("finished while joining", || {
         never_ran().finished(OUTCOME, &ALL)
     }),
@@ -138,8 +139,14 @@ const BY_THE_RECORD: [Impossible; 23] = [
         disagreed().with_record(|record| (record.cause, record.by) = (Cause::NoReveal, 1))
     }),
     ("a complaint, but another cause", || {
-        disagreed().with_leaf(|leaf| leaf.dispute = Hash([1; 32]))
+        let second = Story::new(&Forger::new(), 3, 2).in_round(2, &ALL);
+        let ended = second.too_few(&ALL);
+        ended.with_leaf(|leaf| leaf.dispute = Hash([1; 32]))
     }),
+    (
+        "a complaint before there was anything to complain about",
+        || disagreed().with_leaf(|leaf| leaf.dispute = Hash([1; 32])),
+    ),
     ("ended in the future", || {
         disagreed().with_record(|record| record.height = 6)
     }),
@@ -183,7 +190,7 @@ fn left() -> Story {
 }
 
 /// What only somebody with the spec and the rounds sees.
-const BY_THE_ROUNDS: [Impossible; 13] = [
+const BY_THE_ROUNDS: [Impossible; 14] = [
     ("too few, but enough have written", || {
         disagreed().with_record(|record| record.cause = Cause::TooFew)
     }),
@@ -240,6 +247,17 @@ const BY_THE_ROUNDS: [Impossible; 13] = [
     ("a broadcast's length without its hash", || {
         with_post(|header| (header.bcast_len, header.bcast_hash) = (1, Hash::ZERO))
     }),
+    (
+        "p2p bytes under an empty root in a round that has closed",
+        || {
+            let mut story = running();
+            let mut post = story.post_of(0, b"");
+            post.header.p2p_bytes = 50;
+            let signed = story.signed(Entry::Post(post.header));
+            story.put(signed, Vec::new());
+            story.post(&[1, 2]).close().too_few(&ALL)
+        },
+    ),
     ("p2p bytes under an empty root", || {
         with_post(|header| header.p2p_bytes = 50)
     }),
@@ -489,4 +507,70 @@ async fn the_header_of_another_height_is_a_lie_of_whoever_gives_it() {
         panic!("believed");
     };
     assert!(what.contains("the header of another height"), "{what}");
+}
+
+/// One random change of the leaf or the record of an end.
+fn changed(mut story: Story, rng: &mut Rng) -> Story {
+    let causes = (0..8).map(|number| Cause::from_number(number).unwrap());
+    let causes: Vec<Cause> = causes.collect();
+    let statuses = (1..7).map(|number| Status::from_number(number).unwrap());
+    let statuses: Vec<Status> = statuses.collect();
+    let hash = [Hash::ZERO, OUTCOME, Hash(story.id.0)][rng.below(3) as usize];
+    let mut record = |change: &dyn Fn(&mut Terminal)| {
+        change(story.terminal.as_mut().unwrap());
+        story.leaf.terminal = story.terminal.as_ref().unwrap().hash();
+    };
+    let (number, place) = (rng.below(5), rng.below(5));
+    match rng.below(13) {
+        0 => record(&|record| record.cause = causes[(number + place) as usize % 8]),
+        1 => record(&|record| record.by = [0, 2, 3, u16::MAX, 1][number as usize]),
+        2 => record(&|record| record.outcome = hash),
+        3 => record(&|record| record.height = number * 2),
+        4 => record(&|record| record.board_ms = record.board_ms + number * 1_000 - 2_000),
+        5 => record(&|record| record.status = statuses[(number + 1) as usize]),
+        6 => record(&|record| {
+            let bits = [[0b111], [0b011], [0b001], [0b110], [0]];
+            record.members = Bitmap::from_bytes(3, &bits[number as usize]).unwrap();
+        }),
+        7 => story.leaf.status = statuses[(number + place) as usize % 6],
+        8 => story.leaf.open_round = number as u32,
+        9 => story.leaf.transcript = hash,
+        10 => story.leaf.dispute = hash,
+        11 => story.leaf.call_blocks = number as u32,
+        _ => story.leaf.deadline_ms += number * 1_000,
+    }
+    story.height += rng.below(3);
+    story
+}
+
+/// What a reader believes of a leaf and its record, a receipt of the end believes, and the other way round.
+#[test]
+fn readers_and_receipts_believe_the_same_ends() {
+    let (mut believed, mut refused) = (0, 0);
+    for seed in 0..200 {
+        let mut rng = Rng::new(seed);
+        let truths = [finished(), disagreed(), left(), running().too_few(&ALL)];
+        let mut story = truths[rng.below(4) as usize].clone();
+        for _ in 0..rng.below(3) {
+            story = changed(story, &mut rng);
+        }
+        let as_receipt = end(&story);
+        let is_believed = as_receipt.starts_with("accepted");
+        let as_read = read(&story);
+        assert_eq!(
+            is_believed,
+            as_read.is_ok(),
+            "{seed}: {as_receipt}, {as_read:?}"
+        );
+        let whole = ceremony(&story);
+        assert!(
+            is_believed || !whole.starts_with("accepted"),
+            "{seed}: {whole}"
+        );
+        (believed, refused) = match is_believed {
+            true => (believed + 1, refused),
+            false => (believed, refused + 1),
+        };
+    }
+    assert!(believed > 30 && refused > 30, "{believed} {refused}");
 }

@@ -1,7 +1,7 @@
 //! Removes each check of the client in turn, in a copy, and says which test notices.
 //!
 //! ```console
-//! $ cargo run -p white-city-tests --example checks              # all of tests/client/checks.json: an hour
+//! $ cargo run -p white-city-tests --example checks              # all of tests/client/checks.json: two hours
 //! $ cargo run -p white-city-tests --example checks -- R2-data-hash
 //! ```
 //!
@@ -15,10 +15,20 @@ use std::{
 use serde_json::Value;
 
 /// Where a missing check may be noticed, the fastest first.
-const TESTS: [&[&str]; 3] = [
+const TESTS: [&[&str]; 6] = [
     &["-p", "white-city-wire", "--lib"],
     &["-p", "white-city-client", "--lib"],
+    &["-p", "white-city-tests", "--test", "receipts"],
     &["-p", "white-city-tests", "--test", "client"],
+    &["-p", "white-city-tests", "--test", "forks"],
+    &[
+        "-p",
+        "white-city-tests",
+        "--test",
+        "resume",
+        "--",
+        "refused",
+    ],
 ];
 
 fn main() -> ExitCode {
