@@ -23,7 +23,7 @@ pub struct Profile {
 impl Profile {
     /// One machine or one data centre: the defaults of the configuration files.
     pub const DATA_CENTRE: Self = Self {
-        timeout_propose: 250,
+        timeout_propose: 200,
         timeout_prevote: 50,
         timeout_precommit: 10,
         proposal_wait: 100,
