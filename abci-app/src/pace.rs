@@ -10,6 +10,8 @@ use crate::execution::Load;
 const FLOOR_BYTES: u64 = 1 << 20;
 /// What is packed at first, bytes.
 const START_BYTES: u64 = 8 << 20;
+/// The most that is packed, bytes: more than any engine takes.
+const CEILING_BYTES: u64 = 1 << 30;
 /// Bytes that take about as long to bring to the others as a unit of work takes to check.
 const BYTES_A_WORK: u64 = 1 << 10;
 
@@ -41,16 +43,15 @@ impl Pace {
 
     /// A proposal of this replica's with so much in it was decided.
     pub fn decided(&mut self, load: Load) {
-        if size(load) * 2 < self.bytes {
+        if size(load) < self.bytes / 2 {
             return;
         }
-        self.bytes = if self.bytes < self.fast_until {
-            self.bytes
-                .saturating_mul(2)
-                .min(self.fast_until.max(self.bytes))
+        let grown = if self.bytes < self.fast_until {
+            self.bytes.saturating_mul(2).min(self.fast_until)
         } else {
             self.bytes.saturating_add(self.bytes / 8)
         };
+        self.bytes = grown.min(CEILING_BYTES);
     }
 
     /// One was voted down, or came too late.
@@ -120,6 +121,6 @@ mod tests {
         for _ in 0..1_000 {
             pace.decided(pace.limit());
         }
-        assert!(pace.limit().bytes > 1 << 40);
+        assert_eq!(pace.limit().bytes, CEILING_BYTES);
     }
 }
