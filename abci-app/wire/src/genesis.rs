@@ -32,7 +32,7 @@ pub struct Params {
     pub max_rounds: u32,
     /// Largest transaction, bytes.
     pub max_tx: u32,
-    /// From how many bytes of transactions on a block counts as full, bytes.
+    /// From how many bytes of entries in last call on a block has no room for those of a session behind theirs, bytes.
     pub full_block: u32,
     /// Most work of one block: see [`Action::work`](crate::tx::Action::work).
     pub max_work: u32,
