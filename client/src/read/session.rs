@@ -140,7 +140,7 @@ pub struct SessionState {
     pub slots: Vec<Hash>,
     /// How it ended.
     pub terminal: Option<Terminal>,
-    /// Against whom the replicas say that there is signed evidence, which isn't here: a [`Convicted`] has been checked. None
+    /// Against whom the replicas say that there is signed evidence, which isn't here: a [`Convicted`](crate::Convicted) has been checked. None
     /// once erased.
     pub accused: Vec<Culprit>,
     /// Who left by name, with the digest of the decline or abort, in the order of leaving. None once erased.
