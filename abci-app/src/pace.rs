@@ -1,8 +1,11 @@
-//! How much a replica packs into its proposals, so that the others have them before they give up on the proposer.
+//! How much a replica packs into its proposals, so that the others have them before they give up on the proposer, and so that large
+//! entries of some sessions don't make everybody's blocks slow.
 //!
-//! What they can take in that time isn't known: it follows from links, processors and everything else that they do. So it is found
-//! out, as congestion windows are: what gets through makes room for more, a proposal that was voted down for less. Entries of sessions
-//! in last call are never left out for it.
+//! What takes how long isn't known: it follows from links, processors and everything else that replicas do. So it is found out, as
+//! congestion windows are: what gets through about as fast as small blocks do makes room for more, a proposal that was voted down or
+//! took much longer for less. Entries of sessions in last call are never left out for it.
+
+use std::time::Duration;
 
 use crate::execution::Load;
 
@@ -15,12 +18,19 @@ const CEILING_BYTES: u64 = 1 << 30;
 /// Bytes that take about as long to bring to the others as a unit of work takes to check.
 const BYTES_A_WORK: u64 = 1 << 10;
 
+/// Up to this size a block takes what every block takes, bytes.
+const SMALL_BYTES: u64 = 64 << 10;
+/// How long a block may take beyond twice that.
+const SLACK: Duration = Duration::from_millis(50);
+
 /// How much is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     bytes: u64,
     /// Up to where it grows fast: half of what was too much.
     fast_until: u64,
+    /// What small blocks take, from proposal to storing: a mean that ages.
+    usual: Option<Duration>,
 }
 
 impl Default for Pace {
@@ -28,6 +38,7 @@ impl Default for Pace {
         Self {
             bytes: START_BYTES,
             fast_until: u64::MAX,
+            usual: None,
         }
     }
 }
@@ -41,8 +52,15 @@ impl Pace {
         }
     }
 
-    /// A proposal of this replica's with so much in it was decided.
-    pub fn decided(&mut self, load: Load) {
+    /// A proposal of this replica's with so much in it was decided, and took so long from then until it was stored.
+    pub fn decided(&mut self, load: Load, took: Duration) {
+        if size(load) < SMALL_BYTES {
+            self.usual = Some(self.usual.map_or(took, |usual| (usual * 7 + took) / 8));
+            return;
+        }
+        if self.usual.is_some_and(|usual| took > usual * 2 + SLACK) {
+            return self.failed(load);
+        }
         if size(load) < self.bytes / 2 {
             return;
         }
@@ -74,6 +92,8 @@ fn size(load: Load) -> u64 {
 mod tests {
     use super::*;
 
+    const QUICK: Duration = Duration::from_millis(10);
+
     fn bytes(bytes: u64) -> Load {
         Load { bytes, work: 0 }
     }
@@ -81,11 +101,11 @@ mod tests {
     #[test]
     fn what_gets_through_makes_room_for_more_and_what_does_not_for_half_of_it() {
         let mut pace = Pace::default();
-        pace.decided(bytes(START_BYTES));
+        pace.decided(bytes(START_BYTES), QUICK);
         assert_eq!(pace.limit().bytes, 2 * START_BYTES);
         pace.failed(bytes(2 * START_BYTES - 1));
         assert_eq!(pace.limit().bytes, START_BYTES - 1);
-        pace.decided(bytes(START_BYTES - 1));
+        pace.decided(bytes(START_BYTES - 1), QUICK);
         let slow = (START_BYTES - 1) + (START_BYTES - 1) / 8;
         assert_eq!(pace.limit().bytes, slow, "slowly, from where it failed");
     }
@@ -102,11 +122,35 @@ mod tests {
     #[test]
     fn small_proposals_say_nothing_about_large_ones() {
         let mut pace = Pace::default();
-        pace.decided(bytes(START_BYTES / 2 - 1));
+        pace.decided(bytes(START_BYTES / 2 - 1), QUICK);
         pace.failed(bytes(FLOOR_BYTES - 1));
         assert_eq!(pace, Pace::default());
-        pace.decided(bytes(START_BYTES / 2));
+        pace.decided(bytes(START_BYTES / 2), QUICK);
         assert_eq!(pace.limit().bytes, 2 * START_BYTES);
+    }
+
+    #[test]
+    fn what_takes_much_longer_than_small_blocks_makes_room_for_less() {
+        let ms = Duration::from_millis;
+        let mut pace = Pace::default();
+        // Nothing is known yet of what small blocks take.
+        pace.decided(bytes(START_BYTES), ms(10_000));
+        assert_eq!(pace.limit().bytes, 2 * START_BYTES);
+        pace.decided(bytes(SMALL_BYTES - 1), ms(100));
+        pace.decided(bytes(2 * START_BYTES), ms(250));
+        assert_eq!(
+            pace.limit().bytes,
+            4 * START_BYTES,
+            "twice as long and 50 ms"
+        );
+        pace.decided(bytes(3 * START_BYTES), ms(251));
+        assert_eq!(pace.limit().bytes, 3 * START_BYTES / 2);
+        // Slow links make every block slow: the mean follows.
+        for _ in 0..100 {
+            pace.decided(bytes(0), ms(200));
+        }
+        pace.decided(bytes(3 * START_BYTES / 2), ms(400));
+        assert!(pace.limit().bytes > 3 * START_BYTES / 2);
     }
 
     #[test]
@@ -119,7 +163,7 @@ mod tests {
         assert_eq!(pace.limit().bytes, FLOOR_BYTES);
         assert!(FLOOR_BYTES > white_city_wire::limits::TX_BYTES_MAX.into());
         for _ in 0..1_000 {
-            pace.decided(pace.limit());
+            pace.decided(pace.limit(), QUICK);
         }
         assert_eq!(pace.limit().bytes, CEILING_BYTES);
     }

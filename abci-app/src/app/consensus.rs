@@ -227,15 +227,15 @@ impl Replica {
     /// # Errors
     /// [`Fatal`].
     pub fn store_decided(&self) -> Result<Tip, Fatal> {
-        let (decided, began) = {
+        let (decided, began, own) = {
             let mut consensus = self.consensus();
             let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
-            consensus.learn_pace(&decided.executed);
+            let own = consensus.own_decided(&decided.executed);
             consensus.executed.clear();
             consensus.by_hash.clear();
             let began = consensus.began.take();
             consensus.storing = Some(decided.tip.seal.root);
-            (decided, began)
+            (decided, began, own)
         };
         let Decided { executed, tip } = decided;
         self.shared.fault.point(Step::Commit);
@@ -256,6 +256,10 @@ impl Replica {
             consensus.storing = None;
             if let Some(began) = began {
                 consensus.last_block = began.elapsed();
+            }
+            if let Some(load) = own {
+                let took = consensus.last_block;
+                consensus.pace.decided(load, took);
             }
         }
         self.tidy_pending(&executed, tip.height);
@@ -368,17 +372,15 @@ impl Replica {
 }
 
 impl Consensus {
-    /// Learns from what became of this replica's own proposal how much to pack.
-    fn learn_pace(&mut self, decided: &Arc<Executed>) {
-        let Some(own) = self.proposed.take() else {
-            return;
-        };
+    /// What this replica's own proposal had, if that is what was decided; if it isn't, there was too much in it.
+    fn own_decided(&mut self, decided: &Arc<Executed>) -> Option<Load> {
+        let own = self.proposed.take()?;
         let is_own = |executed: &Arc<Executed>| Arc::ptr_eq(executed, decided);
         if self.executed.get(&own.key).is_some_and(is_own) {
-            self.pace.decided(own.load);
-        } else {
-            self.pace.failed(own.load);
+            return Some(own.load);
         }
+        self.pace.failed(own.load);
+        None
     }
 }
 
