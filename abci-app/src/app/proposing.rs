@@ -30,8 +30,7 @@ impl Replica {
     pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
         let context = context(&proposed, &committed);
-        let asked = Instant::now();
-        self.wait_for_rounds(&committed, asked);
+        self.wait_for_rounds(&committed);
         let open = Block::begin(committed.state.clone(), context);
         let candidates = self.candidates(&committed, &open, &proposed.block);
         self.shared.fault.point(Step::Prepare);
@@ -41,12 +40,11 @@ impl Replica {
             bytes: max_bytes,
             others: self.consensus().pace.limit(),
         };
-        let proposal = execution::propose(open, max_work, candidates, room);
         let Proposal {
             executed,
             block,
             others,
-        } = proposal;
+        } = execution::propose(open, max_work, candidates, room);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
         self.remember_own(key, Arc::new(executed), others);
         self.shared.fault.point(Step::Prepared);
@@ -54,11 +52,12 @@ impl Replica {
     }
 
     /// Waits while rounds fill.
-    fn wait_for_rounds(&self, committed: &Committed, asked: Instant) {
+    fn wait_for_rounds(&self, committed: &Committed) {
         let Some(bounds) = self.shared.waiting else {
             return;
         };
         let bounds = bounds.after(self.consensus().last_block);
+        let asked = Instant::now();
         let mut pending = self.pending();
         loop {
             let at = bounds.propose_at(asked, &rounds(committed, &pending));
