@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use white_city_state_machine::Body;
+use white_city_state_machine::{Body, check_share, over_spec};
 use white_city_wire::{Refusal, SessionId, VerifiedTx, limits::ENTRY_BYTES, tx::Action};
 
 use crate::pending::{FORGET_BLOCKS, signed_entry};
@@ -137,19 +137,11 @@ pub fn check_sizes(body: &Body, tx: &VerifiedTx) -> Result<(), Refusal> {
     let spec = &body.spec;
     let (index, payloads) = match tx.action() {
         Action::Post(post) => {
-            let over = |what, got: u64, max: u32| match got > u64::from(max) {
-                true => Err(Refusal::OverSpec {
-                    what,
-                    got,
-                    max: max.into(),
-                }),
-                false => Ok(()),
-            };
             let header = &post.header;
-            over("broadcast", header.bcast_len.into(), spec.max_bcast)?;
+            over_spec("broadcast", header.bcast_len, spec.max_bcast)?;
             for (_, ciphertext) in &post.p2p {
-                let bytes = u64::try_from(ciphertext.len()).unwrap_or(u64::MAX);
-                over("p2p payload", bytes, spec.max_p2p)?;
+                let bytes = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
+                over_spec("p2p payload", bytes, spec.max_p2p)?;
             }
             let payloads = u64::from(header.bcast_len) + u64::from(header.p2p_bytes);
             (header.index, payloads)
@@ -157,11 +149,5 @@ pub fn check_sizes(body: &Body, tx: &VerifiedTx) -> Result<(), Refusal> {
         Action::Finish(finish) => (finish.index, 0),
         _ => return Ok(()),
     };
-    let used = body.used_bytes.get(usize::from(index)).copied();
-    let left = spec.share_bytes().saturating_sub(used.unwrap_or(u64::MAX));
-    let needed = ENTRY_BYTES.saturating_add(payloads);
-    match needed > left {
-        true => Err(Refusal::ShareUsedUp { needed, left }),
-        false => Ok(()),
-    }
+    check_share(body, index, ENTRY_BYTES.saturating_add(payloads)).map(|_| ())
 }

@@ -8,7 +8,10 @@ use white_city_wire::{
     reserve::{Disputed, max_plaintext},
 };
 
-use crate::session::{Body, Session, Slot};
+use crate::{
+    entries::over_spec,
+    session::{Body, Session, Slot},
+};
 
 /// A complaint that was taken, and what became of it. A session has at most one, kept until erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,13 +133,7 @@ pub fn check_reveal(
     let complain = &dispute.complain;
     let plaintext_bytes = u32::try_from(reveal.plaintext.len()).unwrap_or(u32::MAX);
     let max = max_plaintext(&body.spec, complain.post.p2p_bytes);
-    if plaintext_bytes > max {
-        return Err(Refusal::OverSpec {
-            what: "revealed payload",
-            got: plaintext_bytes.into(),
-            max: max.into(),
-        });
-    }
+    over_spec("revealed payload", plaintext_bytes, max)?;
     let Some(Slot::Join { key, .. }) = body.slot(0, complain.index) else {
         return Err(Refusal::NotJoined(complain.index));
     };

@@ -142,7 +142,11 @@ fn check_not_left(body: &Body, index: u16) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn over_spec(what: &'static str, got: u32, max: u32) -> Result<(), Refusal> {
+/// Checks a size against what the session's spec takes.
+///
+/// # Errors
+/// [`Refusal::OverSpec`].
+pub fn over_spec(what: &'static str, got: u32, max: u32) -> Result<(), Refusal> {
     if got > max {
         return Err(Refusal::OverSpec {
             what,
@@ -153,7 +157,11 @@ fn over_spec(what: &'static str, got: u32, max: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_share(body: &Body, index: u16, needed: u64) -> Result<u64, Refusal> {
+/// Checks what an entry counts against what is left of its author's share, bytes; gives it back.
+///
+/// # Errors
+/// [`Refusal::ShareUsedUp`].
+pub fn check_share(body: &Body, index: u16, needed: u64) -> Result<u64, Refusal> {
     let used = body.used_bytes.get(usize::from(index)).copied();
     let left = body
         .spec
