@@ -38,6 +38,8 @@ pub struct Config {
     pub direct_requests_per_second: u32,
     /// Bad transactions a second from one address, before it is made to wait.
     pub direct_bad_per_second: u32,
+    /// Bytes a second of addresses that move a lot of them where others are there, too.
+    pub direct_bytes_per_second: u32,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// What is logged, as a filter of the `tracing` crate.
@@ -96,6 +98,7 @@ impl Default for Config {
             direct_connections_per_address: 600,
             direct_requests_per_second: 4_000,
             direct_bad_per_second: 25,
+            direct_bytes_per_second: 8 << 20,
             store: "board.redb".into(),
             log: "info".into(),
             log_format: LogFormat::Text,
@@ -109,7 +112,7 @@ impl Default for Config {
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             parked_bytes: 64 << 20,
-            proposal_wait_ms: 100,
+            proposal_wait_ms: 75,
             proposal_gap_ms: 50,
             proposal_hold_ms: 100,
             fault_file: None,
@@ -231,6 +234,7 @@ impl Config {
                 self.direct_requests_per_second,
             ),
             ("direct_bad_per_second", self.direct_bad_per_second),
+            ("direct_bytes_per_second", self.direct_bytes_per_second),
         ] {
             key(limit > 0, name, limit.to_string(), "at least 1")?;
         }
@@ -285,6 +289,7 @@ impl Config {
             connections_per_address: self.direct_connections_per_address,
             requests_per_second: self.direct_requests_per_second,
             bad_per_second: self.direct_bad_per_second,
+            bytes_per_second: self.direct_bytes_per_second,
         }
     }
 
@@ -388,6 +393,8 @@ mod tests {
         assert_eq!(none, Some("direct_requests_per_second"));
         let none = key_refused(|config| config.direct_bad_per_second = 0);
         assert_eq!(none, Some("direct_bad_per_second"));
+        let none = key_refused(|config| config.direct_bytes_per_second = 0);
+        assert_eq!(none, Some("direct_bytes_per_second"));
         let none = key_refused(|config| config.direct_connections_per_address = 0);
         assert_eq!(none, Some("direct_connections_per_address"));
         let in_all = Config::default().direct_connections;

@@ -10,11 +10,13 @@
 //! replica. So a party sends to all replicas, and one of its process's entries to an engine, too, unless they say that a block comes
 //! anyway. In a session that goes on without a pause one always does, and as soon as anything is in the mempool.
 //!
-//! What strangers can take of it is bounded for each address (how often it asks, how many bad transactions it hands over) and in all;
+//! What strangers can take of it is bounded for each address (how often it asks, how many bad transactions it hands over, how many
+//! bytes it moves where others are there, too) and in all;
 //! whatever all share goes to whoever takes the least of it.
 
 mod answering;
 mod connections;
+mod flow;
 mod limits;
 
 use std::{
@@ -26,6 +28,7 @@ use std::{
 };
 
 use connections::{Connections, IDLE, Place};
+use flow::Flow;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub use limits::Limits;
@@ -57,6 +60,7 @@ struct Port<A> {
     halt: Halt,
     connections: Arc<Connections>,
     rates: Rates,
+    flow: Flow,
 }
 
 impl DirectPort {
@@ -99,6 +103,7 @@ impl DirectPort {
                 limits.connections_per_address.into(),
             )),
             rates: Rates::new(&limits),
+            flow: Flow::new(limits.bytes_per_second.into()),
         });
         thread::Builder::new().spawn(move || {
             runtime.block_on(async move {
@@ -121,6 +126,7 @@ async fn sweep<A: Application + Sync>(port: Arc<Port<A>>) {
         sleep(SWEEP).await;
         port.connections.close_overdue();
         port.rates.forget_old();
+        port.flow.forget_old();
     }
 }
 
@@ -157,6 +163,7 @@ async fn connection<A: Application + Sync>(
             application: &port.application,
             halt: &port.halt,
             rates: &port.rates,
+            flow: &port.flow,
             place,
         };
         desk.answer(request).await

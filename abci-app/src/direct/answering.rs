@@ -18,7 +18,7 @@ use hyper::{
 use prost::Message as _;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{RequestCheckTx, RequestQuery};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use white_city_wire::{
     Refusal,
     limits::TX_BYTES_MAX,
@@ -29,12 +29,15 @@ use white_city_wire::{
 use super::{
     BLOCK_COMES, HANDED_OVER,
     connections::{Answering, Place},
+    flow::Flow,
     limits::Rates,
 };
 use crate::halt::Halt;
 
 /// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(10);
+/// How long a request waits for its turn, where others of the same address or of others move a lot.
+const MOVING: Duration = Duration::from_secs(5);
 /// How much of an answer is handed to the connection at once, bytes: that much isn't counted as memory for answers any more.
 const PIECE_BYTES: usize = 32 << 10;
 
@@ -81,6 +84,8 @@ pub struct Desk<'a, A> {
     pub halt: &'a Halt,
     /// How much each address may ask.
     pub rates: &'a Rates,
+    /// How many bytes they move.
+    pub flow: &'a Flow,
     /// The place of the connection that asks.
     pub place: &'a Place,
 }
@@ -120,6 +125,12 @@ impl<A: Application> Desk<'_, A> {
         if length > max {
             return Ok(Err(StatusCode::PAYLOAD_TOO_LARGE));
         }
+        let (address, until) = (self.place.address(), Instant::now() + MOVING);
+        if !self.flow.may_move(address, until).await {
+            return Ok(Err(StatusCode::TOO_MANY_REQUESTS));
+        }
+        self.flow
+            .count(address, usize::try_from(length).unwrap_or(usize::MAX));
         let Some(_counted) = self.place.body(length.into()) else {
             return Ok(Err(StatusCode::SERVICE_UNAVAILABLE));
         };
@@ -128,6 +139,10 @@ impl<A: Application> Desk<'_, A> {
             Ok(Err(_)) => return Ok(Err(StatusCode::BAD_REQUEST)),
             Err(_) => return Ok(Err(StatusCode::REQUEST_TIMEOUT)),
         };
+        // Many that were small may have come in the meantime, and each asks for a large answer.
+        if !is_handing && !self.flow.may_move(address, until).await {
+            return Ok(Err(StatusCode::TOO_MANY_REQUESTS));
+        }
         let handed = match is_handing {
             true => match txs_of(data.clone()) {
                 Some(txs) => Some(txs),
@@ -196,6 +211,7 @@ impl<A: Application> Desk<'_, A> {
 
     fn respond(&self, answer: Vec<u8>) -> Response<Answer> {
         self.rates.note_answered(self.place.address(), answer.len());
+        self.flow.count(self.place.address(), answer.len());
         let bytes = u64::try_from(answer.len()).unwrap_or(u64::MAX);
         let Some(counted) = self.place.answer(bytes) else {
             return self.refuse(StatusCode::SERVICE_UNAVAILABLE);

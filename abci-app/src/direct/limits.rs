@@ -34,6 +34,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Bad transactions a second from one address.
     pub bad_per_second: u32,
+    /// Bytes a second, of requests and of answers, of addresses that move a lot of them where others are there, too.
+    pub bytes_per_second: u32,
 }
 
 /// Who a peer is, for limits.
@@ -128,6 +130,7 @@ mod tests {
         connections_per_address: 1,
         requests_per_second: 10,
         bad_per_second: 2,
+        bytes_per_second: 1,
     };
 
     fn ip(text: &str) -> IpAddr {
