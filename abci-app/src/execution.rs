@@ -13,6 +13,7 @@ use white_city_wire::{
 };
 
 use crate::{
+    pace::size,
     packing::{self, Candidate},
     verified::{Decoded, VerifiedCache, check_opener},
 };
@@ -222,6 +223,10 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
         Candidate {
             session,
             last_call,
+            size: size(Load {
+                bytes: offered.tx.bytes().into(),
+                work: offered.tx.work(),
+            }),
             item: offered,
         }
     });

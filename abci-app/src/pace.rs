@@ -12,11 +12,11 @@ use crate::execution::Load;
 /// What is always packed, bytes: more than the largest transaction.
 const FLOOR_BYTES: u64 = 1 << 20;
 /// What is packed at first, bytes.
-const START_BYTES: u64 = 8 << 20;
+const START_BYTES: u64 = 2 << 20;
 /// The most that is packed, bytes: more than any engine takes.
 const CEILING_BYTES: u64 = 1 << 30;
-/// Bytes that take about as long to bring to the others as a unit of work takes to check.
-const BYTES_A_WORK: u64 = 1 << 10;
+/// Bytes that take about as long to bring to the others as a unit of work takes there: mostly they have checked it before.
+const BYTES_A_WORK: u64 = 1 << 8;
 
 /// Up to this size a block takes what every block takes, bytes.
 const SMALL_BYTES: u64 = 64 << 10;
@@ -84,7 +84,7 @@ impl Pace {
 }
 
 /// The size of what takes as long.
-fn size(load: Load) -> u64 {
+pub fn size(load: Load) -> u64 {
     load.bytes.max(u64::from(load.work) * BYTES_A_WORK)
 }
 
