@@ -378,7 +378,7 @@ fn faults(faults: &[ReplicaFault]) -> String {
 impl Error {
     /// The error for a refusal code that a replica gave.
     pub(crate) fn from_code(code: u32, text: String, replica: String) -> Self {
-        let quota = [81, 99, 100, 101, 103, 128];
+        let quota = [81, 99, 100, 101, 103, 128, 133];
         if quota.contains(&code) {
             return Self::QuotaExceeded {
                 code,
