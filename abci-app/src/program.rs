@@ -1,6 +1,7 @@
 //! The program: from the command line to the end of the process.
 
 use std::{
+    io::IsTerminal as _,
     path::PathBuf,
     process::ExitCode,
     sync::mpsc::{self, Receiver},
@@ -74,7 +75,9 @@ fn start_log(config: &Config) {
     let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // In a file they only stand between the words.
+        .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -4,7 +4,11 @@ mod load;
 mod p2p;
 mod records;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -115,9 +119,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`], also when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        Self::prepare(builder.create(path)?)
+        whole(|| {
+            let mut builder = Database::builder();
+            builder.set_cache_size(CACHE_BYTES);
+            Self::prepare(builder.create(path)?)
+        })
     }
 
     /// A store in memory, for a board that doesn't outlive its process.
@@ -170,7 +176,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn load(&self) -> Result<Option<(State, Tip)>, StoreError> {
-        load::load(&self.snapshot()?)
+        whole(|| load::load(&self.snapshot()?))
     }
 
     /// The store as it is now, whatever is written later.
@@ -209,6 +215,14 @@ impl Store {
         write.commit()?;
         Ok(())
     }
+}
+
+/// Reads a file that something else than this program may have written to: the library's own checks of what it finds there panic.
+fn whole<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let damaged = Err(StoreError::Damaged(
+        "it can't be read, as the message above says",
+    ));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(damaged)
 }
 
 fn put_tx(

@@ -189,7 +189,7 @@ fn replace(path: &std::path::Path, table: &str, from: &[u8], to: &[u8]) -> Vec<u
 }
 
 fn loaded(path: &std::path::Path) -> Result<bool, StoreError> {
-    Ok(Store::open(path).unwrap().load()?.is_some())
+    Ok(Store::open(path)?.load()?.is_some())
 }
 
 #[test]
@@ -236,5 +236,35 @@ fn what_the_root_commits_to_is_compared_with_it_and_no_key_is_checked_again() {
     meta.insert("seal", seal.as_slice()).unwrap();
     drop(meta);
     write.commit().unwrap();
+    assert!(loaded(&path).unwrap());
+}
+
+#[test]
+fn a_file_with_anything_in_it_is_refused_and_never_the_end_of_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.redb");
+    store_of_one(&path);
+    let good = std::fs::read(&path).unwrap();
+    let mut rng = Rng::new(16);
+    let mut refused = 0;
+    let mut try_it = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        refused += usize::from(loaded(&path).is_err());
+    };
+    for length in [1, 63, 64, 511, 4_096, 5_000, 1 << 20] {
+        try_it(&vec![0xa5; length]);
+        try_it(&good[..length.min(good.len() - 1)]);
+    }
+    // Wherever anything is, something else; without and with the mark that says which file it is.
+    let used: Vec<usize> = (0..good.len()).step_by(512).collect();
+    let used = used.into_iter().filter(|at| good[*at..][..512] != [0; 512]);
+    for at in used {
+        let mut bad = good.clone();
+        let from = at.max(9);
+        bad[from..at + 512].copy_from_slice(&rng.bytes(at + 512 - from));
+        try_it(&bad);
+    }
+    assert!(refused > 14, "{refused}");
+    std::fs::write(&path, &good).unwrap();
     assert!(loaded(&path).unwrap());
 }
