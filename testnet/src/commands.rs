@@ -37,7 +37,7 @@ pub enum Command {
     Pause(ReplicaArgs),
     /// Let a frozen replica go on.
     Resume(ReplicaArgs),
-    /// Delete a stopped replica's copy of the chain, but not its keys.
+    /// Delete a stopped replica's copy of the chain, but not its keys; also where no launcher runs.
     Wipe(ReplicaArgs),
     /// Show everything once: replicas, parties, a shared key, a signature.
     Demo(demo::DemoArgs),
@@ -60,6 +60,10 @@ pub struct UpArgs {
     /// The network's name (default: drawn).
     #[arg(long)]
     pub chain_id: Option<String>,
+    /// An identity key with a quota of its own for sessions, 64 hexadecimal digits; may be given several times, for a new network
+    /// only, as it is part of the genesis.
+    #[arg(long, value_name = "KEY")]
+    pub opener: Vec<String>,
     /// First of two ports per replica (default: free ones).
     #[arg(long)]
     pub port_base: Option<u16>,
@@ -125,7 +129,7 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Start(args) => order(&args, |replica| Request::Start { replica }).await,
         Command::Pause(args) => order(&args, |replica| Request::Pause { replica }).await,
         Command::Resume(args) => order(&args, |replica| Request::Resume { replica }).await,
-        Command::Wipe(args) => order(&args, |replica| Request::Wipe { replica }).await,
+        Command::Wipe(args) => wipe(&args).await,
         Command::Cometbft => {
             let guard = white_city_testnet::binaries::Binaries::find(&[])
                 .await?
@@ -144,6 +148,15 @@ pub async fn run(command: Command) -> Result<(), Error> {
 
 async fn order(args: &ReplicaArgs, make: impl Fn(usize) -> Request) -> Result<(), Error> {
     request(&args.dir, make(args.replica)).await.map(drop)
+}
+
+/// Wipes a replica, whether a launcher runs or not.
+async fn wipe(args: &ReplicaArgs) -> Result<(), Error> {
+    let replica = args.replica;
+    match request(&args.dir, Request::Wipe { replica }).await {
+        Err(Error::NoLauncher { .. }) => white_city_testnet::wipe_stopped(&args.dir, replica),
+        other => other.map(drop),
+    }
 }
 
 async fn status(args: &StatusArgs) -> Result<(), Error> {
@@ -190,6 +203,11 @@ pub fn table(status: &Value) -> String {
             shown("node_pid"),
             shown("rpc"),
         );
+    }
+    for replica in status["replicas"].as_array().into_iter().flatten() {
+        if let Some(why) = replica["why"].as_str() {
+            text += &format!("replica {}: {why}\n", replica["index"]);
+        }
     }
     text
 }

@@ -181,6 +181,7 @@ async fn status(testnet: &Testnet) -> Result<Value, Error> {
             "app_pid": snapshot.app_pid,
             "node_pid": snapshot.node_pid,
             "restarts": snapshot.restarts,
+            "why": Some(snapshot.why).filter(|why| !why.is_empty()),
             "height": health.as_ref().map(|health| health.height),
             "catching_up": health.as_ref().map(|health| health.catching_up),
             "peers": health.as_ref().map(|health| health.peers),

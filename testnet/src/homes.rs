@@ -44,8 +44,8 @@ pub(crate) struct Homes {
     pub(crate) dir: PathBuf,
     pub(crate) record: Record,
     pub(crate) genesis: Genesis,
-    /// Each replica's node id, in order.
-    pub(crate) node_ids: Vec<String>,
+    /// Each replica's node id, in order; or what is wrong with its home.
+    pub(crate) node_ids: Vec<Result<String, String>>,
     _lock: File,
 }
 
@@ -141,14 +141,9 @@ impl Homes {
         Ok(homes)
     }
 
-    /// Reads a network's directory back, and checks that it is complete and one chain.
+    /// Reads a network's directory back, and checks that it is one chain, with enough complete homes for a board.
     fn check(dir: PathBuf, lock: File) -> Result<Self, Error> {
-        let path = dir.join("testnet.json");
-        let record: Record =
-            serde_json::from_str(&read(&path)?).map_err(|error| Error::Malformed {
-                path,
-                reason: error.to_string(),
-            })?;
+        let record = read_record(&dir)?;
         if record
             .memory
             .as_ref()
@@ -179,12 +174,19 @@ impl Homes {
                 "testnet.json and genesis.json do not belong together",
             ));
         }
-        let node_ids = (0..record.replicas)
+        let node_ids: Vec<_> = (0..record.replicas)
             .map(|index| {
                 check_home(&dir.join(format!("replica{index}")), &text, &genesis, index)
-                    .map_err(|reason| stale(&dir, &format!("replica{index}/{reason}")))
+                    .map_err(|reason| format!("replica{index}/{reason}"))
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
+        let bad: Vec<&str> = node_ids
+            .iter()
+            .filter_map(|id| id.as_ref().err().map(String::as_str))
+            .collect();
+        if !is_board(record.replicas - bad.len(), record.replicas) {
+            return Err(stale(&dir, &bad.join("; ")));
+        }
         Ok(Self {
             dir,
             record,
@@ -217,6 +219,28 @@ impl Homes {
         remove(&self.dir.join("genesis.json"))?;
         remove(memory)
     }
+}
+
+/// Whether so many replicas make blocks without the others: more than two thirds.
+pub(crate) const fn is_board(working: usize, all: usize) -> bool {
+    3 * working > 2 * all
+}
+
+/// Deletes what a replica of a network that no launcher runs has of the chain, but neither its keys nor what it signed last.
+///
+/// # Errors
+/// [`Error::Locked`] if a launcher runs it, [`Error::StaleHome`], [`Error::NoReplica`], [`Error::Io`].
+pub fn wipe_stopped(dir: &Path, index: usize) -> Result<(), Error> {
+    let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
+    if !exists(&dir)? {
+        return Err(stale(&dir, "it holds no network"));
+    }
+    let _lock = lock(&dir)?;
+    let count = read_record(&dir)?.replicas;
+    if index >= count {
+        return Err(Error::NoReplica { index, count });
+    }
+    wipe(&dir.join(format!("replica{index}")))
 }
 
 /// Deletes what a replica has of the chain, but neither its keys nor what it signed last: with
@@ -299,6 +323,15 @@ fn memory_dir() -> Result<PathBuf, Error> {
         .prefix("white-city-")
         .tempdir_in(base);
     Ok(made.map_err(Error::io("create directory in", base))?.keep())
+}
+
+fn read_record(dir: &Path) -> Result<Record, Error> {
+    let path = dir.join("testnet.json");
+    let malformed = |error: serde_json::Error| Error::Malformed {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
+    serde_json::from_str(&read(&path)?).map_err(malformed)
 }
 
 fn write_record(dir: &Path, record: &Record) -> Result<(), Error> {

@@ -28,8 +28,10 @@ mod socket;
 pub mod solo;
 mod supervisor;
 mod testnet;
+mod watch;
 
 pub use error::{Error, Tooling};
+pub use homes::wipe_stopped;
 pub use network::{Network, Replica};
 pub use node_config::COMETBFT_DEFAULTS;
 pub use options::{Application, Engine, Options};

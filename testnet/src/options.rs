@@ -73,6 +73,8 @@ pub struct Options {
     pub link_delay: Duration,
     /// How long replicas wait for one another; `None`: what fits `link_delay`.
     pub profile: Option<Profile>,
+    /// How long a node may stay at its height while the others go on, until it is restarted. Several heartbeats.
+    pub stands_still: Duration,
     /// What makes the blocks.
     pub engine: Engine,
     /// What runs behind CometBFT.
@@ -99,6 +101,7 @@ impl Options {
             tmpfs: false,
             link_delay: Duration::ZERO,
             profile: None,
+            stands_still: Duration::from_secs(30),
             engine: Engine::Cometbft,
             application: Application::Replica,
             replica_program: None,

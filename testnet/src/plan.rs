@@ -51,11 +51,14 @@ pub(crate) fn write_configs(
     let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", port(k));
     for index in 0..homes.record.replicas {
         let home = homes.home(index);
-        let others: Vec<(usize, &String)> = homes
-            .node_ids
-            .iter()
-            .enumerate()
+        if matches!(homes.node_ids.get(index), Some(Err(_))) {
+            // Nothing is written into a home that isn't this replica's.
+            continue;
+        }
+        let known = homes.node_ids.iter().enumerate();
+        let others: Vec<(usize, &String)> = known
             .filter(|(k, _)| *k != index)
+            .filter_map(|(k, id)| Some((k, id.as_ref().ok()?)))
             .collect();
         let joined = |of: &dyn Fn(usize, &String) -> String| {
             let all: Vec<String> = others.iter().map(|(k, id)| of(*k, id)).collect();
@@ -132,6 +135,11 @@ pub(crate) fn plan(
     let node = program(&programs.node, args, "node.log");
     Plan {
         index,
+        bad: homes
+            .node_ids
+            .get(index)
+            .and_then(|id| id.as_ref().err())
+            .cloned(),
         home,
         app,
         signer: signer_socket(sockets, index),

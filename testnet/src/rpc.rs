@@ -47,6 +47,28 @@ fn rpc_failed(url: &str, error: &tendermint_rpc::Error) -> Error {
     }
 }
 
+/// Asks one node for its height, again and again.
+pub(crate) struct Status {
+    client: HttpClient,
+    url: String,
+}
+
+impl Status {
+    pub(crate) fn of(url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            client: client(url)?,
+            url: url.into(),
+        })
+    }
+
+    /// Its latest block's.
+    pub(crate) async fn height(&self) -> Result<u64, Error> {
+        let status = self.client.status().await;
+        let status = status.map_err(|error| rpc_failed(&self.url, &error))?;
+        Ok(status.sync_info.latest_block_height.value())
+    }
+}
+
 /// Asks a replica how it is.
 ///
 /// # Errors

@@ -23,10 +23,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A pair that ran this long had started well: the next pause is the first one again.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
+/// How much of a node's log is looked through for the reason of its standing still.
+const LOG_LINES: usize = 1_000;
+/// And how much of that line is shown: a stack follows.
+const LINE_CHARS: usize = 300;
+
 /// What a replica consists of.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) index: usize,
+    /// What is wrong with its home: it isn't started.
+    pub(crate) bad: Option<String>,
     pub(crate) home: PathBuf,
     /// The application with its socket; `None` where it is built into the node.
     pub(crate) app: Option<(Program, PathBuf)>,
@@ -75,6 +82,8 @@ pub struct Snapshot {
     pub node_pid: u32,
     /// How often it was restarted after an unexpected end.
     pub restarts: u32,
+    /// Why it ended unexpectedly the last time, or wasn't started; empty if it never was like that.
+    pub why: String,
 }
 
 /// What a replica is told to do.
@@ -88,6 +97,32 @@ pub(crate) enum Order {
     Pause,
     Resume,
     Wipe,
+    /// The node runs, but has stayed at this height while others have reached another one.
+    StandsStill {
+        height: u64,
+        others: u64,
+    },
+}
+
+/// What gives orders to a replica and sees how it is, without keeping it alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    index: usize,
+    orders: mpsc::Sender<Mail>,
+    pub(crate) snapshot: watch::Receiver<Snapshot>,
+}
+
+impl Hold {
+    /// Gives an order and waits until it is carried out.
+    pub(crate) async fn order(&self, order: Order) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let gone = |_| Error::Refused(format!("replica {} is no longer supervised", self.index));
+        self.orders
+            .send((order, reply))
+            .await
+            .map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
 }
 
 type Mail = (Order, oneshot::Sender<Result<(), Error>>);
@@ -95,9 +130,7 @@ type Mail = (Order, oneshot::Sender<Result<(), Error>>);
 /// The launcher's hold on a replica. Dropping it ends the replica's processes.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    index: usize,
-    orders: mpsc::Sender<Mail>,
-    pub(crate) snapshot: watch::Receiver<Snapshot>,
+    pub(crate) hold: Hold,
     task: JoinHandle<()>,
 }
 
@@ -109,6 +142,7 @@ impl Handle {
             app_pid: 0,
             node_pid: 0,
             restarts: 0,
+            why: String::new(),
         };
         let (publish, snapshot) = watch::channel(empty);
         let index = plan.index;
@@ -119,29 +153,21 @@ impl Handle {
             pause: FIRST_PAUSE,
             publish,
         };
-        Self {
+        let hold = Hold {
             index,
             orders,
             snapshot,
+        };
+        Self {
+            hold,
             task: tokio::spawn(actor.run(mailbox)),
         }
-    }
-
-    /// Gives an order and waits until it is carried out.
-    pub(crate) async fn order(&self, order: Order) -> Result<(), Error> {
-        let (reply, answer) = oneshot::channel();
-        let gone = |_| Error::Refused(format!("replica {} is no longer supervised", self.index));
-        self.orders
-            .send((order, reply))
-            .await
-            .map_err(|_| gone(()))?;
-        answer.await.map_err(|_| gone(()))?
     }
 
     /// Ends the replica; when it is busy for too long, leaves that to the guards. Does not borrow
     /// the handle, so that replicas can be ended side by side.
     pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (orders, abort) = (self.orders.clone(), self.task.abort_handle());
+        let (orders, abort) = (self.hold.orders.clone(), self.task.abort_handle());
         async move {
             let (reply, answer) = oneshot::channel();
             let ended =
@@ -220,6 +246,10 @@ impl Supervisor {
                 Ok(())
             }
             Order::KillApp | Order::KillNode => self.crash(order).await,
+            Order::StandsStill { height, others } => {
+                self.stands_still(height, others).await;
+                Ok(())
+            }
             Order::Pause => self.pass_on(Signal::Stop, State::Paused).await,
             Order::Resume => self.pass_on(Signal::Continue, State::Running).await,
             Order::Wipe if self.pair.is_none() && self.retry.is_none() => {
@@ -232,6 +262,12 @@ impl Supervisor {
     /// Starts the application, waits until it accepts connections, and starts the node.
     async fn start(&mut self) -> Result<(), Error> {
         self.retry = None;
+        if let Some(reason) = &self.plan.bad {
+            return Err(Error::Halted {
+                index: self.plan.index,
+                diagnosis: format!("{reason}; put it right and start the launcher again"),
+            });
+        }
         crate::files::remove(&self.plan.signer)?;
         let mut app = match &self.plan.app {
             None => None,
@@ -343,8 +379,26 @@ impl Supervisor {
         self.failed(&error);
     }
 
+    /// The node runs and doesn't go on: ends both, and starts them again.
+    async fn stands_still(&mut self, height: u64, others: u64) {
+        if self.pair.is_none() {
+            return;
+        }
+        let log = self.plan.home.join("node.log");
+        let last = tail(&log, LOG_LINES);
+        let failure = last.lines().find(|line| line.contains("CONSENSUS FAILURE"));
+        let failure = failure.map(|line| line.chars().take(LINE_CHARS).collect::<String>());
+        let error = Error::Ended(format!(
+            "its node has stayed at height {height} while others reached {others}{}",
+            failure.map_or_else(String::new, |line| format!("; {}: {line}", log.display()))
+        ));
+        self.end_pair().await;
+        self.failed(&error);
+    }
+
     /// Publishes a failure, and when to try again if that can help.
     fn failed(&mut self, error: &Error) {
+        self.note(error);
         if let Error::Halted { diagnosis, .. } = error {
             tracing::error!("{error}");
             self.publish(State::Halted(diagnosis.clone()));
@@ -364,10 +418,17 @@ impl Supervisor {
 
     /// A start that was ordered and failed is reported, not repeated.
     fn give_up(&mut self, error: &Error) {
+        self.note(error);
         match error {
             Error::Halted { diagnosis, .. } => self.publish(State::Halted(diagnosis.clone())),
             _ => self.publish(State::Stopped),
         }
+    }
+
+    /// Remembers why it isn't running.
+    fn note(&self, error: &Error) {
+        self.publish
+            .send_modify(|snapshot| snapshot.why = error.to_string());
     }
 
     /// How an end is told: for good if the application said so.
@@ -440,6 +501,7 @@ impl Supervisor {
                 app_pid,
                 node_pid,
                 restarts: snapshot.restarts,
+                why: std::mem::take(&mut snapshot.why),
             };
         });
     }

@@ -7,16 +7,17 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::binaries::{Binaries, Need};
-use crate::homes::Homes;
+use crate::homes::{Homes, is_board};
 use crate::links::Links;
 use crate::network::{Network, NetworkFile, Replica};
 use crate::plan::{self, Programs};
 use crate::ports::Ports;
 use crate::process::poll;
-use crate::rpc::{self, Health};
+use crate::rpc::{self, Health, Status};
 use crate::socket::SocketDir;
 use crate::solo::Solo;
-use crate::supervisor::{Handle, Order, Snapshot, State};
+use crate::supervisor::{Handle, Hold, Order, Snapshot, State};
+use crate::watch::Watch;
 use crate::{Application, Engine, Error, Options, Profile};
 
 /// How long a network may take until all its replicas work together.
@@ -37,6 +38,7 @@ pub struct Testnet {
     ports: Ports,
     /// Between the replicas, if they are slow.
     _links: Option<Links>,
+    _watch: Option<Watch>,
     solo: Mutex<Option<Solo>>,
 }
 
@@ -105,6 +107,11 @@ impl Testnet {
                 (0..count).map(plan).collect()
             }
         };
+        let watched = handles.iter().zip(&rpc_urls);
+        let watched: Vec<(Hold, Status)> = watched
+            .map(|(handle, url)| Ok((handle.hold.clone(), Status::of(url)?)))
+            .collect::<Result<_, Error>>()?;
+        let watch = (watched.len() > 1).then(|| Watch::start(watched, options.stands_still));
         let solo = Mutex::new(None);
         Ok(Self {
             homes,
@@ -114,6 +121,7 @@ impl Testnet {
             sockets,
             ports,
             _links: links,
+            _watch: watch,
             solo,
         })
     }
@@ -131,12 +139,45 @@ impl Testnet {
             *self.solo.lock().await = Some(solo);
             return Ok(());
         }
-        for handle in &self.handles {
-            if handle.snapshot.borrow().state == State::Stopped {
-                handle.order(Order::Start).await?;
-            }
+        for index in self.stopped() {
+            self.order(index, Order::Start).await?;
         }
         self.wait_ready(START).await
+    }
+
+    /// Starts every replica that is stopped and can be started, and waits until those work together; tells which can't, and why.
+    ///
+    /// # Errors
+    /// What keeps the first one from it, if the others are too few to make blocks; and as [`Testnet::start_all`].
+    pub async fn start_most(&self) -> Result<Vec<(usize, Error)>, Error> {
+        if self.homes.record.engine == Engine::Solo {
+            return self.start_all().await.map(|()| Vec::new());
+        }
+        self.network.write()?;
+        let mut failed = Vec::new();
+        for index in self.stopped() {
+            if let Err(error) = self.order(index, Order::Start).await {
+                failed.push((index, error));
+            }
+        }
+        let all = self.replicas();
+        let working: Vec<usize> = (0..all)
+            .filter(|index| failed.iter().all(|(bad, _)| bad != index))
+            .collect();
+        if !is_board(working.len(), all) {
+            let first = failed.into_iter().next();
+            return Err(first.map_or(Error::Unsupported("there are no replicas"), |(_, e)| e));
+        }
+        self.wait_together(&working, START).await?;
+        Ok(failed)
+    }
+
+    /// Those that aren't running, and aren't about to.
+    fn stopped(&self) -> Vec<usize> {
+        let handles = self.handles.iter().enumerate();
+        let stopped =
+            handles.filter(|(_, handle)| handle.hold.snapshot.borrow().state == State::Stopped);
+        stopped.map(|(index, _)| index).collect()
     }
 
     /// Waits until all replicas work together.
@@ -144,8 +185,14 @@ impl Testnet {
     /// # Errors
     /// As [`Testnet::start_all`].
     pub async fn wait_ready(&self, within: Duration) -> Result<(), Error> {
-        let others = u64::try_from(self.rpc_urls.len().saturating_sub(1)).unwrap_or(u64::MAX);
-        for (index, url) in self.rpc_urls.iter().enumerate() {
+        let all: Vec<usize> = (0..self.replicas()).collect();
+        self.wait_together(&all, within).await
+    }
+
+    async fn wait_together(&self, working: &[usize], within: Duration) -> Result<(), Error> {
+        let others = u64::try_from(working.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        for &index in working {
+            let url = self.url(index)?;
             poll(
                 &format!("replica {index} to be ready"),
                 within,
@@ -172,7 +219,7 @@ impl Testnet {
         match self
             .handles
             .get(index)
-            .map(|handle| handle.snapshot.borrow().state.clone())
+            .map(|handle| handle.hold.snapshot.borrow().state.clone())
         {
             Some(State::Halted(diagnosis)) => Err(Error::Halted { index, diagnosis }),
             _ => Ok(()),
@@ -271,7 +318,7 @@ impl Testnet {
                 "the Solo engine has no replicas to break",
             ));
         }
-        self.handle(index)?.order(order).await
+        self.handle(index)?.hold.order(order).await
     }
 
     fn handle(&self, index: usize) -> Result<&Handle, Error> {
@@ -361,9 +408,10 @@ impl Testnet {
                 app_pid: 0,
                 node_pid: 0,
                 restarts: 0,
+                why: String::new(),
             });
         }
-        Ok(self.handle(index)?.snapshot.borrow().clone())
+        Ok(self.handle(index)?.hold.snapshot.borrow().clone())
     }
 
     /// What a replica says about itself.

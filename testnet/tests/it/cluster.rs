@@ -21,6 +21,7 @@ async fn a_network_survives_what_it_should_and_nothing_is_left_behind() {
     let mut options = options(dir.path());
     options.tmpfs = true;
     options.application = Application::Replica;
+    options.stands_still = Duration::from_secs(5);
     options.params = Some(Params {
         heartbeat_ms: 300,
         ..default_params().unwrap()
@@ -63,6 +64,7 @@ async fn a_network_survives_what_it_should_and_nothing_is_left_behind() {
     }
 
     crash_and_freeze(&testnet).await;
+    stand_still(&testnet).await;
     halt(&testnet).await;
 
     // Everything ends and starts again where it was.
@@ -139,6 +141,20 @@ async fn crash_and_freeze(testnet: &Testnet) {
 }
 
 /// An application that refuses to run is not started over and over.
+/// The node runs and answers, but its engine waits for an application that never will: it is restarted, and says why.
+async fn stand_still(testnet: &Testnet) {
+    let before = testnet.snapshot(1).unwrap();
+    assert_eq!(before.state, State::Running);
+    signal(before.app_pid, Signal::SIGSTOP);
+    wait_until("the replica to be restarted", || {
+        testnet.snapshot(1).unwrap().restarts > before.restarts
+    });
+    let why = testnet.snapshot(1).unwrap().why;
+    assert!(why.contains("its node has stayed at height"), "{why}");
+    let height = testnet.height(0).await.unwrap();
+    testnet.wait_height(1, height, WITHIN).await.unwrap();
+}
+
 async fn halt(testnet: &Testnet) {
     testnet.end(2).await.unwrap();
     let path = testnet.home(2).join("app/replica.toml");

@@ -101,8 +101,20 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
     }
 }
 
+/// Why replica 2 of a network that can be continued isn't started.
+async fn not_started(dir: &Path) -> String {
+    let testnet = Testnet::open(&options(dir)).await.unwrap();
+    match testnet.start(2).await {
+        Err(Error::Halted {
+            index: 2,
+            diagnosis,
+        }) => diagnosis,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn an_incomplete_or_foreign_home_is_refused_with_its_reason() {
+async fn an_incomplete_or_foreign_home_is_not_started_and_two_of_four_are_no_network() {
     let Some((dir, _)) = created().await else {
         return;
     };
@@ -120,20 +132,32 @@ async fn an_incomplete_or_foreign_home_is_refused_with_its_reason() {
     ] {
         let own = std::fs::read(home.join(name)).unwrap();
         std::fs::copy(there(name), home.join(name)).unwrap();
-        let error = refused(dir.path()).await;
-        assert!(
-            error.contains("replica2") && error.contains(reason),
-            "{error}"
-        );
+        let why = not_started(dir.path()).await;
+        assert!(why.contains("replica2") && why.contains(reason), "{why}");
         std::fs::write(home.join(name), own).unwrap();
     }
     for name in ["config/node_key.json", "data/priv_validator_state.json"] {
         let own = std::fs::read(home.join(name)).unwrap();
         std::fs::remove_file(home.join(name)).unwrap();
-        let error = refused(dir.path()).await;
-        assert!(error.contains(name), "{error}");
+        let why = not_started(dir.path()).await;
+        assert!(why.contains(name), "{why}");
         std::fs::write(home.join(name), own).unwrap();
     }
+    // Two of them: three of four are needed.
+    let moved = foreign.path().join("kept");
+    let keys = ["replica1", "replica3"].map(|k| dir.path().join(k).join("config/node_key.json"));
+    std::fs::copy(&keys[0], &moved).unwrap();
+    std::fs::remove_file(&keys[0]).unwrap();
+    let other = std::fs::read(&keys[1]).unwrap();
+    std::fs::write(&keys[1], "nonsense").unwrap();
+    let both = refused(dir.path()).await;
+    assert!(
+        both.contains("replica1/config/node_key.json") && both.contains("replica3/config"),
+        "{both}"
+    );
+    std::fs::copy(&moved, &keys[0]).unwrap();
+    std::fs::write(&keys[1], other).unwrap();
+
     let mut other = options(dir.path());
     other.chain_id = Some("another".into());
     assert!(matches!(

@@ -1,0 +1,157 @@
+//! A node whose engine stands still while the others go on: its process runs and answers as if nothing were wrong
+//!
+//! CometBFT ends up like that when it can't write to its disk: consensus stops, the rest goes on. It doesn't heal by itself, also
+//! when there is space again; a restart does it.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::rpc::Status;
+use crate::supervisor::{Hold, Order, State};
+
+/// How often heights are asked for, in parts of the time after which a node stands still.
+const LOOKS: u32 = 6;
+
+/// Watches the heights of replicas until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    task: JoinHandle<()>,
+}
+
+/// What was last seen of a node that runs.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    height: u64,
+    /// Since when it has this height, as far as is known.
+    since: Instant,
+}
+
+/// A node that stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Still {
+    index: usize,
+    height: u64,
+    others: u64,
+}
+
+impl Watch {
+    /// Restarts each replica that stands still for so long.
+    pub(crate) fn start(replicas: Vec<(Hold, Status)>, still: Duration) -> Self {
+        Self {
+            task: tokio::spawn(watch(replicas, still)),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn watch(replicas: Vec<(Hold, Status)>, still: Duration) {
+    let mut seen = vec![None; replicas.len()];
+    loop {
+        sleep(still / LOOKS).await;
+        for (seen, (hold, status)) in seen.iter_mut().zip(&replicas) {
+            if hold.snapshot.borrow().state != State::Running {
+                *seen = None;
+            } else if let Ok(height) = status.height().await {
+                *seen = Some(look(*seen, height, Instant::now()));
+            }
+        }
+        for found in stand_still(&seen, still, Instant::now()) {
+            let order = Order::StandsStill {
+                height: found.height,
+                others: found.others,
+            };
+            if let Some((hold, _)) = replicas.get(found.index) {
+                // It may have ended by itself in the meantime.
+                let _ = hold.order(order).await;
+            }
+        }
+    }
+}
+
+fn look(before: Option<Seen>, height: u64, now: Instant) -> Seen {
+    match before {
+        Some(before) if before.height == height => before,
+        _ => Seen { height, since: now },
+    }
+}
+
+/// Which of them have the same height as long ago, while another one has gone on and is ahead.
+fn stand_still(seen: &[Option<Seen>], still: Duration, now: Instant) -> Vec<Still> {
+    let ahead = seen.iter().flatten();
+    let ahead = ahead.filter(|one| now.saturating_duration_since(one.since) < still);
+    // One block may be on its way to everybody.
+    let Some(others) = ahead.map(|one| one.height).max() else {
+        return Vec::new();
+    };
+    let known = seen.iter().enumerate();
+    let known = known.filter_map(|(index, seen)| Some((index, (*seen)?)));
+    let stands = known.filter(|(_, one)| {
+        now.saturating_duration_since(one.since) >= still && one.height + 1 < others
+    });
+    stands
+        .map(|(index, one)| Still {
+            index,
+            height: one.height,
+            others,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STILL: Duration = Duration::from_secs(30);
+    const NOBODY: [usize; 0] = [];
+
+    /// Heights, and for how many seconds they have been seen.
+    fn found(seen: &[Option<(u64, u64)>]) -> Vec<usize> {
+        let start = Instant::now();
+        let now = start + Duration::from_secs(1_000);
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|seen| {
+                seen.map(|(height, seconds)| Seen {
+                    height,
+                    since: now - Duration::from_secs(seconds),
+                })
+            })
+            .collect();
+        let found = stand_still(&seen, STILL, now);
+        found.into_iter().map(|still| still.index).collect()
+    }
+
+    #[tokio::test]
+    async fn one_stands_still_that_others_have_left_behind_for_long_enough() {
+        assert_eq!(found(&[Some((5, 30)), Some((7, 1)), Some((7, 1))]), [0]);
+        assert_eq!(found(&[Some((5, 29)), Some((7, 1))]), NOBODY);
+        assert_eq!(found(&[Some((5, 30)), Some((6, 1))]), NOBODY);
+        assert_eq!(found(&[Some((5, 99)), Some((2, 99)), Some((9, 0))]), [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn nobody_stands_still_where_no_block_comes_or_nothing_is_known() {
+        assert_eq!(
+            found(&[Some((5, 99)), Some((9, 99)), Some((9, 30))]),
+            NOBODY
+        );
+        assert_eq!(found(&[None, None]), NOBODY);
+        assert_eq!(found(&[None, Some((9, 0))]), NOBODY);
+    }
+
+    #[tokio::test]
+    async fn a_height_counts_from_when_it_was_first_seen() {
+        let now = Instant::now();
+        let first = look(None, 3, now);
+        let later = now + STILL;
+        assert_eq!(look(Some(first), 3, later).since, now);
+        assert_eq!(look(Some(first), 4, later).since, later);
+    }
+}
