@@ -24,7 +24,8 @@ use prost::bytes::Bytes;
 use white_city_client::{
     Trust,
     wire::{
-        board::{Cause, Status},
+        Bitmap,
+        board::{Cause, Status, Terminal},
         pb::{self, receipt::Body, receipt_entry::Content},
         signing::Purpose,
     },

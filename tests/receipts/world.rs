@@ -17,6 +17,7 @@ use white_city_client::{
     Client, Error, Hash, IdentityKey, LocalKey, Receipt, Session, SessionId, Signer as _,
     SpecBuilder, Trust,
     read::ReadLeaf,
+    receipt::BadReceipt,
     wire::{
         Entry, SignedEntry,
         board::Status,
@@ -159,6 +160,7 @@ async fn make() -> Made {
     }
     let mut receipts = finished(&world).await;
     receipts.extend(aborted(&world).await);
+    receipts.extend(late(&world).await);
     receipts.extend(declined(&world).await);
     receipts.extend(disputes::disputed(&world).await);
     receipts.insert("fork of headers", fork(dir.path()).await.to_bytes());
@@ -290,17 +292,34 @@ async fn aborted(world: &World) -> Receipts {
     a.wait_ready().await.unwrap();
     c.abort(7, Some(1), Hash([3; 32])).await.unwrap();
     a.wait_end().await.unwrap();
+    let early = a.absence_receipt(1, 1).await;
+    assert!(
+        matches!(early, Err(Error::Receipt(BadReceipt::NotLate(_)))),
+        "it had ten minutes"
+    );
     BTreeMap::from([
         (
             "ceremony of an abort",
             a.ceremony_receipt().await.unwrap().to_bytes(),
         ),
         ("end by abort", a.end_receipt().await.unwrap().to_bytes()),
-        (
-            "absence at the end",
-            a.absence_receipt(1, 1).await.unwrap().to_bytes(),
-        ),
     ])
+}
+
+/// Two are needed, and two are late in round 1.
+async fn late(world: &World) -> Receipts {
+    let id = world.open(2, Duration::from_secs(2)).await;
+    let [mut a, mut b, mut c] = world.sessions(id).await;
+    for session in [&mut a, &mut b, &mut c] {
+        session.join().await.unwrap();
+    }
+    a.wait_ready().await.unwrap();
+    a.post(1, Vec::new(), Vec::new()).await.unwrap();
+    a.wait_end().await.unwrap();
+    let filled = a.absence_receipt(1, 0).await;
+    assert!(filled.is_err(), "its slot is filled");
+    let absence = a.absence_receipt(1, 1).await.unwrap();
+    BTreeMap::from([("absence at the end", absence.to_bytes())])
 }
 
 /// One declines while joining, so that it never runs.

@@ -204,6 +204,16 @@ impl Terminal {
             .finish()
     }
 
+    /// Whether the open round was waited for to its end, so that who had written nothing was late. Where somebody left, complained
+    /// or didn't answer, the others' time wasn't over; and a round may have ended as it opened.
+    #[must_use]
+    pub const fn was_waited_for(&self) -> bool {
+        match self.cause {
+            Cause::None | Cause::TooFew | Cause::Disagreement | Cause::OutOfRounds => true,
+            Cause::Left | Cause::BadPayload | Cause::FalseComplaint | Cause::NoReveal => false,
+        }
+    }
+
     /// Who caused the end, if anybody did.
     #[must_use]
     pub fn by(&self) -> Option<u16> {

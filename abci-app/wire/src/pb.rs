@@ -940,6 +940,9 @@ pub struct AbsenceReceipt {
     pub index: u32,
     #[prost(message, optional, tag = "5")]
     pub slot: ::core::option::Option<SlotProof>,
+    /// Of a round that the session ended in, and there only.
+    #[prost(message, optional, tag = "6")]
+    pub terminal: ::core::option::Option<Terminal>,
 }
 /// Two histories, each certified by a quorum of replicas: more than tolerated are malicious.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

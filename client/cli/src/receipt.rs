@@ -7,6 +7,7 @@ use white_city_client::{
     Client, End, Fork, Observer, Receipt, SessionId,
     files::{create_public, read_public, refuse_existing},
     receipt::{Claim, ForkClaim, Proven, RECEIPT_BYTES_MAX},
+    wire::board::Terminal,
 };
 
 use crate::{
@@ -185,7 +186,7 @@ async fn evidence(client: &Client, observer: &Observer) -> Result<Vec<(String, R
     Ok(receipts)
 }
 
-/// Slots of members that stayed empty: in closed rounds, and in the one that was open when the session ended.
+/// Slots of members that stayed empty: in closed rounds, and in the one that was open when the session ended, if they were late in it.
 fn absent(observer: &Observer) -> Vec<(u32, u16)> {
     let history = observer.history();
     let mut members: Vec<u16> = (0..history.spec().parties()).collect();
@@ -203,9 +204,13 @@ fn absent(observer: &Observer) -> Vec<(u32, u16)> {
         );
         members = closed.members.iter().collect();
     }
-    if let (Some(End::Aborted(_) | End::Unknown(_)), Some(now)) = (observer.end(), observer.now()) {
-        let filled = now.filled();
-        let empty = members.iter().filter(|index| !filled.contains(**index));
+    if let (Some(End::Aborted(_) | End::Unknown(_)), Some(now)) = (observer.end(), observer.now())
+        && now.terminal.as_ref().is_some_and(Terminal::was_waited_for)
+    {
+        let (filled, left) = (now.filled(), now.leavers());
+        let empty = members
+            .iter()
+            .filter(|index| !filled.contains(**index) && !left.contains(index));
         absent.extend(empty.map(|index| (now.leaf.open_round, *index)));
     }
     absent

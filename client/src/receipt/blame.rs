@@ -7,7 +7,7 @@ use white_city_wire::{
     tx::entry_from_pb,
 };
 
-use super::{BadReceipt, Claim, Place, Proven, anchor, error::OrBad};
+use super::{BadReceipt, Claim, Place, Proven, anchor, end, error::OrBad};
 use crate::trust::Trust;
 
 /// The party's own signatures convict it: no replica is believed.
@@ -67,13 +67,28 @@ pub(super) fn verify_absence(
             "the round is open: an empty slot proves nothing",
         ));
     }
+    let ended = leaf.open_round == round;
+    match (&receipt.terminal, ended) {
+        (None, false) => {}
+        (None, true) => return Err(BadReceipt::Missing("terminal record")),
+        (Some(_), false) => {
+            return Err(BadReceipt::Differ("the terminal record", "a closed round"));
+        }
+        (Some(terminal), true) => {
+            let terminal = end::check_terminal(terminal, &anchored)?;
+            end::check_spec(&open, leaf.session, leaf, &terminal)?;
+            if !terminal.was_waited_for() {
+                return Err(BadReceipt::NotLate("a session that ended before its time"));
+            }
+            if !terminal.members.contains(index) {
+                return Err(BadReceipt::NotLate("somebody who wasn't a member any more"));
+            }
+        }
+    }
     Ok(Proven {
         session: Some(leaf.session),
         certified: vec![anchored.certified(trust)?],
-        claim: Claim::Absence {
-            ended: leaf.open_round == round,
-            place,
-        },
+        claim: Claim::Absence { ended, place },
         open: Some(open),
     })
 }

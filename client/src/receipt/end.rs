@@ -95,7 +95,7 @@ pub(super) fn check_terminal(
 }
 
 /// The record is about the session of this spec.
-fn check_spec(
+pub(super) fn check_spec(
     open: &Open,
     id: SessionId,
     leaf: &SessionLeaf,

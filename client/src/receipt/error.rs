@@ -70,6 +70,9 @@ pub enum BadReceipt {
     /// The round can still be written into, or the session goes on.
     #[error("{0}")]
     Live(&'static str),
+    /// Nobody was late: the session ended for another reason while the round was open, or the slot wasn't a member's.
+    #[error("an empty slot of {0} is no absence")]
+    NotLate(&'static str),
     /// What can't be the session's past.
     #[error("round {round}: {what}")]
     Round {

@@ -2,7 +2,12 @@
 
 use super::*;
 
-const LIES: [Lie<pb::AbsenceReceipt>; 9] = [
+const LIES: [Lie<pb::AbsenceReceipt>; 10] = [
+    (
+        "a terminal record of a round that closed",
+        |r, _| r.terminal = Some(pb::Terminal::default()),
+        "the terminal record",
+    ),
     ("no spec", |r, _| r.open = None, "no spec"),
     (
         "opener's signature",
@@ -36,7 +41,41 @@ const LIES: [Lie<pb::AbsenceReceipt>; 9] = [
     ),
 ];
 
-const LIES_2: [Lie<pb::AbsenceReceipt>; 2] = [
+const LIES_2: [Lie<pb::AbsenceReceipt>; 6] = [
+    (
+        "no terminal record",
+        |r, _| r.terminal = None,
+        "no terminal record",
+    ),
+    (
+        "another terminal record",
+        |r, _| r.terminal.as_mut().unwrap().height -= 1,
+        "isn't the session's",
+    ),
+    (
+        "a party left",
+        |r, trust| {
+            change_end(r, trust, |terminal| {
+                terminal.cause = Cause::Left;
+                terminal.by = 0;
+            });
+        },
+        "a session that ended before its time is no absence",
+    ),
+    (
+        "a member that wasn't one any more",
+        |r, trust| {
+            change_end(r, trust, |terminal| {
+                let others = terminal.members.iter().filter(|index| *index != 1);
+                let others: Vec<u16> = others.collect();
+                terminal.members = Bitmap::empty(3);
+                for index in others {
+                    terminal.members.insert(index);
+                }
+            });
+        },
+        "somebody who wasn't a member any more",
+    ),
     (
         "the round is still open",
         |r, trust| {
@@ -56,6 +95,19 @@ const LIES_2: [Lie<pb::AbsenceReceipt>; 2] = [
         "an empty slot proves nothing",
     ),
 ];
+
+/// Certifies another end.
+fn change_end(receipt: &mut pb::AbsenceReceipt, trust: &Trust, change: impl FnOnce(&mut Terminal)) {
+    let mut terminal = Terminal::try_from(receipt.terminal.as_ref().unwrap()).unwrap();
+    change(&mut terminal);
+    receipt.terminal = Some((&terminal).into());
+    change_leaf(&mut receipt.anchor, trust, |leaf| {
+        leaf.terminal = terminal.hash().0.to_vec();
+        if terminal.cause == Cause::Left {
+            leaf.left = vec![1; 32];
+        }
+    });
+}
 
 #[test]
 fn an_absence_is_of_an_empty_slot_of_a_round_that_nobody_can_write_into() {

@@ -94,17 +94,26 @@ impl Observer {
         }))
     }
 
-    /// That a party's slot was empty when its round closed, or when the session ended in it.
+    /// That a party's slot was empty when its round closed, or when the session ended in it because parties were late.
     ///
     /// # Errors
-    /// [`Error::Receipt`] where the slot is filled or the round is open; [`Error::Erased`]; as [`crate::Client::read`].
+    /// [`Error::Receipt`] where the slot is filled, the round is open, or nobody was late in it; [`Error::Erased`]; as
+    /// [`crate::Client::read`].
     pub async fn absence_receipt(&self, round: u32, index: u16) -> Result<Receipt, Error> {
         let status = self.round_status(round).await?;
         let is_empty = status.slots.get(usize::from(index)) == Some(&Hash::ZERO);
         if !is_empty {
             return Err(Error::Receipt(BadReceipt::Missing("empty slot")));
         }
+        let terminal = if status.closed {
+            None
+        } else {
+            let read = ReadLeaf(self.id.into());
+            let ended = self.client.read(&read, self.height()).await?;
+            ended.terminal.as_ref().map(Into::into)
+        };
         self.checked(Body::Absence(pb::AbsenceReceipt {
+            terminal,
             anchor: status.anchor(),
             open: Some(self.open_pb()),
             round,
