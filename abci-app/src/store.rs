@@ -1,5 +1,6 @@
 //! What a replica keeps on disk: one file, written in one atomic transaction for each block.
 
+mod error;
 mod load;
 mod p2p;
 mod records;
@@ -26,6 +27,7 @@ use white_city_wire::{
     tx::{Action, entry_to_pb, join_to_pb, open_to_pb},
 };
 
+pub use error::StoreError;
 pub use p2p::{P2pBlob, Sealed};
 use records::{OpenerRecord, SessionRecord};
 pub use records::{StoredEntry, leavers};
@@ -59,39 +61,6 @@ const COMPLAINT: u8 = 0;
 const REVEAL: u8 = 1;
 /// Identity, session: which sessions have it in their roster, until erasure.
 const PARTIES: TableDefinition<(&[u8; 32], u32), ()> = TableDefinition::new("parties");
-
-/// Why the store can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file can't be opened, read or written.
-    #[error("the store: {0}")]
-    Database(Box<redb::Error>),
-    /// The file has a layout of another version.
-    #[error("the store has layout {got}, expected {STORE_VERSION}")]
-    Version {
-        /// The version in the file.
-        got: u32,
-    },
-    /// A record that this version can't have written.
-    #[error("the store is damaged: {0}")]
-    Damaged(&'static str),
-    /// What was loaded isn't what was stored.
-    #[error(
-        "the store is damaged: its sessions have the root {loaded}, its last block had {stored}"
-    )]
-    Root {
-        /// Root of what was loaded.
-        loaded: Hash,
-        /// Root that the last block was stored with.
-        stored: Hash,
-    },
-}
-
-impl<E: Into<redb::Error>> From<E> for StoreError {
-    fn from(error: E) -> Self {
-        Self::Database(Box::new(error.into()))
-    }
-}
 
 /// Where the chain stands after a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
