@@ -166,6 +166,7 @@ async fn obey(testnet: &Testnet, request: Request) -> Result<Value, Error> {
 
 async fn status(testnet: &Testnet) -> Result<Value, Error> {
     let mut replicas = Vec::new();
+    let mut highest = 0;
     for (index, rpc) in testnet.rpc_urls().iter().enumerate() {
         let snapshot = testnet.snapshot(index)?;
         let running = snapshot.state == crate::State::Running;
@@ -174,6 +175,7 @@ async fn status(testnet: &Testnet) -> Result<Value, Error> {
         } else {
             None
         };
+        highest = highest.max(health.as_ref().map_or(0, |health| health.height));
         replicas.push(json!({
             "index": index,
             "rpc": rpc,
@@ -187,6 +189,12 @@ async fn status(testnet: &Testnet) -> Result<Value, Error> {
             "peers": health.as_ref().map(|health| health.peers),
             "app_hash": health.as_ref().map(|health| health.app_hash.clone()),
         }));
+    }
+    for replica in &mut replicas {
+        // What a node says of itself is what it was told last: one whose engine stands still has caught up for ever.
+        if let Some(height) = replica["height"].as_u64() {
+            replica["behind"] = highest.saturating_sub(height).into();
+        }
     }
     Ok(json!({ "chain_id": testnet.chain_id(), "engine": testnet.engine(), "replicas": replicas }))
 }
