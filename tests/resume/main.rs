@@ -3,8 +3,10 @@
 mod disputed;
 mod dumps;
 mod gate;
+mod kept;
 mod killed;
 mod once;
 mod progress;
 mod refused;
+mod thief;
 mod world;
