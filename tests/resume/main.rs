@@ -5,6 +5,7 @@ mod dumps;
 mod gate;
 mod kept;
 mod killed;
+mod memory;
 mod once;
 mod progress;
 mod refused;

@@ -65,7 +65,7 @@ fn new_key(out: &Path, args: &UnlockArgs, output: &Output) -> Result<(), Failure
     refuse_existing(out)?;
     let unlock = unlock::vault(args)?;
     let seed = random()?;
-    let public_key = hex::encode(KeyPair::from_seed(*seed).public_key());
+    let public_key = hex::encode(KeyPair::from_seed(&seed).public_key());
     vault::store(out, SIGNING_KEY, &*seed, &unlock)?;
     output.result(
         &json!({ "public_key": public_key, "key": out }),

@@ -56,6 +56,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
         share,
     };
     let pending = share.store_pending(&args.out, unlock)?;
+    drop(share);
     party.result_is_safe(outcome);
     if let Err(mut failure) = party.finish(outcome).await {
         if failure.is_waiting() {
