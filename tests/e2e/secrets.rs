@@ -227,20 +227,9 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
     let signing = stage.open("open-signing", 2, &preset).await;
     // A journal that stays: of a session that this party has joined and won't finish.
     let left = stage.open("open-left", 2, &preset).await;
-    stage
-        .run(
-            "join-left",
-            &[
-                "session",
-                "join",
-                &left,
-                "--identity",
-                "party0.key",
-                "--key-file",
-                "party0.key32",
-            ],
-        )
-        .await;
+    let join = ["session", "join", &left, "--identity", "party0.key"];
+    let join = [&join[..], &["--key-file", "party0.key32"]].concat();
+    stage.run("join-left", &join).await;
     let journal = stage.file("party0.key.journals").join(&left);
     assert!(journal.metadata().unwrap().len() > 300);
     let signed = (0..2).map(|party| stage.eddsa("sign", "--share", &signing, party));

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -71,7 +71,7 @@ fn the_search_finds_each_copy_once_also_across_pages() {
     assert!(copies(std::process::id(), &here).unwrap() >= 1);
 }
 
-fn share(file: &PathBuf, key_file: &PathBuf) -> Option<[u8; 32]> {
+fn share(file: &Path, key_file: &Path) -> Option<[u8; 32]> {
     let unlock = Unlock::key_file(key_file).unwrap();
     let share = vault::load(file, "eddsa-share", &unlock).ok()?;
     share.last_chunk().copied()

@@ -10,8 +10,8 @@
 //! aad    = chain ‖ length
 //! ```
 //! With an unlock neither it nor the identity opens the journal alone. That there is one, and which, is in the header and hence in
-//! the key: a header that says otherwise gives another key, and whoever opens a journal says which lock it expects. Version 1 had
-//! no lock, and held what was sealed in each entry.
+//! the key: a header that says otherwise gives another key, whoever opens a journal says which lock it expects, and Argon2id may not
+//! cost less than in a new one. Version 1 had no lock, and held what was sealed in each entry.
 //!
 //! The chain ties every record to its place: none can be left out, moved, or brought from another journal. The check tells a
 //! changed length from a record that wasn't finished. Nonces are random: the place of a record that was cut off is written again.
@@ -80,7 +80,10 @@ impl Lock {
         let mut secret = Zeroizing::new(Vec::with_capacity(2 * 32));
         secret.extend_from_slice(&*keys.storage);
         match (self.0, keys.unlock) {
-            (Some(kdf), Some(unlock)) => secret.extend_from_slice(&*kdf.key(unlock, salt)?),
+            (Some(kdf), Some(unlock)) => {
+                kdf.check_not_weak()?;
+                secret.extend_from_slice(&*kdf.key(unlock, salt)?);
+            }
             (None, None) => {}
             _ => {
                 let expected = self.opened_with();

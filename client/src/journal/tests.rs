@@ -414,17 +414,25 @@ fn a_locked_journal_needs_the_identity_and_what_unlocks_it() {
 }
 
 #[test]
-fn what_argon2id_may_cost_is_looked_at_before_it_is_paid() {
-    let bench = Bench::new();
+fn what_argon2id_costs_is_looked_at_before_it_is_paid() {
     let words = Unlock::Passphrase(Zeroizing::new(b"one".to_vec()));
-    let cost = Cost {
+    let most = Cost {
         memory_kib: u32::MAX,
         ..Cost::default()
     };
-    let lock = Lock(Some(Kdf::Argon2id(cost)));
-    create_secret(&bench.path(), &Header::new(place(), lock, [1; 32]).encode()).unwrap();
-    let refused = Journal::open(&bench.path(), &place(), &locked(9, &words)).err();
-    assert!(matches!(refused, Some(JournalError::Unlock { .. })));
+    let fewer = Cost {
+        passes: Cost::default().passes - 1,
+        ..Cost::default()
+    };
+    // Too much, and what somebody may have put there to guess a passphrase by.
+    for cost in [most, fewer, Cost::CHEAPEST] {
+        let bench = Bench::new();
+        let lock = Lock(Some(Kdf::Argon2id(cost)));
+        let header = Header::new(place(), lock, [1; 32]).encode();
+        create_secret(&bench.path(), &header).unwrap();
+        let refused = Journal::open(&bench.path(), &place(), &locked(9, &words)).err();
+        assert!(matches!(refused, Some(JournalError::Unlock { .. })));
+    }
 }
 
 #[test]

@@ -49,10 +49,18 @@ impl Cost {
     }
 
     fn check(self) -> Result<(), VaultError> {
+        self.check_from(Self {
+            memory_kib: 8 << 10,
+            passes: 1,
+            lanes: 1,
+        })
+    }
+
+    fn check_from(self, least: Self) -> Result<(), VaultError> {
         let limits = [
-            ("memory in KiB", self.memory_kib, 8 << 10, 1 << 20),
-            ("passes", self.passes, 1, 16),
-            ("lanes", self.lanes, 1, 8),
+            ("memory in KiB", self.memory_kib, least.memory_kib, 1 << 20),
+            ("passes", self.passes, least.passes, 16),
+            ("lanes", self.lanes, least.lanes, 8),
         ];
         match limits
             .into_iter()
@@ -92,6 +100,15 @@ impl Kdf {
         match self {
             Self::Argon2id(_) => "a passphrase",
             Self::KeyFile => "a key file",
+        }
+    }
+
+    /// Refuses what costs a guesser less than a key that is made anew: for a file that somebody else may have put there, empty, to be
+    /// written into.
+    pub(crate) fn check_not_weak(&self) -> Result<(), VaultError> {
+        match self {
+            Self::Argon2id(cost) => cost.check_from(Cost::default()),
+            Self::KeyFile => Ok(()),
         }
     }
 
