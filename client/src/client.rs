@@ -24,6 +24,7 @@ use crate::{
     replicas::{LIST_MAX, Replicas, Seen, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
+    vault::Unlock,
 };
 
 /// How long one question may take.
@@ -266,7 +267,23 @@ impl Client {
     /// identity; [`Error::Sign`] when the signer has no storage key; [`Error::Fork`] when the board's history doesn't extend
     /// what this party has signed for; as [`Client::session`].
     pub async fn resume(&self, id: SessionId, journal: &Path) -> Result<Session, Error> {
-        Session::new(self.clone(), id, Some(journal)).await
+        Session::new(self.clone(), id, Some((journal, None))).await
+    }
+
+    /// As [`Client::resume`], with a journal that the identity alone doesn't open: `unlock` is what opens the vault that the result
+    /// goes to. For whoever keeps shares in a [`crate::vault`], since a journal gives them away to whoever opens it.
+    ///
+    /// A passphrase is stretched first, which blocks the thread for as long as that takes.
+    ///
+    /// # Errors
+    /// As [`Client::resume`]; [`Error::Journal`] when the journal was begun with something else.
+    pub async fn resume_locked(
+        &self,
+        id: SessionId,
+        journal: &Path,
+        unlock: &Unlock,
+    ) -> Result<Session, Error> {
+        Session::new(self.clone(), id, Some((journal, Some(unlock)))).await
     }
 
     /// A reader of a session.

@@ -1,7 +1,13 @@
 //! A party's journal of one session, with which it goes on after a crash.
 //!
-//! An append-only file, encrypted under the identity. It holds the seeds of everything that this party draws at random in the
-//! session, and every join and entry that it has signed, each written and synced *before* it is sent for the first time.
+//! An append-only file, encrypted under the identity and, wherever there is a vault, what opens that ([`crate::Client::resume_locked`]).
+//! It holds the seeds of everything that this party draws at random in the session, and every join and entry that it has signed,
+//! each written and synced *before* it is sent for the first time.
+//!
+//! **What it gives away.** Whoever opens a journal and sees the board can run this party's protocol again: of a key generation that
+//! is the share. So a journal is as secret as the share, and as short-lived as can be: [`crate::Session::forget`],
+//! [`crate::Session::forget_with`]. What the protocol derives again from the seeds isn't in it, so that a journal of a signature, where
+//! nonces also depend on the share, gives no share away even to whoever opens it.
 //!
 //! **Why a party that was killed can't equivocate, and reuses no nonce.** Whatever it ever sent for a slot is in the journal,
 //! and for a slot that is in the journal nothing else is ever signed: it sends those bytes again. What isn't in the journal was
@@ -11,12 +17,14 @@
 //! **Why there is only one writer.** The file is locked exclusively as long as the [`crate::Session`] lives; the operating system
 //! gives the lock back when the process dies, however it dies. Two names of one file are one file to the lock. What no lock
 //! can see is a *copy*: a journal (or a whole machine) that was restored from a snapshot, or that is used on two hosts, has
-//! forgotten what was sent since. **Never restore one**, and keep it on a disk of the machine that uses it.
+//! forgotten what was sent since. **Never back one up, and never restore one**; keep it on a disk of the machine that uses it. A
+//! backup would outlive the keys that end with the journal, too.
 //!
 //! **What a crash can leave.** A record that was being written is at the end and incomplete, and was never acted on: it is cut
 //! off. Everything else that doesn't fit (a changed byte, a record that is missing, moved or of another journal) is refused.
 
 mod format;
+mod kept;
 mod record;
 
 use std::{
@@ -26,12 +34,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use format::{Sealer, Torn};
-pub(crate) use record::{EntryRecord, Plaintext, Record, Seeds};
+use format::{Header, Lock, Sealer, Torn};
+pub use kept::{Kept, forget, read};
+pub(crate) use record::{EntryRecord, Record, Seeds};
 use white_city_wire::{IdentityKey, NetworkId, SessionId};
 use zeroize::Zeroizing;
 
-use crate::files::{FileError, check_owner_only, create_secret, sync_folder};
+use crate::{
+    files::{FileError, check_owner_only, create_secret, sync_folder},
+    vault::{Unlock, VaultError},
+};
 
 /// Why there is no journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +66,26 @@ pub enum JournalError {
         /// What it should be.
         expected: &'static str,
     },
-    /// The file was changed, or it was written with another identity's key. It is never guessed what it said.
-    #[error("journal {path}: the record at byte {offset} was changed, or isn't of this journal")]
+    /// Begun with a passphrase, and a key file or nothing was given, or the like.
+    #[error("journal {path}: it was begun with {expected}, and is opened with nothing else")]
+    OtherUnlock {
+        /// The file.
+        path: PathBuf,
+        /// What opens it beside the identity.
+        expected: &'static str,
+    },
+    /// What the header says of Argon2id is outside its limits.
+    #[error("journal {path}: {reason}")]
+    Unlock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file was changed, or it was written with another identity, passphrase or key file. It is never guessed what it said.
+    #[error(
+        "journal {path}: the record at byte {offset} was changed, or isn't of this journal, or the passphrase or key is wrong"
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -97,6 +127,14 @@ pub(crate) struct Place {
     pub(crate) identity: IdentityKey,
 }
 
+/// What a journal is encrypted under.
+pub(crate) struct Keys<'a> {
+    /// The identity's storage key.
+    pub(crate) storage: Zeroizing<[u8; 32]>,
+    /// What opens the party's vault, if it has one.
+    pub(crate) unlock: Option<&'a Unlock>,
+}
+
 /// An open, locked journal.
 pub(crate) struct Journal {
     path: PathBuf,
@@ -117,22 +155,23 @@ impl Drop for Locked {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one where there is no file, and gives what it holds. `key` is the identity's storage key.
+    /// Opens a journal, or begins one where there is no file, and gives what it holds.
     pub(crate) fn open(
         path: &Path,
         place: &Place,
-        key: &[u8; 32],
+        keys: &Keys<'_>,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let (file, header) = open_locked(path, place)?;
-        let sealer = Sealer::new(&header, key);
-        let sealer = sealer.filter(|_| format::is_of(&header, place));
+        let (file, header) = open_locked(path, place, Lock::of(keys))?;
+        let header = Header::decode(&header).filter(|header| header.place == *place);
+        let header = header.ok_or_else(|| JournalError::Other {
+            path: path.to_owned(),
+            expected: "a journal, version 2, of this session, network and identity",
+        })?;
+        let sealer = Sealer::new(&header, keys);
         let mut journal = Self {
             path: path.to_owned(),
             file,
-            sealer: sealer.ok_or_else(|| JournalError::Other {
-                path: path.to_owned(),
-                expected: "a journal, version 1, of this session, network and identity",
-            })?,
+            sealer: sealer.map_err(|error| unlock_error(path, &error))?,
             is_broken: false,
         };
         let records = journal.read()?;
@@ -279,8 +318,19 @@ fn io_error(path: &Path, error: &io::Error) -> JournalError {
     JournalError::File(format!("{}: {error}", path.display()))
 }
 
+fn unlock_error(path: &Path, error: &VaultError) -> JournalError {
+    let path = path.to_owned();
+    match error {
+        VaultError::OtherUnlock { expected } => JournalError::OtherUnlock { path, expected },
+        other => JournalError::Unlock {
+            path,
+            reason: other.to_string(),
+        },
+    }
+}
+
 /// Opens the file, or makes it, takes its lock, and reads its header.
-fn open_locked(path: &Path, place: &Place) -> Result<(Locked, Vec<u8>), JournalError> {
+fn open_locked(path: &Path, place: &Place, lock: Lock) -> Result<(Locked, Vec<u8>), JournalError> {
     loop {
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = match file {
@@ -289,7 +339,7 @@ fn open_locked(path: &Path, place: &Place) -> Result<(Locked, Vec<u8>), JournalE
                 let mut salt = [0; 32];
                 getrandom::fill(&mut salt)
                     .map_err(|error| JournalError::Random(error.to_string()))?;
-                match create_secret(path, &format::header(place, &salt)) {
+                match create_secret(path, &Header::new(*place, lock, salt).encode()) {
                     // Whoever was faster has the lock, or is about to take it.
                     Ok(()) | Err(FileError::Exists { .. }) => continue,
                     Err(error) => return Err(error.into()),
@@ -298,24 +348,33 @@ fn open_locked(path: &Path, place: &Place) -> Result<(Locked, Vec<u8>), JournalE
             Err(error) => return Err(io_error(path, &error)),
         };
         check_owner_only(&file, path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let path = path.to_owned();
-                return Err(JournalError::Locked { path });
-            }
-            Err(TryLockError::Error(error)) => return Err(io_error(path, &error)),
-        }
-        let mut file = Locked(file);
+        let mut file = lock_now(file, path)?;
         // Between opening and locking somebody may have removed it, and begun another one.
         if !is_still(&file.0, path).map_err(|error| io_error(path, &error))? {
             continue;
         }
-        let mut header = vec![0; format::HEADER_BYTES];
-        let got = read_up_to(&mut file.0, &mut header).map_err(|error| io_error(path, &error))?;
-        header.truncate(got);
+        let header = read_header(&mut file.0).map_err(|error| io_error(path, &error))?;
         return Ok((file, header));
     }
+}
+
+/// Takes the lock if nobody has it.
+fn lock_now(file: File, path: &Path) -> Result<Locked, JournalError> {
+    match file.try_lock() {
+        Ok(()) => Ok(Locked(file)),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(io_error(path, &error)),
+    }
+}
+
+/// The header, as far as there is one.
+fn read_header(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut header = vec![0; format::HEADER_BYTES];
+    let got = read_up_to(file, &mut header)?;
+    header.truncate(got);
+    Ok(header)
 }
 
 fn is_still(file: &File, path: &Path) -> io::Result<bool> {

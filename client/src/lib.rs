@@ -5,11 +5,11 @@
 //!
 //! ```no_run
 //! # async fn party() -> Result<(), Box<dyn std::error::Error>> {
-//! use white_city_client::{Client, LocalKey, SessionId, Trust};
+//! use white_city_client::{Client, LocalKey, SessionId, Trust, vault::Unlock};
 //!
 //! let client = Client::builder(Trust::genesis("genesis.json")?)
 //!     .replicas(["http://127.0.0.1:26657", "http://127.0.0.1:26757"])
-//!     .signer(LocalKey::load("identity.key".as_ref())?)
+//!     .signer(LocalKey::load("identity.key".as_ref(), Some(&Unlock::key_file("key32".as_ref())?))?)
 //!     .build()?;
 //! let id = SessionId::from_hex("…").ok_or("not a session id")?;
 //! let mut session = client.session(id).await?;

@@ -19,7 +19,7 @@ use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
 use self::memory::{Found, Secret, Signed};
-use crate::{Error, client::Client, journal::Journal, signer::Signer};
+use crate::{Error, client::Client, journal::Journal, signer::Signer, vault::Unlock};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
@@ -50,8 +50,9 @@ pub struct Session {
 struct Filling {
     digest: Hash,
     action: Action,
-    /// What was sealed in it, should somebody claim that it can't be opened.
-    plaintexts: Vec<(u16, Zeroizing<Vec<u8>>)>,
+    /// What was sealed in it, should somebody claim that it can't be opened; `None` for an entry from the journal, until the
+    /// protocol has posted it again.
+    plaintexts: Option<Vec<(u16, Zeroizing<Vec<u8>>)>>,
     /// The signed bytes; `None` while the signer is asked.
     tx: Option<Arc<Vec<u8>>>,
     /// The board shows it.
@@ -72,11 +73,11 @@ impl Session {
     pub(crate) async fn new(
         client: Client,
         id: SessionId,
-        journal: Option<&Path>,
+        journal: Option<(&Path, Option<&Unlock>)>,
     ) -> Result<Self, Error> {
         let signer = client.signer()?;
         let mut found = match journal {
-            Some(path) => Found::open(path, &client, id, &*signer)?,
+            Some(journal) => Found::open(journal, &client, id, &*signer)?,
             None => Found::default(),
         };
         let identity = signer.identity();

@@ -5,16 +5,18 @@
 //! something else, and what Argon2id may cost is limited before it runs.
 
 mod header;
+mod kdf;
 
 use std::path::Path;
 
-use argon2::{Algorithm, Argon2, Version};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-pub use header::{Cost, KIND_BYTES_MAX};
-use header::{Header, Kdf};
+use header::Header;
+pub use header::KIND_BYTES_MAX;
+pub use kdf::Cost;
+pub(crate) use kdf::Kdf;
 use zeroize::Zeroizing;
 
 use crate::files::{FileError, create_secret, read_secret};
@@ -161,10 +163,7 @@ fn seal(kind: &str, secret: &[u8], unlock: &Unlock, cost: Cost) -> Result<Vec<u8
     if u64::try_from(secret.len()).unwrap_or(u64::MAX) > SECRET_BYTES_MAX {
         return Err(VaultError::TooLarge { got: secret.len() });
     }
-    let kdf = match unlock {
-        Unlock::Passphrase(_) => Kdf::Argon2id(cost),
-        Unlock::Key(_) => Kdf::KeyFile,
-    };
+    let kdf = Kdf::of(unlock, cost);
     let header = Header::draw(kind, kdf)?;
     let mut bytes = header.encode();
     let payload = Payload {
@@ -178,7 +177,17 @@ fn seal(kind: &str, secret: &[u8], unlock: &Unlock, cost: Cost) -> Result<Vec<u8
     Ok(bytes)
 }
 
-fn open(bytes: &[u8], kind: &str, unlock: &Unlock) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+/// Whether these are a vault file's bytes, of whatever kind.
+pub(crate) fn is_vault(bytes: &[u8]) -> bool {
+    bytes.starts_with(header::MAGIC)
+}
+
+/// Decrypts a secret of a kind from a vault file's bytes.
+pub(crate) fn open(
+    bytes: &[u8],
+    kind: &str,
+    unlock: &Unlock,
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let (header, aad, sealed) = Header::decode(bytes)?;
     if header.kind != kind {
         return Err(VaultError::Kind {
@@ -193,23 +202,7 @@ fn open(bytes: &[u8], kind: &str, unlock: &Unlock) -> Result<Zeroizing<Vec<u8>>,
 }
 
 fn cipher(header: &Header, unlock: &Unlock) -> Result<XChaCha20Poly1305, VaultError> {
-    let mut key = Zeroizing::new([0; 32]);
-    match (&header.kdf, unlock) {
-        (Kdf::Argon2id(cost), Unlock::Passphrase(passphrase)) => {
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.params()?)
-                .hash_password_into(passphrase, &header.salt, &mut *key)
-                .map_err(|_| VaultError::Unlock {
-                    what: "passphrase",
-                    expected: "one that Argon2id takes",
-                })?;
-        }
-        (Kdf::KeyFile, Unlock::Key(from_file)) => key.copy_from_slice(&**from_file),
-        (kdf, _) => {
-            return Err(VaultError::OtherUnlock {
-                expected: kdf.opened_with(),
-            });
-        }
-    }
+    let key = header.kdf.key(unlock, &header.salt)?;
     Ok(XChaCha20Poly1305::new(Key::from_slice(&*key)))
 }
 

@@ -298,13 +298,14 @@ impl<'a> Stage<'a> {
     }
 
     async fn identities(&self, count: usize) -> Result<Vec<String>, Error> {
+        let passphrase = self.passphrase.display().to_string();
         let mut keys = Vec::new();
         for index in 0..count {
             let name = format!("identity {index}");
             let file = self.identity(index).display().to_string();
-            let result = self
-                .cli(&name, &["identity", "new", "--out", &file])
-                .await?;
+            let mut args = vec!["identity", "new", "--out", &file];
+            args.extend(["--passphrase-file", &passphrase]);
+            let result = self.cli(&name, &args).await?;
             keys.push(text(&name, &result, "public_key")?);
         }
         Ok(keys)
@@ -312,7 +313,9 @@ impl<'a> Stage<'a> {
 
     async fn open(&self, name: &str, roster: &[String], preset: &[&str]) -> Result<String, Error> {
         let identity = self.identity(0).display().to_string();
+        let passphrase = self.passphrase.display().to_string();
         let mut args = vec!["session", "open", "--identity", &identity];
+        args.extend(["--passphrase-file", &passphrase]);
         for key in roster {
             args.extend(["--party", key]);
         }

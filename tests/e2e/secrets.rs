@@ -59,7 +59,7 @@ impl Stage<'_> {
     async fn open(&self, name: &str, parties: usize, preset: &[&str]) -> String {
         let keys: Vec<String> = (0..parties)
             .map(|party| {
-                let key = LocalKey::load(&self.file(&format!("party{party}.key"))).unwrap();
+                let key = LocalKey::load(&self.file(&format!("party{party}.key")), None).unwrap();
                 key.identity().to_string()
             })
             .collect();
@@ -208,7 +208,7 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
         cli,
     };
     for party in 0..PARTIES {
-        LocalKey::create(&stage.file(&format!("party{party}.key"))).unwrap();
+        LocalKey::create_plain(&stage.file(&format!("party{party}.key"))).unwrap();
         vault::create_key_file(&stage.file(&format!("party{party}.key32"))).unwrap();
     }
     let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
@@ -227,12 +227,9 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
     let signing = stage.open("open-signing", 2, &preset).await;
     // A journal that stays: of a session that this party has joined and won't finish.
     let left = stage.open("open-left", 2, &preset).await;
-    stage
-        .run(
-            "join-left",
-            &["session", "join", &left, "--identity", "party0.key"],
-        )
-        .await;
+    let join = ["session", "join", &left, "--identity", "party0.key"];
+    let join = [&join[..], &["--key-file", "party0.key32"]].concat();
+    stage.run("join-left", &join).await;
     let journal = stage.file("party0.key.journals").join(&left);
     assert!(journal.metadata().unwrap().len() > 300);
     let signed = (0..2).map(|party| stage.eddsa("sign", "--share", &signing, party));

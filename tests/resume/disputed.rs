@@ -61,6 +61,13 @@ async fn a_party_that_was_killed_still_proves_what_it_had_sent() {
     drop(first);
     complain_falsely(&world, &second).await;
     let mut first = resume(&world, 0, id).await;
+    // Its journal doesn't hold what it has sent. It says nothing until its protocol has sent it again.
+    while first.dispute().is_none() {
+        first.sync().await.unwrap();
+    }
+    assert_eq!(first.answer(), None);
+    first.join().await.unwrap();
+    post(&mut first, 1).await.unwrap();
     let end = tokio::time::timeout(PATIENCE, first.wait_end()).await;
     let End::Aborted(record) = end.unwrap().unwrap() else {
         panic!("{:?}", first.end());

@@ -39,10 +39,24 @@ struct Shared {
     when: When,
     seen: Mutex<BTreeSet<String>>,
     caught: Notify,
+    look: Box<dyn Fn(usize) + Send + Sync>,
 }
 
 impl Gate {
     pub async fn start(target: &str, at: usize, when: When) -> Self {
+        Self::new(target, (at, when), |_| {}).await
+    }
+
+    /// Holds nothing back, and looks at the party at each of its transactions before that reaches the board.
+    pub async fn looking(target: &str, look: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        Self::new(target, (usize::MAX, When::BeforeSending), look).await
+    }
+
+    async fn new(
+        target: &str,
+        (at, when): (usize, When),
+        look: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared {
             target: target.to_owned(),
             http: reqwest::Client::new(),
@@ -50,6 +64,7 @@ impl Gate {
             when,
             seen: Mutex::default(),
             caught: Notify::new(),
+            look: Box::new(look),
         });
         let router = Router::new()
             .route("/", post(pass))
@@ -102,7 +117,9 @@ impl Shared {
             return false;
         };
         let mut seen = self.seen.lock().unwrap();
-        seen.insert(tx.to_owned());
+        if seen.insert(tx.to_owned()) {
+            (self.look)(seen.len() - 1);
+        }
         seen.len() > self.at
     }
 

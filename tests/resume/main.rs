@@ -3,8 +3,11 @@
 mod disputed;
 mod dumps;
 mod gate;
+mod kept;
 mod killed;
+mod memory;
 mod once;
 mod progress;
 mod refused;
+mod thief;
 mod world;

@@ -49,6 +49,8 @@ async fn parties_that_are_never_there_at_the_same_time_make_a_key_and_sign() {
         &id.to_string(),
         "--identity",
         "party0.key",
+        "--key-file",
+        "party0.key32",
     ];
     let joined = result(&run(world.command(&world.url(), &join)).await);
     assert_eq!(joined["journal"], format!("party0.key.journals/{id}"));

@@ -42,7 +42,7 @@ pub async fn world() -> World {
     let cli = Binaries::find(&[Need::Cli]).await.unwrap().cli().unwrap();
     let world = World { net, dir, cli };
     for party in 0..PARTIES {
-        LocalKey::create(&world.file(party, "key")).unwrap();
+        LocalKey::create_plain(&world.file(party, "key")).unwrap();
         vault::create_key_file(&world.file(party, "key32")).unwrap();
     }
     let started = async { while world.client().status().await.is_err() {} };
@@ -69,7 +69,7 @@ impl World {
     }
 
     pub fn key(&self, party: usize) -> LocalKey {
-        LocalKey::load(&self.file(party, "key")).unwrap()
+        LocalKey::load(&self.file(party, "key"), None).unwrap()
     }
 
     fn identity(&self, party: usize) -> IdentityKey {

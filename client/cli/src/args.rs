@@ -1,16 +1,18 @@
 //! The arguments.
 
 mod eddsa;
+mod journal;
 mod session;
+mod unlock;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-pub use eddsa::{
-    EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs, UnlockArgs,
-};
+pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
+pub use journal::JournalCommand;
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
+pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 
 /// Parties compute together over a bulletin board that no single server controls.
 #[derive(Debug, Parser)]
@@ -60,6 +62,9 @@ pub enum Command {
         /// The receipt
         file: PathBuf,
     },
+    /// List and delete journals, with which interrupted sessions go on
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),
@@ -69,14 +74,18 @@ pub enum Command {
 pub enum IdentityCommand {
     /// Make a new identity key and print its public key
     New {
-        /// New file, readable by its owner only
+        /// New file, readable by its owner only, and encrypted unless that is refused
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        #[command(flatten)]
+        protect: ProtectArgs,
     },
     /// Print the public key of an identity
     Show {
         /// File of the identity
         file: PathBuf,
+        #[command(flatten)]
+        unlock: MaybeUnlockArgs,
     },
 }
 

@@ -10,10 +10,7 @@ mod sign;
 use std::path::Path;
 
 use serde_json::json;
-use white_city_client::{
-    files::refuse_existing,
-    vault::{self, Unlock},
-};
+use white_city_client::{files::refuse_existing, vault};
 use white_city_eddsa::aggregate::KeyPair;
 use zeroize::Zeroizing;
 
@@ -23,6 +20,7 @@ use crate::{
     network,
     output::Output,
     presets::{AGGREGATE, SIGN},
+    unlock,
 };
 
 /// Kind of the vaults that hold a single party's signing key.
@@ -49,9 +47,10 @@ pub async fn run(
 
 /// Which of the two ways of signing, the session's protocol says.
 async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let unlock = unlock(&args.unlock)?;
-    let client = network::signing(network, &args.party.identity)?;
-    let mut party = party::Party::enter(&client, &args.party, output).await?;
+    let unlock = unlock::vault(&args.unlock)?;
+    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
+    let client = network::signing(network, key)?;
+    let mut party = party::Party::enter(&client, &args.party, &unlock, output).await?;
     let result = match party.protocol() {
         SIGN => sign::run(&mut party, args, &unlock).await,
         AGGREGATE => aggregate::run(&mut party, args, &unlock).await,
@@ -62,21 +61,11 @@ async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Re
     party.close(result)
 }
 
-fn unlock(args: &UnlockArgs) -> Result<Unlock, Failure> {
-    Ok(match (&args.passphrase_file, &args.key_file) {
-        (Some(file), _) => Unlock::passphrase_file(file)?,
-        (None, Some(file)) => Unlock::key_file(file)?,
-        (None, None) => {
-            return Err(Failure::usage("expected --passphrase-file or --key-file"));
-        }
-    })
-}
-
 fn new_key(out: &Path, args: &UnlockArgs, output: &Output) -> Result<(), Failure> {
     refuse_existing(out)?;
-    let unlock = unlock(args)?;
+    let unlock = unlock::vault(args)?;
     let seed = random()?;
-    let public_key = hex::encode(KeyPair::from_seed(*seed).public_key());
+    let public_key = hex::encode(KeyPair::from_seed(&seed).public_key());
     vault::store(out, SIGNING_KEY, &*seed, &unlock)?;
     output.result(
         &json!({ "public_key": public_key, "key": out }),

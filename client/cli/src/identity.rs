@@ -1,17 +1,39 @@
 //! `white-city identity …`
 
-use serde_json::json;
-use white_city_client::{LocalKey, Signer};
+use std::path::Path;
 
-use crate::{args::IdentityCommand, failure::Failure, output::Output};
+use serde_json::json;
+use white_city_client::{LocalKey, Signer, files::refuse_existing};
+
+use crate::{
+    args::{IdentityCommand, MaybeUnlockArgs, ProtectArgs},
+    failure::Failure,
+    output::Output,
+    unlock,
+};
 
 /// Runs a command.
 pub fn run(command: &IdentityCommand, output: &Output) -> Result<(), Failure> {
     let key = match command {
-        IdentityCommand::New { out } => LocalKey::create(out)?,
-        IdentityCommand::Show { file } => LocalKey::load(file)?,
+        IdentityCommand::New { out, protect } => new(out, protect)?,
+        IdentityCommand::Show { file, unlock } => {
+            LocalKey::load(file, unlock::given(unlock)?.as_ref())?
+        }
     };
     let public_key = key.identity().to_string();
     output.result(&json!({ "public_key": public_key }), &public_key);
     Ok(())
+}
+
+fn new(out: &Path, protect: &ProtectArgs) -> Result<LocalKey, Failure> {
+    // Before a passphrase is stretched.
+    refuse_existing(out)?;
+    let unlock = unlock::given(&MaybeUnlockArgs {
+        passphrase_file: protect.passphrase_file.clone(),
+        key_file: protect.key_file.clone(),
+    })?;
+    Ok(match unlock {
+        Some(unlock) => LocalKey::create(out, &unlock)?,
+        None => LocalKey::create_plain(out)?,
+    })
 }

@@ -25,6 +25,7 @@ mod presets;
 mod progress;
 mod receipt;
 mod session;
+mod unlock;
 
 use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
 
@@ -101,6 +102,7 @@ async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, &cli.network, output).await,
         Command::Verify { file } => receipt::verify(&file, &cli.network, output),
+        Command::Journal(command) => journal::run(command, &cli.network, output).await,
         Command::Eddsa(command) => eddsa::run(command, &cli.network, output).await,
     };
     if let Err(Failure {

@@ -31,9 +31,8 @@ pub fn reader(args: &NetworkArgs) -> Result<Client, Failure> {
 }
 
 /// A client that signs with this identity.
-pub fn signing(args: &NetworkArgs, identity: &Path) -> Result<Client, Failure> {
-    let key = LocalKey::load(identity)?;
-    Ok(builder(args)?.signer(key).build()?)
+pub fn signing(args: &NetworkArgs, identity: LocalKey) -> Result<Client, Failure> {
+    Ok(builder(args)?.signer(identity).build()?)
 }
 
 /// What is trusted, where no replica is needed.

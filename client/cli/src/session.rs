@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use white_city_client::{Client, End, IdentityKey, Session, SessionId, read::SessionRef};
+use white_city_client::{
+    Client, End, IdentityKey, Session, SessionId, read::SessionRef, vault::Unlock,
+};
 
 use crate::{
     args::{NetworkArgs, OpenArgs, SessionCommand},
@@ -12,7 +14,7 @@ use crate::{
     output::Output,
     presets,
     progress::{self, status_text},
-    receipt,
+    receipt, unlock,
 };
 
 mod show;
@@ -36,18 +38,21 @@ pub async fn run(
         SessionCommand::Join {
             session,
             identity,
+            unlock,
             journal,
         } => {
-            let client = network::signing(args, &identity)?;
-            let journal = journal::path(journal.as_ref(), &identity, session)?;
-            join(&client, session, &journal, output).await
+            let unlock = unlock::given(&unlock)?;
+            let key = unlock::identity(&identity, unlock.as_ref())?;
+            let client = network::signing(args, key)?;
+            let journal = journal::path(journal.as_ref(), &identity.identity, session)?;
+            join(&client, session, (&journal, unlock.as_ref()), output).await
         }
         SessionCommand::Decline {
             session,
             identity,
             reason,
         } => {
-            let client = network::signing(args, &identity)?;
+            let client = network::signing(args, unlock::signer(&identity)?)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             progress::during(output, session.progress(), session.decline(reason)).await?;
@@ -60,7 +65,7 @@ pub async fn run(
             identity,
             cause,
         } => {
-            let client = network::signing(args, &identity)?;
+            let client = network::signing(args, unlock::signer(&identity)?)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
@@ -122,7 +127,7 @@ async fn open(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Result
             spec.corrupt,
         ));
     }
-    let client = network::signing(network, &args.identity)?;
+    let client = network::signing(network, unlock::signer(&args.identity)?)?;
     let id = client.open(spec).await?;
     output.result(&json!({ "session": id }), &id.to_string());
     Ok(())
@@ -161,10 +166,23 @@ async fn list(
 async fn join(
     client: &Client,
     id: SessionId,
-    journal: &Path,
+    (journal, unlock): (&Path, Option<&Unlock>),
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut session = client.resume(id, journal).await?;
+    let mut session = match unlock {
+        Some(unlock) => client.resume_locked(id, journal, unlock).await?,
+        None => {
+            // What runs the rounds of these keeps its share in a vault, and hence the journal under what opens that.
+            let protocol = client.open_of(id).await?.spec.protocol;
+            if [presets::KEYGEN, presets::SIGN, presets::AGGREGATE].contains(&&*protocol) {
+                return Err(Failure::usage(format!(
+                    "the session runs {protocol:?}: expected --passphrase-file or --key-file, the one that this party's share \
+                     is encrypted with"
+                )));
+            }
+            client.resume(id, journal).await?
+        }
+    };
     consent(&session, output);
     let news = session.progress();
     progress::during(output, news, session.join()).await?;

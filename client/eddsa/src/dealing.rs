@@ -177,7 +177,7 @@ pub(crate) struct Dealt<B: Backend> {
 pub(crate) struct Recipient<B: Backend> {
     pub index: u16,
     pub shamir_index: u16,
-    pub own: Zeroizing<B::Scalar>,
+    pub own: Box<Zeroizing<B::Scalar>>,
 }
 
 /// Round 2, checked: openings of exactly the dealers in `openings`, each of which is in `committed`.
@@ -209,7 +209,7 @@ pub(crate) fn collect<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
         let share = Share::decode(bytes.as_ref()).map_err(&malformed)?;
         shares.insert(dealer, message::scalar::<B>(&share.0).map_err(&malformed)?);
     }
-    let share = shares.values().fold(me.own.clone(), |sum, share| {
+    let share = shares.values().fold((*me.own).clone(), |sum, share| {
         Zeroizing::new(B::scalar_add(&sum, share))
     });
     if B::mul_base(&share) != public_share::<B>(&sums, me.shamir_index) {

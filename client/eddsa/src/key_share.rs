@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::message::{self, VERSION};
 use crate::polynomial::public_share;
+use crate::secret::{Secret, on_clean_stack};
 use crate::session::{MAX_PARTIES, MIN_PARTIES, in_range};
 use crate::{Backend, Dalek, Error, Malformed, hash};
 
@@ -20,7 +21,7 @@ pub struct KeyShare {
     /// Commitments to the sum of all polynomials: `degree + 1`, the first is the public key.
     pub(crate) commitments: Vec<[u8; 32]>,
     pub(crate) public_key: [u8; 32],
-    pub(crate) secret: Zeroizing<[u8; 32]>,
+    pub(crate) secret: Secret,
 }
 
 impl KeyShare {
@@ -130,9 +131,11 @@ impl KeyShare {
     /// # Errors
     /// [`Error::Key`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let share = Self::decode(bytes).map_err(Error::Key)?;
-        share.check().map_err(Error::Key)?;
-        Ok(share)
+        on_clean_stack(|| {
+            let share = Self::decode(bytes).map_err(Error::Key)?;
+            share.check().map_err(Error::Key)?;
+            Ok(share)
+        })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
@@ -161,7 +164,7 @@ impl KeyShare {
         let commitments = (0..=degree)
             .map(|_| reader.take())
             .collect::<Result<Vec<_>, _>>()?;
-        let secret = Zeroizing::new(reader.take()?);
+        let secret = Secret::copy_of(reader.take_ref()?);
         if !reader.rest.is_empty() {
             return Err(Malformed::Length {
                 expected: bytes.len() - reader.rest.len(),
@@ -222,12 +225,16 @@ struct Reader<'a> {
     rest: &'a [u8],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take_ref().copied()
+    }
+
+    fn take_ref<const N: usize>(&mut self) -> Result<&'a [u8; N], Malformed> {
         match self.rest.split_first_chunk() {
             Some((taken, rest)) => {
                 self.rest = rest;
-                Ok(*taken)
+                Ok(taken)
             }
             None => Err(Malformed::Length {
                 expected: self.all.len() - self.rest.len() + N,

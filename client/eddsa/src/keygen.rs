@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::dealing::{self, Commitments, Dealer, Domain, Recipient};
 use crate::message::{Opening, Share};
+use crate::secret::{Secret, on_clean_stack};
 use crate::session::{in_range, opaque_debug};
 use crate::{Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session};
 
@@ -77,7 +78,7 @@ pub fn start_with<B: Backend>(
         ),
         degree,
     };
-    let dealer = Dealer::new(&domain, session.index(), &[], &randomness);
+    let dealer = on_clean_stack(|| Dealer::new(&domain, session.index(), &[], &randomness));
     let outgoing = Outgoing::broadcast(dealer.commitment.clone());
     Ok((
         Round1 {
@@ -118,8 +119,11 @@ impl<B: Backend> Round1<B> {
         let committed = dealing::read_commitments(broadcasts)?;
         enough(1, committed.len(), quorum)?;
         let others = committed.keys().filter(|&&party| party != session.index());
-        let outgoing = dealer.reveal(others.map(|&party| (party, party)));
-        let own = dealer.share(session.index());
+        let recipients = others.map(|&party| (party, party));
+        let (outgoing, own) = on_clean_stack(|| {
+            let own = Box::new(dealer.share(session.index()));
+            (dealer.reveal(recipients), own)
+        });
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {
@@ -141,7 +145,7 @@ pub struct Round2<B: Backend> {
     domain: Domain,
     quorum: u16,
     committed: Commitments,
-    own: Zeroizing<B::Scalar>,
+    own: Box<Zeroizing<B::Scalar>>,
     sent: Vec<u8>,
 }
 
@@ -152,6 +156,14 @@ impl<B: Backend> Round2<B> {
     /// [`Error::OwnMessage`], [`Error::TooFew`], [`Error::Identity`], and with a culprit: [`Error::Unexpected`], [`Error::Malformed`],
     /// [`Error::BadOpening`], [`Error::BadProof`], [`Error::Torsion`], [`Error::MissingShare`], [`Error::BadShare`].
     pub fn close<T: AsRef<[u8]>, S: AsRef<[u8]>>(
+        self,
+        broadcasts: &BTreeMap<u16, T>,
+        p2p: &BTreeMap<u16, S>,
+    ) -> Result<KeyShare, Error> {
+        on_clean_stack(|| self.closed(broadcasts, p2p))
+    }
+
+    fn closed<T: AsRef<[u8]>, S: AsRef<[u8]>>(
         self,
         broadcasts: &BTreeMap<u16, T>,
         p2p: &BTreeMap<u16, S>,
@@ -182,7 +194,7 @@ impl<B: Backend> Round2<B> {
             participants: broadcasts.keys().copied().collect(),
             public_key: commitments.first().copied().ok_or(Error::Identity)?,
             commitments,
-            secret: Zeroizing::new(B::scalar_to_bytes(&dealt.share)),
+            secret: Secret::copy_of(&Zeroizing::new(B::scalar_to_bytes(&dealt.share))),
         })
     }
 }

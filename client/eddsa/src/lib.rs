@@ -79,6 +79,7 @@ pub mod keygen;
 pub mod message;
 mod polynomial;
 mod randomness;
+mod secret;
 mod session;
 pub mod sign;
 mod signed;

@@ -27,7 +27,8 @@ pub use finish::Round4;
 use job::Job;
 
 use crate::dealing::{self, Commitments, Dealer, Domain, Recipient};
-use crate::message::{Opening, Partial, Share};
+use crate::message::{self, Opening, Partial, Share};
+use crate::secret::on_clean_stack;
 use crate::session::opaque_debug;
 use crate::{Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, hash};
 
@@ -87,7 +88,8 @@ pub fn start_with<B: Backend>(
         context: job.context,
         degree: key.degree(),
     };
-    let dealer = Dealer::new(&domain, job.session.index(), &*key.secret, &randomness);
+    let index = job.session.index();
+    let dealer = on_clean_stack(|| Dealer::new(&domain, index, &*key.secret, &randomness));
     let outgoing = Outgoing::broadcast(dealer.commitment.clone());
     Ok((
         Round1 {
@@ -129,8 +131,10 @@ impl<B: Backend> Round1<B> {
         job.enough(1, committed.len())?;
         let others = committed.keys().filter(|&&party| party != index);
         let recipients = others.filter_map(|&party| Some((party, job.signer(party)?)));
-        let outgoing = dealer.reveal(recipients);
-        let own = dealer.share(job.own_signer);
+        let (outgoing, own) = on_clean_stack(|| {
+            let own = Box::new(dealer.share(job.own_signer));
+            (dealer.reveal(recipients), own)
+        });
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {
@@ -150,7 +154,7 @@ pub struct Round2<B: Backend> {
     job: Job<B>,
     domain: Domain,
     committed: Commitments,
-    own: Zeroizing<B::Scalar>,
+    own: Box<Zeroizing<B::Scalar>>,
     sent: Vec<u8>,
 }
 
@@ -162,6 +166,14 @@ impl<B: Backend> Round2<B> {
     /// [`Error::Unexpected`], [`Error::Malformed`], [`Error::BadOpening`], [`Error::BadProof`], [`Error::Torsion`], [`Error::MissingShare`],
     /// [`Error::BadShare`].
     pub fn close<T: AsRef<[u8]>, S: AsRef<[u8]>>(
+        self,
+        broadcasts: &BTreeMap<u16, T>,
+        p2p: &BTreeMap<u16, S>,
+    ) -> Result<Round3<B>, Error> {
+        on_clean_stack(|| self.closed(broadcasts, p2p))
+    }
+
+    fn closed<T: AsRef<[u8]>, S: AsRef<[u8]>>(
         self,
         broadcasts: &BTreeMap<u16, T>,
         p2p: &BTreeMap<u16, S>,
@@ -192,7 +204,7 @@ impl<B: Backend> Round2<B> {
             job,
             dealers,
             nonce: dealt.commitments,
-            nonce_share: dealt.share,
+            nonce_share: Box::new(dealt.share),
         })
     }
 }
@@ -202,7 +214,7 @@ pub struct Round3<B: Backend> {
     job: Job<B>,
     dealers: BTreeSet<u16>,
     nonce: Vec<B::Point>,
-    nonce_share: Zeroizing<B::Scalar>,
+    nonce_share: Box<Zeroizing<B::Scalar>>,
 }
 
 impl<B: Backend> Round3<B> {
@@ -211,6 +223,10 @@ impl<B: Backend> Round3<B> {
     /// # Errors
     /// [`Error::OwnMessage`] if this party isn't among them, [`Error::Unexpected`], [`Error::TooFew`].
     pub fn close(self, confirmed: &BTreeSet<u16>) -> Result<(Round4<B>, Outgoing), Error> {
+        on_clean_stack(|| self.closed(confirmed))
+    }
+
+    fn closed(self, confirmed: &BTreeSet<u16>) -> Result<(Round4<B>, Outgoing), Error> {
         let Self {
             job,
             dealers,
@@ -233,7 +249,8 @@ impl<B: Backend> Round3<B> {
             &job.public_key,
             &job.message,
         ));
-        let product = Zeroizing::new(B::scalar_mul(&challenge, &job.secret));
+        let secret = message::scalar::<B>(&job.secret).map_err(Error::Key)?;
+        let product = Zeroizing::new(B::scalar_mul(&challenge, &secret));
         let partial = B::scalar_add(&nonce_share, &product);
         let sent = Partial(B::scalar_to_bytes(&partial)).encode();
         // A signer's nonce commitment plus the challenge times its key commitment, for all signers at once: coefficient by coefficient.

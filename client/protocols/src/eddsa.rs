@@ -25,9 +25,11 @@ fn context(session: &Session) -> Result<white_city_eddsa::Session, Failure> {
 pub async fn keygen<B: Backend>(
     session: &mut Session,
     threshold: u16,
-    seed: [u8; 32],
 ) -> Result<KeyShare, Failure> {
-    let (n, randomness) = (session.n(), Randomness::from_seed(seed));
+    let (n, randomness) = (
+        session.n(),
+        Randomness::from_seed(*session.randomness("eddsa/keygen")),
+    );
     let degree = threshold.saturating_sub(1);
     let (round1, post) = keygen::start_with::<B>(context(session)?, degree, n, randomness)?;
     let Outgoing { broadcast, p2p } = post;
@@ -49,9 +51,8 @@ pub async fn sign<B: Backend>(
     share: &KeyShare,
     signers: &[u16],
     message: &[u8],
-    seed: [u8; 32],
 ) -> Result<[u8; 64], Failure> {
-    let randomness = Randomness::from_seed(seed);
+    let randomness = Randomness::from_seed(*session.randomness("eddsa/sign"));
     let context = context(session)?;
     let (round1, post) = sign::start_with::<B>(context, share, signers, message, randomness)?;
     let Outgoing { broadcast, p2p } = post;

@@ -44,13 +44,9 @@ fn read<'a, T, B: AsRef<[u8]> + 'a>(
 ///
 /// # Errors
 /// The protocol's and the session's.
-pub async fn keygen(
-    session: &mut Session,
-    threshold: u16,
-    seed: [u8; 32],
-) -> Result<Share, Failure> {
+pub async fn keygen(session: &mut Session, threshold: u16) -> Result<Share, Failure> {
     let (me, n) = (session.index(), session.n());
-    let rng = ChaCha20Rng::from_seed(seed);
+    let rng = ChaCha20Rng::from_seed(*session.randomness("frost/keygen"));
     let (secret, package) = part1(identifier(me)?, n, threshold, rng)?;
     let inbox = exchange(session, 1, package.serialize()?, BTreeMap::new()).await?;
     let packages1 = read(me, &inbox.broadcasts, dkg::round1::Package::deserialize)?;
@@ -80,13 +76,12 @@ pub async fn sign(
     (share, public): &Share,
     signers: &[u16],
     message: &[u8],
-    seed: [u8; 32],
 ) -> Result<[u8; 64], Failure> {
     let signer = |index: u16| {
         let signer = signers.get(usize::from(index)).copied();
         signer.ok_or_else(|| Failure::from(format!("no signer for party {index}")))
     };
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("frost/sign"));
     let (nonces, commitments) = round1::commit(share.signing_share(), &mut rng);
     let inbox = exchange(session, 1, commitments.serialize()?, BTreeMap::new()).await?;
     let mut all = BTreeMap::new();

@@ -20,14 +20,10 @@ pub type KeyShare = givre::key_share::KeyShare<Curve>;
 ///
 /// # Errors
 /// The protocol's, the delivery's, the session's.
-pub async fn keygen(
-    session: &mut Session,
-    threshold: u16,
-    seed: [u8; 32],
-) -> Result<KeyShare, Failure> {
+pub async fn keygen(session: &mut Session, threshold: u16) -> Result<KeyShare, Failure> {
     let eid = session.execution_id("givre/keygen");
     let (i, n) = (session.index(), session.n());
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("givre/keygen"));
     let mut delivery = session.delivery();
     let protocol = delivery.run(|party| {
         givre::keygen::<Curve>(ExecutionId::new(eid.as_bytes()), i, n)
@@ -50,10 +46,9 @@ pub async fn sign(
     share: &KeyShare,
     signers: &[u16],
     message: &[u8],
-    seed: [u8; 32],
 ) -> Result<[u8; 64], Failure> {
     let i = session.index();
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("givre/sign"));
     let mut delivery = session.delivery();
     let protocol = delivery
         .run(|party| givre::signing::<Ed25519>(i, share, signers, message).sign(&mut rng, party));

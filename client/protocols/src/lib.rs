@@ -9,10 +9,11 @@
 //!
 //! Threshold ECDSA (`cggmp24`) is in a workspace of its own beside this crate: its dependencies can't share a lock file.
 //!
-//! `seed` is all the randomness of a party. It has to be drawn for this session alone, kept secret, and be the same again for a
-//! party that goes on after a crash: then it posts the same again, and catches up.
+//! All the randomness of a party comes from its session ([`Session::randomness`]): another session draws other nonces, whoever calls.
+//! With a journal it is the same again for a party that goes on after a crash: then it posts the same again, and catches up.
 //!
 //! [`Session`]: white_city_client::Session
+//! [`Session::randomness`]: white_city_client::Session::randomness
 //! [`Session::delivery`]: white_city_client::Session::delivery
 #![cfg_attr(
     not(test),

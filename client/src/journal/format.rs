@@ -1,12 +1,18 @@
 //! The journal's bytes.
 //!
 //! ```text
-//! header = "WCJRNL1\0" ‖ network_id 32 ‖ session_id 32 ‖ identity 32 ‖ salt 32
+//! header = "WCJRNL2\0" ‖ network_id 32 ‖ session_id 32 ‖ identity 32 ‖ lock 13 ‖ salt 32
+//! lock   = how the unlock's key is made, as in a vault's header: its number ‖ Argon2id's cost; all zeros without an unlock
 //! record = u32 length of what follows the check ‖ check 8 ‖ nonce 24 ‖ ciphertext and tag (XChaCha20-Poly1305)
-//! key    = HKDF-SHA256(salt, the identity's storage key, lp"white-city/journal/1" ‖ header without the salt)
+//! key    = HKDF-SHA256(salt, the identity's storage key ‖ the unlock's key, lp"white-city/journal/2" ‖ header without the salt)
+//! unlock = Argon2id(the passphrase, salt), or the key file's 32 bytes; nothing without an unlock
 //! chain  = H(header), then H(chain ‖ record)        check = H(lp"white-city/journal/length/1" ‖ chain ‖ length)[..8]
 //! aad    = chain ‖ length
 //! ```
+//! With an unlock neither it nor the identity opens the journal alone. That there is one, and which, is in the header and hence in
+//! the key: a header that says otherwise gives another key, whoever opens a journal says which lock it expects, and Argon2id may not
+//! cost less than in a new one. Version 1 had no lock, and held what was sealed in each entry.
+//!
 //! The chain ties every record to its place: none can be left out, moved, or brought from another journal. The check tells a
 //! changed length from a record that wasn't finished. Nonces are random: the place of a record that was cut off is written again.
 
@@ -16,19 +22,20 @@ use chacha20poly1305::{
 };
 use hkdf::Hkdf;
 use sha2::Sha256;
-use white_city_wire::hash::sha256;
+use white_city_wire::{IdentityKey, NetworkId, SessionId, hash::sha256};
 use zeroize::Zeroizing;
 
-use super::Place;
+use super::{Keys, Place};
+use crate::vault::{Cost, Kdf, VaultError};
 
-const MAGIC: &[u8; 8] = b"WCJRNL1\0";
+const MAGIC: &[u8; 8] = b"WCJRNL2\0";
 /// Size of a header.
-pub(super) const HEADER_BYTES: usize = 8 + 4 * 32;
+pub(super) const HEADER_BYTES: usize = 8 + 3 * 32 + Kdf::BYTES + 32;
 /// Size of what is in front of a record's nonce.
 pub(super) const PREFIX_BYTES: usize = 4 + 8;
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
-/// Largest record before it is encrypted: a transaction, the plaintexts in it, and what certifies the state before it.
+/// Largest record before it is encrypted: a transaction, and what certifies the state before it.
 pub(super) const RECORD_BYTES_MAX: usize = 4 << 20;
 
 /// A record that doesn't open.
@@ -39,21 +46,93 @@ pub(super) enum Torn {
     No,
 }
 
-/// The header of a new journal.
-pub(super) fn header(place: &Place, salt: &[u8; 32]) -> Vec<u8> {
-    let mut header = before_salt(place);
-    header.extend_from_slice(salt);
-    header
+/// What is needed beside the identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lock(pub(super) Option<Kdf>);
+
+impl Lock {
+    /// A new journal's.
+    pub(super) fn of(keys: &Keys<'_>) -> Self {
+        Self(keys.unlock.map(|unlock| Kdf::of(unlock, Cost::default())))
+    }
+
+    fn encode(self) -> [u8; Kdf::BYTES] {
+        self.0.map_or([0; Kdf::BYTES], |kdf| kdf.encode())
+    }
+
+    fn decode(bytes: &[u8; Kdf::BYTES]) -> Option<Self> {
+        match bytes {
+            [0, ..] => (*bytes == [0; Kdf::BYTES]).then_some(Self(None)),
+            _ => Some(Self(Some(Kdf::decode(bytes)?))),
+        }
+    }
+
+    pub(super) const fn opened_with(&self) -> &'static str {
+        match &self.0 {
+            None => "the identity alone",
+            Some(kdf) => kdf.opened_with(),
+        }
+    }
+
+    /// What everything is derived from.
+    fn secret(self, keys: &Keys<'_>, salt: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        // Sized at once: growing would leave copies of the secret in freed memory.
+        let mut secret = Zeroizing::new(Vec::with_capacity(2 * 32));
+        secret.extend_from_slice(&*keys.storage);
+        match (self.0, keys.unlock) {
+            (Some(kdf), Some(unlock)) => {
+                kdf.check_not_weak()?;
+                secret.extend_from_slice(&*kdf.key(unlock, salt)?);
+            }
+            (None, None) => {}
+            _ => {
+                let expected = self.opened_with();
+                return Err(VaultError::OtherUnlock { expected });
+            }
+        }
+        Ok(secret)
+    }
 }
 
-/// Whether a header is whole, of this version, and of this place.
-pub(super) fn is_of(header: &[u8], place: &Place) -> bool {
-    header.len() == HEADER_BYTES && header.starts_with(&before_salt(place))
+/// A header, taken apart.
+pub(super) struct Header {
+    pub(super) place: Place,
+    pub(super) lock: Lock,
+    salt: [u8; 32],
 }
 
-fn before_salt(place: &Place) -> Vec<u8> {
-    let (network, session) = (&place.network.0, &place.session.0);
-    [&MAGIC[..], network, session, place.identity.as_bytes()].concat()
+impl Header {
+    /// Of a new journal.
+    pub(super) const fn new(place: Place, lock: Lock, salt: [u8; 32]) -> Self {
+        Self { place, lock, salt }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut header = self.before_salt();
+        header.extend_from_slice(&self.salt);
+        header
+    }
+
+    /// `None` unless it is whole and of this version.
+    pub(super) fn decode(header: &[u8]) -> Option<Self> {
+        let rest = header.strip_prefix(MAGIC)?;
+        let (network, rest) = rest.split_first_chunk()?;
+        let (session, rest) = rest.split_first_chunk()?;
+        let (identity, rest) = rest.split_first_chunk::<32>()?;
+        let (lock, salt) = rest.split_first_chunk()?;
+        let place = Place {
+            network: NetworkId(*network),
+            session: SessionId(*session),
+            identity: IdentityKey::from_bytes(identity).ok()?,
+        };
+        Some(Self::new(place, Lock::decode(lock)?, salt.try_into().ok()?))
+    }
+
+    fn before_salt(&self) -> Vec<u8> {
+        let (network, session) = (&self.place.network.0, &self.place.session.0);
+        let identity = self.place.identity.as_bytes();
+        [&MAGIC[..], network, session, identity, &self.lock.encode()].concat()
+    }
 }
 
 /// Seals and opens records, one after the other.
@@ -63,20 +142,21 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    /// At the journal's first record; `None` for a header of another size.
-    pub(super) fn new(header: &[u8], key: &[u8; 32]) -> Option<Self> {
-        if header.len() != HEADER_BYTES {
-            return None;
-        }
-        let (place, salt) = header.split_last_chunk::<32>()?;
-        let info = [&lp(b"white-city/journal/1"), place].concat();
+    /// At the journal's first record.
+    ///
+    /// # Errors
+    /// [`VaultError::OtherUnlock`], and as for a vault.
+    pub(super) fn new(header: &Header, keys: &Keys<'_>) -> Result<Self, VaultError> {
+        let info = [&lp(b"white-city/journal/2"), &header.before_salt()[..]].concat();
+        let secret = header.lock.secret(keys, &header.salt)?;
         let mut derived = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(Some(salt), key)
-            .expand(&info, &mut *derived)
-            .ok()?;
-        Some(Self {
+        // 32 bytes are one block of HKDF-SHA256, which can't be too long.
+        let expanded =
+            Hkdf::<Sha256>::new(Some(&header.salt), &secret).expand(&info, &mut *derived);
+        debug_assert!(expanded.is_ok());
+        Ok(Self {
             cipher: XChaCha20Poly1305::new(Key::from_slice(&*derived)),
-            chain: sha256(header).0,
+            chain: sha256(&header.encode()).0,
         })
     }
 

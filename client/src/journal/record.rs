@@ -31,7 +31,7 @@ pub(crate) struct Seeds {
     pub(crate) protocol: Vec<u8>,
 }
 
-/// A join or an entry.
+/// A join or an entry. What is sealed in it isn't here: the protocol derives it again from the seeds.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub(crate) struct EntryRecord {
@@ -41,25 +41,12 @@ pub(crate) struct EntryRecord {
     /// The signed transaction: it names the transcript.
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) tx: Vec<u8>,
-    /// What is sealed in it.
-    #[prost(message, repeated, tag = "3")]
-    pub(crate) plaintexts: Vec<Plaintext>,
-    /// The height of the state that this party had read.
+    /// The height of the state that this party had read. Tag 3 held plaintexts once.
     #[prost(uint64, tag = "4")]
     pub(crate) height: u64,
     /// What certified the transcript, should another history show up.
     #[prost(message, optional, tag = "5")]
     pub(crate) anchor: Option<pb::Anchor>,
-}
-
-/// A payload before it was sealed.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub(crate) struct Plaintext {
-    #[prost(uint32, tag = "1")]
-    pub(crate) to: u32,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -87,8 +74,7 @@ impl Record {
     pub(crate) fn wipe(self) {
         match self {
             Self::Seeds(seeds) => seeds.wipe(),
-            Self::Entry(entry) => entry.plaintexts.into_iter().for_each(Plaintext::wipe),
-            Self::Leave(_) => {}
+            Self::Entry(_) | Self::Leave(_) => {}
         }
     }
 }
@@ -97,11 +83,5 @@ impl Seeds {
     pub(crate) fn wipe(mut self) {
         self.session.zeroize();
         self.protocol.zeroize();
-    }
-}
-
-impl Plaintext {
-    fn wipe(mut self) {
-        self.bytes.zeroize();
     }
 }

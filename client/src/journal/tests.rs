@@ -2,10 +2,33 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use super::*;
-use crate::{LocalKey, Signer};
+use super::{
+    format::{Header, Lock},
+    *,
+};
+use crate::{
+    LocalKey, Signer,
+    vault::{Cost, Kdf},
+};
 
-const KEY: [u8; 32] = [9; 32];
+/// An identity's storage key, and nothing else.
+fn alone(byte: u8) -> Keys<'static> {
+    Keys {
+        storage: Zeroizing::new([byte; 32]),
+        unlock: None,
+    }
+}
+
+fn locked(storage: u8, unlock: &Unlock) -> Keys<'_> {
+    Keys {
+        unlock: Some(unlock),
+        ..alone(storage)
+    }
+}
+
+fn key_file(byte: u8) -> Unlock {
+    Unlock::Key(Zeroizing::new([byte; 32]))
+}
 
 fn place() -> Place {
     Place {
@@ -19,10 +42,6 @@ fn entry(round: u32, size: usize) -> Record {
     Record::Entry(Box::new(EntryRecord {
         round,
         tx: vec![round.to_be_bytes()[3]; size],
-        plaintexts: vec![Plaintext {
-            to: 1,
-            bytes: b"a plaintext of this party".to_vec(),
-        }],
         height: 7,
         anchor: None,
     }))
@@ -57,7 +76,7 @@ impl Bench {
     }
 
     fn open(&self) -> Result<(Journal, Vec<Record>), JournalError> {
-        Journal::open(&self.path(), &place(), &KEY)
+        Journal::open(&self.path(), &place(), &alone(9))
     }
 
     /// Opens it, reads it, and lets go of it.
@@ -145,7 +164,11 @@ fn a_journal_with_any_bit_changed_is_refused() {
             bad[position] ^= 1 << bit;
             bench.overwrite(&bad);
             match bench.read() {
-                Err(JournalError::Other { .. } | JournalError::Corrupt { .. }) => {}
+                Err(
+                    JournalError::Other { .. }
+                    | JournalError::OtherUnlock { .. }
+                    | JournalError::Corrupt { .. },
+                ) => {}
                 other => panic!("byte {position}: {:?}", other.map(|records| records.len())),
             }
             assert_eq!(
@@ -211,7 +234,7 @@ fn a_journal_has_one_writer() {
     let link = bench.dir.path().join("another name");
     std::fs::hard_link(bench.path(), &link).unwrap();
     assert!(matches!(
-        Journal::open(&link, &place(), &KEY),
+        Journal::open(&link, &place(), &alone(9)),
         Err(JournalError::Locked { .. })
     ));
     // As a process has it that another thread is starting just now.
@@ -255,12 +278,12 @@ fn a_journal_is_of_one_session_network_identity_and_key() {
         },
     ] {
         assert!(matches!(
-            Journal::open(&bench.path(), &wrong, &KEY),
+            Journal::open(&bench.path(), &wrong, &alone(9)),
             Err(JournalError::Other { .. })
         ));
     }
     assert!(matches!(
-        Journal::open(&bench.path(), &place(), &[8; 32]),
+        Journal::open(&bench.path(), &place(), &alone(8)),
         Err(JournalError::Corrupt { .. })
     ));
     assert!(same(&bench.read().unwrap(), &records()));
@@ -279,11 +302,7 @@ fn a_journal_that_others_can_read_is_refused() {
 fn nothing_secret_is_in_the_file() {
     let bench = Bench::new();
     let bytes = bench.written();
-    for secret in [
-        "the seed of the party",
-        "what the party's",
-        "a plaintext of this",
-    ] {
+    for secret in ["the seed of the party", "what the party's"] {
         let found = bytes
             .windows(secret.len())
             .any(|window| window == secret.as_bytes());
@@ -314,7 +333,7 @@ fn a_record_is_written_up_to_its_limit_and_refused_past_it() {
 fn after_a_failed_write_nothing_more_is_written() {
     let bench = Bench::new();
     bench.written();
-    let (mut journal, found) = Journal::open(&bench.path(), &place(), &KEY).unwrap();
+    let (mut journal, found) = Journal::open(&bench.path(), &place(), &alone(9)).unwrap();
     let reader = Locked(File::open(bench.path()).unwrap());
     let writer = std::mem::replace(&mut journal.file, reader);
     let failed = journal.append(&entry(7, 10));
@@ -339,12 +358,111 @@ fn a_removed_journal_is_gone() {
     assert!(!bench.path().exists());
 }
 
-/// Journals outlive the program that wrote them: this one was written by the first version.
+/// Journals outlive the program that wrote them.
 #[test]
-fn a_journal_of_the_first_version_is_read() {
+fn journals_of_the_second_version_are_read() {
+    let key = key_file(5);
+    let frozen = [
+        include_str!("frozen.hex"),
+        include_str!("frozen-locked.hex"),
+    ];
+    for (frozen, keys) in frozen.into_iter().zip([alone(9), locked(9, &key)]) {
+        let bench = Bench::new();
+        let frozen = hex::decode(frozen.replace('\n', "")).unwrap();
+        std::fs::write(bench.path(), &frozen).unwrap();
+        std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let (_, found) = Journal::open(&bench.path(), &place(), &keys).unwrap();
+        assert!(same(&found, &records()));
+    }
+}
+
+#[test]
+fn a_locked_journal_needs_the_identity_and_what_unlocks_it() {
+    let phrase = |text: &str| Unlock::Passphrase(Zeroizing::new(text.as_bytes().to_vec()));
+    let (key, words) = (key_file(5), phrase("one"));
+    let (other_key, other_words) = (key_file(6), phrase("two"));
+    for (unlock, wrong, other, expected) in [
+        (&key, &other_key, &words, "a key file"),
+        (&words, &other_words, &key, "a passphrase"),
+    ] {
+        let bench = Bench::new();
+        let open = |keys: &Keys<'_>| Journal::open(&bench.path(), &place(), keys);
+        let (mut journal, _) = open(&locked(9, unlock)).unwrap();
+        for record in records() {
+            journal.append(&record).unwrap();
+        }
+        drop(journal);
+        assert!(same(&open(&locked(9, unlock)).unwrap().1, &records()));
+        for bad in [locked(9, wrong), locked(8, unlock)] {
+            let refused = open(&bad).err();
+            assert!(matches!(refused, Some(JournalError::Corrupt { .. })));
+        }
+        for bad in [alone(9), locked(9, other)] {
+            let refused = open(&bad).err().unwrap();
+            let path = bench.path();
+            assert_eq!(refused, JournalError::OtherUnlock { path, expected });
+        }
+        // A header that asks for less opens nothing, and isn't taken by whoever expects more.
+        let mut bytes = std::fs::read(bench.path()).unwrap();
+        bytes[8 + 3 * 32..][..13].fill(0);
+        bench.overwrite(&bytes);
+        let refused = open(&alone(9)).err();
+        assert!(matches!(refused, Some(JournalError::Corrupt { .. })));
+        let refused = open(&locked(9, unlock)).err();
+        assert!(matches!(refused, Some(JournalError::OtherUnlock { .. })));
+    }
+}
+
+#[test]
+fn what_argon2id_costs_is_looked_at_before_it_is_paid() {
+    let words = Unlock::Passphrase(Zeroizing::new(b"one".to_vec()));
+    let most = Cost {
+        memory_kib: u32::MAX,
+        ..Cost::default()
+    };
+    let fewer = Cost {
+        passes: Cost::default().passes - 1,
+        ..Cost::default()
+    };
+    // Too much, and what somebody may have put there to guess a passphrase by.
+    for cost in [most, fewer, Cost::CHEAPEST] {
+        let bench = Bench::new();
+        let lock = Lock(Some(Kdf::Argon2id(cost)));
+        let header = Header::new(place(), lock, [1; 32]).encode();
+        create_secret(&bench.path(), &header).unwrap();
+        let refused = Journal::open(&bench.path(), &place(), &locked(9, &words)).err();
+        assert!(matches!(refused, Some(JournalError::Unlock { .. })));
+    }
+}
+
+#[test]
+fn a_journal_that_lies_there_says_of_which_session_it_is_and_can_be_forgotten() {
     let bench = Bench::new();
-    let frozen = hex::decode(include_str!("frozen.hex").replace('\n', "")).unwrap();
-    std::fs::write(bench.path(), &frozen).unwrap();
+    let key = key_file(5);
+    let session = place().session;
+    let (journal, _) = Journal::open(&bench.path(), &place(), &locked(9, &key)).unwrap();
+    let kept = read(&bench.path()).unwrap();
+    assert_eq!((kept.network, kept.session), (place().network, session));
+    assert_eq!(kept.identity, place().identity);
+    assert_eq!((kept.opened_with, kept.is_in_use), ("a key file", true));
+    assert_eq!(kept.bytes, bench.path().metadata().unwrap().len());
+    let refused = forget(&bench.path(), session);
+    assert!(matches!(refused, Err(JournalError::Locked { .. })));
+    drop(journal);
+    assert!(!read(&bench.path()).unwrap().is_in_use);
+    let refused = forget(&bench.path(), SessionId([7; 32]));
+    assert!(matches!(refused, Err(JournalError::Other { .. })));
+    assert!(bench.path().exists());
+    forget(&bench.path(), session).unwrap();
+    assert!(!bench.path().exists());
+    assert!(matches!(read(&bench.path()), Err(JournalError::File(_))));
+    std::fs::write(bench.path(), b"something else").unwrap();
     std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(same(&bench.read().unwrap(), &records()));
+    assert!(matches!(
+        read(&bench.path()),
+        Err(JournalError::Other { .. })
+    ));
+    let refused = forget(&bench.path(), session);
+    assert!(matches!(refused, Err(JournalError::Other { .. })));
+    assert!(bench.path().exists());
 }

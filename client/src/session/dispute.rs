@@ -180,11 +180,13 @@ impl Session {
         }
     }
 
-    /// Decides what is said to a complaint; `None` when the signer fails, who is asked again.
+    /// Decides what is said to a complaint; `None` when the signer fails, who is asked again, and for an entry from the journal until
+    /// the protocol has posted it again.
     async fn sign_answer(&mut self, complain: &Complain) -> Option<Answer> {
         let (by, round) = (complain.index, complain.post.round);
         let reveal = match self.reveal_for(complain) {
-            Ok(reveal) => reveal,
+            Ok(Some(reveal)) => reveal,
+            Ok(None) => return None,
             Err(answer) => {
                 tracing::warn!(
                     by,
@@ -213,11 +215,12 @@ impl Session {
     }
 
     /// The one payload that a complaint is about, if this party has signed the post that it names.
-    fn reveal_for(&self, complain: &Complain) -> Result<Reveal, Answer> {
+    /// `None` for a post from the journal, which doesn't hold what was sealed.
+    fn reveal_for(&self, complain: &Complain) -> Result<Option<Reveal>, Answer> {
         let (round, to) = (complain.post.round, complain.index);
         let own = self.signed.get(&round).ok_or(Answer::NoMemory)?;
-        let Some(plaintext) = named_payload(own, complain, self.n()) else {
-            return Err(Answer::NoMemory);
+        let Some(plaintext) = named_payload(own, complain, self.n())? else {
+            return Ok(None);
         };
         let reveal = self.sealed_from(complain, plaintext);
         let reveal = reveal.map_err(|_| Answer::Differs)?;
@@ -225,7 +228,7 @@ impl Session {
         let network = &self.client().network().id;
         let verdict = judge(network, self.spec(), &join.key, complain, &reveal);
         check_acquitted(verdict)?;
-        Ok(reveal)
+        Ok(Some(reveal))
     }
 
     fn sealed_from(&self, complain: &Complain, plaintext: &[u8]) -> Result<Reveal, Error> {
@@ -256,22 +259,32 @@ fn check_acquitted(verdict: Result<Verdict, Refusal>) -> Result<(), Answer> {
     }
 }
 
-/// What was sealed under the leaf that a complaint names, if that is a leaf of the post that this party has signed.
-fn named_payload<'a>(own: &'a Filling, complain: &Complain, parties: u16) -> Option<&'a [u8]> {
+/// What was sealed under the leaf that a complaint names, if that is a leaf of the post that this party has signed; `None` for a post
+/// from the journal, until the protocol has posted it again.
+fn named_payload<'a>(
+    own: &'a Filling,
+    complain: &Complain,
+    parties: u16,
+) -> Result<Option<&'a [u8]>, Answer> {
     let Action::Post(Post { header, p2p, .. }) = &own.action else {
-        return None;
+        return Err(Answer::NoMemory);
     };
     if *header != complain.post || own.digest != complain.post.digest() {
-        return None;
+        return Err(Answer::NoMemory);
     }
-    complain.check_path(parties).ok()?;
-    let (_, ciphertext) = p2p.iter().find(|(to, _)| *to == complain.index)?;
+    let is_in_post = complain.check_path(parties).is_ok();
+    if !is_in_post {
+        return Err(Answer::NoMemory);
+    }
+    let sealed = p2p.iter().find(|(to, _)| *to == complain.index);
+    let (_, ciphertext) = sealed.ok_or(Answer::NoMemory)?;
     if p2p_leaf(ciphertext) != complain.leaf {
-        return None;
+        return Err(Answer::NoMemory);
     }
-    let (_, plaintext) = own
-        .plaintexts
-        .iter()
-        .find(|(to, _)| *to == complain.index)?;
-    Some(plaintext.as_slice())
+    let Some(plaintexts) = &own.plaintexts else {
+        return Ok(None);
+    };
+    let named = plaintexts.iter().find(|(to, _)| *to == complain.index);
+    let (_, plaintext) = named.ok_or(Answer::NoMemory)?;
+    Ok(Some(plaintext.as_slice()))
 }

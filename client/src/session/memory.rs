@@ -16,13 +16,14 @@ use white_city_wire::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Filling, Session};
+use super::{End, Filling, Session};
 use crate::{
     Error,
     client::Client,
-    journal::{EntryRecord, Journal, JournalError, Place, Plaintext, Record, Seeds},
+    journal::{EntryRecord, Journal, JournalError, Keys, Place, Record, Seeds},
     kem::PartyKem,
     signer::Signer,
+    vault::Unlock,
 };
 
 /// What this party seals with, is sealed to, and lets its protocol draw from.
@@ -63,7 +64,7 @@ pub(super) type Signed = BTreeMap<u32, Filling>;
 impl Found {
     /// Opens the journal and reads it.
     pub(super) fn open(
-        path: &Path,
+        (path, unlock): (&Path, Option<&Unlock>),
         client: &Client,
         session: SessionId,
         signer: &dyn Signer,
@@ -73,7 +74,11 @@ impl Found {
             session,
             identity: signer.identity(),
         };
-        let (journal, records) = Journal::open(path, &place, &*signer.storage_key()?)?;
+        let keys = Keys {
+            storage: signer.storage_key()?,
+            unlock,
+        };
+        let (journal, records) = Journal::open(path, &place, &keys)?;
         let mut found = Self {
             journal: Some(journal),
             ..Self::default()
@@ -209,15 +214,37 @@ impl Session {
     /// the result is safe: nothing of the session can be computed again.
     ///
     /// # Errors
-    /// [`Error::Usage`] while the session lives, or when its end is unknown; [`Error::Journal`].
+    /// [`Error::Usage`] while the session lives, or when its end is unknown ([`Session::forget_with`]); [`Error::Journal`].
     pub fn forget(self) -> Result<(), Error> {
         match self.as_seen_by_me() {
-            Some(super::End::Finished { .. } | super::End::Aborted(_)) => {}
-            Some(super::End::Unknown(_)) | None => {
+            Some(End::Finished { .. } | End::Aborted(_)) => self.remove_journal(),
+            Some(End::Unknown(_)) | None => {
                 let expected = "to be kept until the session has ended, and everybody knows how";
-                return Err(Error::usage("journal", expected));
+                Err(Error::usage("journal", expected))
             }
         }
+    }
+
+    /// As [`Session::forget`], also where the session's end is unknown: for a party whose result is safe, which it shows by naming
+    /// the outcome that it has finished with. Others may have seen the session finish or abort; this party has nothing to add, and
+    /// what others have seen can be read without its keys.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] while the session lives, or when this party hasn't finished with this outcome; [`Error::Journal`].
+    pub fn forget_with(self, outcome: Hash) -> Result<(), Error> {
+        let said = |own: &Filling| matches!(&own.action, Action::Finish(finish) if finish.outcome == outcome);
+        let has_finished = self.signed.values().any(said);
+        match self.as_seen_by_me() {
+            Some(End::Unknown(_)) if has_finished => self.remove_journal(),
+            Some(End::Unknown(_)) => {
+                let expected = "the outcome that this party has finished with";
+                Err(Error::usage("outcome", expected))
+            }
+            _ => self.forget(),
+        }
+    }
+
+    fn remove_journal(self) -> Result<(), Error> {
         match self.journal {
             Some(journal) => Ok(journal.remove()?),
             None => Ok(()),
@@ -244,35 +271,21 @@ impl Session {
         if self.journal.is_none() {
             return Ok(());
         }
-        let own = self.signed.get(&round);
-        let plaintexts = own.map_or(&[][..], |own| &own.plaintexts).iter();
         let record = Record::Entry(Box::new(EntryRecord {
             round,
             tx: tx.to_vec(),
-            plaintexts: plaintexts
-                .map(|(to, bytes)| Plaintext {
-                    to: (*to).into(),
-                    bytes: bytes.to_vec(),
-                })
-                .collect(),
             height: self.observer.height(),
             anchor: self.observer.anchor_at(round),
         }));
-        let recorded = self.record(&record);
-        record.wipe();
-        recorded
+        self.record(&record)
     }
 
     fn filling_of(&self, entry: &EntryRecord) -> Result<Filling, Error> {
         let action = self.own_action(&entry.tx)?;
         let digest = entry_digest(&action).ok_or_else(|| unexpected(self.journal.as_ref()))?;
-        let plaintexts = entry.plaintexts.iter().map(|payload| {
-            let to = u16::try_from(payload.to).map_err(|_| unexpected(self.journal.as_ref()))?;
-            Ok((to, Zeroizing::new(payload.bytes.clone())))
-        });
         Ok(Filling {
             digest,
-            plaintexts: plaintexts.collect::<Result<_, Error>>()?,
+            plaintexts: None,
             action,
             tx: Some(Arc::new(entry.tx.clone())),
             is_shown: false,

@@ -55,7 +55,7 @@ impl Session {
         let filling = Filling {
             digest,
             action,
-            plaintexts,
+            plaintexts: Some(plaintexts),
             tx: None,
             is_shown: false,
             is_checked: false,

@@ -78,6 +78,11 @@ impl Session {
             if post.header.digest() != signed {
                 return Err(Error::Differs { round });
             }
+            if let Some(own) = self.signed.get_mut(&round) {
+                own.plaintexts.get_or_insert(p2p);
+            }
+            // A complaint may have waited for what the journal doesn't hold.
+            self.answer_complaint().await;
             return self.show_slot(round).await;
         }
         self.check_share(bytes)?;

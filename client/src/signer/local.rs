@@ -10,12 +10,17 @@ use white_city_wire::{IdentityKey, NetworkId, Signature, keys::BadKey, tx};
 use zeroize::Zeroizing;
 
 use super::{SignError, Signer};
-use crate::files::{FileError, create_secret, read_secret};
+use crate::{
+    files::{FileError, create_secret, read_secret},
+    vault::{self, Unlock, VaultError},
+};
 
 /// First line of a key file.
 const HEAD: &str = "white-city identity key, version 1";
 /// What tells the storage key from everything else that may be derived from the secret.
 const STORAGE_INFO: &[u8] = b"white-city/storage-key/1";
+/// Kind of the vaults that hold identities.
+const KIND: &str = "identity";
 /// Largest key file, bytes.
 const FILE_BYTES_MAX: u64 = 1_024;
 
@@ -32,6 +37,12 @@ pub enum KeyFileError {
         /// What was expected.
         expected: &'static str,
     },
+    /// The file is encrypted, and nothing was given that opens it.
+    #[error("the identity is encrypted: expected the passphrase or the key file that opens it")]
+    Locked,
+    /// The file is encrypted, and what was given doesn't open it.
+    #[error("the identity: {0}")]
+    Vault(#[from] VaultError),
     /// The key may not be used.
     #[error("the identity key may not be used: {0}")]
     Key(#[from] BadKey),
@@ -65,13 +76,25 @@ impl LocalKey {
         Ok(Self { secret, identity })
     }
 
-    /// Draws a new key and writes it to a new file with mode 600.
+    /// Draws a new key and writes it to a new file with mode 600, encrypted.
+    ///
+    /// # Errors
+    /// [`KeyFileError::File`] when the file exists or can't be written; [`KeyFileError::Vault`]; [`KeyFileError::Random`].
+    pub fn create(path: &Path, unlock: &Unlock) -> Result<Self, KeyFileError> {
+        let seed = draw()?;
+        let key = Self::from_seed(&seed)?;
+        match vault::store(path, KIND, &*seed, unlock) {
+            Err(VaultError::File(error)) => Err(error.into()),
+            stored => Ok(stored.map(|()| key)?),
+        }
+    }
+
+    /// As [`LocalKey::create`], but not encrypted: whoever reads the file is this party.
     ///
     /// # Errors
     /// [`KeyFileError::File`] when the file exists or can't be written; [`KeyFileError::Random`].
-    pub fn create(path: &Path) -> Result<Self, KeyFileError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed).map_err(KeyFileError::Random)?;
+    pub fn create_plain(path: &Path) -> Result<Self, KeyFileError> {
+        let seed = draw()?;
         let key = Self::from_seed(&seed)?;
         let secret = Zeroizing::new(hex::encode(*seed));
         let text = Zeroizing::new(format!(
@@ -82,12 +105,20 @@ impl LocalKey {
         Ok(key)
     }
 
-    /// Reads a key file, which only its owner may be able to read or write.
+    /// Reads a key file, which only its owner may be able to read or write. For one that isn't encrypted `unlock` isn't needed.
     ///
     /// # Errors
     /// [`KeyFileError`] says what is wrong with the file.
-    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        Self::parse(&read_secret(path, FILE_BYTES_MAX)?)
+    pub fn load(path: &Path, unlock: Option<&Unlock>) -> Result<Self, KeyFileError> {
+        let bytes = read_secret(path, FILE_BYTES_MAX)?;
+        if !vault::is_vault(&bytes) {
+            return Self::parse(&bytes);
+        }
+        let seed = vault::open(&bytes, KIND, unlock.ok_or(KeyFileError::Locked)?)?;
+        let seed = <&[u8; 32]>::try_from(seed.as_slice()).map_err(|_| KeyFileError::Format {
+            expected: "32 encrypted bytes",
+        })?;
+        Ok(Self::from_seed(seed)?)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, KeyFileError> {
@@ -113,6 +144,12 @@ impl LocalKey {
         }
         Ok(key)
     }
+}
+
+fn draw() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(KeyFileError::Random)?;
+    Ok(seed)
 }
 
 impl Signer for LocalKey {
@@ -151,14 +188,58 @@ mod tests {
     fn a_key_file_gives_back_the_key_that_was_created() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("identity.key");
-        let created = LocalKey::create(&path).unwrap();
+        let created = LocalKey::create_plain(&path).unwrap();
         assert_eq!(
-            LocalKey::load(&path).unwrap().identity(),
+            LocalKey::load(&path, None).unwrap().identity(),
             created.identity()
         );
+        for again in [
+            LocalKey::create_plain(&path),
+            LocalKey::create(&path, &key(1)),
+        ] {
+            assert!(matches!(
+                again,
+                Err(KeyFileError::File(FileError::Exists { .. }))
+            ));
+        }
+    }
+
+    fn key(byte: u8) -> Unlock {
+        Unlock::Key(Zeroizing::new([byte; 32]))
+    }
+
+    #[test]
+    fn an_encrypted_key_is_opened_by_what_encrypted_it_and_by_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("identity.key");
+        let created = LocalKey::create(&path, &key(1)).unwrap();
+        let loaded = LocalKey::load(&path, Some(&key(1))).unwrap();
+        assert_eq!(loaded.identity(), created.identity());
+        let secret = created.secret.as_bytes();
+        let file = std::fs::read(&path).unwrap();
+        let hex = hex::encode(secret);
+        for plain in [&secret[..], hex.as_bytes()] {
+            assert!(!file.windows(plain.len()).any(|window| window == plain));
+        }
         assert!(matches!(
-            LocalKey::create(&path),
-            Err(KeyFileError::File(FileError::Exists { .. }))
+            LocalKey::load(&path, None),
+            Err(KeyFileError::Locked)
+        ));
+        let phrase = Unlock::Passphrase(Zeroizing::new(b"one".to_vec()));
+        assert!(matches!(
+            LocalKey::load(&path, Some(&phrase)),
+            Err(KeyFileError::Vault(VaultError::OtherUnlock { .. }))
+        ));
+        assert!(matches!(
+            LocalKey::load(&path, Some(&key(2))),
+            Err(KeyFileError::Vault(VaultError::Locked))
+        ));
+        // A vault of something else is no identity.
+        let other = dir.path().join("share");
+        vault::store(&other, "eddsa-share", secret, &key(1)).unwrap();
+        assert!(matches!(
+            LocalKey::load(&other, Some(&key(1))),
+            Err(KeyFileError::Vault(VaultError::Kind { .. }))
         ));
     }
 
@@ -167,10 +248,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("identity.key");
-        LocalKey::create(&path).unwrap();
+        LocalKey::create_plain(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
-            LocalKey::load(&path),
+            LocalKey::load(&path, None),
             Err(KeyFileError::File(FileError::Mode { mode: 0o644, .. }))
         ));
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use white_city_client::SessionId;
 
-use super::values::{Bytes, hex_bytes, hex32, session_id};
+use super::{
+    IdentityArgs, UnlockArgs,
+    values::{Bytes, hex_bytes, hex32, session_id},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum EddsaCommand {
@@ -16,7 +19,7 @@ pub enum EddsaCommand {
     /// Signing keys of single parties, for aggregated signatures
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Make a new key file: 32 random bytes that encrypt shares
+    /// Make a new key file: 32 random bytes that encrypt identity, shares and journals
     KeyFile {
         /// New file, readable by its owner only
         #[arg(long, value_name = "FILE")]
@@ -36,29 +39,16 @@ pub enum KeyCommand {
     },
 }
 
-/// What encrypts the file.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct UnlockArgs {
-    /// File with the passphrase that encrypts it
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
-    /// File of 32 bytes that encrypts it
-    #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-}
-
 /// Which party of which session.
 #[derive(Debug, Args)]
 pub struct PartyArgs {
-    /// File of the identity
-    #[arg(long, value_name = "FILE")]
-    pub identity: PathBuf,
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Id of the session
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub session: SessionId,
     /// Journal with which an interrupted session goes on: run the same command again. It is removed when the result is safe
-    /// [default: IDENTITY.journals/SESSION]
+    /// [default: IDENTITY.journals/SESSION]. Never back it up: whoever opens it has this party's part of the session
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Do what can be done now and exit with 9 if other parties have to act first: run the same command again later

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use white_city_client::{IdentityKey, SessionId};
 
-use super::values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id};
+use super::{
+    IdentityArgs, MaybeUnlockArgs, SignerArgs,
+    values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
@@ -22,14 +25,15 @@ pub enum SessionCommand {
         /// Id or number
         session: Which,
     },
-    /// Consent to a session; whatever runs its rounds goes on from the journal
+    /// Consent to a session; whatever runs its rounds goes on from the journal, which takes the same --key-file or --passphrase-file
     Join {
         /// Id
         #[arg(value_parser = session_id)]
         session: SessionId,
-        /// File of the identity
-        #[arg(long, value_name = "FILE")]
-        identity: PathBuf,
+        #[command(flatten)]
+        identity: IdentityArgs,
+        #[command(flatten)]
+        unlock: MaybeUnlockArgs,
         /// Journal of this party in this session [default: IDENTITY.journals/SESSION]
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
@@ -39,9 +43,8 @@ pub enum SessionCommand {
         /// Id
         #[arg(value_parser = session_id)]
         session: SessionId,
-        /// File of the identity
-        #[arg(long, value_name = "FILE")]
-        identity: PathBuf,
+        #[command(flatten)]
+        identity: SignerArgs,
         /// Number that the protocol gives a meaning
         #[arg(long, default_value_t = 0)]
         reason: u16,
@@ -68,9 +71,8 @@ pub enum SessionCommand {
         /// Id
         #[arg(value_parser = session_id)]
         session: SessionId,
-        /// File of the identity
-        #[arg(long, value_name = "FILE")]
-        identity: PathBuf,
+        #[command(flatten)]
+        identity: SignerArgs,
         /// Number that the protocol gives a meaning
         #[arg(long, default_value_t = 0)]
         cause: u16,
@@ -128,9 +130,8 @@ pub enum Preset {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").args(["preset", "protocol"]).required(true)))]
 pub struct OpenArgs {
-    /// File of the identity that opens it
-    #[arg(long, value_name = "FILE")]
-    pub identity: PathBuf,
+    #[command(flatten)]
+    pub identity: SignerArgs,
     /// Public key of a party; in the order of the roster
     #[arg(long, value_name = "HEX", required = true, value_parser = identity)]
     pub party: Vec<IdentityKey>,

@@ -111,4 +111,34 @@ fn an_encrypted_file_is_opened_in_exactly_one_way() {
     assert!(parse(&format!("{keygen} --passphrase-file p")).is_ok());
     assert!(parse(&keygen).is_err());
     assert!(parse(&format!("{keygen} --key-file k --passphrase-file p")).is_err());
+    let own = format!("{keygen} --key-file k");
+    assert!(parse(&format!("{own} --identity-key-file i")).is_ok());
+    assert!(parse(&format!("{own} --identity-passphrase-file i")).is_ok());
+    let both = "--identity-key-file i --identity-passphrase-file j";
+    assert!(parse(&format!("{own} {both}")).is_err());
+}
+
+#[test]
+fn a_new_identity_is_encrypted_in_one_way_or_said_to_be_plain() {
+    let new = "identity new --out o";
+    for good in ["--plain", "--key-file k", "--passphrase-file p"] {
+        assert!(parse(&format!("{new} {good}")).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "--plain --key-file k",
+        "--key-file k --passphrase-file p",
+    ] {
+        assert!(parse(&format!("{new} {bad}")).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_journal_is_named_by_its_identity_or_its_file() {
+    let forget = format!("journal forget {}", "00".repeat(32));
+    for good in ["--identity i", "--journal j", "--identity i --even-if-live"] {
+        assert!(parse(&format!("{forget} {good}")).is_ok(), "{good}");
+    }
+    assert!(parse(&forget).is_err());
+    assert!(parse("journal list").is_err());
 }

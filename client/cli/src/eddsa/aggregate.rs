@@ -4,7 +4,6 @@ use std::path::Path;
 
 use white_city_client::vault::{self, Unlock};
 use white_city_eddsa::aggregate::{self, KeyPair};
-use zeroize::Zeroizing;
 
 use super::{SIGNING_KEY, expected, party::Party, sign};
 use crate::{
@@ -44,8 +43,7 @@ pub async fn run(party: &mut Party<'_>, args: &SignArgs, unlock: &Unlock) -> Res
 
 fn load_key(path: &Path, unlock: &Unlock) -> Result<KeyPair, Failure> {
     let bytes = vault::load(path, SIGNING_KEY, unlock)?;
-    let seed = <[u8; 32]>::try_from(bytes.as_slice())
-        .map(Zeroizing::new)
+    let seed = <&[u8; 32]>::try_from(bytes.as_slice())
         .map_err(|_| Failure::usage(format!("{}: not a signing key", path.display())))?;
-    Ok(KeyPair::from_seed(*seed))
+    Ok(KeyPair::from_seed(seed))
 }

@@ -4,21 +4,23 @@ use serde_json::json;
 use white_city_client::vault::Unlock;
 use white_city_eddsa::keygen;
 
-use super::{party::Party, share_file, share_file::ShareFile, unlock};
+use super::{party::Party, share_file, share_file::ShareFile};
 use crate::{
     args::{KeygenArgs, NetworkArgs},
     failure::Failure,
     network,
     output::Output,
     presets::{KEYGEN, KeygenInput, read_input},
+    unlock,
 };
 
 /// Joins a session and runs this party to the end.
 pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let unlock = unlock(&args.unlock)?;
+    let unlock = unlock::vault(&args.unlock)?;
     share_file::check_free(&args.out, &unlock, args.party.session)?;
-    let client = network::signing(network, &args.party.identity)?;
-    let mut party = Party::enter(&client, &args.party, output).await?;
+    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
+    let client = network::signing(network, key)?;
+    let mut party = Party::enter(&client, &args.party, &unlock, output).await?;
     let result = play(&mut party, args, &unlock).await;
     party.close(result)
 }
@@ -54,6 +56,8 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
         share,
     };
     let pending = share.store_pending(&args.out, unlock)?;
+    drop(share);
+    party.result_is_safe(outcome);
     if let Err(mut failure) = party.finish(outcome).await {
         if failure.is_waiting() {
             return Err(failure);

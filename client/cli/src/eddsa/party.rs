@@ -1,6 +1,8 @@
 //! What all protocols have in common: joining, exchanging rounds, blaming, finishing.
 
-use white_city_client::{Client, End, Error, Hash, Inbox, Session, wire::hash::sha256};
+use white_city_client::{
+    Client, End, Error, Hash, Inbox, Session, vault::Unlock, wire::hash::sha256,
+};
 use white_city_eddsa::{Outgoing, Randomness};
 
 use crate::{
@@ -23,6 +25,8 @@ pub struct Party<'a> {
     pub output: &'a Output,
     /// The protocol's last round that was begun.
     round: u32,
+    /// The outcome whose result is out of this process: on the disk, or printed.
+    safe: Option<Hash>,
 }
 
 impl<'a> Party<'a> {
@@ -30,10 +34,12 @@ impl<'a> Party<'a> {
     pub async fn enter(
         client: &Client,
         args: &PartyArgs,
+        unlock: &Unlock,
         output: &'a Output,
     ) -> Result<Self, Failure> {
-        let journal = journal::path(args.journal.as_ref(), &args.identity, args.session)?;
-        let mut session = client.resume(args.session, &journal).await?;
+        let identity = &args.identity.identity;
+        let journal = journal::path(args.journal.as_ref(), identity, args.session)?;
+        let mut session = client.resume_locked(args.session, &journal, unlock).await?;
         if args.once {
             session.never_wait();
         }
@@ -47,6 +53,7 @@ impl<'a> Party<'a> {
             session,
             output,
             round: 0,
+            safe: None,
         })
     }
 
@@ -55,12 +62,21 @@ impl<'a> Party<'a> {
         Randomness::from_seed(*self.session.randomness("white-city/eddsa"))
     }
 
+    /// Notes that the result with this outcome is out of this process.
+    pub const fn result_is_safe(&mut self, outcome: [u8; 32]) {
+        self.safe = Some(Hash(outcome));
+    }
+
     /// Forgets the session's keys if nobody needs them any more: the result is safe, or there will be none.
     pub fn close(self, result: Result<(), Failure>) -> Result<(), Failure> {
         let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
         if result.is_ok() || aborted {
-            // Where others may have seen the session finished the journal stays.
-            if let Err(error) = self.session.forget() {
+            let forgotten = match self.safe {
+                Some(outcome) => self.session.forget_with(outcome),
+                // Where others may have seen the session finished the journal stays.
+                None => self.session.forget(),
+            };
+            if let Err(error) = forgotten {
                 self.output.warning(&format!("the journal stays: {error}"));
             }
         }

@@ -78,6 +78,7 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
         "culprits": signed.culprits,
     });
     party.output.result(&result, &signature);
+    party.result_is_safe(signed.outcome());
     finished
 }
 

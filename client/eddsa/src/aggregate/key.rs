@@ -5,6 +5,7 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::message;
+use crate::secret::{Secret, on_clean_stack};
 use crate::session::{MAX_PARTIES, MIN_PARTIES, in_range};
 use crate::{Backend, Dalek, Error, Malformed, hash};
 
@@ -13,16 +14,17 @@ const WEIGHT: &str = "white-city/eddsa/aggregate/weight/1";
 
 /// One signer's ordinary Ed25519 key pair: a 32-byte seed, from which RFC 8032 derives everything else.
 pub struct KeyPair {
-    seed: Zeroizing<[u8; 32]>,
+    seed: Secret,
     public_key: [u8; 32],
 }
 
 impl KeyPair {
     /// From 32 secret, uniformly random bytes.
     #[must_use]
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        let seed = Zeroizing::new(seed);
-        let public_key = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let seed = Secret::copy_of(seed);
+        let public_key =
+            on_clean_stack(|| SigningKey::from_bytes(&seed).verifying_key().to_bytes());
         Self { seed, public_key }
     }
 
@@ -35,7 +37,7 @@ impl KeyPair {
     /// The seed, for storage.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 32]> {
-        self.seed.clone()
+        Zeroizing::new(*self.seed)
     }
 
     /// RFC 8032's secret scalar and prefix.

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::key::{AggregateKey, KeyPair, Weighted, subgroup_point};
 use crate::message::{self, KeyAndCommitment, Nonce, Partial};
 use crate::randomness::Deriver;
+use crate::secret::on_clean_stack;
 use crate::session::{in_range, opaque_debug};
 use crate::{Backend, Error, Outgoing, Randomness, Session, Signed, hash};
 
@@ -51,14 +52,24 @@ impl Common {
 pub struct Round1<B: Backend> {
     common: Common,
     expected: Option<Vec<[u8; 32]>>,
-    secret: Zeroizing<B::Scalar>,
-    nonce_secret: Zeroizing<B::Scalar>,
+    secret: Box<Zeroizing<B::Scalar>>,
+    nonce_secret: Box<Zeroizing<B::Scalar>>,
     nonce: Nonce,
     sent: Vec<u8>,
 }
 
 impl<B: Backend> Round1<B> {
     pub(super) fn start(
+        session: Session,
+        key_pair: &KeyPair,
+        expected: Option<&[[u8; 32]]>,
+        message: &[u8],
+        randomness: &Randomness,
+    ) -> Result<(Self, Outgoing), Error> {
+        on_clean_stack(|| Self::started(session, key_pair, expected, message, randomness))
+    }
+
+    fn started(
         session: Session,
         key_pair: &KeyPair,
         expected: Option<&[[u8; 32]]>,
@@ -101,8 +112,8 @@ impl<B: Backend> Round1<B> {
             Self {
                 common,
                 expected,
-                secret,
-                nonce_secret,
+                secret: Box::new(secret),
+                nonce_secret: Box::new(nonce_secret),
                 nonce,
                 sent,
             },
@@ -163,8 +174,8 @@ pub struct Round2<B: Backend> {
     common: Common,
     weighted: Weighted<B>,
     commitments: Vec<[u8; 32]>,
-    secret: Zeroizing<B::Scalar>,
-    nonce_secret: Zeroizing<B::Scalar>,
+    secret: Box<Zeroizing<B::Scalar>>,
+    nonce_secret: Box<Zeroizing<B::Scalar>>,
     sent: Vec<u8>,
 }
 
@@ -181,6 +192,13 @@ impl<B: Backend> Round2<B> {
     /// [`Error::OwnMessage`], [`Error::Absent`], [`Error::Identity`], and with a culprit: [`Error::Unexpected`], [`Error::Malformed`],
     /// [`Error::BadOpening`], [`Error::Torsion`].
     pub fn close<T: AsRef<[u8]>>(
+        self,
+        broadcasts: &BTreeMap<u16, T>,
+    ) -> Result<(Round3<B>, Outgoing), Error> {
+        on_clean_stack(|| self.closed(broadcasts))
+    }
+
+    fn closed<T: AsRef<[u8]>>(
         self,
         broadcasts: &BTreeMap<u16, T>,
     ) -> Result<(Round3<B>, Outgoing), Error> {

@@ -67,7 +67,7 @@ impl Table {
         let me = Recipient {
             index: 0,
             shamir_index: 0,
-            own,
+            own: Box::new(own),
         };
         collect(
             &domain(),

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use zeroize::Zeroizing;
-
-use crate::message;
+use crate::secret::Secret;
 use crate::session::in_range;
 use crate::{Backend, Error, KeyShare, Session};
 
@@ -43,7 +41,7 @@ pub(crate) struct Job<B: Backend> {
     pub own_signer: u16,
     /// Commitments to the key's polynomial.
     pub key: Vec<B::Point>,
-    pub secret: Zeroizing<B::Scalar>,
+    pub secret: Secret,
 }
 
 impl<B: Backend> std::ops::Deref for Job<B> {
@@ -101,12 +99,11 @@ impl<B: Backend> Job<B> {
             signers: signers.to_vec(),
             signers_min: key.signers_min(),
         };
-        let secret = message::scalar::<B>(&key.secret).map_err(Error::Key)?;
         Ok(Self {
             public,
             own_signer,
             key: key.points::<B>().map_err(Error::Key)?,
-            secret,
+            secret: key.secret.clone(),
         })
     }
 

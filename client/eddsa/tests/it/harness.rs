@@ -224,7 +224,7 @@ pub fn key_pairs(parties: u16) -> Vec<KeyPair> {
         .map(|party| {
             let mut seed = [9; 32];
             seed[..2].copy_from_slice(&party.to_be_bytes());
-            KeyPair::from_seed(seed)
+            KeyPair::from_seed(&seed)
         })
         .collect()
 }

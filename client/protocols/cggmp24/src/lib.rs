@@ -7,7 +7,8 @@
 //! the transport layer "is reliable by construction (e.g. you use blockchain for communications)": here broadcasts are, for
 //! whoever reads through proofs, as a [`Session`] does.
 //!
-//! `seed` is all the randomness of a party: drawn for this session alone, secret, and the same again after a crash.
+//! All the randomness of a party comes from its session ([`Session::randomness`]): another session draws other nonces, and with a
+//! journal it is the same again after a crash.
 #![cfg_attr(
     not(test),
     deny(
@@ -37,11 +38,10 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub async fn aux_info(
     session: &mut Session,
     primes: PregeneratedPrimes<SecurityLevel128>,
-    seed: [u8; 32],
 ) -> Result<AuxInfo, Failure> {
     let eid = session.execution_id("cggmp24/aux");
     let (i, n) = (session.index(), session.n());
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("cggmp24/aux"));
     let mut delivery = session.delivery();
     let protocol = delivery.run(|party| {
         cggmp24::aux_info_gen(ExecutionId::new(eid.as_bytes()), i, n, primes)
@@ -62,11 +62,10 @@ pub async fn aux_info(
 pub async fn keygen(
     session: &mut Session,
     threshold: u16,
-    seed: [u8; 32],
 ) -> Result<IncompleteKeyShare<Secp256k1>, Failure> {
     let eid = session.execution_id("cggmp24/keygen");
     let (i, n) = (session.index(), session.n());
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("cggmp24/keygen"));
     let mut delivery = session.delivery();
     let protocol = delivery.run(|party| {
         cggmp24::keygen::<Secp256k1>(ExecutionId::new(eid.as_bytes()), i, n)
@@ -90,11 +89,10 @@ pub async fn sign(
     share: &KeyShare<Secp256k1>,
     signers: &[u16],
     message: &[u8],
-    seed: [u8; 32],
 ) -> Result<[u8; 64], Failure> {
     let eid = session.execution_id("cggmp24/sign");
     let i = session.index();
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut rng = ChaCha20Rng::from_seed(*session.randomness("cggmp24/sign"));
     let data = DataToSign::digest::<Sha256>(message);
     let mut delivery = session.delivery();
     let protocol = delivery.run(|party| {

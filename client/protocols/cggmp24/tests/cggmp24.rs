@@ -8,7 +8,7 @@ use std::time::Duration;
 use cggmp24::{KeyShare, PregeneratedPrimes, security_level::SecurityLevel128};
 use k256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use white_city_cggmp24::{Failure, aux_info, keygen, sign};
-use white_city_client::{SpecBuilder, wire::hash::sha256};
+use white_city_client::SpecBuilder;
 use white_city_kit::{Board, Party, largest_posts, params};
 use white_city_testnet::{Error, Options, Testnet};
 
@@ -19,10 +19,6 @@ fn primes(party: u16) -> PregeneratedPrimes<SecurityLevel128> {
     let all: Vec<PregeneratedPrimes<SecurityLevel128>> =
         serde_json::from_str(PUBLIC_PRIMES).unwrap();
     all[usize::from(party)].clone()
-}
-
-fn seed(party: &Party, purpose: &str) -> [u8; 32] {
-    sha256(&[&party.seed[..], purpose.as_bytes()].concat()).0
 }
 
 fn all<T>(results: Vec<Result<T, Failure>>) -> Vec<T> {
@@ -47,16 +43,15 @@ fn patient(spec: SpecBuilder) -> SpecBuilder {
 async fn over(board: &Board) {
     let spec = patient(board.spec("cggmp24-aux", 3));
     let made = board.run(spec, async |party: &mut Party| {
-        let (index, seed) = (party.session.index(), seed(party, "aux"));
-        let aux = aux_info(&mut party.session, primes(index), seed).await;
+        let index = party.session.index();
+        let aux = aux_info(&mut party.session, primes(index)).await;
         say("aux_info", party);
         aux
     });
     let aux = all(made.await.unwrap());
     let spec = patient(board.spec("cggmp24-keygen", 3).corrupt(1));
     let made = board.run(spec, async |party: &mut Party| {
-        let seed = seed(party, "keygen");
-        let share = keygen(&mut party.session, 2, seed).await;
+        let share = keygen(&mut party.session, 2).await;
         say("keygen", party);
         share
     });
@@ -66,9 +61,9 @@ async fn over(board: &Board) {
         .collect();
     let spec = patient(board.spec("cggmp24-sign", 2).input(MESSAGE.to_vec()));
     let signed = board.run(spec, async |party: &mut Party| {
-        let (me, seed) = (usize::from(party.session.index()), seed(party, "sign"));
+        let me = usize::from(party.session.index());
         let message = party.session.spec().input.clone();
-        let signature = sign(&mut party.session, &shares[me], &[0, 1], &message, seed).await;
+        let signature = sign(&mut party.session, &shares[me], &[0, 1], &message).await;
         say("sign", party);
         signature
     });

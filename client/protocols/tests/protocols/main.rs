@@ -4,17 +4,11 @@ mod sizes;
 mod world;
 
 use ring::signature::{ED25519, UnparsedPublicKey};
-use white_city_client::wire::hash::sha256;
 use white_city_eddsa::Dalek;
 use white_city_kit::{Board, Party};
 use white_city_protocols::{Failure, eddsa, frost, givre};
 
 const MESSAGE: &[u8] = b"signed over a board that nobody has to trust";
-
-/// Another seed for another session.
-fn seed(party: &Party, purpose: &str) -> [u8; 32] {
-    sha256(&[&party.seed[..], purpose.as_bytes()].concat()).0
-}
 
 /// All results, or the first failure.
 fn all<T>(results: Vec<Result<T, Failure>>) -> Vec<T> {
@@ -38,8 +32,7 @@ macro_rules! over {
         let (board, n, t): (&Board, u16, u16) = ($board, $n, $t);
         let spec = board.spec(concat!($name, "-keygen"), n).corrupt(t - 1);
         let made = board.run(spec, async |party: &mut Party| {
-            let seed = seed(party, $name);
-            ($keygen)(&mut party.session, t, seed).await
+            ($keygen)(&mut party.session, t).await
         });
         let shares = all(made.await.unwrap());
         assert_eq!(shares.len(), usize::from(n));
@@ -48,9 +41,9 @@ macro_rules! over {
             .spec(concat!($name, "-sign"), t)
             .input(MESSAGE.to_vec());
         let signed = board.run(spec, async |party: &mut Party| {
-            let (me, seed) = (usize::from(party.session.index()), seed(party, "sign"));
+            let me = usize::from(party.session.index());
             let message = party.session.spec().input.clone();
-            ($sign)(&mut party.session, &shares[me], &signers, &message, seed).await
+            ($sign)(&mut party.session, &shares[me], &signers, &message).await
         });
         verify(&($public_key)(&shares[0]), &all(signed.await.unwrap()));
     }};

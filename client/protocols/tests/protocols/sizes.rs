@@ -53,29 +53,25 @@ impl Measured {
 #[tokio::test(flavor = "multi_thread")]
 async fn key_generations_of_1024_parties_fit_into_one_transaction_each() {
     let board = Board::solo().await.unwrap();
-    let seed = |party: &Party| party.seed;
     let all = [
         (
             "givre",
             measure(&board, async |party, t| {
-                let seed = seed(party);
-                givre::keygen(&mut party.session, t, seed).await
+                givre::keygen(&mut party.session, t).await
             })
             .await,
         ),
         (
             "frost-ed25519",
             measure(&board, async |party, t| {
-                let seed = seed(party);
-                frost::keygen(&mut party.session, t, seed).await
+                frost::keygen(&mut party.session, t).await
             })
             .await,
         ),
         (
             "white-city-eddsa",
             measure(&board, async |party, t| {
-                let seed = seed(party);
-                eddsa::keygen::<Dalek>(&mut party.session, t, seed).await
+                eddsa::keygen::<Dalek>(&mut party.session, t).await
             })
             .await,
         ),

@@ -21,7 +21,7 @@ fn own() -> Filling {
     Filling {
         digest: post.header.digest(),
         action: Action::Post(post),
-        plaintexts: vec![plaintext(1), plaintext(2)],
+        plaintexts: Some(vec![plaintext(1), plaintext(2)]),
         tx: None,
         is_shown: true,
         is_checked: true,
@@ -44,7 +44,7 @@ fn complaint(own: &Filling) -> Complain {
 fn the_payload_that_a_complaint_names_is_revealed_and_no_other() {
     let own = own();
     let good = complaint(&own);
-    assert_eq!(named_payload(&own, &good, 3), Some(SECRET));
+    assert_eq!(named_payload(&own, &good, 3), Ok(Some(SECRET)));
     let changes: [fn(&mut Complain); 10] = [
         |bad| bad.post.session.0[0] ^= 1,
         |bad| bad.post.transcript.0[0] ^= 1,
@@ -60,28 +60,33 @@ fn the_payload_that_a_complaint_names_is_revealed_and_no_other() {
     for (number, change) in changes.into_iter().enumerate() {
         let mut bad = good.clone();
         change(&mut bad);
-        assert_eq!(named_payload(&own, &bad, 3), None, "{number}");
+        let refused = Err(Answer::NoMemory);
+        assert_eq!(named_payload(&own, &bad, 3), refused, "{number}");
     }
 }
 
 #[test]
 fn what_is_not_remembered_is_not_revealed() {
     let good = complaint(&own());
+    let refused = Err(Answer::NoMemory);
     let mut forgot = own();
-    forgot.plaintexts.remove(0);
-    assert_eq!(named_payload(&forgot, &good, 3), None);
+    forgot.plaintexts.as_mut().unwrap().remove(0);
+    assert_eq!(named_payload(&forgot, &good, 3), refused);
+    let mut from_journal = own();
+    from_journal.plaintexts = None;
+    assert_eq!(named_payload(&from_journal, &good, 3), Ok(None));
     let mut other = own();
     let Action::Post(post) = &mut other.action else {
         panic!("a post")
     };
     post.header.p2p_root.0[0] ^= 1;
-    assert_eq!(named_payload(&other, &good, 3), None);
+    assert_eq!(named_payload(&other, &good, 3), refused);
     let mut damaged = own();
     let Action::Post(post) = &mut damaged.action else {
         panic!("a post")
     };
     post.p2p[0].1[0] ^= 1;
-    assert_eq!(named_payload(&damaged, &good, 3), None);
+    assert_eq!(named_payload(&damaged, &good, 3), refused);
 }
 
 #[test]

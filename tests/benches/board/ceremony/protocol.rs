@@ -45,7 +45,7 @@ pub async fn sign(mut exchange: impl Exchange, share: &KeyShare, signers: &[u16]
 /// The signature of all under the sum of their keys.
 pub async fn aggregated(mut exchange: impl Exchange, message: &'static [u8]) {
     let session = session(&exchange);
-    let pair = KeyPair::from_seed([exchange.index().to_be_bytes()[1]; 32]);
+    let pair = KeyPair::from_seed(&[exchange.index().to_be_bytes()[1]; 32]);
     let begun = aggregate::start(session, &pair, None, message, randomness());
     let (round1, outgoing) = begun.unwrap();
     let said = exchange.exchange(outgoing).await;
