@@ -14,7 +14,7 @@ use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
-    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check_decoded, shape},
+    read::{BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, shape},
     trust::{Trust, VerifiedHeader},
 };
 
@@ -282,7 +282,14 @@ impl Replicas {
         height: u64,
     ) -> Result<Arc<VerifiedHeader>, ReadError> {
         let signed = endpoint.commit(height).await?;
-        let header = self.known.trust.verify(signed).or_lie("header")?;
+        let header = self.known.trust.verify(signed).map_err(|bad| {
+            let is_stranger = bad.is_of_another_network();
+            let lie = Lie::new(format!("header: {bad}"));
+            match is_stranger {
+                true => ReadError::Stranger(lie),
+                false => ReadError::Lied(lie),
+            }
+        })?;
         if header.height() != height {
             return Err(Lie::new("the header of another height").into());
         }

@@ -209,10 +209,12 @@ impl Session {
     /// the result is safe: nothing of the session can be computed again.
     ///
     /// # Errors
-    /// [`Error::Usage`] while the session lives, or when its end is unknown; [`Error::Journal`].
+    /// [`Error::Usage`] while the session lives and this party has signed something in it, or when its end is unknown;
+    /// [`Error::Journal`].
     pub fn forget(self) -> Result<(), Error> {
         match self.as_seen_by_me() {
             Some(super::End::Finished { .. } | super::End::Aborted(_)) => {}
+            None if !self.has_signed() => {}
             Some(super::End::Unknown(_)) | None => {
                 let expected = "to be kept until the session has ended, and everybody knows how";
                 return Err(Error::usage("journal", expected));
