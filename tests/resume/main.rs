@@ -1,10 +1,14 @@
 //! Parties that are killed at every step, or come by once a round, and finish the same session.
 
+mod aggregate;
+mod consent;
 mod disputed;
 mod dumps;
 mod gate;
 mod killed;
 mod once;
+mod opened;
 mod progress;
 mod refused;
+mod results;
 mod world;

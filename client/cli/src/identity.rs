@@ -12,6 +12,5 @@ pub fn run(command: &IdentityCommand, output: &Output) -> Result<(), Failure> {
         IdentityCommand::Show { file } => LocalKey::load(file)?,
     };
     let public_key = key.identity().to_string();
-    output.result(&json!({ "public_key": public_key }), &public_key);
-    Ok(())
+    output.result(&json!({ "public_key": public_key }), &public_key)
 }

@@ -112,3 +112,22 @@ fn an_encrypted_file_is_opened_in_exactly_one_way() {
     assert!(parse(&keygen).is_err());
     assert!(parse(&format!("{keygen} --key-file k --passphrase-file p")).is_err());
 }
+
+#[test]
+fn nobody_signs_without_saying_what() {
+    let sign = format!(
+        "eddsa sign --identity i --session {} --share s --key-file k",
+        "00".repeat(32)
+    );
+    assert_eq!(parse(&sign).unwrap_err().exit_code(), 2);
+    for one in [
+        "--message m",
+        "--message-hex 00",
+        "--message-file f",
+        "--any-message",
+    ] {
+        assert!(parse(&format!("{sign} {one}")).is_ok(), "{one}");
+        let two = format!("{sign} {one} --message x --any-message");
+        assert_eq!(parse(&two).unwrap_err().exit_code(), 2, "{one}");
+    }
+}

@@ -34,6 +34,10 @@ impl<'a> Party<'a> {
     ) -> Result<Self, Failure> {
         let journal = journal::path(args.journal.as_ref(), &args.identity, args.session)?;
         let mut session = client.resume(args.session, &journal).await?;
+        consent(&session, output);
+        if session.has_left() && session.end().is_none() {
+            return Err(Error::Left.into());
+        }
         if args.once {
             session.never_wait();
         }
@@ -55,10 +59,10 @@ impl<'a> Party<'a> {
         Randomness::from_seed(*self.session.randomness("white-city/eddsa"))
     }
 
-    /// Forgets the session's keys if nobody needs them any more: the result is safe, or there will be none.
-    pub fn close(self, result: Result<(), Failure>) -> Result<(), Failure> {
+    /// Forgets the session's keys if nobody needs them any more: the result is safe, there will be none, or nothing was signed.
+    pub fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
         let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
-        if result.is_ok() || aborted {
+        if result.is_ok() || aborted || !self.session.has_signed() {
             // Where others may have seen the session finished the journal stays.
             if let Err(error) = self.session.forget() {
                 self.output.warning(&format!("the journal stays: {error}"));
@@ -81,9 +85,8 @@ impl<'a> Party<'a> {
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// Shows what this party consents to, joins, and waits for the others.
+    /// Joins, and waits for the others.
     pub async fn join(&mut self) -> Result<(), Failure> {
-        consent(&self.session, self.output);
         let news = self.session.progress();
         let session = &mut self.session;
         let joined = async {
