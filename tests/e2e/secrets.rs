@@ -97,6 +97,19 @@ impl Stage<'_> {
         self.run(&format!("{command}{party}"), &args).await
     }
 
+    /// Makes a key of all parties; gives its public key.
+    async fn keygen(&self) -> String {
+        let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
+        let session = self.open("open-keygen", PARTIES, &preset).await;
+        let keys = self.keys(PARTIES);
+        let mut roster = vec!["--threshold", "2"];
+        keys.iter().for_each(|key| roster.extend(["--party", key]));
+        let made = ("keygen", "--out");
+        let made = (0..PARTIES).map(|party| self.eddsa(made, &roster, &session, party));
+        let made = futures::future::join_all(made).await;
+        made[0]["public_key"].as_str().unwrap().to_owned()
+    }
+
     /// All that is known to be secret, with the share that each party got.
     fn known(&self) -> Vec<Known> {
         let mut known = Vec::new();
@@ -213,15 +226,7 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
         LocalKey::create(&stage.file(&format!("party{party}.key"))).unwrap();
         vault::create_key_file(&stage.file(&format!("party{party}.key32"))).unwrap();
     }
-    let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
-    let keygen = stage.open("open-keygen", PARTIES, &preset).await;
-    let keys = stage.keys(PARTIES);
-    let mut roster = vec!["--threshold", "2"];
-    keys.iter().for_each(|key| roster.extend(["--party", key]));
-    let made = ("keygen", "--out");
-    let made = (0..PARTIES).map(|party| stage.eddsa(made, &roster, &keygen, party));
-    let made = futures::future::join_all(made).await;
-    let key = made[0]["public_key"].as_str().unwrap();
+    let key = &stage.keygen().await;
     let preset = [
         "--preset",
         "eddsa-sign",

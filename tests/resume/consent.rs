@@ -129,7 +129,12 @@ async fn nobody_makes_a_key_or_signs_without_having_said_so() {
     assert_eq!(result(&all.1)["public_key"], *key);
     assert_eq!(result(&all.2)["without_share"], serde_json::json!([]));
 
-    let id = world.open_signing(&key).await;
+    signs_what_it_has_said(&world, &key).await;
+    world.net.stop().await.unwrap();
+}
+
+async fn signs_what_it_has_said(world: &World, key: &str) {
+    let id = world.open_signing(key).await;
     for (consent, text) in [
         (vec![], "--any-message"),
         (
@@ -141,18 +146,17 @@ async fn nobody_makes_a_key_or_signs_without_having_said_so() {
             "signs with the key",
         ),
     ] {
-        let done = party(&world, Step::Sign, 0, id, &consent).await;
+        let done = party(world, Step::Sign, 0, id, &consent).await;
         assert_failed(&done, 2, text);
     }
     assert_eq!(world.client().state(id).await.unwrap().filled().count(), 0);
-    let any = ["--any-message", "--public-key", &key];
+    let any = ["--any-message", "--public-key", key];
     let (first, second) = tokio::join!(
-        party(&world, Step::Sign, 0, id, &any),
-        party(&world, Step::Sign, 1, id, &["--message", MESSAGE]),
+        party(world, Step::Sign, 0, id, &any),
+        party(world, Step::Sign, 1, id, &["--message", MESSAGE]),
     );
-    assert_signed(&result(&first), &key);
-    assert_signed(&result(&second), &key);
-    world.net.stop().await.unwrap();
+    assert_signed(&result(&first), key);
+    assert_signed(&result(&second), key);
 }
 
 /// A key that nobody here has.

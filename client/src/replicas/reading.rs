@@ -235,6 +235,11 @@ impl Replicas {
                 self.remember(endpoint.name(), &lie, exchange());
                 Err(ReadError::Lied(lie))
             }
+            Err(ReadError::Stranger(lie)) => {
+                // Kept, too, but there is no telling who is wrong before others have answered.
+                self.keep_lie(endpoint.name(), &lie, exchange());
+                Err(ReadError::Stranger(lie))
+            }
             Err(other) => Err(other),
         }
     }
@@ -308,6 +313,10 @@ impl Replicas {
     /// Keeps a lie, and says so.
     pub(crate) fn remember(&self, replica: &str, lie: &Lie, exchange: Exchange) {
         tracing::warn!(replica, what = %lie, "a replica gave an answer that can't be true");
+        self.keep_lie(replica, lie, exchange);
+    }
+
+    fn keep_lie(&self, replica: &str, lie: &Lie, exchange: Exchange) {
         let lie = ReplicaLie {
             replica: replica.to_owned(),
             what: lie.to_string(),
