@@ -1,6 +1,6 @@
 //! A signature that all make together, each with a key that the session names.
 
-use white_city_client::{Client, Hash, SessionId, vault};
+use white_city_client::{Client, Error, Hash, SessionId, vault};
 use white_city_eddsa::{Randomness, aggregate};
 
 use crate::world::{MESSAGE, World, result, run, world};
@@ -94,25 +94,28 @@ async fn nobody_signs_under_another_key_than_the_one_that_all_agreed_upon() {
     world.net.stop().await.unwrap();
 }
 
+/// Plays on as long as the others let it.
 async fn swap(world: &World, id: SessionId) {
     let client = Client::builder(world.trust()).replicas([world.url()]);
     let client = client.signer(world.key(1)).build().unwrap();
     let mut session = client.session(id).await.unwrap();
-    let roster: Vec<[u8; 32]> = session
-        .spec()
-        .roster
-        .iter()
-        .map(|key| *key.as_bytes())
-        .collect();
-    let eddsa = white_city_eddsa::Session::new(id.0, &roster, 1).unwrap();
+    let roster = session.spec().roster.iter().map(|key| *key.as_bytes());
+    let eddsa = white_city_eddsa::Session::new(id.0, &roster.collect::<Vec<_>>(), 1).unwrap();
     let key = aggregate::KeyPair::from_seed([5; 32]);
     let randomness = Randomness::from_seed([6; 32]);
-    let (_, outgoing) =
-        aggregate::start(eddsa, &key, None, MESSAGE.as_bytes(), randomness).unwrap();
+    let started = aggregate::start(eddsa, &key, None, MESSAGE.as_bytes(), randomness);
+    let (round, outgoing) = started.unwrap();
     session.join().await.unwrap();
     session.wait_ready().await.unwrap();
-    session
-        .post(1, outgoing.broadcast, Vec::new())
-        .await
-        .unwrap();
+    let played = async {
+        session.post(1, outgoing.broadcast, Vec::new()).await?;
+        let (round, outgoing) = round.close(&session.inbox(1).await?.broadcasts).unwrap();
+        session.post(2, outgoing.broadcast, Vec::new()).await?;
+        let (round, outgoing) = round.close(&session.inbox(2).await?.broadcasts).unwrap();
+        session.post(3, outgoing.broadcast, Vec::new()).await?;
+        let signed = round.close(&session.inbox(3).await?.broadcasts).unwrap();
+        session.finish(Hash(signed.outcome())).await
+    };
+    let stopped = played.await;
+    assert!(matches!(stopped, Err(Error::Aborted(_))), "{stopped:?}");
 }
