@@ -144,7 +144,10 @@ pub fn made(out: &Path, unlock: &Unlock, session: SessionId) -> Result<Option<Sh
         Err(FileError::Exists { .. }) if ShareFile::load(&pending, unlock)?.session == session => {}
         other => other?,
     }
-    probe(&pending)?;
+    probe(&pending).map_err(|error| {
+        let out = out.display();
+        Failure::usage(format!("--out {out}: no file can be made there: {error}"))
+    })?;
     Ok(None)
 }
 
