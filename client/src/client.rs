@@ -14,14 +14,14 @@ use white_city_wire::{
 };
 
 use crate::{
-    Error, ReplicaLie, Trust, Unproven, Verified,
+    Error, Opening, ReplicaLie, Trust, Unproven, Verified,
     read::{
         BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession,
         ReadSignedSpec, RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState,
         SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
-    replicas::{LIST_MAX, Replicas, Seen, Wakeups, follow},
+    replicas::{LIST_MAX, ReplicaHeight, Replicas, Seen, Wakeups, follow},
     session::{Observer, Session},
     signer::Signer,
     vault::Unlock,
@@ -29,8 +29,6 @@ use crate::{
 
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause between looking for a session that was just opened.
-const RESEND: Duration = Duration::from_millis(500);
 
 /// Builds a [`Client`].
 #[must_use]
@@ -176,6 +174,15 @@ impl Client {
     /// [`Error::Spec`] for a spec that no board takes; [`Error::QuotaExceeded`]; [`Error::Refused`]; [`Error::Unreachable`];
     /// [`Error::Usage`] when the board's time has passed what the opening names, without the session.
     pub async fn open(&self, spec: Spec) -> Result<SessionId, Error> {
+        self.open_with(&self.opening(spec).await?).await
+    }
+
+    /// Signs what opens a session, and sends nothing. Kept somewhere before it is sent with [`Client::open_with`], it is what an
+    /// interrupted process goes on with instead of opening another session.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] for a spec that no board takes; [`Error::Sign`]; as [`Client::status`].
+    pub async fn opening(&self, spec: Spec) -> Result<Opening, Error> {
         spec.check().map_err(Error::Spec)?;
         let signer = self.signer()?;
         let mut nonce = [0; 32];
@@ -188,62 +195,22 @@ impl Client {
             open_by_ms: now.saturating_add(self.network().params.max_open_ms / 2),
         };
         let network = self.network().id;
-        let (id, open_by_ms) = (open.session_id(&network), open.open_by_ms);
         let action = Action::Open(open);
         let signature = signer.sign(&action, &network).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
-        self.send_open(id, open_by_ms, Arc::new(tx.encode()))
-            .await?;
-        Ok(id)
+        Opening::new(tx, &network)
+            .ok_or_else(|| Error::usage("signer", "a signature by its own key"))
     }
 
-    async fn send_open(
-        &self,
-        id: SessionId,
-        open_by_ms: u64,
-        tx: Arc<Vec<u8>>,
-    ) -> Result<(), Error> {
-        let mut wakeups = self.wakeups(id);
-        let mut is_sent = false;
-        loop {
-            let replies = match is_sent {
-                false => self.replicas().submit_to_one(&tx).await,
-                true => self.replicas().submit(&tx).await,
-            };
-            is_sent = true;
-            if let Some(refusal) = replies.refusal(self.replicas().witnesses) {
-                return self.open_of(id).await.map(|_| ()).map_err(|_| refusal);
-            }
-            if replies.is_silence() {
-                return Err(Error::Unreachable(replies.faults));
-            }
-            // A quota may have room again later, but whoever opens a session wants to know now.
-            if replies.taken == 0
-                && replies.refused.len() >= self.replicas().witnesses
-                && let Some((code, text, replica)) = replies.refused.first().cloned()
-            {
-                return Err(Error::from_code(code, text, replica));
-            }
-            let again = tokio::time::Instant::now() + RESEND;
-            while tokio::time::Instant::now() < again {
-                let _ = tokio::time::timeout_at(again, wakeups.next()).await;
-                let shown = self.opening_of(id).await;
-                wakeups.has_looked();
-                match shown {
-                    Ok(_) => return Ok(()),
-                    Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
-                    Err(other) => return Err(other),
-                }
-            }
-            self.replicas().doubt_entrance(&replies);
-            let now = self.status().await;
-            if now.is_ok_and(|now| now.board_ms() > open_by_ms) {
-                return match self.open_of(id).await {
-                    Ok(_) => Ok(()),
-                    Err(_) => Err(Error::usage("board", "to take the session in time")),
-                };
-            }
-        }
+    /// Sends what opens a session until the board shows it, and returns its id. The same opening can be sent again, whatever came
+    /// of it before: it opens one session. Replicas that have no time or no room for it at present are asked again until its time
+    /// is over.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn open_with(&self, opening: &Opening) -> Result<SessionId, Error> {
+        self.send_opening(opening).await?;
+        Ok(opening.id())
     }
 
     /// This party's handle on a session.
@@ -399,12 +366,20 @@ impl Client {
     /// such a list is complete can't be proven; what it names can be read with proof.
     ///
     /// # Errors
-    /// [`Error::Unreachable`].
+    /// [`Error::OtherNetwork`], [`Error::Unreachable`]; as [`Client::status`].
     pub async fn sessions(
         &self,
         party: Option<&IdentityKey>,
     ) -> Result<Unproven<Vec<SessionLine>>, Error> {
+        // A list alone doesn't say of which network it is.
+        self.status().await?;
         self.replicas().sessions(party).await
+    }
+
+    /// How far each of the replicas is, in the order in which they are asked: or why it doesn't say. For
+    /// people who wait.
+    pub async fn heights(&self) -> Vec<ReplicaHeight> {
+        self.replicas().heights().await
     }
 
     /// The board's own numbers and its time, from the highest state that any replica proves: all are asked.

@@ -318,6 +318,17 @@ pub enum Error {
         /// What is wrong with the answer.
         what: String,
     },
+    /// Every replica that answers shows headers of another network than the genesis describes: one of both is the wrong one. (Or all
+    /// of them lie; then they could as well have kept silent.)
+    #[error(
+        "the replicas that answer serve another network than the genesis describes: is it the right genesis, and are these its replicas? ({replica}: {what})"
+    )]
+    OtherNetwork {
+        /// The address of one of them.
+        replica: String,
+        /// What it shows.
+        what: String,
+    },
     /// No replica gave a usable answer.
     #[error("no replica answers: {}", faults(.0))]
     Unreachable(Vec<ReplicaFault>),

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
 
 /// Why a file could not be read or written.
@@ -114,19 +115,64 @@ fn read_up_to(file: File, path: &Path, max: u64, to: &mut Vec<u8>) -> Result<(),
 pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     refuse_existing(path)?;
     let temporary = temporary_name(path)?;
-    let written = write_new(&temporary, bytes).and_then(|()| {
-        // Unlike a rename, a hard link fails when the name has been taken meanwhile.
-        fs::hard_link(&temporary, path).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => FileError::Exists {
-                path: path.to_owned(),
-            },
-            _ => FileError::io(path)(source),
-        })
-    });
-    let removed = fs::remove_file(&temporary);
-    written?;
-    removed.map_err(FileError::io(&temporary))?;
+    let named = write_new(&temporary, bytes).and_then(|()| rename_new(&temporary, path));
+    if named.is_err() {
+        // It may not have been made.
+        let _ = fs::remove_file(&temporary);
+    }
+    named?;
     sync_folder(path)
+}
+
+/// Whether a file with this name, and a few letters more, could be made in its folder, before work is done whose result would be
+/// lost otherwise. Leaves nothing behind.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn probe(path: &Path) -> Result<(), FileError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".probe");
+    let probe = PathBuf::from(name);
+    create_secret(&probe, b"probe")?;
+    remove(&probe)
+}
+
+/// Removes a file.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    fs::remove_file(path).map_err(FileError::io(path))?;
+    sync_folder(path)
+}
+
+/// Gives a file another name, unless that is taken.
+fn rename_new(from: &Path, to: &Path) -> Result<(), FileError> {
+    rename_new_by(from, to, |from, to| {
+        // Not every file system has this, and not every one has hard links.
+        let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+        renamed.map_err(io::Error::from)
+    })
+}
+
+fn rename_new_by(
+    from: &Path,
+    to: &Path,
+    rename: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), FileError> {
+    let renamed = match rename(from, to) {
+        // Unlike a usual rename, a hard link fails, too, when the name has been taken meanwhile.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            fs::hard_link(from, to).and_then(|()| fs::remove_file(from))
+        }
+        renamed => renamed,
+    };
+    renamed.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => FileError::Exists {
+            path: to.to_owned(),
+        },
+        _ => FileError::io(to)(source),
+    })
 }
 
 /// Writes a new file that anybody may read, as far as the umask lets them. What is there already is never overwritten.
@@ -147,9 +193,8 @@ pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// [`FileError::Exists`] or [`FileError::Io`].
 pub fn promote(from: &Path, to: &Path) -> Result<(), FileError> {
     refuse_existing(to)?;
-    fs::hard_link(from, to).map_err(FileError::io(to))?;
-    sync_folder(to)?;
-    fs::remove_file(from).map_err(FileError::io(from))
+    rename_new(from, to)?;
+    sync_folder(to)
 }
 
 /// Refuses a name that is taken, before work is done whose result could not be written.
@@ -229,6 +274,42 @@ mod tests {
             create_secret(&path, b"one"),
             Err(FileError::Exists { .. })
         ));
+    }
+
+    #[test]
+    fn one_of_two_ways_to_give_a_name_is_enough_and_neither_overwrites() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        let none = |_: &Path, _: &Path| Err(io::ErrorKind::InvalidInput.into());
+        type Way = fn(&Path, &Path) -> Result<(), FileError>;
+        let ways: [Way; 2] = [
+            |from, to| rename_new(from, to),
+            |from, to| rename_new_by(from, to, |_, _| Err(io::ErrorKind::Unsupported.into())),
+        ];
+        for way in ways {
+            fs::write(&from, b"one").unwrap();
+            way(&from, &to).unwrap();
+            assert!(!from.exists());
+            fs::write(&from, b"two").unwrap();
+            assert!(matches!(way(&from, &to), Err(FileError::Exists { .. })));
+            assert_eq!(fs::read(&to).unwrap(), b"one");
+            assert_eq!(fs::read(&from).unwrap(), b"two", "it keeps its name");
+            fs::remove_file(&to).unwrap();
+        }
+        let nowhere = dir.path().join("nowhere/to");
+        assert!(matches!(
+            rename_new_by(&from, &nowhere, none),
+            Err(FileError::Io { .. })
+        ));
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_noticed_and_a_probe_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        probe(&dir.path().join("file")).unwrap();
+        assert!(probe(&dir.path().join("nowhere/file")).is_err());
+        assert!(probe(&dir.path().join("f".repeat(250))).is_err());
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
     }
 
     #[test]

@@ -339,6 +339,11 @@ fn open_locked(path: &Path, place: &Place, lock: Lock) -> Result<(Locked, Vec<u8
                 let mut salt = [0; 32];
                 getrandom::fill(&mut salt)
                     .map_err(|error| JournalError::Random(error.to_string()))?;
+                // It can be neither opened nor made: what it points to isn't there.
+                if path.is_symlink() && !path.exists() {
+                    let dangling = io::Error::other("a symbolic link to nothing");
+                    return Err(io_error(path, &dangling));
+                }
                 match create_secret(path, &Header::new(*place, lock, salt).encode()) {
                     // Whoever was faster has the lock, or is about to take it.
                     Ok(()) | Err(FileError::Exists { .. }) => continue,

@@ -59,6 +59,7 @@ pub mod genesis;
 pub mod history;
 pub mod journal;
 pub mod kem;
+mod opening;
 pub mod read;
 pub mod receipt;
 mod replicas;
@@ -71,8 +72,10 @@ pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
+pub use opening::Opening;
 pub use read::{Convicted, Dispute, SessionState, Unproven, Verified};
 pub use receipt::Receipt;
+pub use replicas::ReplicaHeight;
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::{SEALING_BYTES, SpecBuilder};

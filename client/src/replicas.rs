@@ -4,8 +4,10 @@ mod direct;
 mod event;
 mod follow;
 mod handing;
+mod heights;
 mod lateness;
 mod listing;
+mod proxy;
 mod race;
 mod reading;
 mod rpc;
@@ -26,6 +28,7 @@ use std::{
 pub(crate) use event::{BlockEvent, Standing};
 pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
+pub use heights::ReplicaHeight;
 use lateness::Lateness;
 pub(crate) use listing::LIST_MAX;
 use reading::Known;
@@ -103,6 +106,8 @@ pub(crate) enum ReadError {
     Unreachable(String),
     /// An answer that can't be true.
     Lied(Lie),
+    /// A header of another network than the one that is trusted. It is as little use as a lie.
+    Stranger(Lie),
     /// A refusal: a hint.
     Refused { code: u32, text: String },
     /// A true answer, but an old one.
@@ -254,7 +259,7 @@ impl Replicas {
         endpoint: &Endpoint,
         error: ReadError,
     ) -> Result<(), Error> {
-        if matches!(error, ReadError::Lied(_))
+        if matches!(error, ReadError::Lied(_) | ReadError::Stranger(_))
             && let Some(liar) = self.replica(endpoint)
         {
             liar.lied.store(true, Ordering::Relaxed);

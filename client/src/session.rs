@@ -19,7 +19,7 @@ use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
 use self::memory::{Found, Secret, Signed};
-use crate::{Error, client::Client, journal::Journal, signer::Signer, vault::Unlock};
+use crate::{Error, SessionState, client::Client, journal::Journal, signer::Signer, vault::Unlock};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
@@ -133,6 +133,19 @@ impl Session {
         self.index
     }
 
+    /// Whether this party has joined, as far as this process or its journal knows.
+    #[must_use]
+    pub fn has_signed(&self) -> bool {
+        !self.signed.is_empty() || self.leave.is_some()
+    }
+
+    /// Whether this party has left by name, in this process or another one.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        let has_left = |now: &SessionState| now.leavers().contains(&self.index);
+        self.leave.is_some() || self.observer.now().is_some_and(|now| has_left(now))
+    }
+
     /// The roster's size.
     #[must_use]
     pub fn n(&self) -> u16 {
@@ -151,7 +164,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Aborted`] or [`Error::Finished`] when the session ended in that round or before; [`Error::Late`] when it closed
-    /// without this party's entry; [`Error::SlotTaken`] or [`Error::NoJournal`] when with another one; [`Error::Fork`].
+    /// without this party's entry; [`Error::SlotTaken`] or [`Error::NoJournal`] when with another one; [`Error::Left`] when this
+    /// party has left, which the others don't wait for; [`Error::Fork`].
     pub async fn wait_round_closed(&mut self, round: u32) -> Result<(), Error> {
         loop {
             if self.observer.history().open_round() > round {
@@ -163,6 +177,9 @@ impl Session {
             }
             if let Some(ended) = self.ended() {
                 return Err(ended);
+            }
+            if self.has_left() {
+                return Err(Error::Left);
             }
             if self.signed.get(&round).is_some_and(|own| !own.is_shown) {
                 self.send_slot(round).await?;

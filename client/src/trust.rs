@@ -73,6 +73,14 @@ pub enum BadHeader {
     Commit(String),
 }
 
+impl BadHeader {
+    /// Whether the header says itself that it is of another network: then rather the genesis is the wrong one than the header.
+    #[must_use]
+    pub const fn is_of_another_network(&self) -> bool {
+        matches!(self, Self::Chain(_) | Self::Validators { .. })
+    }
+}
+
 impl Trust {
     /// Trusts a genesis file that the party got from somebody it trusts.
     ///

@@ -239,7 +239,12 @@ impl<'a> Stage<'a> {
         let preset = ["--preset", "eddsa-keygen", "--threshold", &threshold];
         let session = self.open("keygen", &keys, &preset).await?;
         self.step(&format!("session to make a key opened: {session}"));
-        let results = self.parties("keygen", &session, options.parties).await?;
+        let mut expected = vec!["--threshold".into(), threshold];
+        for key in &keys {
+            expected.extend(["--party".into(), key.clone()]);
+        }
+        let keygen = ("keygen", expected);
+        let results = self.parties(keygen, &session, options.parties).await?;
         let public_key = agreed("keygen", &results, "public_key")?;
         self.step(&format!(
             "{} parties share a key, {} of them can sign: {public_key}",
@@ -257,7 +262,11 @@ impl<'a> Stage<'a> {
         ];
         let session = self.open("sign", signers, &preset).await?;
         self.step(&format!("session to sign opened: {session}"));
-        let results = self.parties("sign", &session, signers.len()).await?;
+        let sign = (
+            "sign",
+            vec![message, "--public-key".into(), public_key.clone()],
+        );
+        let results = self.parties(sign, &session, signers.len()).await?;
         let signature = agreed("sign", &results, "signature")?;
         self.step(&format!("{} of them signed: {signature}", signers.len()));
         verify(&public_key, options.message.as_bytes(), &signature)?;
@@ -324,10 +333,10 @@ impl<'a> Stage<'a> {
         text(&name, &self.cli(&name, &args).await?, "session")
     }
 
-    /// Runs the first `count` parties side by side.
+    /// Runs the first `count` parties side by side, each of which says what it consents to.
     async fn parties(
         &self,
-        command: &str,
+        (command, expected): (&str, Vec<String>),
         session: &str,
         count: usize,
     ) -> Result<Vec<Value>, Error> {
@@ -351,7 +360,9 @@ impl<'a> Stage<'a> {
                 "--passphrase-file".into(),
                 self.passphrase.clone().into_os_string(),
             ];
-            let program = self.program(&name, args.into());
+            let expected = expected.iter().map(Into::into);
+            let args = args.into_iter().chain(expected).collect();
+            let program = self.program(&name, args);
             running.spawn(async move { (index, finish(&name, program).await) });
         }
         let mut results = Vec::new();

@@ -63,8 +63,11 @@ async fn a_replica_that_tampers_in_any_way_is_named_and_passed_over() {
         let is_silence = matches!(mutator.change, Change::Header(_))
             && matches!(told, Err(Error::Unreachable(_)));
         if mutator.sort == Sort::Lie && told.is_err() && !is_silence {
+            // The only one there is might as well be right, and the genesis wrong.
+            let is_strange = matches!(mutator.change, Change::Header(_))
+                && matches!(told, Err(Error::OtherNetwork { .. }));
             assert!(
-                matches!(told, Err(Error::ReplicaLied { .. })),
+                is_strange || matches!(told, Err(Error::ReplicaLied { .. })),
                 "{mutator:?}: {told:?}"
             );
             assert_eq!(lies[0].replica, proxy.url(), "{mutator:?}");

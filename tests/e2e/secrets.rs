@@ -56,13 +56,14 @@ impl Stage<'_> {
         serde_json::from_str(out.lines().last().unwrap()).unwrap()
     }
 
+    fn keys(&self, parties: usize) -> Vec<String> {
+        let key = |party| LocalKey::load(&self.file(&format!("party{party}.key")), None).unwrap();
+        let keys = (0..parties).map(|party| key(party).identity().to_string());
+        keys.collect()
+    }
+
     async fn open(&self, name: &str, parties: usize, preset: &[&str]) -> String {
-        let keys: Vec<String> = (0..parties)
-            .map(|party| {
-                let key = LocalKey::load(&self.file(&format!("party{party}.key")), None).unwrap();
-                key.identity().to_string()
-            })
-            .collect();
+        let keys = self.keys(parties);
         let mut args = vec!["session", "open", "--identity", "party0.key"];
         keys.iter()
             .for_each(|key| args.extend(["--party", key.as_str()]));
@@ -73,8 +74,8 @@ impl Stage<'_> {
 
     async fn eddsa(
         &self,
-        command: &str,
-        share: &str,
+        (command, share): (&str, &str),
+        expected: &[&str],
         session: &str,
         party: usize,
     ) -> serde_json::Value {
@@ -92,7 +93,21 @@ impl Stage<'_> {
             "--key-file",
             &key32,
         ];
+        let args = [&args[..], expected].concat();
         self.run(&format!("{command}{party}"), &args).await
+    }
+
+    /// Makes a key of all parties; gives its public key.
+    async fn keygen(&self) -> String {
+        let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
+        let session = self.open("open-keygen", PARTIES, &preset).await;
+        let keys = self.keys(PARTIES);
+        let mut roster = vec!["--threshold", "2"];
+        keys.iter().for_each(|key| roster.extend(["--party", key]));
+        let made = ("keygen", "--out");
+        let made = (0..PARTIES).map(|party| self.eddsa(made, &roster, &session, party));
+        let made = futures::future::join_all(made).await;
+        made[0]["public_key"].as_str().unwrap().to_owned()
     }
 
     /// All that is known to be secret, with the share that each party got.
@@ -211,11 +226,7 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
         LocalKey::create_plain(&stage.file(&format!("party{party}.key"))).unwrap();
         vault::create_key_file(&stage.file(&format!("party{party}.key32"))).unwrap();
     }
-    let preset = ["--preset", "eddsa-keygen", "--threshold", "2"];
-    let keygen = stage.open("open-keygen", PARTIES, &preset).await;
-    let made = (0..PARTIES).map(|party| stage.eddsa("keygen", "--out", &keygen, party));
-    let made = futures::future::join_all(made).await;
-    let key = made[0]["public_key"].as_str().unwrap();
+    let key = &stage.keygen().await;
     let preset = [
         "--preset",
         "eddsa-sign",
@@ -228,11 +239,13 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
     // A journal that stays: of a session that this party has joined and won't finish.
     let left = stage.open("open-left", 2, &preset).await;
     let join = ["session", "join", &left, "--identity", "party0.key"];
-    let join = [&join[..], &["--key-file", "party0.key32"]].concat();
+    let join = [&join[..], &["--key-file", "party0.key32", "--yes"]].concat();
     stage.run("join-left", &join).await;
     let journal = stage.file("party0.key.journals").join(&left);
     assert!(journal.metadata().unwrap().len() > 300);
-    let signed = (0..2).map(|party| stage.eddsa("sign", "--share", &signing, party));
+    let message = ["--message", "hello"];
+    let signed = ("sign", "--share");
+    let signed = (0..2).map(|party| stage.eddsa(signed, &message, &signing, party));
     let signed = futures::future::join_all(signed).await;
     assert_eq!(signed[0]["signature"], signed[1]["signature"]);
     let id = SessionId::from_hex(&signing).unwrap();

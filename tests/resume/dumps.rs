@@ -36,8 +36,7 @@ async fn a_party_that_crashes_leaves_no_core_dump() {
     }
     let id = world.open_keygen().await;
     let gate = Gate::start(&world.url(), 0, When::BeforeSending).await;
-    let args = Step::Keygen.args(0, id);
-    let mut party = world.command(&gate.url(), &args.each_ref().map(String::as_str));
+    let mut party = world.party(&gate.url(), Step::Keygen, 0, id);
     let program = party.as_std().get_program().to_owned();
     let args: Vec<_> = party.as_std().get_args().map(ToOwned::to_owned).collect();
     party = Command::new("prlimit");

@@ -23,6 +23,8 @@ pub enum When {
     BeforeSending,
     /// The board has it, and the party never hears of it.
     AfterSending,
+    /// The party hears that it was taken, and it never reaches the board.
+    Swallowed,
 }
 
 /// Holds back the transaction with this number, the first one being 0, and everything behind it.
@@ -97,8 +99,14 @@ impl Drop for Gate {
 
 async fn pass(State(shared): State<Arc<Shared>>, request: Bytes) -> Response {
     let is_held = shared.is_held(&request);
-    if is_held && shared.when == When::BeforeSending {
-        return shared.hold().await;
+    match shared.when {
+        When::BeforeSending if is_held => return shared.hold().await,
+        When::Swallowed if is_held => {
+            shared.caught.notify_one();
+            let taken = r#"{"jsonrpc":"2.0","id":1,"result":{"code":0}}"#;
+            return ([(CONTENT_TYPE, "application/json")], taken).into_response();
+        }
+        _ => {}
     }
     let sent = shared.http.post(&shared.target).body(request);
     let reply = sent.header(CONTENT_TYPE, "application/json").send().await;

@@ -36,7 +36,7 @@ async fn listed(world: &World) -> Vec<Value> {
 
 /// What a party runs to join with a journal.
 async fn join(world: &World, id: &str, unlock: &[&str]) -> std::process::Output {
-    let join = ["session", "join", id, "--identity", "party0.key"];
+    let join = ["session", "join", id, "--identity", "party0.key", "--yes"];
     cli(world, &[&join, unlock].concat()).await
 }
 
@@ -124,7 +124,14 @@ async fn an_identity_is_encrypted_unless_that_is_refused_and_opened_by_its_own_f
     let opened = result(&cli(&world, &opened).await);
     let session = opened["session"].as_str().unwrap();
     // The journal may be under something else than the identity.
-    let join = ["session", "join", session, "--identity", "sealed.key"];
+    let join = [
+        "session",
+        "join",
+        session,
+        "--identity",
+        "sealed.key",
+        "--yes",
+    ];
     let journal = ["--key-file", "party1.key32"];
     refused(&world, &[&join[..], &journal].concat()).await;
     let identity = ["--identity-key-file", "party0.key32"];

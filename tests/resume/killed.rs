@@ -12,8 +12,7 @@ use crate::{
 /// Party 0 is killed at the moment when a transaction of its is on its way.
 async fn kill_at(world: &World, step: Step, id: SessionId, at: usize, when: When) {
     let gate = Gate::start(&world.url(), at, when).await;
-    let args = step.args(0, id);
-    let mut child = spawn(world.command(&gate.url(), &args.each_ref().map(String::as_str)));
+    let mut child = spawn(world.party(&gate.url(), step, 0, id));
     tokio::select! {
         () = gate.caught() => {}
         ended = child.wait() => panic!("transaction {at} never came: {ended:?}"),
@@ -29,15 +28,12 @@ async fn session(world: &World, step: Step, id: SessionId, at: usize, when: When
         Step::Keygen => vec![1, 2],
         Step::Sign => vec![1],
     };
-    let others = others.into_iter().map(|party| {
-        let args = step.args(party, id);
-        run(world.command(&world.url(), &args.each_ref().map(String::as_str)))
-    });
+    let others = others.into_iter();
+    let others = others.map(|party| run(world.party(&world.url(), step, party, id)));
     let first = async {
         kill_at(world, step, id, at, when).await;
         assert!(world.journal(0, id).exists());
-        let args = step.args(0, id);
-        run(world.command(&world.url(), &args.each_ref().map(String::as_str))).await
+        run(world.party(&world.url(), step, 0, id)).await
     };
     let (first, others) = tokio::join!(first, futures::future::join_all(others));
     let first = result(&first);
@@ -87,24 +83,21 @@ async fn a_party_that_dies_while_it_writes_its_journal_finishes_the_session() {
     let public_key = world.keygen().await;
     // How long the journal becomes: as it is when the last transaction is on its way.
     let id = world.open_signing(&public_key).await;
-    let other = Step::Sign.args(1, id);
-    let other = world.command(&world.url(), &other.each_ref().map(String::as_str));
+    let other = world.party(&world.url(), Step::Sign, 1, id);
     let last = Step::Sign.transactions() - 1;
     let killed = kill_at(&world, Step::Sign, id, last, When::BeforeSending);
     let other = spawn_and_wait_for(killed, other).await;
     let whole = world.journal(0, id).metadata().unwrap().len();
-    let args = Step::Sign.args(0, id);
-    let args = args.each_ref().map(String::as_str);
-    result(&run(world.command(&world.url(), &args)).await);
+    result(&run(world.party(&world.url(), Step::Sign, 0, id)).await);
     result(&other.wait_with_output().await.unwrap());
 
     let steps = 24;
     let mut died = 0;
     for step in 0..steps {
         let id = world.open_signing(&public_key).await;
-        let (first, other) = (Step::Sign.args(0, id), Step::Sign.args(1, id));
-        let [first, other] = [&first, &other].map(|args| args.each_ref().map(String::as_str));
-        let other = spawn(world.command(&world.url(), &other));
+        let other = spawn(world.party(&world.url(), Step::Sign, 1, id));
+        let first = world.args(Step::Sign, 0, id);
+        let first: Vec<&str> = first.iter().map(String::as_str).collect();
         let limited = run(world.limited(whole * step / steps, &first)).await;
         assert_eq!(limited.status.signal(), Some(SIGXFSZ), "{limited:?}");
         died += 1;

@@ -1,5 +1,7 @@
 //! Parties that are killed at every step, or come by once a round, and finish the same session.
 
+mod aggregate;
+mod consent;
 mod disputed;
 mod dumps;
 mod gate;
@@ -7,7 +9,9 @@ mod kept;
 mod killed;
 mod memory;
 mod once;
+mod opened;
 mod progress;
 mod refused;
+mod results;
 mod thief;
 mod world;

@@ -101,12 +101,18 @@ async fn watched(
         .await
     };
     let others = others.iter().map(|party| {
-        let args = step.args(*party, id);
-        run(world.command(&world.url(), &args.each_ref().map(String::as_str)))
+        let args = world.args(step, *party, id);
+        run(world.command(
+            &world.url(),
+            &args.iter().map(String::as_str).collect::<Vec<_>>(),
+        ))
     });
     let first = async {
-        let args = step.args(0, id);
-        let first = spawn(world.command(&gate.url(), &args.each_ref().map(String::as_str)));
+        let args = world.args(step, 0, id);
+        let first = spawn(world.command(
+            &gate.url(),
+            &args.iter().map(String::as_str).collect::<Vec<_>>(),
+        ));
         process.store(first.id().unwrap(), Ordering::SeqCst);
         first.wait_with_output().await.unwrap()
     };

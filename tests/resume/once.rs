@@ -21,8 +21,7 @@ async fn in_turns(
             if done.is_some() {
                 continue;
             }
-            let args = step.args(party, id);
-            let mut command = world.command(&world.url(), &args.each_ref().map(String::as_str));
+            let mut command = world.party(&world.url(), step, party, id);
             command.arg("--once");
             let output = run(command).await;
             if output.status.code() == Some(WAITING) {
@@ -51,6 +50,7 @@ async fn parties_that_are_never_there_at_the_same_time_make_a_key_and_sign() {
         "party0.key",
         "--key-file",
         "party0.key32",
+        "--yes",
     ];
     let joined = result(&run(world.command(&world.url(), &join)).await);
     assert_eq!(joined["journal"], format!("party0.key.journals/{id}"));

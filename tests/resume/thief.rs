@@ -28,8 +28,11 @@ async fn watched(
 ) -> (Vec<u8>, serde_json::Value) {
     let (journal, copy) = (world.journal(VICTIM.into(), id), world.file(0, "stolen"));
     let all = parties.iter().map(|party| {
-        let args = step.args(*party, id);
-        run(world.command(&world.url(), &args.each_ref().map(String::as_str)))
+        let args = world.args(step, *party, id);
+        run(world.command(
+            &world.url(),
+            &args.iter().map(String::as_str).collect::<Vec<_>>(),
+        ))
     });
     // Another name of the same file: all that is written to it is there, also when its first name is gone.
     let stolen = tokio::time::timeout(PATIENCE, linked(&journal, &copy));

@@ -102,18 +102,34 @@ impl World {
         command
     }
 
+    /// The command line without any argument.
+    pub fn program(&self) -> Command {
+        Command::new(&self.cli)
+    }
+
     /// Opens a session of these parties.
     pub async fn open(&self, parties: &[usize], preset: &[&str]) -> SessionId {
-        let keys: Vec<String> = parties
-            .iter()
-            .map(|party| self.identity(*party).to_string())
-            .collect();
-        let mut args = vec!["session", "open", "--identity", "party0.key"];
-        keys.iter()
-            .for_each(|key| args.extend(["--party", key.as_str()]));
-        args.extend(preset);
+        self.open_telling(parties, preset).await.0
+    }
+
+    /// The same, with what was said of it.
+    pub async fn open_telling(&self, parties: &[usize], preset: &[&str]) -> (SessionId, Output) {
+        let args = self.open_args(parties, preset);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let opened = run(self.command(&self.url(), &args)).await;
-        SessionId::from_hex(result(&opened)["session"].as_str().unwrap()).unwrap()
+        let id = result(&opened)["session"].as_str().unwrap().to_owned();
+        (SessionId::from_hex(&id).unwrap(), opened)
+    }
+
+    pub fn open_args(&self, parties: &[usize], preset: &[&str]) -> Vec<String> {
+        let mut args = ["session", "open", "--identity", "party0.key"]
+            .map(str::to_owned)
+            .to_vec();
+        for party in parties {
+            args.extend(["--party".to_owned(), self.identity(*party).to_string()]);
+        }
+        args.extend(preset.iter().map(|arg| (*arg).to_owned()));
+        args
     }
 
     pub async fn open_keygen(&self) -> SessionId {
@@ -130,10 +146,7 @@ impl World {
     /// Makes a key of all parties, whose shares are in `party*.share`.
     pub async fn keygen(&self) -> String {
         let id = self.open_keygen().await;
-        let all = (0..PARTIES).map(|party| {
-            let args = Step::Keygen.args(party, id);
-            self.command(&self.url(), &args.each_ref().map(String::as_str))
-        });
+        let all = (0..PARTIES).map(|party| self.party(&self.url(), Step::Keygen, party, id));
         let all = futures::future::join_all(all.map(run)).await;
         let keys = all
             .iter()
@@ -142,6 +155,47 @@ impl World {
         keys.dedup();
         assert_eq!(keys.len(), 1);
         keys.remove(0)
+    }
+
+    /// What a party runs in a session, by way of this address.
+    pub fn party(&self, url: &str, step: Step, party: usize, id: SessionId) -> Command {
+        let args = self.args(step, party, id);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.command(url, &args)
+    }
+
+    /// The arguments of that, with what the party consents to.
+    pub fn args(&self, step: Step, party: usize, id: SessionId) -> Vec<String> {
+        let (command, share) = match step {
+            Step::Keygen => ("keygen", "--out"),
+            Step::Sign => ("sign", "--share"),
+        };
+        let file = |what: &str| format!("party{party}.{what}");
+        let id = id.to_string();
+        let args = [
+            "eddsa",
+            command,
+            "--session",
+            &id,
+            "--identity",
+            &file("key"),
+        ]
+        .map(str::to_owned);
+        let files = [share, &file("share"), "--key-file", &file("key32")].map(str::to_owned);
+        let consent = match step {
+            Step::Keygen => self.roster_args(),
+            Step::Sign => ["--message", MESSAGE].map(str::to_owned).into(),
+        };
+        [&args[..], &files, &consent].concat()
+    }
+
+    /// What says yes to a key of all parties, of whom two can sign.
+    pub fn roster_args(&self) -> Vec<String> {
+        let mut args = ["--threshold", "2"].map(str::to_owned).to_vec();
+        for party in 0..PARTIES {
+            args.extend(["--party".to_owned(), self.identity(party).to_string()]);
+        }
+        args
     }
 
     /// What speaks against anybody, if anything does.
@@ -170,27 +224,6 @@ impl Step {
             Self::Sign => 6,
         }
     }
-
-    pub fn args(self, party: usize, id: SessionId) -> [String; 10] {
-        let (command, share) = match self {
-            Self::Keygen => ("keygen", "--out"),
-            Self::Sign => ("sign", "--share"),
-        };
-        let file = |what: &str| format!("party{party}.{what}");
-        [
-            "eddsa",
-            command,
-            "--identity",
-            &file("key"),
-            "--session",
-            &id.to_string(),
-            share,
-            &file("share"),
-            "--key-file",
-            &file("key32"),
-        ]
-        .map(str::to_owned)
-    }
 }
 
 pub fn spawn(mut command: Command) -> Child {
@@ -218,12 +251,17 @@ pub fn result(done: &Output) -> Value {
 
 /// Checks a signature with a verifier that isn't ours.
 pub fn assert_signed(result: &Value, public_key: &str) {
+    assert_signs(result, public_key, MESSAGE.as_bytes());
+}
+
+/// The same, of this message.
+pub fn assert_signs(result: &Value, public_key: &str, message: &[u8]) {
     let bytes = |what: &str| hex::decode(result[what].as_str().unwrap()).unwrap();
     assert_eq!(result["public_key"], public_key);
     let key: [u8; 32] = bytes("public_key").try_into().unwrap();
     let key = VerifyingKey::from_bytes(&key).unwrap();
     let signature = Signature::from_slice(&bytes("signature")).unwrap();
-    key.verify_strict(MESSAGE.as_bytes(), &signature).unwrap();
+    key.verify_strict(message, &signature).unwrap();
 }
 
 /// Removes what an earlier run of the same party has made.

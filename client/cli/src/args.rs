@@ -13,10 +13,26 @@ pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, S
 pub use journal::JournalCommand;
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
+pub use values::{Bytes, hex32};
+
+/// What the program exits with.
+const EXIT_CODES: &str = "Exit codes:
+    0  success
+    1  another error; also a result that could not be printed
+    2  arguments, configuration, files, or a session that isn't the expected one
+    3  no replica answers
+    4  refused by the board
+    5  the session aborted, or this party declined or left
+    6  too late, or out
+    7  an answer or a file that can't be true
+    8  another party broke the protocol; the text names it
+    9  other parties have to act first (--once)
+  130  interrupted
+  141  whoever read the output has gone";
 
 /// Parties compute together over a bulletin board that no single server controls.
 #[derive(Debug, Parser)]
-#[command(name = "white-city", version, propagate_version = true)]
+#[command(name = "white-city", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -1,9 +1,11 @@
 //! `white-city eddsa …`: each party runs its own part of a session to the end.
 
 mod aggregate;
+mod consent;
 mod expected;
 mod keygen;
 mod party;
+mod result;
 mod share_file;
 mod sign;
 
@@ -15,11 +17,10 @@ use white_city_eddsa::aggregate::KeyPair;
 use zeroize::Zeroizing;
 
 use crate::{
-    args::{EddsaCommand, KeyCommand, NetworkArgs, SignArgs, UnlockArgs},
+    args::{EddsaCommand, KeyCommand, NetworkArgs, UnlockArgs},
     failure::Failure,
-    network,
-    output::Output,
-    presets::{AGGREGATE, SIGN},
+    output::{Output, shown},
+    presets::aggregate_key,
     unlock,
 };
 
@@ -34,44 +35,39 @@ pub async fn run(
 ) -> Result<(), Failure> {
     match command {
         EddsaCommand::Keygen(keygen_args) => keygen::run(&keygen_args, args, output).await,
-        EddsaCommand::Sign(sign_args) => run_sign(&sign_args, args, output).await,
-        EddsaCommand::Key(KeyCommand::New { out, unlock }) => new_key(&out, &unlock, output),
+        EddsaCommand::Sign(sign_args) => sign::run(&sign_args, args, output).await,
+        EddsaCommand::Key(command) => key(&command, output),
         EddsaCommand::KeyFile { out } => {
             vault::create_key_file(&out)?;
             let text = format!("wrote {}", out.display());
-            output.result(&json!({ "key_file": out }), &text);
-            Ok(())
+            output.result(&json!({ "key_file": shown(&out) }), &text)
         }
     }
 }
 
-/// Which of the two ways of signing, the session's protocol says.
-async fn run_sign(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let unlock = unlock::vault(&args.unlock)?;
-    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
-    let client = network::signing(network, key)?;
-    let mut party = party::Party::enter(&client, &args.party, &unlock, output).await?;
-    let result = match party.protocol() {
-        SIGN => sign::run(&mut party, args, &unlock).await,
-        AGGREGATE => aggregate::run(&mut party, args, &unlock).await,
-        other => Err(Failure::usage(format!(
-            "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
-        ))),
+fn key(command: &KeyCommand, output: &Output) -> Result<(), Failure> {
+    let (public_key, file) = match command {
+        KeyCommand::New { out, unlock } => (new_key(out, unlock)?, out),
+        KeyCommand::Show { file, unlock: args } => (
+            aggregate::load_key(file, &unlock::vault(args)?)?.public_key(),
+            file,
+        ),
+        KeyCommand::Aggregate { signing_key } => {
+            let key = hex::encode(aggregate_key(signing_key)?);
+            return output.result(&json!({ "public_key": key }), &key);
+        }
     };
-    party.close(result)
+    let public_key = hex::encode(public_key);
+    let value = json!({ "public_key": public_key, "key": shown(file) });
+    output.result(&value, &public_key)
 }
 
-fn new_key(out: &Path, args: &UnlockArgs, output: &Output) -> Result<(), Failure> {
+fn new_key(out: &Path, args: &UnlockArgs) -> Result<[u8; 32], Failure> {
     refuse_existing(out)?;
     let unlock = unlock::vault(args)?;
     let seed = random()?;
-    let public_key = hex::encode(KeyPair::from_seed(&seed).public_key());
     vault::store(out, SIGNING_KEY, &*seed, &unlock)?;
-    output.result(
-        &json!({ "public_key": public_key, "key": out }),
-        &public_key,
-    );
-    Ok(())
+    Ok(KeyPair::from_seed(&seed).public_key())
 }
 
 fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {

@@ -6,6 +6,8 @@ use white_city_client::{
 
 /// Exit code of `--once` when other parties have to act first.
 const WAITING: u8 = 9;
+/// What a program exits with whose reader has gone, by convention: 128 and SIGPIPE.
+const CLOSED: u8 = 141;
 
 /// Why the program failed.
 #[derive(Debug)]
@@ -48,6 +50,16 @@ impl Failure {
         Self::new(7, text)
     }
 
+    /// Whoever read the results has gone.
+    pub fn closed() -> Self {
+        Self::new(CLOSED, "nobody reads the output any more")
+    }
+
+    /// Whether that is why, so that nobody wants to know.
+    pub const fn is_closed(&self) -> bool {
+        self.code == CLOSED
+    }
+
     /// Whether other parties have to act first.
     pub const fn is_waiting(&self) -> bool {
         self.code == WAITING
@@ -74,6 +86,7 @@ impl From<Error> for Failure {
             | Error::NotMember { .. }
             | Error::TooLarge { .. }
             | Error::Journal(_)
+            | Error::OtherNetwork { .. }
             | Error::Recipient { .. } => 2,
             Error::Unreachable(_) => 3,
             Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,

@@ -21,8 +21,7 @@ pub fn run(command: &IdentityCommand, output: &Output) -> Result<(), Failure> {
         }
     };
     let public_key = key.identity().to_string();
-    output.result(&json!({ "public_key": public_key }), &public_key);
-    Ok(())
+    output.result(&json!({ "public_key": public_key }), &public_key)
 }
 
 fn new(out: &Path, protect: &ProtectArgs) -> Result<LocalKey, Failure> {

@@ -18,25 +18,31 @@ use crate::{
     args::{JournalCommand, NetworkArgs},
     failure::Failure,
     network,
-    output::Output,
+    output::{Output, shown},
 };
 
-/// The journal of a party's session: the given one, or one beside the identity, in a folder for its owner alone.
+/// The journal of a party's session: the given one, or one beside the identity. Nothing is made.
+pub fn name(given: Option<&PathBuf>, identity: &Path, session: SessionId) -> PathBuf {
+    given
+        .cloned()
+        .unwrap_or_else(|| folder(identity).join(session.to_string()))
+}
+
+/// As [`name`], where one beside the identity is in a folder for its owner alone.
 pub fn path(
     given: Option<&PathBuf>,
     identity: &Path,
     session: SessionId,
 ) -> Result<PathBuf, Failure> {
-    if let Some(path) = given {
-        return Ok(path.clone());
+    let path = name(given, identity, session);
+    if given.is_none()
+        && let Some(folder) = path.parent()
+    {
+        let mut folders = DirBuilder::new();
+        let made = folders.mode(0o700).recursive(true).create(folder);
+        made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
     }
-    let folder = folder(identity);
-    let made = DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(&folder);
-    made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
-    Ok(folder.join(session.to_string()))
+    Ok(path)
 }
 
 fn folder(identity: &Path) -> PathBuf {
@@ -69,8 +75,10 @@ pub async fn run(
             }
             journal::forget(&path, session).map_err(bad)?;
             let text = format!("forgot {}", path.display());
-            output.result(&json!({ "session": session, "forgot": path }), &text);
-            Ok(())
+            output.result(
+                &json!({ "session": session, "forgot": shown(&path) }),
+                &text,
+            )
         }
     }
 }
@@ -98,6 +106,9 @@ fn list(folder: &Path, output: &Output) -> Result<(), Failure> {
         Ok(entries) => {
             for entry in entries {
                 let path = entry.map_err(io)?.path();
+                if path.extension().is_some_and(|kind| kind == "result") {
+                    continue;
+                }
                 let kept = journal::read(&path);
                 found.push((path, kept));
             }
@@ -117,14 +128,13 @@ fn list(folder: &Path, output: &Output) -> Result<(), Failure> {
     let (values, lines): (Vec<_>, Vec<_>) = journals
         .map(|(path, kept)| (value(&path, &kept), line(&kept)))
         .unzip();
-    output.result(&json!({ "journals": values }), &lines.join("\n"));
-    Ok(())
+    output.result(&json!({ "journals": values }), &lines.join("\n"))
 }
 
 fn value(path: &Path, kept: &Kept) -> serde_json::Value {
     json!({
         "session": kept.session, "network": kept.network, "identity": kept.identity.to_string(),
-        "journal": path, "opened_with": kept.opened_with, "bytes": kept.bytes, "in_use": kept.is_in_use,
+        "journal": shown(path), "opened_with": kept.opened_with, "bytes": kept.bytes, "in_use": kept.is_in_use,
     })
 }
 

@@ -1,9 +1,7 @@
 //! The command line of White City: identities, sessions, and multi-party EdDSA.
 //!
 //! Results go to stdout, progress and logs to stderr; with `--json` stdout has one JSON object a line, the last of which is
-//! the result. Exit codes: 0 success; 1 other error; 2 usage, configuration or files; 3 no replica reachable; 4 refused by the
-//! board; 5 session aborted or declined; 6 late or out; 7 verification failed; 8 protocol error with a named party;
-//! 9 other parties have to act first (`--once`); 130 interrupted.
+//! the result. Exit codes are listed in `white-city --help`.
 #![cfg_attr(
     not(test),
     deny(
@@ -19,6 +17,7 @@ mod eddsa;
 mod failure;
 mod identity;
 mod journal;
+mod message;
 mod network;
 mod output;
 mod presets;
@@ -41,13 +40,10 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Where it can't be printed there is nobody to tell.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return misused(&args, &error),
     };
     log_to_stderr();
     let output = Output::new(cli.json);
@@ -67,12 +63,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if failure.is_waiting() {
-                output.result(&json!({ "waiting": failure.text }), &failure.text);
-            } else {
+                // The exit code says it, too.
+                let _ = output.result(&json!({ "waiting": failure.text }), &failure.text);
+            } else if !failure.is_closed() {
                 output.failure(&failure);
             }
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Says what is wrong with the arguments, to machines as every other failure; or prints help or the version, which were asked for.
+fn misused(args: &[OsString], error: &clap::Error) -> ExitCode {
+    let failure = Failure::usage(error.to_string().trim_end());
+    let is_machine = args.iter().any(|arg| arg == "--json");
+    if error.use_stderr() && is_machine {
+        Output::new(true).failure(&failure);
+        return ExitCode::from(failure.code);
+    }
+    match (error.print(), error.exit_code()) {
+        (Ok(()), 0) => ExitCode::SUCCESS,
+        // Where it can't be printed there is nobody to tell.
+        _ => ExitCode::from(failure.code),
     }
 }
 

@@ -78,7 +78,11 @@ fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {
     }
     let replicas = network.replicas.into_iter();
     Ok((
-        network.genesis,
+        // A path in a file means the same wherever the file is read.
+        match file.parent() {
+            Some(folder) => folder.join(network.genesis),
+            None => network.genesis,
+        },
         replicas.map(|replica| replica.rpc).collect(),
     ))
 }
@@ -98,6 +102,8 @@ mod tests {
         );
         let (genesis, replicas) = read(&file).unwrap();
         assert_eq!(genesis, Path::new("/g"));
+        write(r#"{"version":1,"genesis":"sub/g","replicas":[]}"#);
+        assert_eq!(read(&file).unwrap().0, dir.path().join("sub/g"));
         assert_eq!(replicas, ["http://127.0.0.1:1"]);
         for bad in ["", "{}", r#"{"version":2,"genesis":"/g","replicas":[]}"#] {
             write(bad);

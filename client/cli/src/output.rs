@@ -1,14 +1,30 @@
 //! What the program prints: text for people, or one JSON object a line.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+    path::Path,
+};
 
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
+/// Longest result that is said again where it can't be printed, bytes.
+const SAID_AGAIN_BYTES: usize = 2_048;
+
 /// Where results and notes go.
 pub struct Output {
     json: bool,
+}
+
+/// A path for JSON, which is text: bytes that are none are replaced.
+pub fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 impl Output {
@@ -19,43 +35,93 @@ impl Output {
 
     /// Whether moving lines make sense.
     pub fn is_interactive(&self) -> bool {
-        !self.json && std::io::stderr().is_terminal()
+        !self.json && io::stderr().is_terminal()
     }
 
-    /// The result.
-    pub fn result(&self, value: &Value, text: &str) {
-        let line = if self.json {
-            value.to_string()
-        } else {
-            text.to_owned()
+    /// The result. One that nobody can read is no success.
+    pub fn result(&self, value: &Value, text: &str) -> Result<(), Failure> {
+        let line = match self.json {
+            true => value.to_string(),
+            false => text.to_owned(),
         };
-        // Whoever closed the pipe doesn't want to know.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        print(&line).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::closed(),
+            _ if line.len() > SAID_AGAIN_BYTES => {
+                Failure::other(format!("the result could not be printed: {error}"))
+            }
+            _ => Failure::other(format!(
+                "the result could not be printed: {error}; it is: {line}"
+            )),
+        })
     }
 
-    /// Something that happened on the way.
+    /// Something that happened on the way. Where it can't be printed the result can't, either, and that one is missed.
     pub fn event(&self, value: &Value) {
         if self.json {
-            let _ = writeln!(std::io::stdout(), "{value}");
+            let _ = print(&value.to_string());
         }
     }
 
     /// Something that people should know on the way.
     pub fn note(&self, text: &str) {
         if !self.json {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
     /// Something that everybody should know: it isn't the result, and machines get it as an event, too.
     pub fn warning(&self, text: &str) {
         self.event(&json!({ "event": "warning", "text": text }));
-        let _ = writeln!(std::io::stderr(), "warning: {text}");
+        let _ = writeln!(io::stderr(), "warning: {text}");
     }
 
     /// Why there is no result.
     pub fn failure(&self, failure: &Failure) {
         self.event(&json!({ "error": failure.text, "exit_code": failure.code }));
-        let _ = writeln!(std::io::stderr(), "error: {}", failure.text);
+        let _ = writeln!(io::stderr(), "error: {}", failure.text);
     }
+
+    /// Asks for a yes; `None` where there is no terminal to ask at.
+    pub async fn ask(&self, question: String) -> Result<Option<bool>, Failure> {
+        if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        // Elsewhere, so that an interrupt is heard meanwhile.
+        let asked = tokio::task::spawn_blocking(move || {
+            write!(io::stderr(), "{question}")?;
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer)?;
+            Ok::<_, io::Error>(matches!(answer.trim(), "yes" | "y"))
+        });
+        match asked.await {
+            Ok(Ok(answer)) => Ok(Some(answer)),
+            Ok(Err(error)) => Err(Failure::other(format!("no answer: {error}"))),
+            Err(error) => Err(Failure::other(format!("no answer: {error}"))),
+        }
+    }
+
+    /// Waits until whoever reads the results has gone; for ever where that can't be known.
+    pub async fn closed(&self) {
+        // Of a pipe without a reader the system tells also whoever asks for nothing. Elsewhere, because it blocks.
+        let told = tokio::task::spawn_blocking(|| {
+            let stdout = io::stdout();
+            let mut stdout = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+            loop {
+                match poll(&mut stdout, PollTimeout::NONE) {
+                    Err(Errno::EINTR) => {}
+                    told => return told.is_ok(),
+                }
+            }
+        });
+        if told.await.is_ok_and(|told| told) {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+fn print(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }

@@ -1,12 +1,14 @@
 //! From arguments to a spec: protocols that this program runs, or any other.
 
-use serde::{Deserialize, Serialize};
-use white_city_client::{Hash, SEALING_BYTES, Spec, SpecBuilder, files::read_public, wire::limits};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use white_city_client::{Hash, SEALING_BYTES, Spec, SpecBuilder, wire::limits};
 use white_city_eddsa::{aggregate, keygen, sign};
 
 use crate::{
     args::{OpenArgs, Preset},
     failure::Failure,
+    message::{self, Named},
 };
 
 /// Makes a key of which some of the parties can sign together.
@@ -19,29 +21,46 @@ pub const AGGREGATE: &str = "white-city/eddsa-aggregate-sign";
 pub const VERSION: u32 = 1;
 
 /// Input of [`KEYGEN`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct KeygenInput {
     /// How many signers it takes.
     pub threshold: u16,
 }
 
 /// Input of [`SIGN`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct SignInput {
     /// The key to sign with.
     pub public_key: Hash,
     /// What is signed.
-    pub message_hex: String,
+    #[serde(flatten)]
+    pub message: Named,
 }
 
 /// Input of [`AGGREGATE`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct AggregateInput {
+    /// The signers' own public keys, in the order of the roster: whoever brings another one is named, and nothing is signed.
+    pub public_keys: Vec<Hash>,
     /// What is signed.
-    pub message_hex: String,
+    #[serde(flatten)]
+    pub message: Named,
+}
+
+impl AggregateInput {
+    /// The keys, and the one that the signature verifies under.
+    pub fn keys(&self) -> Result<(Vec<[u8; 32]>, [u8; 32]), Failure> {
+        let keys: Vec<[u8; 32]> = self.public_keys.iter().map(|key| key.0).collect();
+        let key = aggregate_key(&keys)?;
+        Ok((keys, key))
+    }
+}
+
+/// The public key that the aggregated signatures of these signers verify under.
+pub fn aggregate_key(keys: &[[u8; 32]]) -> Result<[u8; 32], Failure> {
+    let key = aggregate::AggregateKey::new(keys);
+    key.map(|key| key.public_key())
+        .map_err(|error| Failure::usage(format!("--signing-key: {error}")))
 }
 
 /// What a protocol needs.
@@ -144,13 +163,16 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
             let public_key = args
                 .public_key
                 .ok_or_else(|| Failure::usage("--public-key: expected the key to sign with"))?;
-            let input = SignInput {
-                public_key: Hash(public_key),
-                message_hex: message_hex(args)?,
-            };
+            let input = Named::input(&message(args)?, |message| {
+                let public_key = Hash(public_key);
+                json(&SignInput {
+                    public_key,
+                    message,
+                })
+            });
             Needs {
                 protocol: SIGN,
-                input: json(&input)?,
+                input: input?,
                 rounds: sign::ROUNDS,
                 // The key's degree is in no public key, but there are more signers than it.
                 max_broadcast: sign::max_broadcast_bytes(all_others),
@@ -159,10 +181,17 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
             }
         }
         Preset::AggregateSign => {
-            let message_hex = message_hex(args)?;
+            check_signing_keys(args, parties)?;
+            let input = Named::input(&message(args)?, |message| {
+                let public_keys = args.signing_key.iter().map(|key| Hash(*key)).collect();
+                json(&AggregateInput {
+                    public_keys,
+                    message,
+                })
+            });
             Needs {
                 protocol: AGGREGATE,
-                input: json(&AggregateInput { message_hex })?,
+                input: input?,
                 rounds: aggregate::ROUNDS,
                 max_broadcast: aggregate::max_broadcast_bytes(),
                 max_p2p: 0,
@@ -176,27 +205,55 @@ fn json(input: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(input).map_err(|error| Failure::other(error.to_string()))
 }
 
-fn message_hex(args: &OpenArgs) -> Result<String, Failure> {
-    let message = match (&args.message, &args.message_hex, &args.message_file) {
-        (Some(text), ..) => text.as_bytes().to_vec(),
-        (_, Some(bytes), _) => bytes.0.clone(),
-        (.., Some(file)) => read_public(file, limits::INPUT_BYTES_MAX.into())?,
-        (None, None, None) => {
-            return Err(Failure::usage(
-                "what is to be signed? expected --message, --message-hex or --message-file",
-            ));
-        }
-    };
-    Ok(hex::encode(message))
+fn message(args: &OpenArgs) -> Result<Vec<u8>, Failure> {
+    let message = message::given(
+        args.message.as_ref(),
+        args.message_hex.as_ref(),
+        args.message_file.as_ref(),
+    )?;
+    message.ok_or_else(|| {
+        Failure::usage("what is to be signed? expected --message, --message-hex or --message-file")
+    })
 }
 
-/// Reads a preset's input.
-pub fn read_input<'a, T: Deserialize<'a>>(spec: &'a Spec) -> Result<T, Failure> {
-    serde_json::from_slice(&spec.input).map_err(|error| {
-        Failure::usage(format!(
-            "the session's input isn't this protocol's: {error}"
-        ))
-    })
+/// Whether each party has a key, they make one together, and it is the one that is wanted.
+fn check_signing_keys(args: &OpenArgs, parties: u16) -> Result<(), Failure> {
+    let keys = args.signing_key.len();
+    if keys != usize::from(parties) {
+        return Err(Failure::usage(format!(
+            "--signing-key: expected one for each of the {parties} parties, in their order, not {keys}"
+        )));
+    }
+    // The input is JSON: 64 digits, quotes and a comma for each, and a message.
+    let most = limits::INPUT_BYTES_MAX / 68;
+    if u32::from(parties) > most {
+        return Err(Failure::usage(format!(
+            "--signing-key: a session has room for {most} of them at most"
+        )));
+    }
+    let key = aggregate_key(&args.signing_key)?;
+    match args.public_key {
+        Some(wanted) if wanted != key => Err(Failure::usage(format!(
+            "--public-key: these parties sign under {}",
+            hex::encode(key)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a preset's input, of which nothing is left over.
+pub fn read_input<T: Serialize + DeserializeOwned>(spec: &Spec) -> Result<T, Failure> {
+    let wrong =
+        |what: String| Failure::usage(format!("the session's input isn't this protocol's: {what}"));
+    let all: Value =
+        serde_json::from_slice(&spec.input).map_err(|error| wrong(error.to_string()))?;
+    let read = T::deserialize(&all).map_err(|error| wrong(error.to_string()))?;
+    // Whoever looks at the input would think that all of it counts.
+    let known = serde_json::to_value(&read).map_err(|error| wrong(error.to_string()))?;
+    if known != all {
+        return Err(wrong(format!("expected {known} and nothing else")));
+    }
+    Ok(read)
 }
 
 #[cfg(test)]

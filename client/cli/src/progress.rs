@@ -112,6 +112,9 @@ fn to_text(now: &Progress) -> String {
     if !now.waiting_for.is_empty() {
         text.push_str(&format!(", waiting for {}", parties(&now.waiting_for)));
     }
+    if !now.left.is_empty() {
+        text.push_str(&format!(", left: {}", parties(&now.left)));
+    }
     if now.last_call {
         text.push_str(", last call");
     }
@@ -156,6 +159,15 @@ mod tests {
             dispute: None,
         };
         assert_eq!(to_text(&now), "round 2: 3 of 5, waiting for 1, 4");
+        let one_left = Progress {
+            waiting_for: vec![1],
+            left: vec![4],
+            ..now.clone()
+        };
+        assert_eq!(
+            to_text(&one_left),
+            "round 2: 3 of 5, waiting for 1, left: 4"
+        );
         assert_eq!(time_left(&now), ", 2 min 10 s left");
         let last_call = Progress {
             last_call: true,

@@ -14,7 +14,7 @@ use crate::{
     args::{NetworkArgs, ReceiptArgs, ReceiptKind},
     failure::Failure,
     network,
-    output::Output,
+    output::{Output, shown},
 };
 
 /// Checks a file offline, and says what it proves.
@@ -28,8 +28,7 @@ pub fn verify(file: &Path, args: &NetworkArgs, output: &Output) -> Result<(), Fa
     };
     let receipt = Receipt::from_bytes(&bytes).map_err(|bad| refused(&bad))?;
     let proven = receipt.verify(&trust).map_err(|bad| refused(&bad))?;
-    output.result(&proven_json(&receipt, &proven), &proven.to_string());
-    Ok(())
+    output.result(&proven_json(&receipt, &proven), &proven.to_string())
 }
 
 fn proven_json(receipt: &Receipt, proven: &Proven) -> Value {
@@ -128,10 +127,9 @@ pub async fn write(client: &Client, args: &ReceiptArgs, output: &Output) -> Resu
     create_public(&args.out, &bytes)?;
     let (kind, file, size) = (receipt.kind().name(), args.out.display(), bytes.len());
     output.result(
-        &json!({ "session": args.session, "kind": kind, "file": args.out, "bytes": size }),
+        &json!({ "session": args.session, "kind": kind, "file": shown(&args.out), "bytes": size }),
         &format!("{kind} receipt of {size} bytes in {file}"),
-    );
-    Ok(())
+    )
 }
 
 /// Writes everything that speaks against parties, and how the session aborted.
@@ -151,19 +149,14 @@ pub async fn write_evidence(
     for (name, receipt) in &receipts {
         let file = folder.join(format!("{name}.receipt"));
         create_public(&file, &receipt.to_bytes())?;
-        files.push(file);
+        files.push(shown(&file));
     }
     let text = if files.is_empty() {
         "no evidence: nobody signed two entries for a slot, no closed round has an empty slot, and the session hasn't aborted".into()
     } else {
-        let lines: Vec<String> = files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        lines.join("\n")
+        files.join("\n")
     };
-    output.result(&json!({ "session": session, "files": files }), &text);
-    Ok(())
+    output.result(&json!({ "session": session, "files": files }), &text)
 }
 
 async fn evidence(client: &Client, observer: &Observer) -> Result<Vec<(String, Receipt)>, Failure> {

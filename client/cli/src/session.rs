@@ -8,15 +8,16 @@ use white_city_client::{
 };
 
 use crate::{
-    args::{NetworkArgs, OpenArgs, SessionCommand},
+    args::{NetworkArgs, SessionCommand},
     failure::Failure,
     journal, network,
-    output::Output,
+    output::{Output, shown},
     presets,
     progress::{self, status_text},
     receipt, unlock,
 };
 
+mod open;
 mod show;
 
 pub use show::consent;
@@ -28,7 +29,7 @@ pub async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     match command {
-        SessionCommand::Open(open_args) => open(&open_args, args, output).await,
+        SessionCommand::Open(open_args) => open::run(&open_args, args, output).await,
         SessionCommand::List { party } => {
             list(&network::reader(args)?, party.as_ref(), output).await
         }
@@ -39,13 +40,15 @@ pub async fn run(
             session,
             identity,
             unlock,
+            yes,
             journal,
         } => {
             let unlock = unlock::given(&unlock)?;
             let key = unlock::identity(&identity, unlock.as_ref())?;
             let client = network::signing(args, key)?;
             let journal = journal::path(journal.as_ref(), &identity.identity, session)?;
-            join(&client, session, (&journal, unlock.as_ref()), output).await
+            let keys = (&*journal, unlock.as_ref());
+            join(&client, session, keys, yes, output).await
         }
         SessionCommand::Decline {
             session,
@@ -57,8 +60,7 @@ pub async fn run(
             check_live(&session)?;
             progress::during(output, session.progress(), session.decline(reason)).await?;
             check_left(&session)?;
-            left(&session.id(), "declined", output);
-            Ok(())
+            left(&session.id(), "declined", output)
         }
         SessionCommand::Abort {
             session,
@@ -71,8 +73,7 @@ pub async fn run(
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
             leave.await?;
             check_left(&session)?;
-            left(&session.id(), "left", output);
-            Ok(())
+            left(&session.id(), "left", output)
         }
         SessionCommand::Receipt(receipt) => {
             receipt::write(&network::reader(args)?, &receipt, output).await
@@ -112,25 +113,8 @@ fn check_left(session: &Session) -> Result<(), Failure> {
     }
 }
 
-fn left(id: &SessionId, how: &str, output: &Output) {
-    output.result(&json!({ "session": id, "result": how }), how);
-}
-
-async fn open(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let spec = presets::spec(args)?;
-    if !spec.is_fork_safe() {
-        output.warning(&format!(
-            "not fork-safe: if more replicas than tolerated are malicious, two groups of parties may end differently; \
-             that needs 2 * quorum > parties + corrupt ({} parties, quorum {}, corrupt {})",
-            spec.parties(),
-            spec.quorum,
-            spec.corrupt,
-        ));
-    }
-    let client = network::signing(network, unlock::signer(&args.identity)?)?;
-    let id = client.open(spec).await?;
-    output.result(&json!({ "session": id }), &id.to_string());
-    Ok(())
+fn left(id: &SessionId, how: &str, output: &Output) -> Result<(), Failure> {
+    output.result(&json!({ "session": id, "result": how }), how)
 }
 
 async fn list(
@@ -159,14 +143,14 @@ async fn list(
             )
         })
         .collect();
-    output.result(&json!({ "sessions": lines }), &text.join("\n"));
-    Ok(())
+    output.result(&json!({ "sessions": lines }), &text.join("\n"))
 }
 
 async fn join(
     client: &Client,
     id: SessionId,
     (journal, unlock): (&Path, Option<&Unlock>),
+    yes: bool,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut session = match unlock {
@@ -184,23 +168,44 @@ async fn join(
         }
     };
     consent(&session, output);
+    if let Err(unsaid) = consented(&session, yes, output).await {
+        // Nothing was signed, so it holds nothing.
+        let _ = session.forget();
+        return Err(unsaid);
+    }
     let news = session.progress();
     progress::during(output, news, session.join()).await?;
     let index = session.index();
     let text = format!("joined as party {index}, journal {}", journal.display());
-    let result = json!({ "session": id, "index": index, "journal": journal });
-    output.result(&result, &text);
-    Ok(())
+    let result = json!({ "session": id, "index": index, "journal": shown(journal) });
+    output.result(&result, &text)
+}
+
+/// Whether whoever runs this has said yes to the session; a party that has joined has.
+async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), Failure> {
+    if yes || session.has_signed() {
+        return Ok(());
+    }
+    match output.ask("join? yes or no: ".into()).await? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
+        None => Err(Failure::usage(
+            "nobody has said yes to this session: expected --yes, or a terminal to ask at",
+        )),
+    }
 }
 
 async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
     let mut observer = client.observe(id).await?;
     let news = observer.progress();
-    match progress::during(output, news, observer.wait_end()).await? {
+    let end = tokio::select! {
+        end = progress::during(output, news, observer.wait_end()) => end?,
+        () = output.closed() => return Err(Failure::closed()),
+    };
+    match end {
         End::Finished { outcome } => {
             let value = json!({ "session": id, "status": "finished", "outcome": outcome });
-            output.result(&value, &format!("finished with the outcome {outcome}"));
-            Ok(())
+            output.result(&value, &format!("finished with the outcome {outcome}"))
         }
         End::Aborted(record) | End::Unknown(record) => {
             let session = SessionRef::Id(id);

@@ -8,6 +8,22 @@
 //! Who committed but didn't reveal is not part of the key, as long as `quorum` parties remain. A corrupt party can bias the key a little by
 //! choosing whether to reveal; for Schnorr signatures that does no harm (Gennaro et al., *Secure Applications of Pedersen's Distributed Key
 //! Generation Protocol*). A party that dealt wrongly is named, and the key generation fails for whom it dealt wrongly to.
+//!
+//! # Why a wrong share convicts nobody
+//!
+//! [`Error::BadShare`] is what the recipient knows, and nobody else. The judge would be a pure function, `share * G` against the dealer's
+//! commitments, but it needs the share, and certainty that it is the one that the dealer has sealed. Two parties could give it that:
+//!
+//! * *The recipient*, by publishing what opens its payloads. Its key of the session opens all of them, and together they are its share: a
+//!   false dealer would make a share public for each party that it cheats. To open one payload alone, the recipient would have to prove
+//!   which Diffie-Hellman value is behind it, and the sealing (HPKE) comes without such proofs: new cryptography for this one purpose.
+//! * *The dealer*, by publishing that one share when it is accused, as it reveals a payload that can't be opened. But the board knows of no
+//!   commitments. A complaint about a payload that opens is a false one there, and convicts its author; so the state machine would have to
+//!   know this protocol, or this protocol would need two rounds more, for accusations and for answers. In those a dealer that keeps silent
+//!   could only be left out, not convicted, since silence convicts nobody; so a false dealer would never answer with a wrong share.
+//!
+//! So it stays a claim: the recipient leaves with it, everybody sees who blames whom, and where everybody has to take part the key
+//! generation ends. Where it goes on, the recipient has no share and doesn't finish with the others, who can see that.
 
 use std::collections::BTreeMap;
 

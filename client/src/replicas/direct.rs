@@ -121,7 +121,7 @@ impl Known {
 }
 
 /// Whether an address says that it is this machine's own.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let ip: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())

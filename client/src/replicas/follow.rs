@@ -34,8 +34,9 @@ const EVENT_BYTES_MAX: usize = 16 << 20;
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Pause before following again.
-const RECONNECT: Duration = Duration::from_millis(500);
+/// Pause before following again, when none of the replicas could be followed: at first, and at most. Whoever follows nobody looks
+/// for itself.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(16));
 /// What is subscribed to: each block, with what it has changed.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockEvents'"}}"#;
 
@@ -68,6 +69,7 @@ impl Place<'_> {
     /// Follows one replica after the other.
     async fn follow(self) {
         let mut attempt: usize = 0;
+        let mut pause = RECONNECT.0;
         loop {
             let Some(order) = self.replicas.upgrade().map(|replicas| replicas.in_order()) else {
                 return;
@@ -83,18 +85,33 @@ impl Place<'_> {
                 }
                 lock(self.followed).remove(endpoint.name());
             }
+            if self.has_connected() {
+                pause = RECONNECT.0;
+            }
             self.note(|heard| heard.is_connected = false);
             attempt = attempt.wrapping_add(1);
             // The next one at once, until all have been tried.
-            let pause = match attempt.checked_rem(count) {
-                Some(1..) => Duration::ZERO,
-                _ => RECONNECT,
-            };
+            if matches!(attempt.checked_rem(count), Some(1..)) {
+                continue;
+            }
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.seen.closed() => return,
             }
+            pause = pause.saturating_mul(2).min(RECONNECT.1);
         }
+    }
+
+    /// Whether the one that was followed last let itself be followed.
+    fn has_connected(&self) -> bool {
+        let mut seen = false;
+        self.seen.send_if_modified(|all| {
+            seen = all
+                .by(self.follower)
+                .is_some_and(|heard| heard.is_connected);
+            false
+        });
+        seen
     }
 
     /// The next one that nobody else follows.
@@ -177,11 +194,9 @@ async fn connect(endpoint: &Endpoint) -> Result<WebSocketStream<reqwest::Upgrade
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
     let key = STANDARD.encode(nonce);
-    let mut url = endpoint.url().clone();
-    url.set_path("/websocket");
     let response = endpoint
         .http()
-        .get(url)
+        .get(endpoint.websocket_url())
         // The usual time-out would also end the connection that comes of it.
         .timeout(Duration::from_secs(365 * 86_400))
         .header(CONNECTION, "Upgrade")
@@ -237,6 +252,33 @@ mod tests {
             assert!(receiver.has_changed().unwrap());
             receiver.mark_unchanged();
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_tells_nothing_is_tried_more_and_more_seldom_beside_where_it_answers() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/board/rpc/", listener.local_addr().unwrap());
+        let trust = crate::Trust::new(crate::genesis::tests::network(4)).unwrap();
+        let replicas = Arc::new(Replicas::new(&[url], SILENCE, trust).unwrap());
+        let (sender, _receiver) = watch::channel(Seen::new(1));
+        let began = tokio::time::Instant::now();
+        let following = tokio::spawn(follow(Arc::downgrade(&replicas), 1, sender));
+        for _ in 0..4 {
+            let (mut asked, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            let got = asked.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..got]).into_owned();
+            assert!(
+                request.starts_with("GET /board/rpc/websocket "),
+                "{request}"
+            );
+            let no = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            asked.write_all(no).await.unwrap();
+        }
+        // Half a second, one, two.
+        assert!(began.elapsed() >= RECONNECT.0 * 7, "{:?}", began.elapsed());
+        following.abort();
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
-    read::{BoardStatus, Exchange, Lie, OrLie, Read, ReadStatus, Verified, check_decoded, shape},
+    read::{BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, shape},
     trust::{Trust, VerifiedHeader},
 };
 
@@ -235,6 +235,11 @@ impl Replicas {
                 self.remember(endpoint.name(), &lie, exchange());
                 Err(ReadError::Lied(lie))
             }
+            Err(ReadError::Stranger(lie)) => {
+                // Kept, too, but there is no telling who is wrong before others have answered.
+                self.keep_lie(endpoint.name(), &lie, exchange());
+                Err(ReadError::Stranger(lie))
+            }
             Err(other) => Err(other),
         }
     }
@@ -282,7 +287,14 @@ impl Replicas {
         height: u64,
     ) -> Result<Arc<VerifiedHeader>, ReadError> {
         let signed = endpoint.commit(height).await?;
-        let header = self.known.trust.verify(signed).or_lie("header")?;
+        let header = self.known.trust.verify(signed).map_err(|bad| {
+            let is_stranger = bad.is_of_another_network();
+            let lie = Lie::new(format!("header: {bad}"));
+            match is_stranger {
+                true => ReadError::Stranger(lie),
+                false => ReadError::Lied(lie),
+            }
+        })?;
         if header.height() != height {
             return Err(Lie::new("the header of another height").into());
         }
@@ -301,6 +313,10 @@ impl Replicas {
     /// Keeps a lie, and says so.
     pub(crate) fn remember(&self, replica: &str, lie: &Lie, exchange: Exchange) {
         tracing::warn!(replica, what = %lie, "a replica gave an answer that can't be true");
+        self.keep_lie(replica, lie, exchange);
+    }
+
+    fn keep_lie(&self, replica: &str, lie: &Lie, exchange: Exchange) {
         let lie = ReplicaLie {
             replica: replica.to_owned(),
             what: lie.to_string(),

@@ -15,8 +15,9 @@ use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    direct::{self, DirectPort, Use},
+    direct::{self, DirectPort, Use, is_loopback},
     handing::Queue,
+    proxy::{name_proxy, proxy_of},
 };
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
@@ -40,6 +41,8 @@ pub(crate) struct Endpoint {
     http: reqwest::Client,
     url: reqwest::Url,
     name: String,
+    /// Through what it is reached, if not directly.
+    proxy: Option<String>,
     direct_port: Arc<DirectPort>,
     handing: Queue,
 }
@@ -157,7 +160,11 @@ impl Endpoint {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(bad());
         }
-        let http = reqwest::Client::builder()
+        let http = match is_loopback(&url) {
+            true => reqwest::Client::builder().no_proxy(),
+            false => reqwest::Client::builder(),
+        };
+        let http = http
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             // Before the other side closes a connection that is idle.
@@ -173,6 +180,7 @@ impl Endpoint {
         Ok(Self {
             http,
             name: name.as_str().trim_end_matches('/').to_owned(),
+            proxy: proxy_of(&url),
             url,
             direct_port: Arc::default(),
             handing: Queue::default(),
@@ -184,9 +192,11 @@ impl Endpoint {
         &self.name
     }
 
-    /// Its address.
-    pub(super) fn url(&self) -> &reqwest::Url {
-        &self.url
+    /// Where its engine tells of blocks: beside where it answers.
+    pub(super) fn websocket_url(&self) -> reqwest::Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/websocket", url.path().trim_end_matches('/')));
+        url
     }
 
     /// Its HTTP client.
@@ -313,6 +323,16 @@ impl Endpoint {
         params: Value,
         answer_bytes_max: usize,
     ) -> Result<T, String> {
+        let called = self.call_itself(method, params, answer_bytes_max).await;
+        called.map_err(|reason| name_proxy(reason, self.proxy.as_deref()))
+    }
+
+    async fn call_itself<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+        answer_bytes_max: usize,
+    ) -> Result<T, String> {
         let request =
             json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let response = self
@@ -324,7 +344,10 @@ impl Endpoint {
             .await
             .map_err(|error| reason_of(&error))?;
         let status = response.status();
-        self.direct_port.note_peer(response.remote_addr());
+        // Behind a proxy there is no knowing where it came from.
+        if self.proxy.is_none() {
+            self.direct_port.note_peer(response.remote_addr());
+        }
         let body = bounded_body(response, answer_bytes_max).await?;
         // CometBFT answers a failed call with status 500 and a body that says why.
         let answer: RpcAnswer<T> = serde_json::from_slice(&body).map_err(|error| {

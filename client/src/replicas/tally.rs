@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     /// Those that aren't asked any more: what they said can't be true, or can't be used.
     aside: BTreeSet<String>,
     liars: BTreeSet<String>,
+    /// That one of them shows another network.
+    strange: Option<Error>,
     refused: Option<Error>,
     lied: Option<Error>,
     /// Whether one of them hasn't reached the height that was asked for.
@@ -36,6 +38,16 @@ impl Tally {
             ReadError::Refused { code, text } => {
                 self.refused = Some(Error::from_code(code, text.clone(), replica.clone()));
                 text
+            }
+            ReadError::Stranger(what) => {
+                self.set_aside(endpoint);
+                self.liars.insert(replica.clone());
+                let what = what.to_string();
+                self.strange = Some(Error::OtherNetwork {
+                    replica: replica.clone(),
+                    what: what.clone(),
+                });
+                what
             }
             ReadError::Lied(what) => {
                 self.set_aside(endpoint);
@@ -67,9 +79,10 @@ impl Tally {
         self.liars.len()
     }
 
-    /// The error that says most: a refusal, then a lie, then that nobody answered.
+    /// The error that says most: a refusal, then a lie, then that the network is another one, then that nobody answered.
     pub(crate) fn error(&self) -> Error {
         let told = self.refused.as_ref().or(self.lied.as_ref());
+        let told = told.or(self.strange.as_ref());
         told.cloned().unwrap_or_else(|| {
             let faults = self.faults.iter();
             let faults = faults.map(|(replica, reason)| ReplicaFault {
@@ -104,6 +117,26 @@ mod tests {
         assert!(matches!(tally.error(), Error::Refused { code: 32, .. }));
         let erased = ReadError::Final(Error::Erased);
         assert_eq!(tally.note(first, erased), Err(Error::Erased));
+    }
+
+    #[test]
+    fn another_network_is_called_that_unless_one_of_them_lies_or_refuses() {
+        let replicas = replicas(1);
+        let all = replicas.in_order();
+        let strange = || ReadError::Stranger(Lie::new("header: of the chain other"));
+        let mut tally = Tally::default();
+        let silence = ReadError::Unreachable("down".into());
+        tally.note(&all[0], silence).unwrap();
+        tally.note(&all[1], strange()).unwrap();
+        assert!(matches!(tally.error(), Error::OtherNetwork { .. }));
+        assert!(!tally.may_ask(&all[1]), "it is as little use as a liar");
+        for endpoint in &all {
+            replicas.note(&mut tally, endpoint, strange()).unwrap();
+        }
+        assert!(replicas.all_lied(&tally));
+        let lied = ReadError::Lied(Lie::new("no"));
+        tally.note(&all[2], lied).unwrap();
+        assert!(matches!(tally.error(), Error::ReplicaLied { .. }));
     }
 
     #[test]

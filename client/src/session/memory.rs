@@ -214,10 +214,12 @@ impl Session {
     /// the result is safe: nothing of the session can be computed again.
     ///
     /// # Errors
-    /// [`Error::Usage`] while the session lives, or when its end is unknown ([`Session::forget_with`]); [`Error::Journal`].
+    /// [`Error::Usage`] while the session lives and this party has signed something in it, or when its end is unknown
+    /// ([`Session::forget_with`]); [`Error::Journal`].
     pub fn forget(self) -> Result<(), Error> {
         match self.as_seen_by_me() {
             Some(End::Finished { .. } | End::Aborted(_)) => self.remove_journal(),
+            None if !self.has_signed() => self.remove_journal(),
             Some(End::Unknown(_)) | None => {
                 let expected = "to be kept until the session has ended, and everybody knows how";
                 Err(Error::usage("journal", expected))

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::{Stream, stream::unfold};
 use tokio::{sync::watch, time::Instant};
 use white_city_wire::{
-    Complain, Hash, IdentityKey, Signature, SignedEntry, Spec,
+    Complain, Entry as WireEntry, Hash, IdentityKey, Signature, SignedEntry, Spec,
     board::Status,
     pb,
     tx::{Join, Open},
@@ -242,6 +242,22 @@ impl Observer {
     #[must_use]
     pub const fn end(&self) -> Option<&End> {
         self.end.as_ref()
+    }
+
+    /// Who has finished with the agreed outcome, ascending; nobody while the session lives.
+    #[must_use]
+    pub fn finished(&self) -> Vec<u16> {
+        let Some(End::Finished { outcome: agreed }) = &self.end else {
+            return Vec::new();
+        };
+        let entries = self.last_entries.iter();
+        let finished = entries.filter_map(|signed| match &signed.entry {
+            WireEntry::Finish(finish) => (finish.outcome == *agreed).then_some(finish.index),
+            WireEntry::Post(_) => None,
+        });
+        let mut finished: Vec<u16> = finished.collect();
+        finished.sort_unstable();
+        finished
     }
 
     /// What certifies the transcript before the open round, if this is it.

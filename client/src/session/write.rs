@@ -13,7 +13,7 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, on_all_cores::on_all_cores, slot::Goal};
-use crate::{Error, SessionState, journal::Record, kem::PartyKem, spec_builder::SEALING_BYTES};
+use crate::{Error, journal::Record, kem::PartyKem, spec_builder::SEALING_BYTES};
 
 impl Session {
     /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
@@ -232,8 +232,7 @@ impl Session {
         if !self.observer.history().members().contains(self.index) {
             return Err(Error::Out { round });
         }
-        let has_left = |now: &SessionState| now.leavers().contains(&self.index);
-        if self.observer.now().is_some_and(|now| has_left(now)) {
+        if self.has_left() {
             return Err(Error::Left);
         }
         if self.own_slot(round).is_some() {

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use white_city_client::SessionId;
+use clap::{ArgGroup, Args, Subcommand};
+use white_city_client::{IdentityKey, SessionId};
 
 use super::{
     IdentityArgs, UnlockArgs,
-    values::{Bytes, hex_bytes, hex32, session_id},
+    values::{Bytes, hex_bytes, hex32, identity, session_id},
 };
 
 #[derive(Debug, Subcommand)]
@@ -16,7 +16,7 @@ pub enum EddsaCommand {
     Keygen(KeygenArgs),
     /// Join a session that signs, and run this party to the end
     Sign(SignArgs),
-    /// Signing keys of single parties, for aggregated signatures
+    /// Signing keys of single parties, and the key of all of them together, for aggregated signatures
     #[command(subcommand)]
     Key(KeyCommand),
     /// Make a new key file: 32 random bytes that encrypt identity, shares and journals
@@ -36,6 +36,19 @@ pub enum KeyCommand {
         out: PathBuf,
         #[command(flatten)]
         unlock: UnlockArgs,
+    },
+    /// Print the public key of a signing key
+    Show {
+        /// Its encrypted file
+        file: PathBuf,
+        #[command(flatten)]
+        unlock: UnlockArgs,
+    },
+    /// Print the public key that these signers' aggregated signatures verify under
+    Aggregate {
+        /// Public signing key of a signer, in the order of the roster: another order is another key
+        #[arg(long, value_name = "HEX", required = true, value_parser = hex32)]
+        signing_key: Vec<[u8; 32]>,
     },
 }
 
@@ -59,7 +72,13 @@ pub struct PartyArgs {
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
     #[command(flatten)]
-    pub party: PartyArgs,
+    pub session: PartyArgs,
+    /// Join only if it takes so many signers [without it and --party: asked on a terminal, refused elsewhere]
+    #[arg(long, value_name = "SIGNERS")]
+    pub threshold: Option<u16>,
+    /// Join only if the roster is made of exactly these public keys, in any order; one for each party
+    #[arg(long, value_name = "HEX", value_parser = identity)]
+    pub party: Vec<IdentityKey>,
     /// New, encrypted file for this party's share
     #[arg(long, value_name = "SHARE_FILE")]
     pub out: PathBuf,
@@ -80,8 +99,9 @@ pub struct SignArgs {
     pub unlock: UnlockArgs,
 }
 
-/// What the session has to be about; anything goes for what isn't given.
+/// What the session has to be about.
 #[derive(Debug, Default, Args)]
+#[command(group(ArgGroup::new("expected_message").required(true)))]
 pub struct ExpectedArgs {
     /// Join only if this text is signed
     #[arg(long, value_name = "TEXT", group = "expected_message")]
@@ -89,9 +109,12 @@ pub struct ExpectedArgs {
     /// Join only if these bytes are signed
     #[arg(long, value_name = "HEX", group = "expected_message", value_parser = hex_bytes)]
     pub message_hex: Option<Bytes>,
-    /// Join only if this file is signed
+    /// Join only if this file is signed, of at most 64 MiB
     #[arg(long, value_name = "FILE", group = "expected_message")]
     pub message_file: Option<PathBuf>,
+    /// Sign whatever the session's opener wants signed
+    #[arg(long, group = "expected_message")]
+    pub any_message: bool,
     /// Join only if it is signed under this key
     #[arg(long, value_name = "HEX", value_parser = hex32)]
     pub public_key: Option<[u8; 32]>,

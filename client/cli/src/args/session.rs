@@ -34,6 +34,9 @@ pub enum SessionCommand {
         identity: IdentityArgs,
         #[command(flatten)]
         unlock: MaybeUnlockArgs,
+        /// Consent to what `session show` says of it [without it: asked on a terminal, refused elsewhere]
+        #[arg(long)]
+        yes: bool,
         /// Journal of this party in this session [default: IDENTITY.journals/SESSION]
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
@@ -173,7 +176,7 @@ pub struct OpenArgs {
     /// Bytes to sign
     #[arg(long, value_name = "HEX", group = "to_sign", conflicts_with = "protocol", value_parser = hex_bytes)]
     pub message_hex: Option<Bytes>,
-    /// File to sign
+    /// File to sign, of at most 64 MiB; if the session has no room for it, it names the file by its hash, and each signer needs the file
     #[arg(
         long,
         value_name = "FILE",
@@ -184,6 +187,9 @@ pub struct OpenArgs {
     /// Public key to sign with (preset eddsa-sign)
     #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = hex32)]
     pub public_key: Option<[u8; 32]>,
+    /// Public signing key of a party, in the order of the roster; one for each (preset eddsa-aggregate-sign)
+    #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = hex32)]
+    pub signing_key: Vec<[u8; 32]>,
     /// Name of any other protocol
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,

@@ -142,3 +142,22 @@ fn a_journal_is_named_by_its_identity_or_its_file() {
     assert!(parse(&forget).is_err());
     assert!(parse("journal list").is_err());
 }
+
+#[test]
+fn nobody_signs_without_saying_what() {
+    let sign = format!(
+        "eddsa sign --identity i --session {} --share s --key-file k",
+        "00".repeat(32)
+    );
+    assert_eq!(parse(&sign).unwrap_err().exit_code(), 2);
+    for one in [
+        "--message m",
+        "--message-hex 00",
+        "--message-file f",
+        "--any-message",
+    ] {
+        assert!(parse(&format!("{sign} {one}")).is_ok(), "{one}");
+        let two = format!("{sign} {one} --message x --any-message");
+        assert_eq!(parse(&two).unwrap_err().exit_code(), 2, "{one}");
+    }
+}

@@ -1,39 +1,30 @@
 //! What a party expects of a session that signs.
 
-use white_city_client::{files::read_public, wire::limits};
+use crate::{args::ExpectedArgs, failure::Failure, message};
 
-use crate::{args::ExpectedArgs, failure::Failure};
-
-/// Checks the session's message, and its key where the session names one.
-pub fn check(
-    expected: &ExpectedArgs,
-    message: &[u8],
-    public_key: Option<&[u8; 32]>,
-) -> Result<(), Failure> {
-    let wanted = match (
-        &expected.message,
-        &expected.message_hex,
-        &expected.message_file,
-    ) {
-        (Some(text), ..) => Some(text.as_bytes().to_vec()),
-        (_, Some(bytes), _) => Some(bytes.0.clone()),
-        (.., Some(file)) => Some(read_public(file, limits::INPUT_BYTES_MAX.into())?),
-        (None, None, None) => None,
-    };
-    if wanted.is_some_and(|wanted| wanted != message) {
+/// The message that the party has; `None` if it signs any.
+pub fn message(expected: &ExpectedArgs) -> Result<Option<Vec<u8>>, Failure> {
+    let given = message::given(
+        expected.message.as_ref(),
+        expected.message_hex.as_ref(),
+        expected.message_file.as_ref(),
+    )?;
+    if given.is_none() && !expected.any_message {
         return Err(Failure::usage(
-            "the session signs another message than the expected one",
+            "what is to be signed? expected --message, --message-hex, --message-file or --any-message",
         ));
     }
-    match (expected.public_key, public_key) {
-        (Some(wanted), Some(key)) if wanted != *key => Err(Failure::usage(format!(
+    Ok(given)
+}
+
+/// Checks the key that the session signs with.
+pub fn check_key(expected: &ExpectedArgs, key: &[u8; 32]) -> Result<(), Failure> {
+    match expected.public_key {
+        Some(wanted) if wanted != *key => Err(Failure::usage(format!(
             "the session signs with the key {}, expected {}",
             hex::encode(key),
             hex::encode(wanted)
         ))),
-        (Some(_), None) => Err(Failure::usage(
-            "--public-key: the key of an aggregated signature is only known after joining",
-        )),
         _ => Ok(()),
     }
 }
@@ -43,24 +34,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_message_or_key_than_the_expected_one_is_refused() {
-        let code = |expected: &ExpectedArgs, key: Option<&[u8; 32]>| {
-            check(expected, b"m", key).map_err(|failure| failure.code)
-        };
-        assert_eq!(code(&ExpectedArgs::default(), None), Ok(()));
-        for (text, result) in [("m", Ok(())), ("n", Err(2)), ("", Err(2))] {
+    fn another_key_than_the_expected_one_is_refused_and_nothing_is_signed_unsaid() {
+        let code = |wanted: Option<[u8; 32]>| {
             let expected = ExpectedArgs {
-                message: Some(text.into()),
+                public_key: wanted,
                 ..Default::default()
             };
-            assert_eq!(code(&expected, None), result, "{text}");
-        }
-        let expected = ExpectedArgs {
-            public_key: Some([1; 32]),
+            check_key(&expected, &[1; 32]).map_err(|failure| failure.code)
+        };
+        assert_eq!(code(None), Ok(()));
+        assert_eq!(code(Some([1; 32])), Ok(()));
+        assert_eq!(code(Some([2; 32])), Err(2));
+        assert_eq!(message(&ExpectedArgs::default()).unwrap_err().code, 2);
+        let any = ExpectedArgs {
+            any_message: true,
             ..Default::default()
         };
-        assert_eq!(code(&expected, Some(&[1; 32])), Ok(()));
-        assert_eq!(code(&expected, Some(&[2; 32])), Err(2));
-        assert_eq!(code(&expected, None), Err(2));
+        assert_eq!(message(&any).unwrap(), None);
     }
 }

@@ -1,31 +1,43 @@
 //! Making a key together.
 
 use serde_json::json;
-use white_city_client::vault::Unlock;
+use white_city_client::{Observer, SessionId, vault::Unlock};
 use white_city_eddsa::keygen;
 
-use super::{party::Party, share_file, share_file::ShareFile};
+use super::{
+    consent,
+    party::Party,
+    result::{self, Done},
+    share_file::{self, ShareFile},
+};
 use crate::{
     args::{KeygenArgs, NetworkArgs},
     failure::Failure,
     network,
-    output::Output,
+    output::{Output, shown},
     presets::{KEYGEN, KeygenInput, read_input},
+    progress::parties,
     unlock,
 };
 
-/// Joins a session and runs this party to the end.
+/// Makes a key; gives what an earlier run of the same command has made once more.
 pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
-    share_file::check_free(&args.out, &unlock, args.party.session)?;
-    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
+    let made = share_file::made(&args.out, &unlock, args.session.session)?;
+    let key = unlock::identity(&args.session.identity, Some(&unlock))?;
     let client = network::signing(network, key)?;
-    let mut party = Party::enter(&client, &args.party, &unlock, output).await?;
-    let result = play(&mut party, args, &unlock).await;
-    party.close(result)
+    if let Some(share) = made {
+        result::end_journal(&client, &args.session, &unlock, output).await;
+        // Nobody can say any more who has no share once the session is erased.
+        let observer = client.observe(args.session.session).await.ok();
+        return done(args, &Key::of(&share), observer.as_ref(), output).deliver(output);
+    }
+    let mut party = Party::enter(&client, &args.session, &unlock, output).await?;
+    let played = play(&mut party, args, &unlock).await;
+    party.close(played)?.deliver(output)
 }
 
-async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<(), Failure> {
+async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<Done, Failure> {
     if party.protocol() != KEYGEN {
         return Err(Failure::usage(format!(
             "the session runs {:?}, expected {KEYGEN:?}",
@@ -39,6 +51,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let (round, outgoing) =
         keygen::start(party.eddsa_session()?, degree, quorum, party.randomness())
             .map_err(|error| Failure::usage(error.to_string()))?;
+    consent::to_keygen(&party.session, input.threshold, args, party.output).await?;
     party.join().await?;
 
     let inbox = party.exchange(outgoing).await?;
@@ -49,13 +62,14 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let closed = round.close(&inbox.broadcasts, &shares.collect());
     let share = party.checked(closed).await?;
 
-    let (outcome, public_key) = (share.outcome(), hex::encode(share.public_key()));
+    let outcome = share.outcome();
     let share = ShareFile {
         session: party.session.id(),
         roster: party.session.spec().roster.clone(),
         share,
     };
     let pending = share.store_pending(&args.out, unlock)?;
+    let key = Key::of(&share);
     drop(share);
     party.result_is_safe(outcome);
     if let Err(mut failure) = party.finish(outcome).await {
@@ -70,9 +84,51 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
         return Err(failure);
     }
     pending.confirm()?;
-    let result = json!({
-        "public_key": public_key, "share": args.out, "session": party.session.id(),
+    Ok(done(args, &key, Some(&party.session), party.output))
+}
+
+/// What anybody may know of a share.
+struct Key {
+    session: SessionId,
+    public_key: [u8; 32],
+    parties: u16,
+    signers_min: u16,
+}
+
+impl Key {
+    fn of(share: &ShareFile) -> Self {
+        Self {
+            session: share.session,
+            public_key: share.share.public_key(),
+            parties: share.share.parties(),
+            signers_min: share.share.signers_min(),
+        }
+    }
+}
+
+/// The key, and who may have no share of it: whoever didn't finish with the others has told nobody that it has one.
+fn done(args: &KeygenArgs, key: &Key, observer: Option<&Observer>, output: &Output) -> Done {
+    let public_key = hex::encode(key.public_key);
+    let finished = observer.map(Observer::finished);
+    let without: Option<Vec<u16>> = finished.map(|finished| {
+        let all = 0..key.parties;
+        all.filter(|index| !finished.contains(index)).collect()
     });
-    party.output.result(&result, &public_key);
-    Ok(())
+    if let Some(without) = without.as_ref().filter(|without| !without.is_empty()) {
+        output.warning(&format!(
+            "no share was confirmed by parties {}: they may have none, and it takes {} to sign",
+            parties(without),
+            key.signers_min
+        ));
+    }
+    let value = json!({
+        "public_key": public_key,
+        "share": shown(&args.out),
+        "session": key.session,
+        "without_share": without,
+    });
+    Done {
+        value,
+        text: public_key,
+    }
 }

@@ -40,6 +40,10 @@ impl<'a> Party<'a> {
         let identity = &args.identity.identity;
         let journal = journal::path(args.journal.as_ref(), identity, args.session)?;
         let mut session = client.resume_locked(args.session, &journal, unlock).await?;
+        consent(&session, output);
+        if session.has_left() && session.end().is_none() {
+            return Err(Error::Left.into());
+        }
         if args.once {
             session.never_wait();
         }
@@ -67,10 +71,10 @@ impl<'a> Party<'a> {
         self.safe = Some(Hash(outcome));
     }
 
-    /// Forgets the session's keys if nobody needs them any more: the result is safe, or there will be none.
-    pub fn close(self, result: Result<(), Failure>) -> Result<(), Failure> {
+    /// Forgets the session's keys if nobody needs them any more: the result is safe, there will be none, or nothing was signed.
+    pub fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
         let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
-        if result.is_ok() || aborted {
+        if result.is_ok() || aborted || !self.session.has_signed() {
             let forgotten = match self.safe {
                 Some(outcome) => self.session.forget_with(outcome),
                 // Where others may have seen the session finished the journal stays.
@@ -97,9 +101,8 @@ impl<'a> Party<'a> {
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// Shows what this party consents to, joins, and waits for the others.
+    /// Joins, and waits for the others.
     pub async fn join(&mut self) -> Result<(), Failure> {
-        consent(&self.session, self.output);
         let news = self.session.progress();
         let session = &mut self.session;
         let joined = async {

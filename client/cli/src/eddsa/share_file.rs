@@ -7,7 +7,7 @@ use std::{
 
 use white_city_client::{
     IdentityKey, SessionId,
-    files::{FileError, promote, refuse_existing},
+    files::{FileError, probe, promote, refuse_existing, remove},
     vault::{self, Unlock},
     wire::limits::ROSTER_PARTIES_MAX,
 };
@@ -127,16 +127,28 @@ fn pending_name(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// Refuses names that are taken, before a session is joined; but for a share that this session left unconfirmed.
-pub fn check_free(out: &Path, unlock: &Unlock, session: SessionId) -> Result<(), Failure> {
-    refuse_existing(out)?;
+/// Looks where the share will be, before a session is joined: gives what this session has made there in an earlier run, lets it
+/// go on with what it has left unconfirmed, and refuses names that are taken and folders that take no file.
+pub fn made(out: &Path, unlock: &Unlock, session: SessionId) -> Result<Option<ShareFile>, Failure> {
     let pending = pending_name(out);
-    match refuse_existing(&pending) {
-        Err(FileError::Exists { .. }) if ShareFile::load(&pending, unlock)?.session == session => {
-            Ok(())
+    if let Err(taken) = refuse_existing(out) {
+        let made = ShareFile::load(out, unlock).ok();
+        let made = made.filter(|made| made.session == session).ok_or(taken)?;
+        // The process that gave the share its name was killed before it took the other one away.
+        if pending.exists() && ShareFile::load(&pending, unlock)?.encode() == made.encode() {
+            remove(&pending)?;
         }
-        other => Ok(other?),
+        return Ok(Some(made));
     }
+    match refuse_existing(&pending) {
+        Err(FileError::Exists { .. }) if ShareFile::load(&pending, unlock)?.session == session => {}
+        other => other?,
+    }
+    probe(&pending).map_err(|error| {
+        let out = out.display();
+        Failure::usage(format!("--out {out}: no file can be made there: {error}"))
+    })?;
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -200,13 +212,16 @@ mod tests {
         let pending = share().store_pending(&out, &unlock).unwrap();
         assert!(!out.exists());
         assert!(pending.path().exists());
-        let same_session = check_free(&out, &unlock, SessionId([9; 32]));
-        assert!(same_session.is_ok(), "the session that left it goes on");
+        let same_session = made(&out, &unlock, SessionId([9; 32]));
+        assert!(
+            matches!(same_session, Ok(None)),
+            "the session that left it goes on"
+        );
         assert!(share().store_pending(&out, &unlock).is_ok());
         let mut other = share();
         other.session = SessionId([8; 32]);
         assert!(
-            check_free(&out, &unlock, other.session).is_err()
+            made(&out, &unlock, other.session).is_err()
                 && other.store_pending(&out, &unlock).is_err(),
             "an unconfirmed share isn't overwritten"
         );
@@ -215,5 +230,43 @@ mod tests {
         assert!(!unconfirmed.exists());
         let read = ShareFile::load(&out, &unlock).unwrap();
         assert_eq!(read.share.index(), 0);
+    }
+
+    #[test]
+    fn a_share_that_the_session_has_made_is_found_again_and_another_one_is_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("share");
+        let unlock = Unlock::Key(Zeroizing::new([3; 32]));
+        share().store_pending(&out, &unlock).unwrap();
+        // Killed between the two names.
+        std::fs::copy(pending_name(&out), &out).unwrap();
+        let found = made(&out, &unlock, SessionId([9; 32])).unwrap().unwrap();
+        assert_eq!(found.encode(), share().encode());
+        assert!(!pending_name(&out).exists());
+        assert!(made(&out, &unlock, SessionId([9; 32])).unwrap().is_some());
+        let other_key = Unlock::Key(Zeroizing::new([4; 32]));
+        for (unlock, session) in [(&unlock, [8; 32]), (&other_key, [9; 32])] {
+            let failure = made(&out, unlock, SessionId(session)).err().unwrap();
+            assert!(
+                failure.text.contains("is not overwritten"),
+                "{}",
+                failure.text
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_noticed_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let unlock = Unlock::Key(Zeroizing::new([3; 32]));
+        let at = |out: &str| made(&dir.path().join(out), &unlock, SessionId([9; 32]));
+        assert!(at("share").unwrap().is_none());
+        // The name is free, but too long for the one that the share has at first.
+        for out in ["nowhere/share".to_owned(), "s".repeat(250)] {
+            let failure = at(&out).err().unwrap();
+            assert_eq!(failure.code, 2, "{}", failure.text);
+        }
+        let left: Vec<_> = dir.path().read_dir().unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -2,24 +2,68 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use white_city_client::{SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
-use super::{expected, party::Party, share_file::ShareFile};
+use super::{
+    aggregate, expected,
+    party::Party,
+    result::{self, Done},
+    share_file::ShareFile,
+};
 use crate::{
-    args::SignArgs,
+    args::{NetworkArgs, SignArgs},
     failure::Failure,
-    presets::{SignInput, read_input},
+    message::Named,
+    network,
+    output::Output,
+    presets::{AGGREGATE, SIGN, SignInput, read_input},
+    unlock,
 };
 
+/// Signs; gives what an earlier run of the same command has signed once more.
+pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    let unlock = unlock::vault(&args.unlock)?;
+    let given = expected::message(&args.expected)?;
+    let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
+    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
+    let client = network::signing(network, key)?;
+    if let Some(done) = earlier {
+        result::end_journal(&client, &args.party, &unlock, output).await;
+        return done.deliver(output);
+    }
+    let mut party = Party::enter(&client, &args.party, &unlock, output).await?;
+    let played = match party.protocol() {
+        SIGN => play(&mut party, args, given, &unlock).await,
+        // Which of the two ways of signing, the session's protocol says.
+        AGGREGATE => aggregate::play(&mut party, args, given, &unlock).await,
+        other => Err(Failure::usage(format!(
+            "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
+        ))),
+    };
+    if let Ok(done) = &played
+        && let Err(failure) = result::keep(&args.party, done)
+    {
+        // Then the journal is what gives it once more.
+        output.warning(&format!("the signature isn't kept: {}", failure.text));
+        return done.deliver(output);
+    }
+    party.close(played)?.deliver(output)
+}
+
 /// Joins the session and runs this party to the end.
-pub async fn run(party: &mut Party<'_>, args: &SignArgs, unlock: &Unlock) -> Result<(), Failure> {
+async fn play(
+    party: &mut Party<'_>,
+    args: &SignArgs,
+    given: Option<Vec<u8>>,
+    unlock: &Unlock,
+) -> Result<Done, Failure> {
     let share = ShareFile::load(&args.share, unlock)?;
     let spec = party.session.spec();
     let input = read_input::<SignInput>(spec)?;
-    let message = message(&input.message_hex)?;
-    expected::check(&args.expected, &message, Some(&input.public_key.0))?;
+    expected::check_key(&args.expected, &input.public_key.0)?;
+    let message = input.message.resolve(given)?;
     let signers = signers(spec, &share, &input)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
@@ -49,11 +93,15 @@ pub async fn run(party: &mut Party<'_>, args: &SignArgs, unlock: &Unlock) -> Res
     let inbox = party.exchange(outgoing).await?;
     let closed = round.close(&inbox.broadcasts);
     let signed = party.checked(closed).await?;
-    finish(party, &signed, &message).await
+    finish(party, &signed, &input.message).await
 }
 
-/// Finishes with the signature as outcome, and prints it once the others agree.
-pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> Result<(), Failure> {
+/// Finishes with the signature as outcome, and gives it once the others agree.
+pub async fn finish(
+    party: &mut Party<'_>,
+    signed: &Signed,
+    message: &Named,
+) -> Result<Done, Failure> {
     if !signed.culprits.is_empty() {
         let culprits: Vec<String> = signed.culprits.iter().map(u16::to_string).collect();
         party.output.warning(&format!(
@@ -62,29 +110,32 @@ pub async fn finish(party: &mut Party<'_>, signed: &Signed, message: &[u8]) -> R
         ));
     }
     let signature = hex::encode(signed.signature);
-    let finished = party.finish(signed.outcome()).await;
-    if finished.as_ref().is_err_and(|failure| failure.is_waiting()) {
-        return finished;
-    }
-    if finished.is_err() {
-        party
-            .output
-            .warning("the session didn't finish, but the signature exists and is valid");
-    }
-    let result = json!({
+    let mut value = json!({
         "signature": signature,
         "public_key": hex::encode(signed.public_key),
-        "message_hex": hex::encode(message),
         "culprits": signed.culprits,
     });
-    party.output.result(&result, &signature);
-    party.result_is_safe(signed.outcome());
-    finished
-}
-
-/// The bytes of a message in hex.
-pub fn message(hex: &str) -> Result<Vec<u8>, Failure> {
-    hex::decode(hex).map_err(|_| Failure::usage("the session's message_hex isn't hex"))
+    if let (Value::Object(value), Ok(Value::Object(named))) =
+        (&mut value, serde_json::to_value(message))
+    {
+        value.extend(named);
+    }
+    let done = Done {
+        value,
+        text: signature,
+    };
+    match party.finish(signed.outcome()).await {
+        Ok(()) => Ok(done),
+        Err(failure) if failure.is_waiting() => Err(failure),
+        Err(failure) => {
+            party
+                .output
+                .warning("the session didn't finish, but the signature exists and is valid");
+            party.output.result(&done.value, &done.text)?;
+            party.result_is_safe(signed.outcome());
+            Err(failure)
+        }
+    }
 }
 
 /// Checks that the session signs with this share's key, and gives its parties' indices in the roster that made the key.

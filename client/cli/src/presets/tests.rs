@@ -53,10 +53,12 @@ fn a_share_of_the_bytes_has_room_for_every_post_of_a_preset_and_its_finish() {
         "--public-key",
         KEY,
     ];
-    let aggregate = ["--preset", "eddsa-aggregate-sign", "--message", "m"];
     let keygen = ["--preset", "eddsa-keygen", "--threshold", "2"];
-    for (args, p2p_rounds) in [(&sign[..], 1), (&aggregate[..], 0), (&keygen[..], 1)] {
+    for (args, p2p_rounds) in [(&sign[..], 1), (&[], 0), (&keygen[..], 1)] {
         for parties in [2, 7, 50] {
+            let aggregate = aggregate(parties, &["--message", "m"]);
+            let aggregate: Vec<&str> = aggregate.iter().map(String::as_str).collect();
+            let args = if args.is_empty() { &aggregate } else { args };
             let spec = open(parties, args).unwrap();
             let posts = u64::from(spec.max_rounds) - 1;
             let p2p = u64::from(spec.max_p2p) * u64::from(parties - 1) * p2p_rounds;
@@ -79,13 +81,81 @@ fn signing_says_what_and_with_which_key() {
     let spec = open(2, &args).unwrap();
     assert_eq!(spec.protocol, SIGN);
     let input: SignInput = read_input(&spec).unwrap();
-    assert_eq!(input.message_hex, hex::encode("hello"));
+    assert_eq!(input.message.resolve(None).unwrap(), b"hello");
     assert_eq!(input.public_key.to_string(), KEY);
-    let args = ["--preset", "eddsa-aggregate-sign", "--message-hex", "00ff"];
-    let spec = open(3, &args).unwrap();
-    assert_eq!(spec.protocol, AGGREGATE);
-    assert_eq!(spec.input, br#"{"message_hex":"00ff"}"#);
-    assert_eq!(spec.corrupt, 2);
+}
+
+/// Arguments of an aggregated signature, with a signing key for each party.
+fn aggregate(parties: u8, more: &[&str]) -> Vec<String> {
+    let mut args = vec!["--preset".to_owned(), "eddsa-aggregate-sign".to_owned()];
+    for seed in 1..=parties {
+        let key = aggregate::KeyPair::from_seed(&[seed; 32]).public_key();
+        args.extend(["--signing-key".to_owned(), hex::encode(key)]);
+    }
+    args.extend(more.iter().map(|more| (*more).to_owned()));
+    args
+}
+
+fn open_aggregate(parties: u8, keys: u8, more: &[&str]) -> Result<Spec, Failure> {
+    let args = aggregate(keys, more);
+    open(
+        parties,
+        &args.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+#[test]
+fn an_aggregated_signature_names_each_signers_key() {
+    let message = ["--message-hex", "00ff"];
+    let spec = open_aggregate(3, 3, &message).unwrap();
+    assert_eq!((spec.protocol.as_str(), spec.corrupt), (AGGREGATE, 2));
+    let input: AggregateInput = read_input(&spec).unwrap();
+    let (keys, key) = input.keys().unwrap();
+    assert_eq!(keys.len(), 3);
+    assert_eq!(input.message.resolve(None).unwrap(), [0, 0xff]);
+    let with_key =
+        |key: &str| open_aggregate(3, 3, &[&message[..], &["--public-key", key]].concat());
+    assert!(with_key(&hex::encode(key)).is_ok());
+    assert_eq!(with_key(KEY).unwrap_err().code, 2);
+    for keys in [0, 2, 4] {
+        assert_eq!(
+            open_aggregate(3, keys, &message).unwrap_err().code,
+            2,
+            "{keys}"
+        );
+    }
+    // As many keys as there is room for, beside a message that is only named.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("message");
+    std::fs::write(&file, vec![7; 100_000]).unwrap();
+    let message = ["--message-file", file.to_str().unwrap()];
+    let spec = open_aggregate(240, 240, &message).unwrap();
+    assert!(read_input::<AggregateInput>(&spec).is_ok());
+    let failure = open_aggregate(241, 241, &message).unwrap_err();
+    assert!(failure.text.contains("240"), "{}", failure.text);
+}
+
+#[test]
+fn an_input_of_which_something_is_left_over_is_refused() {
+    let read = |input: &str| {
+        let mut spec = open(3, &["--preset", "eddsa-keygen", "--threshold", "3"]).unwrap();
+        spec.input = input.as_bytes().to_vec();
+        (
+            read_input::<KeygenInput>(&spec).is_ok(),
+            read_input::<SignInput>(&spec).is_ok(),
+        )
+    };
+    assert_eq!(read(r#"{"threshold":3}"#), (true, false));
+    assert_eq!(read(r#"{"threshold":3,"more":1}"#), (false, false));
+    let sign = |rest: &str| read(&format!(r#"{{"public_key":"{KEY}",{rest}}}"#));
+    let hash = format!(r#""message_sha256":"{KEY}","message_bytes":3"#);
+    assert_eq!(sign(r#""message_hex":"00""#), (false, true));
+    assert_eq!(sign(&hash), (false, true));
+    assert_eq!(
+        sign(&format!(r#""message_hex":"00",{hash}"#)),
+        (false, false)
+    );
+    assert_eq!(sign(r#""message_hex":"00","more":1"#), (false, false));
 }
 
 #[test]
@@ -97,32 +167,13 @@ fn what_a_preset_lacks_is_a_usage_error() {
         (1, &["--preset", "eddsa-keygen", "--threshold", "1"]),
         (3, &["--preset", "eddsa-sign", "--message", "m"]),
         (3, &["--preset", "eddsa-sign", "--public-key", KEY]),
-        (3, &["--preset", "eddsa-aggregate-sign"]),
+        (3, &["--preset", "eddsa-aggregate-sign", "--message", "m"]),
     ];
     for (parties, args) in bad {
         assert_eq!(open(parties, args).unwrap_err().code, 2, "{args:?}");
     }
     assert!(open(3, &["--preset", "eddsa-keygen", "--threshold", "2"]).is_ok());
     assert!(open(3, &["--preset", "eddsa-keygen", "--threshold", "3"]).is_ok());
-}
-
-#[test]
-fn a_message_that_does_not_fit_the_input_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("message");
-    let open_with = |bytes: usize| {
-        std::fs::write(&file, vec![7; bytes]).unwrap();
-        let file = file.to_str().unwrap();
-        open(
-            2,
-            &["--preset", "eddsa-aggregate-sign", "--message-file", file],
-        )
-    };
-    // {"message_hex":""} has 18 bytes, each byte two digits.
-    let most = (16 * 1024 - 18) / 2;
-    assert!(open_with(most).is_ok());
-    assert_eq!(open_with(most + 1).unwrap_err().code, 2);
-    assert_eq!(open_with(16 * 1024 + 1).unwrap_err().code, 2);
 }
 
 #[test]

@@ -12,7 +12,9 @@ use white_city_client::{
 
 use crate::{
     failure::Failure,
+    message::Named,
     output::Output,
+    presets::{AggregateInput, KeygenInput, read_input},
     progress::{parties, seconds_text, status_text},
 };
 
@@ -45,8 +47,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         let mut lines = head(summary.leaf.session, summary.number, &summary.leaf);
         lines.extend(summary.terminal.iter().flat_map(end_text));
         lines.push("what is left after erasure is the replicas' word alone".into());
-        output.result(&value, &lines.join("\n"));
-        return Ok(());
+        return output.result(&value, &lines.join("\n"));
     }
     // The members follow from all rounds before.
     let mut observer = client.observe(summary.leaf.session).await?;
@@ -80,8 +81,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         state_text(&observer, now, &culprits),
         spec_text(observer.open())
     );
-    output.result(&value, &text);
-    Ok(())
+    output.result(&value, &text)
 }
 
 fn terminal_json(terminal: &Terminal) -> Value {
@@ -173,7 +173,7 @@ fn spec_text(open: &Open) -> String {
     let mut lines = vec![
         format!("protocol   {} version {}", spec.protocol, spec.version),
         format!("input      {}", input_text(spec)),
-        format!("opener     {}", open.opener),
+        format!("opener     {}", opener_text(open)),
         format!(
             "quorum     {} of {}, up to {} corrupt{fork}",
             spec.quorum,
@@ -187,12 +187,21 @@ fn spec_text(open: &Open) -> String {
             seconds_text(spec.retention_ms / 1_000),
         ),
     ];
-    if let Some(message) = message_text(&spec.input) {
-        lines.insert(2, format!("message    {message}"));
-    }
+    let rest = lines.split_off(2);
+    lines.extend(meaning(spec));
+    lines.extend(rest);
     let roster = spec.roster.iter().enumerate();
     lines.extend(roster.map(|(index, key)| format!("party {index:<4} {key}")));
     lines.join("\n")
+}
+
+/// Who wants the session, and what that one is in it.
+fn opener_text(open: &Open) -> String {
+    let place = match open.spec.index_of(&open.opener) {
+        Some(index) => format!("party {index}"),
+        None => "not in the roster".into(),
+    };
+    format!("{}, {place}", open.opener)
 }
 
 /// Printable text as it is, anything else in hex.
@@ -209,23 +218,23 @@ fn input_text(spec: &Spec) -> String {
     }
 }
 
-/// The message that is to be signed, where the input names one that is text. Quoted, so that it can't look like another line.
-fn message_text(input: &[u8]) -> Option<String> {
-    let input: Value = serde_json::from_slice(input).ok()?;
-    let message = hex::decode(input.get("message_hex")?.as_str()?).ok()?;
-    let text = String::from_utf8(message).ok()?;
-    Some(format!("{text:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_is_text_is_shown_as_text() {
-        let shown = |hex: &str| message_text(format!(r#"{{"message_hex":"{hex}"}}"#).as_bytes());
-        assert_eq!(shown("70617920310a").as_deref(), Some(r#""pay 1\n""#));
-        assert_eq!(shown("ff"), None);
-        assert_eq!(message_text(b"no json"), None);
+/// What the input of a protocol that this program runs means: the message, and who can sign.
+fn meaning(spec: &Spec) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Ok(input) = read_input::<KeygenInput>(spec) {
+        lines.push(format!(
+            "threshold  {} of {} can sign with the key",
+            input.threshold,
+            spec.parties()
+        ));
     }
+    let named = serde_json::from_slice::<Named>(&spec.input).ok();
+    if let Some(message) = named.and_then(|named| named.to_text()) {
+        lines.push(format!("message    {message}"));
+    }
+    let aggregate = read_input::<AggregateInput>(spec).and_then(|input| input.keys());
+    if let Ok((_, key)) = aggregate {
+        lines.push(format!("signed by  the key {}", hex::encode(key)));
+    }
+    lines
 }

@@ -70,7 +70,9 @@ impl Observer {
         self.waits_for_state = tally.is_any_behind;
         let waits = match &error {
             Error::Unreachable(_) | Error::Refused { .. } => true,
-            Error::ReplicaLied { .. } => !self.client.replicas().all_lied(tally),
+            Error::ReplicaLied { .. } | Error::OtherNetwork { .. } => {
+                !self.client.replicas().all_lied(tally)
+            }
             _ => false,
         };
         if self.now.is_none() || !waits {

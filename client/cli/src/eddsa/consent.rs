@@ -1,0 +1,57 @@
+//! Whether whoever runs this has said yes to a key generation.
+
+use std::collections::BTreeSet;
+
+use white_city_client::Session;
+
+use crate::{args::KeygenArgs, failure::Failure, output::Output};
+
+/// Refuses a key generation with another threshold or roster than the given ones, and asks where they aren't given. A party that
+/// has joined has said yes.
+pub async fn to_keygen(
+    session: &Session,
+    threshold: u16,
+    args: &KeygenArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    if let Some(wanted) = args.threshold.filter(|wanted| *wanted != threshold) {
+        return Err(Failure::usage(format!(
+            "the session makes a key that takes {threshold} signers, expected {wanted}"
+        )));
+    }
+    let roster: BTreeSet<[u8; 32]> = session
+        .spec()
+        .roster
+        .iter()
+        .map(|key| *key.as_bytes())
+        .collect();
+    let given: BTreeSet<[u8; 32]> = args.party.iter().map(|key| *key.as_bytes()).collect();
+    if !given.is_empty() && given != roster {
+        let count = |of: &BTreeSet<[u8; 32]>, not_in: &BTreeSet<[u8; 32]>| {
+            let keys: Vec<String> = of.difference(not_in).map(hex::encode).collect();
+            match keys.is_empty() {
+                true => "nobody".to_owned(),
+                false => keys.join(", "),
+            }
+        };
+        return Err(Failure::usage(format!(
+            "the session makes a key with others than the given parties: not given {}; not in it {}",
+            count(&roster, &given),
+            count(&given, &roster),
+        )));
+    }
+    if (args.threshold.is_some() && !given.is_empty()) || session.has_signed() {
+        return Ok(());
+    }
+    let question = format!(
+        "make a key with these {} parties, of whom {threshold} can sign? yes or no: ",
+        roster.len()
+    );
+    match output.ask(question).await? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
+        None => Err(Failure::usage(
+            "nobody has said yes to this key generation: expected --threshold and --party for each of the roster, or a terminal to ask at",
+        )),
+    }
+}

@@ -1,0 +1,256 @@
+//! Results: none is lost, and none is made twice.
+
+use std::{
+    fs::OpenOptions,
+    os::unix::{ffi::OsStrExt, fs::symlink},
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::world::{
+    MESSAGE, PATIENCE, Step, World, assert_signed, remove, result, run, spawn, world,
+};
+
+fn text(done: &Output) -> String {
+    let (out, err) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    format!("{}\n{out}\n{err}", done.status)
+}
+
+/// Runs where results can't be written.
+async fn run_into_nothing(mut command: Command) -> Output {
+    command.stdout(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let done = spawn(command).wait_with_output();
+    tokio::time::timeout(PATIENCE, done).await.unwrap().unwrap()
+}
+
+async fn assert_refused(world: &World, args: &[&str], said: &str) {
+    let done = run(world.command(&world.url(), args)).await;
+    assert_eq!(done.status.code(), Some(2), "{}", text(&done));
+    assert!(text(&done).contains(said), "{}", text(&done));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_is_neither_lost_nor_made_twice() {
+    let world = world().await;
+    let id = world.open_keygen().await;
+    // A share that couldn't be written is noticed while nobody waits for it.
+    let args = world.args(Step::Keygen, 0, id);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut elsewhere = args.clone();
+    let out = elsewhere
+        .iter()
+        .position(|arg| *arg == "party0.share")
+        .unwrap();
+    elsewhere[out] = "nowhere/party0.share";
+    assert_refused(&world, &elsewhere, "nowhere/party0.share").await;
+    assert_eq!(world.client().state(id).await.unwrap().filled().count(), 0);
+
+    let others = [1, 2].map(|party| spawn(world.party(&world.url(), Step::Keygen, party, id)));
+    let first = run_into_nothing(world.command(&world.url(), &args)).await;
+    assert_eq!(first.status.code(), Some(1), "{}", text(&first));
+    assert!(text(&first).contains("the same command gives the result once more"));
+    for other in others {
+        result(&other.wait_with_output().await.unwrap());
+    }
+    // Killed when its share had both of its names: a file system may give them one after the other.
+    let share = world.file(0, "share");
+    let pending = world.file(0, "share.unconfirmed");
+    std::fs::copy(&share, &pending).unwrap();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let again = result(&run(world.command(&world.url(), &args)).await);
+        keys.push(again["public_key"].as_str().unwrap().to_owned());
+        assert_eq!(again["without_share"], serde_json::json!([]));
+        assert!(!pending.exists() && !world.journal(0, id).exists());
+    }
+    assert_eq!(keys[0], keys[1]);
+    let other = world.open_keygen().await;
+    let taken = world.args(Step::Keygen, 0, other);
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    assert_refused(&world, &taken, "is not overwritten").await;
+
+    let key = &keys[0];
+    let id = world.open_signing(key).await;
+    let other = spawn(world.party(&world.url(), Step::Sign, 1, id));
+    let first = run_into_nothing(world.party(&world.url(), Step::Sign, 0, id)).await;
+    assert_eq!(first.status.code(), Some(1), "{}", text(&first));
+    let signature = result(&other.wait_with_output().await.unwrap());
+    assert!(
+        text(&first).contains(signature["signature"].as_str().unwrap()),
+        "{}",
+        text(&first)
+    );
+    for party in [0, 0, 1] {
+        let again = result(&run(world.party(&world.url(), Step::Sign, party, id)).await);
+        assert_signed(&again, key);
+        assert_eq!(again, signature);
+        assert!(!world.journal(party, id).exists());
+    }
+    let args = world.args(Step::Sign, 0, id);
+    let args = args
+        .iter()
+        .map(|arg| if *arg == MESSAGE { "another" } else { arg });
+    assert_refused(&world, &args.collect::<Vec<_>>(), "another message").await;
+    world.net.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_printed_or_named_is_no_crash_and_no_success() {
+    let world = world().await;
+    let new = ["identity", "new", "--out", "new.key", "--plain"];
+    let new = run_into_nothing(world.command(&world.url(), &new)).await;
+    assert_eq!(new.status.code(), Some(1), "{}", text(&new));
+    assert!(
+        text(&new).contains("could not be printed"),
+        "{}",
+        text(&new)
+    );
+
+    let mut command = world.command(&world.url(), &["eddsa", "key-file", "--out"]);
+    // After the arguments that every command has.
+    command.args(["--fork-dir", "."]);
+    let name = std::ffi::OsStr::from_bytes(b"k\xff");
+    let args: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
+    let mut named = Command::new(command.as_std().get_program());
+    let at = args.iter().position(|arg| arg == "--out").unwrap();
+    named.args(&args[..=at]).arg(name).args(&args[at + 1..]);
+    let named = run({
+        named.current_dir(world.dir.path());
+        named
+    })
+    .await;
+    assert_eq!(result(&named)["key_file"], "k\u{fffd}", "{}", text(&named));
+    assert!(world.dir.path().join(name).exists());
+
+    let id = world.open_keygen().await.to_string();
+    symlink("nothing", world.dir.path().join("dangling")).unwrap();
+    let join = ["session", "join", &id, "--identity", "party0.key", "--yes"];
+    let journal = ["--journal", "dangling", "--key-file", "party0.key32"];
+    let join = [&join[..], &journal].concat();
+    assert_refused(&world, &join, "a symbolic link to nothing").await;
+
+    // Who looks on for somebody who has gone goes, too.
+    let mut watch = spawn(world.command(&world.url(), &["session", "watch", &id]));
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    assert!(first.contains("progress"), "{first}");
+    drop(lines);
+    let ended = tokio::time::timeout(PATIENCE, watch.wait()).await;
+    assert_eq!(ended.unwrap().unwrap().code(), Some(141));
+    world.net.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_file_is_signed_by_whoever_has_it() {
+    let world = world().await;
+    let key = world.keygen().await;
+    let message = vec![7; 1 << 20];
+    std::fs::write(world.dir.path().join("large"), &message).unwrap();
+    std::fs::write(world.dir.path().join("other"), &message[1..]).unwrap();
+    let preset = ["--preset", "eddsa-sign", "--public-key", &key];
+    let preset = [&preset[..], &["--message-file", "large"]].concat();
+    let id = world.open(&[0, 1], &preset).await;
+    let sign = |party: usize, message: &'static [&'static str]| {
+        let args = world.args(Step::Sign, party, id);
+        let args = args.iter().map(String::as_str).take(10);
+        let args: Vec<&str> = args.chain(message.iter().copied()).collect();
+        world.command(&world.url(), &args)
+    };
+    for (message, said) in [
+        (&["--any-message"][..], "expected --message-file"),
+        (
+            &["--message-file", "other"],
+            "another message than the given one",
+        ),
+    ] {
+        let done = run(sign(0, message)).await;
+        assert_eq!(done.status.code(), Some(2), "{}", text(&done));
+        assert!(text(&done).contains(said), "{}", text(&done));
+    }
+    let (first, second) = tokio::join!(
+        run(sign(0, &["--message-file", "large"])),
+        run(sign(1, &["--message-file", "large"])),
+    );
+    let (first, second) = (result(&first), result(&second));
+    assert_eq!(first, second);
+    assert_eq!(first["message_bytes"], message.len());
+    crate::world::assert_signs(&first, &key, &message);
+    // A file past the limit is refused by its size, which is stated.
+    let huge = std::fs::File::create(world.dir.path().join("huge")).unwrap();
+    huge.set_len((64 << 20) + 1).unwrap();
+    let open = [
+        &["session", "open", "--identity", "party0.key"],
+        &preset[..4],
+    ]
+    .concat();
+    let mut open = [&open[..], &["--message-file", "huge"]].concat();
+    let parties = world.roster_args();
+    open.extend(parties[2..6].iter().map(String::as_str));
+    assert_refused(&world, &open, "larger than 67108864 bytes").await;
+    remove(Path::new(&world.dir.path().join("huge")));
+    world.net.stop().await.unwrap();
+}
+
+/// A command without a terminal, a network, or a proxy that it can be misled by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_network_is_called_that() {
+    let world = world().await;
+    let id = world.open_keygen().await.to_string();
+    let elsewhere = crate::world::world().await;
+    for args in [&["session", "list"][..], &["session", "show", &id]] {
+        let done = run(elsewhere.command(&world.url(), args)).await;
+        assert_eq!(done.status.code(), Some(2), "{}", text(&done));
+        assert!(
+            text(&done).contains("another network than the genesis describes"),
+            "{}",
+            text(&done)
+        );
+        assert!(!text(&done).contains("can't be true"), "{}", text(&done));
+        let mut by_proxy = world.command(&world.url(), args);
+        by_proxy.env("http_proxy", "http://127.0.0.1:9");
+        result(&run(by_proxy).await);
+        let mut by_proxy = world.command("http://replica.invalid:1", args);
+        by_proxy.env("http_proxy", "http://user:secret@127.0.0.1:9");
+        let done = run(by_proxy).await;
+        assert_eq!(done.status.code(), Some(3), "{}", text(&done));
+        assert!(
+            text(&done).contains("through the proxy http://127.0.0.1:9/"),
+            "{}",
+            text(&done)
+        );
+        assert!(!text(&done).contains("secret"), "{}", text(&done));
+    }
+    // The genesis is where the network file says, wherever that is read.
+    let url = world.url();
+    let network =
+        format!(r#"{{"version":1,"genesis":"genesis.json","replicas":[{{"rpc":"{url}"}}]}}"#);
+    std::fs::write(world.net.dir().join("relative.json"), network).unwrap();
+    let mut list = world.program();
+    list.args([
+        "--json",
+        "session",
+        "list",
+        "--network",
+        "net/relative.json",
+    ]);
+    list.current_dir(world.dir.path());
+    assert_eq!(result(&run(list).await)["sessions"][0]["session"], id);
+
+    let mut misused = world.program();
+    misused.args(["session", "--json", "show"]);
+    misused.stdin(Stdio::null());
+    let misused = run(misused).await;
+    assert_eq!(misused.status.code(), Some(2), "{}", text(&misused));
+    let last: serde_json::Value = serde_json::from_slice(&misused.stdout).unwrap();
+    assert_eq!(last["exit_code"], 2, "{last}");
+    elsewhere.net.stop().await.unwrap();
+    world.net.stop().await.unwrap();
+}
