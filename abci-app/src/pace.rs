@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use crate::execution::Load;
 
-/// What is always packed, bytes: more than the largest transaction.
-const FLOOR_BYTES: u64 = 1 << 20;
+/// The least that is packed, bytes.
+const FLOOR_BYTES: u64 = 256 << 10;
+/// What is saved up of it for a block, bytes: more than the largest transaction takes, so that one goes into every fourth of its blocks at worst.
+const SAVED_BYTES: u64 = 1 << 20;
 /// What is packed at first, bytes.
 const START_BYTES: u64 = 2 << 20;
 /// The most that is packed, bytes: more than any engine takes.
@@ -27,6 +29,8 @@ const SLACK: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     bytes: u64,
+    /// What the next proposal may have: what earlier ones have left of it is saved up.
+    next: u64,
     /// Up to where it grows fast: half of what was too much.
     fast_until: u64,
     /// What small blocks take, from proposal to storing: a mean that ages.
@@ -37,6 +41,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             bytes: START_BYTES,
+            next: START_BYTES,
             fast_until: u64::MAX,
             usual: None,
         }
@@ -47,19 +52,26 @@ impl Pace {
     /// The most that a proposal may have.
     pub fn limit(self) -> Load {
         Load {
-            bytes: self.bytes,
-            work: u32::try_from(self.bytes / BYTES_A_WORK).unwrap_or(u32::MAX),
+            bytes: self.next,
+            work: u32::try_from(self.next / BYTES_A_WORK).unwrap_or(u32::MAX),
         }
     }
 
     /// A proposal of this replica's with so much in it was decided, and took so long from then until it was stored.
     pub fn decided(&mut self, load: Load, took: Duration) {
+        self.learn(load, took);
+        let left = self.next.saturating_sub(size(load));
+        let most = self.bytes.max(SAVED_BYTES);
+        self.next = left.saturating_add(self.bytes).min(most);
+    }
+
+    fn learn(&mut self, load: Load, took: Duration) {
         if size(load) < SMALL_BYTES {
             self.usual = Some(self.usual.map_or(took, |usual| (usual * 7 + took) / 8));
             return;
         }
         if self.usual.is_some_and(|usual| took > usual * 2 + SLACK) {
-            return self.failed(load);
+            return self.shrink(load);
         }
         if size(load) < self.bytes / 2 {
             return;
@@ -74,6 +86,11 @@ impl Pace {
 
     /// One was voted down, or came too late.
     pub fn failed(&mut self, load: Load) {
+        self.shrink(load);
+        self.next = self.bytes;
+    }
+
+    fn shrink(&mut self, load: Load) {
         if size(load) < FLOOR_BYTES {
             // That wasn't for its size.
             return;
@@ -154,14 +171,25 @@ mod tests {
     }
 
     #[test]
-    fn there_is_always_room_for_the_largest_transaction() {
+    fn there_is_room_for_the_largest_transaction_in_every_fourth_proposal_at_worst() {
         let mut pace = Pace::default();
         for _ in 0..100 {
             pace.failed(bytes(u64::MAX));
             pace.failed(pace.limit());
         }
         assert_eq!(pace.limit().bytes, FLOOR_BYTES);
-        assert!(FLOOR_BYTES > white_city_wire::limits::TX_BYTES_MAX.into());
+        let largest = white_city_wire::limits::TX_BYTES_MAX.into();
+        assert!(SAVED_BYTES > largest);
+        for _ in 0..3 {
+            let mut small = 0;
+            while pace.limit().bytes < largest {
+                pace.decided(bytes(0), QUICK);
+                small += 1;
+            }
+            assert!((1..=3).contains(&small), "{small}");
+            // It takes long.
+            pace.decided(bytes(largest), QUICK * 1_000);
+        }
         for _ in 0..1_000 {
             pace.decided(pace.limit(), QUICK);
         }
