@@ -4,6 +4,7 @@ mod config;
 mod dependencies;
 mod generated;
 mod refusals;
+mod specification;
 mod text;
 
 use std::{
