@@ -389,8 +389,7 @@ fn faults(faults: &[ReplicaFault]) -> String {
 impl Error {
     /// The error for a refusal code that a replica gave.
     pub(crate) fn from_code(code: u32, text: String, replica: String) -> Self {
-        let quota = [81, 99, 100, 101, 103, 128, 133];
-        if quota.contains(&code) {
+        if Refusal::is_quota(code) {
             return Self::QuotaExceeded {
                 code,
                 text,
@@ -407,7 +406,7 @@ impl Error {
     /// What a refusal to speak of a session's payloads means.
     pub(crate) fn or_erased(self) -> Self {
         match self {
-            Self::Refused { code: 51, .. } => Self::Erased,
+            Self::Refused { code, .. } if Refusal::is_erased(code) => Self::Erased,
             other => other,
         }
     }

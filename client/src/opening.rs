@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 use white_city_wire::{
-    NetworkId, SessionId, SignedTx,
+    NetworkId, Refusal, SessionId, SignedTx,
     tx::{Action, Open},
 };
 
@@ -19,12 +19,6 @@ pub struct Opening {
     tx: Arc<Vec<u8>>,
     open: Open,
     id: SessionId,
-}
-
-/// Whether a replica that refuses with this code may take the same opening in a moment: it has no time or no room now, or no state
-/// yet. A quota may have room again, too, but whoever opens a session wants to know that now.
-const fn is_for_a_moment(code: u32) -> bool {
-    matches!(code, 128 | 130 | 131 | 133 | 134)
 }
 
 impl Opening {
@@ -86,7 +80,9 @@ impl Client {
             }
             let refused = self.refused_for_now(&replies);
             match &refused {
-                Some((code, refusal)) if !is_for_a_moment(*code) => return Err(refusal.clone()),
+                Some((code, refusal)) if !Refusal::is_for_a_moment(*code) => {
+                    return Err(refusal.clone());
+                }
                 Some(_) => pause = pause.saturating_mul(2).min(RESEND.1),
                 None => pause = RESEND.0,
             }
@@ -121,7 +117,7 @@ impl Client {
         }
         // What isn't over in a moment is what whoever opens it wants to know.
         let mut refused: Vec<_> = replies.refused.iter().collect();
-        refused.sort_by_key(|(code, ..)| is_for_a_moment(*code));
+        refused.sort_by_key(|(code, ..)| Refusal::is_for_a_moment(*code));
         let (code, text, replica) = refused.first()?;
         let refusal = Error::from_code(*code, text.clone(), replica.clone());
         Some((*code, refusal))

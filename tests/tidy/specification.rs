@@ -123,6 +123,7 @@ fn tags_and_names_are_found() {
         "white-city/sign/c/12",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());
-    let names: Vec<_> = names_of_texts("(see docs/README.md, CONTRIBUTING.md) `.md` c.mdx").collect();
+    let names: Vec<_> =
+        names_of_texts("(see docs/README.md, CONTRIBUTING.md) `.md` c.mdx").collect();
     assert_eq!(names, ["docs/README.md", "CONTRIBUTING.md"]);
 }

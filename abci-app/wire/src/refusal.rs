@@ -389,6 +389,37 @@ impl Refusal {
         code == Self::RoundNotOpen { round: 0, open: 0 }.code()
     }
 
+    /// Whether the session's payloads are gone.
+    #[must_use]
+    pub const fn is_erased(code: u32) -> bool {
+        code == Self::Erased.code()
+    }
+
+    /// Whether it is about what the session is doing or what a slot holds: verified state will say so, too.
+    #[must_use]
+    pub const fn is_about_state(code: u32) -> bool {
+        matches!(code, 48..=79)
+    }
+
+    /// Whether the round has closed, or the party is out: its entry can't be taken any more.
+    #[must_use]
+    pub const fn is_too_late(code: u32) -> bool {
+        matches!(code, 53 | 66)
+    }
+
+    /// Whether a quota is used up: of the opener, the party, the board, or of what may be pending.
+    #[must_use]
+    pub const fn is_quota(code: u32) -> bool {
+        matches!(code, 81 | 99..=101 | 103 | 128 | 133)
+    }
+
+    /// Whether the replica has no time or no room now, or no state yet, so that the same opening may be taken in a moment. A quota of the
+    /// board may have room again, too, but whoever opens a session wants to know that now.
+    #[must_use]
+    pub const fn is_for_a_moment(code: u32) -> bool {
+        matches!(code, 128 | 130 | 131 | 133 | 134)
+    }
+
     /// Whether the same bytes may be taken later: this replica is behind, busy or not ready.
     #[must_use]
     pub const fn is_transient(code: u32) -> bool {

@@ -2,6 +2,7 @@
 
 use white_city_client::{
     Error, Fork, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
+    wire::Refusal,
 };
 
 /// Exit code of `--once` when other parties have to act first.
@@ -80,7 +81,7 @@ impl From<Error> for Failure {
         };
         let code = match error {
             // The round has closed, or this party is out.
-            Error::Refused { code: 53 | 66, .. } => 6,
+            Error::Refused { code, .. } if Refusal::is_too_late(code) => 6,
             Error::Usage { .. }
             | Error::Spec(_)
             | Error::NotMember { .. }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
-use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
+use white_city_wire::{Hash, Refusal, SignedTx, board::slot_leaf, tx::Action};
 use zeroize::Zeroizing;
 
 use super::{Filling, Session, memory::entry_digest};
@@ -18,9 +18,9 @@ const NEAR: Duration = Duration::from_secs(3);
 /// How often a refusal may speak of a state that this party doesn't see yet, before it is believed.
 const HINTS_MAX: u32 = 3;
 
-/// Whether the refusal is about what the session is doing or what a slot holds: the board itself will say so, too.
+/// Whether the board itself will say so, too.
 const fn is_about_state(refusal: &Error) -> bool {
-    matches!(refusal, Error::Refused { code: 48..=68, .. })
+    matches!(refusal, Error::Refused { code, .. } if Refusal::is_about_state(*code))
 }
 
 /// What a transaction is to bring about.
