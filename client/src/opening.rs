@@ -94,6 +94,8 @@ impl Client {
                 match shown {
                     Ok(_) => return Ok(()),
                     Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
+                    // A replica that has just started has no state to answer from.
+                    Err(Error::Refused { code, .. }) if Refusal::is_for_a_moment(code) => {}
                     Err(other) => return Err(other),
                 }
             }
