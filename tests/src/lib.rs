@@ -7,6 +7,7 @@
 //! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
 //! - [`invariants`]: what has to hold after every block, one property a file.
 //! - [`tampering`]: a replica that changes its answers, in many ways.
+//! - [`tamper`]: planted bugs, each of which an invariant has to report.
 //! - [`forger`]: all replicas malicious: every validator's key, and sessions that never were.
 
 pub mod adversary;

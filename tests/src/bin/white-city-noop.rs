@@ -1,5 +1,5 @@
 //! `white-city-noop`: an application that takes everything and keeps nothing. It takes the replica's arguments and stands in
-//! for it, to measure what the engine alone costs: see `benches/rounds.rs`.
+//! for it, to measure what the engine alone costs: see `benches/board`.
 
 use std::{
     process::ExitCode,
