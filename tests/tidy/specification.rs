@@ -93,6 +93,30 @@ fn names_of_texts(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn every_link_of_a_text_leads_somewhere() {
+    let (mut links, mut found) = (0, Vec::new());
+    for (path, content) in files() {
+        if !path.ends_with(".md") {
+            continue;
+        }
+        let here = root().join(&path).parent().unwrap().to_owned();
+        for (at, opening) in content.match_indices("](") {
+            let target = content[at + opening.len()..].split([')', '#']).next();
+            let target = target.unwrap_or_default();
+            if target.is_empty() || target.starts_with("http") {
+                continue;
+            }
+            links += 1;
+            if !here.join(target).exists() {
+                found.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    assert!(links > 80, "only {links}");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn every_promise_that_is_cited_is_one_of_the_model() {
     let model = crate::read("docs/spec/model.md");
     for promise in 1..=PROMISES {
