@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use event::{BlockEvent, Standing};
+pub(crate) use event::BlockEvent;
 pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
 pub use heights::ReplicaHeight;

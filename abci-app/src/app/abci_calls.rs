@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use prost::Message;
-use serde_json::json;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
     CheckTxType, Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx,
@@ -12,7 +11,12 @@ use tendermint_proto::v0_38::abci::{
     ResponseQuery, response_process_proposal::ProposalStatus,
 };
 use white_city_state_machine::Body;
-use white_city_wire::{Hash, limits::PROTOCOL, read::SESSION_EVENT, seal::BlockTime};
+use white_city_wire::{
+    Hash,
+    limits::PROTOCOL,
+    read::{SESSION_EVENT, Standing},
+    seal::BlockTime,
+};
 
 use super::{Replica, consensus::Proposed};
 use crate::{
@@ -173,21 +177,24 @@ fn events(executed: &Executed) -> Vec<Event> {
     changed
         .map(|session| {
             let (leaf, body) = (&session.leaf, session.body.as_ref());
-            let count = |of: fn(&Body) -> usize| body.map_or(0, of);
+            let count =
+                |of: fn(&Body) -> usize| u32::try_from(body.map_or(0, of)).unwrap_or(u32::MAX);
             let filled = |body: &Body| body.slots.iter().filter(|s| s.digest().is_some()).count();
-            let standing = json!({
-                "number": session.number,
-                "status": leaf.status.number(),
-                "open_round": leaf.open_round,
-                "filled": count(filled),
-                "left": count(|body| body.left.len()),
-                "culprits": count(|body| body.culprits.len()),
-            });
+            let standing = Standing {
+                culprits: count(|body| body.culprits.len()),
+                filled: count(filled),
+                left: count(|body| body.left.len()),
+                number: session.number,
+                open_round: leaf.open_round,
+                status: leaf.status.number(),
+            };
+            // Numbers always are JSON; without them the event would say that something has changed.
+            let standing = serde_json::to_string(&standing).unwrap_or_default();
             Event {
                 r#type: SESSION_EVENT.into(),
                 attributes: vec![
                     attribute("id", leaf.session.to_string()),
-                    attribute("standing", standing.to_string()),
+                    attribute("standing", standing),
                 ],
             }
         })

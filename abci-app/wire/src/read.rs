@@ -3,6 +3,7 @@
 use alloc::{string::ToString, vec::Vec};
 
 use prost::{Message, bytes::Buf};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     bitmap::Bitmap,
@@ -16,6 +17,24 @@ use crate::{
 
 /// The type of the event that tells whoever follows a replica that a block has changed a session: a hint.
 pub const SESSION_EVENT: &str = "white_city.session";
+/// How a session stands after a block: what the attribute `standing` of [`SESSION_EVENT`] says, as JSON with the fields in this order.
+/// Enough to see whether there is anything to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// How many culprits are flagged.
+    pub culprits: u32,
+    /// How many slots of the open round are filled.
+    pub filled: u32,
+    /// How many parties have left.
+    pub left: u32,
+    /// The session's number.
+    pub number: u32,
+    /// The open round.
+    pub open_round: u32,
+    /// Number of its status.
+    pub status: u8,
+}
+
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
 /// Where transactions are handed over at a replica's direct port: a `Handing`.

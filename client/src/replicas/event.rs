@@ -3,26 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use white_city_wire::{SessionId, board::Status, read::SESSION_EVENT};
+use white_city_wire::{
+    SessionId,
+    board::Status,
+    read::{SESSION_EVENT, Standing},
+};
 
-/// As much of a session's state as an event tells: enough to see whether there is anything to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) struct Standing {
-    pub(crate) status: u8,
-    pub(crate) open_round: u32,
-    /// How many slots of the open round are filled.
-    pub(crate) filled: usize,
-    /// How many have left.
-    pub(crate) left: usize,
-    pub(crate) culprits: usize,
-}
-
-impl Standing {
-    /// Whether all that has changed since is that more slots of the same round are filled.
-    pub(crate) fn is_filled_further(&self, before: &Self) -> bool {
-        let filled = before.filled;
-        self.filled > filled && Self { filled, ..*self } == *before
-    }
+/// Whether all that has changed since is that more slots of the same round are filled.
+pub(crate) fn is_filled_further(now: &Standing, before: &Standing) -> bool {
+    let filled = before.filled;
+    now.filled > filled && Standing { filled, ..*now } == *before
 }
 
 /// A new block, and how the sessions stand that it has changed.
@@ -128,7 +118,11 @@ mod tests {
             filled: 5,
             left: 0,
             culprits: 1,
+            number: 3,
         };
+        // What replicas write and clients read, for ever.
+        let golden = r#"{"culprits":1,"filled":5,"left":0,"number":3,"open_round":4,"status":2}"#;
+        assert_eq!(serde_json::to_string(&standing).unwrap(), golden);
         assert_eq!(
             block.sessions,
             BTreeMap::from([(SessionId([0xab; 32]), standing)])

@@ -6,9 +6,9 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-use white_city_wire::SessionId;
+use white_city_wire::{SessionId, read::Standing};
 
-use super::event::{BlockEvent, Standing};
+use super::event::{BlockEvent, is_filled_further};
 
 /// First and longest interval of looking without having been told: while nobody is followed.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -190,7 +190,7 @@ impl Wakeups {
             match (now, &self.standing) {
                 (None, _) => {}
                 (Some(now), Some(before)) if now == before => {}
-                (Some(now), Some(before)) if now.is_filled_further(before) => {
+                (Some(now), Some(before)) if is_filled_further(now, before) => {
                     self.partial.get_or_insert_with(Instant::now);
                 }
                 (Some(_), _) => self.has_news = true,
@@ -243,17 +243,18 @@ mod tests {
 
     const MINE: SessionId = SessionId([1; 32]);
 
-    const fn standing(filled: usize) -> Standing {
+    const fn standing(filled: u32) -> Standing {
         Standing {
             status: 2,
             open_round: 1,
             filled,
             left: 0,
             culprits: 0,
+            number: 0,
         }
     }
 
-    fn block(height: u64, session: SessionId, filled: usize) -> Option<BlockEvent> {
+    fn block(height: u64, session: SessionId, filled: u32) -> Option<BlockEvent> {
         let sessions = BTreeMap::from([(session, standing(filled))]);
         Some(BlockEvent { height, sessions })
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use white_city_wire::{
     board::{SessionLeaf, Status},
     pb,
+    read::Standing,
 };
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     Error, SessionState, Verified,
     history::{ClosedRound, Contradiction},
     read::{Entry, InboxPage, Lie},
-    replicas::{ReadError, Standing, Tally, Wake},
+    replicas::{ReadError, Tally, Wake},
 };
 
 /// A page that was taken in.
@@ -211,9 +212,10 @@ impl Observer {
         self.wakeups.has_read(Standing {
             status: now.leaf.status.number(),
             open_round: now.leaf.open_round,
-            filled: usize::from(now.filled().count()),
-            left: now.left.len(),
-            culprits: now.accused.len(),
+            filled: now.filled().count().into(),
+            left: counted(now.left.len()),
+            culprits: counted(now.accused.len()),
+            number: now.number,
         });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
@@ -221,4 +223,8 @@ impl Observer {
         self.now = Some(now);
         Ok(())
     }
+}
+
+fn counted(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
