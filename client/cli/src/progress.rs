@@ -185,7 +185,7 @@ mod tests {
         };
         assert_eq!(
             to_text(&last_call),
-            "round 2: 3 of 5, waiting for 1, 4, last call"
+            "round 2: 3 of 5, waiting for parties 1, 4, last call"
         );
         assert_eq!(time_left(&last_call), "");
     }
