@@ -11,6 +11,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
+use white_city_client::SessionId;
 
 use crate::world::{
     MESSAGE, PATIENCE, Step, World, assert_signed, remove, result, run, spawn, world,
@@ -75,11 +76,7 @@ async fn a_result_is_neither_lost_nor_made_twice() {
     elsewhere[out] = "elsewhere.share";
     let elsewhere = run(world.command(&world.url(), &elsewhere)).await;
     assert_eq!(elsewhere.status.code(), Some(6), "{}", text(&elsewhere));
-    assert!(
-        text(&elsewhere).contains("with the same --out"),
-        "{}",
-        text(&elsewhere)
-    );
+    assert!(text(&elsewhere).contains("with the same --out"));
     assert!(!world.journal(0, id).exists());
     let other = world.open_keygen().await;
     let taken = world.args(Step::Keygen, 0, other);
@@ -108,8 +105,12 @@ async fn a_result_is_neither_lost_nor_made_twice() {
         .iter()
         .map(|arg| if *arg == MESSAGE { "another" } else { arg });
     assert_refused(&world, &args.collect::<Vec<_>>(), "another message").await;
+    too_late(&world, id).await;
+    world.net.stop().await.unwrap();
+}
 
-    // Who comes when all is over is too late, and nothing is left of it.
+/// Who comes when all is over is too late, and nothing is left of it.
+async fn too_late(world: &World, id: SessionId) {
     let name = id.to_string();
     let party = ["--identity", "party1.key", "--key-file", "party1.key32"];
     let party = [&party[..], &["--yes"]].concat();
@@ -123,7 +124,6 @@ async fn a_result_is_neither_lost_nor_made_twice() {
         assert_eq!(done.status.code(), Some(6), "{}", text(&done));
         assert!(!world.journal(1, id).exists(), "{command}");
     }
-    world.net.stop().await.unwrap();
 }
 
 /// What opens an identity for itself is no mistake that nobody hears of, and a command that has several files says which it means.

@@ -23,7 +23,7 @@ const EXIT_CODES: &str = "Exit codes:
     3  no replica answers
     4  refused by the board
     5  the session aborted, or this party declined or left
-    6  too late, or out
+    6  too late, also because the session has finished; or out
     7  an answer or a file that can't be true
     8  another party broke the protocol; the text names it
     9  other parties have to act first (--once)

@@ -90,7 +90,10 @@ pub fn spec(args: &OpenArgs) -> Result<Spec, Failure> {
         .filter(|parties| *parties <= limits::ROSTER_PARTIES_MAX)
         .ok_or_else(|| Failure::usage("at most 1024 parties"))?;
     let builder = match (args.preset, &args.protocol) {
-        (Some(preset), _) => with_needs(args, parties, needs(args, preset, parties)?),
+        (Some(preset), _) => {
+            refuse_untaken(args, preset)?;
+            with_needs(args, parties, needs(args, preset, parties)?)
+        }
         (None, Some(protocol)) => any(args, protocol),
         (None, None) => return Err(Failure::usage("expected --preset or --protocol")),
     };
@@ -141,7 +144,6 @@ fn with_needs(args: &OpenArgs, parties: u16, needs: Needs) -> SpecBuilder {
 
 fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure> {
     let all_others = parties.saturating_sub(1);
-    refuse_untaken(args, preset)?;
     if parties < 2 {
         return Err(Failure::usage("expected at least two --party"));
     }
