@@ -362,7 +362,7 @@ pub enum Error {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The other parties have to act first, and this party doesn't wait ([`crate::Session::never_wait`]).
-    #[error("round {round} is open: it waits for parties {missing:?}")]
+    #[error("{} for {}", waits(*round), parties(missing))]
     Waiting {
         /// The open round; 0 is joining.
         round: u32,
@@ -379,6 +379,23 @@ pub enum Error {
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(String),
+}
+
+fn waits(round: u32) -> String {
+    match round {
+        0 => "joining is open, and waits".into(),
+        _ => format!("round {round} is open, and waits"),
+    }
+}
+
+fn parties(indices: &[u16]) -> String {
+    let named: Vec<String> = indices.iter().map(u16::to_string).collect();
+    let one = if indices.len() == 1 {
+        "party"
+    } else {
+        "parties"
+    };
+    format!("{one} {}", named.join(", "))
 }
 
 fn faults(faults: &[ReplicaFault]) -> String {

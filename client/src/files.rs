@@ -120,7 +120,11 @@ pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         // It may not have been made.
         let _ = fs::remove_file(&temporary);
     }
-    named?;
+    named.map_err(|error| match error {
+        // Of a name that nobody has given.
+        FileError::Io { source, .. } => FileError::io(path)(source),
+        other => other,
+    })?;
     sync_folder(path)
 }
 

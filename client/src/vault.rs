@@ -72,7 +72,7 @@ pub enum VaultError {
         max: u32,
     },
     /// Sealed with a passphrase and a key file was given, or the other way round.
-    #[error("the vault is opened with {expected}")]
+    #[error("it was encrypted with {expected}, and is opened with nothing else")]
     OtherUnlock {
         /// What opens it.
         expected: &'static str,

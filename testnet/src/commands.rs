@@ -3,6 +3,7 @@
 mod demo;
 mod up;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -11,9 +12,15 @@ use white_city_testnet::control::{Request, request};
 use white_city_testnet::guard::GuardArgs;
 use white_city_testnet::{Application, Engine, Error};
 
+/// What the program exits with.
+const EXIT_CODES: &str = "Exit codes:
+  0  success
+  1  it failed, for the reason that is on stderr
+  2  wrong arguments";
+
 /// A local network of White City replicas: started, broken and healed.
 #[derive(Debug, Parser)]
-#[command(name = "white-city-testnet", version)]
+#[command(name = "white-city-testnet", version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -54,17 +61,17 @@ pub struct UpArgs {
     /// Where the network lives.
     #[arg(long)]
     pub dir: PathBuf,
-    /// How many replicas, 1 to 16 (default: 4, or those that are there).
+    /// How many replicas, 1 to 16 [default: 4, or those that are there; Solo is one].
     #[arg(long)]
     pub replicas: Option<usize>,
-    /// The network's name (default: drawn).
+    /// The network's name [default: drawn].
     #[arg(long)]
     pub chain_id: Option<String>,
     /// An identity key with a quota of its own for sessions, 64 hexadecimal digits; may be given several times, for a new network
     /// only, as it is part of the genesis.
     #[arg(long, value_name = "KEY")]
     pub opener: Vec<String>,
-    /// First of two ports per replica (default: free ones).
+    /// First of two ports per replica [default: free ones].
     #[arg(long)]
     pub port_base: Option<u16>,
     /// Keep the homes in memory: faster, and gone when the network ends.
@@ -134,13 +141,8 @@ pub async fn run(command: Command) -> Result<(), Error> {
             let guard = white_city_testnet::binaries::Binaries::find(&[])
                 .await?
                 .guard()?;
-            println!(
-                "{}",
-                white_city_testnet::cometbft::binary(&guard)
-                    .await?
-                    .display()
-            );
-            Ok(())
+            let path = white_city_testnet::cometbft::binary(&guard).await?;
+            print(&format!("{}\n", path.display()))
         }
         Command::Guard(_) => Err(Error::Unsupported("the guard runs by itself")),
     }
@@ -161,12 +163,18 @@ async fn wipe(args: &ReplicaArgs) -> Result<(), Error> {
 
 async fn status(args: &StatusArgs) -> Result<(), Error> {
     let status = request(&args.dir, Request::Status).await?;
-    if args.json {
-        println!("{status}");
-    } else {
-        print!("{}", table(&status));
-    }
-    Ok(())
+    print(&match args.json {
+        true => format!("{status}\n"),
+        false => table(&status),
+    })
+}
+
+/// Prints a result. One that nobody can read is no success, and no panic.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    let printed = stdout.write_all(text.as_bytes());
+    let printed = printed.and_then(|()| stdout.flush());
+    printed.map_err(|error| Error::Refused(format!("the result could not be printed: {error}")))
 }
 
 /// A table of the replicas for people.

@@ -111,7 +111,7 @@ pub enum Error {
         holder: String,
     },
     /// No launcher runs on the directory.
-    #[error("no launcher runs on {dir}: {reason}", dir = .dir.display())]
+    #[error("no launcher runs on {dir}, expected white-city-testnet up --dir {dir}: {reason}", dir = .dir.display())]
     NoLauncher {
         /// The network's directory.
         dir: PathBuf,

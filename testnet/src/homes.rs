@@ -117,7 +117,7 @@ impl Homes {
         let other = |what: &str, has: String, asked: String| {
             Err(stale(
                 &dir,
-                &format!("its {what} is {has}, {asked} was asked for"),
+                &format!("its {what} is {has:?}, {asked:?} was asked for"),
             ))
         };
         let record = &homes.record;

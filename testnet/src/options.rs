@@ -115,7 +115,10 @@ impl Options {
             return Err(Error::Option {
                 what: "replicas",
                 got: self.replicas.to_string(),
-                expected: format!("1 to {most}"),
+                expected: match self.engine {
+                    Engine::Solo => "1: Solo is one replica".into(),
+                    Engine::Cometbft => format!("1 to {most}"),
+                },
             });
         }
         if let Some(none) = self.remote_signers.iter().find(|k| **k >= self.replicas) {

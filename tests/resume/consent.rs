@@ -105,8 +105,11 @@ async fn nobody_makes_a_key_or_signs_without_having_said_so() {
     let done = at_terminal(&world, id, "no\n").await;
     let screen = String::from_utf8_lossy(&done.stdout);
     assert_eq!(done.status.code(), Some(2), "{screen}");
-    assert!(screen.contains("2 of 3 can sign with the key"), "{screen}");
-    assert!(screen.contains("party 0\r\n"), "the opener: {screen}");
+    let (session, you) = (format!("session    {id}"), format!("{} (you)", roster[3]));
+    // The opener is the first party, whose turn it is.
+    for shown in [&*session, "2 of 3 can sign with the key", "party 0", &you] {
+        assert!(screen.contains(&format!("{shown}\r\n")), "{screen}");
+    }
     assert_eq!(world.client().state(id).await.unwrap().filled().count(), 0);
     assert!(!world.journal(0, id).exists(), "nothing was signed");
 

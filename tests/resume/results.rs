@@ -11,6 +11,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
+use white_city_client::SessionId;
 
 use crate::world::{
     MESSAGE, PATIENCE, Step, World, assert_signed, remove, result, run, spawn, world,
@@ -72,6 +73,11 @@ async fn a_result_is_neither_lost_nor_made_twice() {
         assert!(!pending.exists() && !world.journal(0, id).exists());
     }
     assert_eq!(keys[0], keys[1]);
+    elsewhere[out] = "elsewhere.share";
+    let elsewhere = run(world.command(&world.url(), &elsewhere)).await;
+    assert_eq!(elsewhere.status.code(), Some(6), "{}", text(&elsewhere));
+    assert!(text(&elsewhere).contains("with the same --out"));
+    assert!(!world.journal(0, id).exists());
     let other = world.open_keygen().await;
     let taken = world.args(Step::Keygen, 0, other);
     let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
@@ -99,6 +105,84 @@ async fn a_result_is_neither_lost_nor_made_twice() {
         .iter()
         .map(|arg| if *arg == MESSAGE { "another" } else { arg });
     assert_refused(&world, &args.collect::<Vec<_>>(), "another message").await;
+    too_late(&world, id).await;
+    world.net.stop().await.unwrap();
+}
+
+/// Who comes when all is over is too late, and nothing is left of it.
+async fn too_late(world: &World, id: SessionId) {
+    let name = id.to_string();
+    let party = ["--identity", "party1.key", "--key-file", "party1.key32"];
+    let party = [&party[..], &["--yes"]].concat();
+    for command in ["join", "decline"] {
+        let args = match command {
+            "join" => &party[..],
+            _ => &party[..2],
+        };
+        let args = [&["session", command, &name], args].concat();
+        let done = run(world.command(&world.url(), &args)).await;
+        assert_eq!(done.status.code(), Some(6), "{}", text(&done));
+        assert!(!world.journal(1, id).exists(), "{command}");
+    }
+}
+
+/// What opens an identity for itself is no mistake that nobody hears of, and a command that has several files says which it means.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_does_not_open_is_named_and_so_is_a_key_that_opens_nothing() {
+    let world = world().await;
+    let id = world.open_keygen().await;
+    let cli = async |args: &[&str]| run(world.command(&world.url(), args)).await;
+    let key = ["--key-file", "party0.key32"];
+    let new = [&["identity", "new", "--out", "locked.key"], &key[..]].concat();
+    result(&cli(&new).await);
+    let show = ["identity", "show", "locked.key"];
+    let signing_key = ["eddsa", "key", "show", "locked.key"];
+    for (args, said) in [
+        (
+            show.to_vec(),
+            "locked.key: the identity is encrypted: expected --passphrase-file or --key-file",
+        ),
+        (
+            [&show[..], &["--key-file", "party1.key32"]].concat(),
+            "locked.key: the identity: wrong passphrase or key",
+        ),
+        (
+            [&show[..], &["--passphrase-file", "party1.key32"]].concat(),
+            "locked.key: the identity: it was encrypted with a key file",
+        ),
+        (
+            [&signing_key[..], &key].concat(),
+            "locked.key: the vault holds a secret of the kind \"identity\"",
+        ),
+        (
+            ["identity", "show", "party0.key32"].to_vec(),
+            "party0.key32: not an identity key file",
+        ),
+    ] {
+        assert_refused(&world, &args, said).await;
+    }
+
+    let plain = cli(&["identity", "show", "party0.key"]).await;
+    assert!(!text(&plain).contains("warning"), "{}", text(&plain));
+    let idle = cli(&[&["identity", "show", "party0.key"], &key[..]].concat()).await;
+    assert_eq!(result(&idle), result(&plain));
+    let said = "party0.key isn't encrypted, so --key-file opens nothing";
+    assert!(text(&idle).contains(said), "{}", text(&idle));
+
+    let keygen = world.args(Step::Keygen, 0, id);
+    let keygen: Vec<&str> = keygen.iter().map(String::as_str).collect();
+    let keygen = [&keygen[..], &["--once"]].concat();
+    let first = cli(&keygen).await;
+    assert_eq!(first.status.code(), Some(9), "{}", text(&first));
+    // There the key is the share's.
+    assert!(!text(&first).contains("opens nothing"), "{}", text(&first));
+    let said = "joining is open, and waits for parties 1, 2";
+    assert!(text(&first).contains(said), "{}", text(&first));
+    let own = [&keygen[..], &["--identity-key-file", "party0.key32"]].concat();
+    let own = cli(&own).await;
+    assert_eq!(own.status.code(), Some(9), "{}", text(&own));
+    let said = "so --identity-key-file opens nothing";
+    assert!(text(&own).contains(said), "{}", text(&own));
     world.net.stop().await.unwrap();
 }
 
@@ -113,6 +197,8 @@ async fn what_cannot_be_printed_or_named_is_no_crash_and_no_success() {
         "{}",
         text(&new)
     );
+    let help = run_into_nothing(world.command(&world.url(), &["--help"])).await;
+    assert_eq!(help.status.code(), Some(1), "{}", text(&help));
 
     let mut command = world.command(&world.url(), &["eddsa", "key-file", "--out"]);
     // After the arguments that every command has.
@@ -251,6 +337,14 @@ async fn what_is_wrong_with_a_network_is_called_that() {
     assert_eq!(misused.status.code(), Some(2), "{}", text(&misused));
     let last: serde_json::Value = serde_json::from_slice(&misused.stdout).unwrap();
     assert_eq!(last["exit_code"], 2, "{last}");
+    let said = last["error"].as_str().unwrap();
+    assert!(said.starts_with("the following required"), "{said}");
+    let mut nothing = world.program();
+    nothing.args(["--json", "session"]).stdin(Stdio::null());
+    let nothing = run(nothing).await;
+    let last: serde_json::Value = serde_json::from_slice(&nothing.stdout).unwrap();
+    let said = "a command is missing: --help lists what is expected";
+    assert_eq!(last["error"], said);
     elsewhere.net.stop().await.unwrap();
     world.net.stop().await.unwrap();
 }

@@ -6,9 +6,9 @@ mod session;
 mod unlock;
 mod values;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
 pub use journal::JournalCommand;
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
@@ -23,12 +23,17 @@ const EXIT_CODES: &str = "Exit codes:
     3  no replica answers
     4  refused by the board
     5  the session aborted, or this party declined or left
-    6  too late, or out
+    6  too late, also because the session has finished; or out
     7  an answer or a file that can't be true
     8  another party broke the protocol; the text names it
     9  other parties have to act first (--once)
   130  interrupted
   141  whoever read the output has gone";
+
+/// Where a command's own help says what it exits with.
+const SEE_EXIT_CODES: &str = "Exit codes: white-city --help";
+/// Heading of what may stand after any command.
+const EVERYWHERE: &str = "Options of every command";
 
 /// Parties compute together over a bulletin board that no single server controls.
 #[derive(Debug, Parser)]
@@ -37,31 +42,62 @@ pub struct Cli {
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Print one JSON object a line, the last of which is the result
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
     /// Where a proof is written if the replicas turn out to have signed two histories [default: the working directory]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub fork_dir: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the arguments, the first of which is the program's name.
+    ///
+    /// # Errors
+    /// Whatever is wrong with them; or help or the version, if they are asked for.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = program();
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// The program with all its commands, each of which says where the exit codes are.
+fn program() -> clap::Command {
+    fn pointing(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(|inner| {
+            let own = inner.get_after_help().map(|help| format!("{help}\n\n"));
+            let help = own.unwrap_or_default() + SEE_EXIT_CODES;
+            pointing(inner.after_help(help))
+        })
+    }
+    pointing(Cli::command())
 }
 
 /// Which network, and where its replicas are.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
     /// File that says where genesis and replicas are, as white-city-testnet writes it [env: WHITE_CITY_NETWORK]
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "replica")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "replica",
+        help_heading = EVERYWHERE
+    )]
     pub network: Option<PathBuf>,
     /// Genesis of the network, from somebody whom you trust: the validators that it names are all that is trusted
     #[arg(
         long = "trust",
         visible_alias = "genesis",
         global = true,
-        value_name = "GENESIS"
+        value_name = "GENESIS",
+        help_heading = EVERYWHERE
     )]
     pub genesis: Option<PathBuf>,
-    /// Address of a replica; as many as you know
-    #[arg(long, global = true, value_name = "URL")]
+    /// Address of a replica, with --trust; as many as you know, each with its own --replica
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub replica: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     args::{EddsaCommand, KeyCommand, NetworkArgs, UnlockArgs},
-    failure::Failure,
+    failure::{Failure, in_file},
     output::{Output, shown},
     presets::aggregate_key,
     unlock,
@@ -38,7 +38,7 @@ pub async fn run(
         EddsaCommand::Sign(sign_args) => sign::run(&sign_args, args, output).await,
         EddsaCommand::Key(command) => key(&command, output),
         EddsaCommand::KeyFile { out } => {
-            vault::create_key_file(&out)?;
+            vault::create_key_file(&out).map_err(in_file(&out))?;
             let text = format!("wrote {}", out.display());
             output.result(&json!({ "key_file": shown(&out) }), &text)
         }
@@ -66,7 +66,7 @@ fn new_key(out: &Path, args: &UnlockArgs) -> Result<[u8; 32], Failure> {
     refuse_existing(out)?;
     let unlock = unlock::vault(args)?;
     let seed = random()?;
-    vault::store(out, SIGNING_KEY, &*seed, &unlock)?;
+    vault::store(out, SIGNING_KEY, &*seed, &unlock).map_err(in_file(out))?;
     Ok(KeyPair::from_seed(&seed).public_key())
 }
 

@@ -1,5 +1,7 @@
 //! Failures, and what the program exits with.
 
+use std::path::Path;
+
 use white_city_client::{
     Error, Fork, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
     wire::Refusal,
@@ -44,6 +46,11 @@ impl Failure {
     /// The session aborted, or this party declined or left.
     pub fn aborted(text: impl Into<String>) -> Self {
         Self::new(5, text)
+    }
+
+    /// Nothing can be done in the session any more.
+    pub fn late(text: impl Into<String>) -> Self {
+        Self::new(6, text)
     }
 
     /// What came can't be true.
@@ -94,6 +101,7 @@ impl From<Error> for Failure {
             Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
             Error::Late { .. }
             | Error::Out { .. }
+            | Error::Finished { .. }
             | Error::NoJournal { .. }
             | Error::Differs { .. } => 6,
             Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
@@ -105,17 +113,44 @@ impl From<Error> for Failure {
     }
 }
 
-/// Everything that is wrong with a file.
-macro_rules! from_files {
-    ($($error:ty),+) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::usage(error.to_string())
-            }
-        }
-    )+};
+/// These name their file.
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::usage(error.to_string())
+    }
 }
-from_files!(FileError, GenesisError, KeyFileError, VaultError);
+
+/// What is wrong with what a file holds.
+pub trait OfFile {
+    /// What is wrong with the file itself, which names it.
+    fn is_named(&self) -> bool;
+}
+
+impl OfFile for GenesisError {
+    fn is_named(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+}
+
+impl OfFile for KeyFileError {
+    fn is_named(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Vault(VaultError::File(_)))
+    }
+}
+
+impl OfFile for VaultError {
+    fn is_named(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+}
+
+/// Says of which file an error speaks: a command has several.
+pub fn in_file<E: OfFile + std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
+    move |error| match error.is_named() {
+        true => Failure::usage(error.to_string()),
+        false => Failure::usage(format!("{}: {error}", path.display())),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -134,5 +169,7 @@ mod tests {
         };
         assert_eq!([52, 53, 54, 65, 66, 67].map(refused), [4, 6, 4, 4, 6, 4]);
         assert_eq!(Failure::from(Error::Erased).code, 5);
+        let outcome = white_city_client::Hash::ZERO;
+        assert_eq!(Failure::from(Error::Finished { outcome }).code, 6);
     }
 }

@@ -7,7 +7,7 @@ use white_city_client::{LocalKey, Signer, files::refuse_existing};
 
 use crate::{
     args::{IdentityCommand, MaybeUnlockArgs, ProtectArgs},
-    failure::Failure,
+    failure::{Failure, in_file},
     output::Output,
     unlock,
 };
@@ -16,9 +16,7 @@ use crate::{
 pub fn run(command: &IdentityCommand, output: &Output) -> Result<(), Failure> {
     let key = match command {
         IdentityCommand::New { out, protect } => new(out, protect)?,
-        IdentityCommand::Show { file, unlock } => {
-            LocalKey::load(file, unlock::given(unlock)?.as_ref())?
-        }
+        IdentityCommand::Show { file, unlock } => unlock::only(file, unlock, output)?,
     };
     let public_key = key.identity().to_string();
     output.result(&json!({ "public_key": public_key }), &public_key)
@@ -32,7 +30,7 @@ fn new(out: &Path, protect: &ProtectArgs) -> Result<LocalKey, Failure> {
         key_file: protect.key_file.clone(),
     })?;
     Ok(match unlock {
-        Some(unlock) => LocalKey::create(out, &unlock)?,
-        None => LocalKey::create_plain(out)?,
+        Some(unlock) => LocalKey::create(out, &unlock).map_err(in_file(out))?,
+        None => LocalKey::create_plain(out).map_err(in_file(out))?,
     })
 }

@@ -128,6 +128,9 @@ fn list(folder: &Path, output: &Output) -> Result<(), Failure> {
     let (values, lines): (Vec<_>, Vec<_>) = journals
         .map(|(path, kept)| (value(&path, &kept), line(&kept)))
         .unzip();
+    if lines.is_empty() {
+        output.note(&format!("no journals in {}", folder.display()));
+    }
     output.result(&json!({ "journals": values }), &lines.join("\n"))
 }
 

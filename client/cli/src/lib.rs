@@ -26,10 +26,14 @@ mod receipt;
 mod session;
 mod unlock;
 
-use std::{ffi::OsString, io::IsTerminal, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::error::ErrorKind;
 use failure::Failure;
 use output::Output;
 use serde_json::json;
@@ -41,7 +45,7 @@ const INTERRUPTED: u8 = 130;
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::read(args.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => return misused(&args, &error),
     };
@@ -75,17 +79,31 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Says what is wrong with the arguments, to machines as every other failure; or prints help or the version, which were asked for.
 fn misused(args: &[OsString], error: &clap::Error) -> ExitCode {
-    let failure = Failure::usage(error.to_string().trim_end());
     let is_machine = args.iter().any(|arg| arg == "--json");
     if error.use_stderr() && is_machine {
+        let failure = Failure::usage(misuse(error));
         Output::new(true).failure(&failure);
         return ExitCode::from(failure.code);
     }
-    match (error.print(), error.exit_code()) {
-        (Ok(()), 0) => ExitCode::SUCCESS,
-        // Where it can't be printed there is nobody to tell.
-        _ => ExitCode::from(failure.code),
+    // Where it can't be printed there is nobody to tell.
+    let failure = match error.print() {
+        Ok(()) if !error.use_stderr() => return ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::closed(),
+        Err(error) => Failure::other(error.to_string()),
+        Ok(()) => Failure::usage(misuse(error)),
+    };
+    ExitCode::from(failure.code)
+}
+
+/// What is wrong with the arguments, in words.
+fn misuse(error: &clap::Error) -> String {
+    // Otherwise it is the whole help.
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: --help lists what is expected".into();
     }
+    let text = error.to_string();
+    let text = text.trim_end();
+    text.strip_prefix("error: ").unwrap_or(text).into()
 }
 
 fn log_to_stderr() {

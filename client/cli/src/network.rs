@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use white_city_client::{Client, ClientBuilder, LocalKey, Trust, files::read_public};
 
-use crate::{args::NetworkArgs, failure::Failure};
+use crate::{
+    args::NetworkArgs,
+    failure::{Failure, in_file},
+};
 
 /// Largest network file, bytes.
 const NETWORK_BYTES_MAX: u64 = 1 << 20;
@@ -37,21 +40,45 @@ pub fn signing(args: &NetworkArgs, identity: LocalKey) -> Result<Client, Failure
 
 /// What is trusted, where no replica is needed.
 pub fn trust(args: &NetworkArgs) -> Result<Trust, Failure> {
-    Ok(Trust::genesis(genesis_and_replicas(args)?.0)?)
+    genesis(&genesis_and_replicas(args, variable())?.0)
+}
+
+fn genesis(path: &Path) -> Result<Trust, Failure> {
+    Trust::genesis(path).map_err(in_file(path))
+}
+
+/// The file that the environment names.
+fn variable() -> Option<PathBuf> {
+    let file = std::env::var_os(VARIABLE).filter(|file| !file.is_empty());
+    file.map(PathBuf::from)
 }
 
 fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
-    let (genesis, replicas) = genesis_and_replicas(args)?;
+    let (path, replicas) = with_replicas(args, variable())?;
+    Ok(Client::builder(genesis(&path)?).replicas(replicas))
+}
+
+/// As [`genesis_and_replicas`], where at least one replica is needed.
+fn with_replicas(
+    args: &NetworkArgs,
+    variable: Option<PathBuf>,
+) -> Result<(PathBuf, Vec<String>), Failure> {
+    let (genesis, mut replicas) = genesis_and_replicas(args, variable.clone())?;
+    if let Some(file) = variable.filter(|_| replicas.is_empty() && args.network.is_none()) {
+        replicas = read(&file)?.1;
+    }
     if replicas.is_empty() {
         return Err(Failure::usage(
             "no replica: expected --replica URL, at least one",
         ));
     }
-    Ok(Client::builder(Trust::genesis(&genesis)?).replicas(replicas))
+    Ok((genesis, replicas))
 }
 
-fn genesis_and_replicas(args: &NetworkArgs) -> Result<(PathBuf, Vec<String>), Failure> {
-    let variable = || std::env::var_os(VARIABLE).map(PathBuf::from);
+fn genesis_and_replicas(
+    args: &NetworkArgs,
+    variable: Option<PathBuf>,
+) -> Result<(PathBuf, Vec<String>), Failure> {
     match (&args.network, &args.genesis) {
         // What is trusted doesn't have to come from where the addresses come from.
         (Some(file), genesis) => {
@@ -59,9 +86,12 @@ fn genesis_and_replicas(args: &NetworkArgs) -> Result<(PathBuf, Vec<String>), Fa
             Ok((genesis.clone().unwrap_or(named), replicas))
         }
         (None, Some(genesis)) => Ok((genesis.clone(), args.replica.clone())),
-        (None, None) => match variable() {
-            Some(file) if args.replica.is_empty() => read(&file),
-            _ => Err(Failure::usage(
+        (None, None) => match variable {
+            _ if !args.replica.is_empty() => Err(Failure::usage(
+                "--replica: expected --trust GENESIS with it, as no replica says whom to trust",
+            )),
+            Some(file) => read(&file),
+            None => Err(Failure::usage(
                 "which network? expected --network FILE, or --trust GENESIS and --replica URL, or WHITE_CITY_NETWORK",
             )),
         },
@@ -71,8 +101,8 @@ fn genesis_and_replicas(args: &NetworkArgs) -> Result<(PathBuf, Vec<String>), Fa
 fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {
     let bytes = read_public(file, NETWORK_BYTES_MAX)?;
     let bad = |reason: String| Failure::usage(format!("{}: {reason}", file.display()));
-    let network: NetworkFile =
-        serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    let network: NetworkFile = serde_json::from_slice(&bytes)
+        .map_err(|error| bad(format!("not a network file: {error}")))?;
     if network.version != 1 {
         return Err(bad(format!("version {}, expected 1", network.version)));
     }
@@ -110,5 +140,39 @@ mod tests {
             assert_eq!(read(&file).unwrap_err().code, 2, "{bad}");
         }
         assert_eq!(read(&dir.path().join("nothing")).unwrap_err().code, 2);
+    }
+
+    #[test]
+    fn the_replicas_of_the_environment_are_asked_about_another_genesis_and_given_ones_need_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("network.json");
+        let replica = r#"{"version":1,"genesis":"/g","replicas":[{"rpc":"http://a"}]}"#;
+        std::fs::write(&file, replica).unwrap();
+        let args = |genesis: Option<&str>, replicas: &[&str]| NetworkArgs {
+            network: None,
+            genesis: genesis.map(PathBuf::from),
+            replica: replicas.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        let named = || Some(file.clone());
+        let of = |genesis: &str, replica: &str| (PathBuf::from(genesis), vec![replica.to_owned()]);
+        let found = |args: NetworkArgs| with_replicas(&args, named()).unwrap();
+        assert_eq!(found(args(None, &[])), of("/g", "http://a"));
+        assert_eq!(found(args(Some("/h"), &[])), of("/h", "http://a"));
+        let given = args(Some("/h"), &["http://b"]);
+        assert_eq!(found(given), of("/h", "http://b"));
+        for variable in [None, named()] {
+            let failure = with_replicas(&args(None, &["http://b"]), variable).unwrap_err();
+            assert!(failure.text.contains("--trust"), "{}", failure.text);
+        }
+        assert_eq!(
+            with_replicas(&args(Some("/h"), &[]), None)
+                .unwrap_err()
+                .code,
+            2
+        );
+        // Whoever asks no replica needs no file that names some.
+        let nowhere = Some(dir.path().join("nothing"));
+        let (genesis, _) = genesis_and_replicas(&args(Some("/h"), &[]), nowhere).unwrap();
+        assert_eq!(genesis, Path::new("/h"));
     }
 }

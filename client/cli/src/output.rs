@@ -42,6 +42,8 @@ impl Output {
     pub fn result(&self, value: &Value, text: &str) -> Result<(), Failure> {
         let line = match self.json {
             true => value.to_string(),
+            // A list of nothing has no line.
+            false if text.is_empty() => return Ok(()),
             false => text.to_owned(),
         };
         print(&line).map_err(|error| match error.kind() {
@@ -91,7 +93,8 @@ impl Output {
             write!(io::stderr(), "{question}")?;
             let mut answer = String::new();
             io::stdin().read_line(&mut answer)?;
-            Ok::<_, io::Error>(matches!(answer.trim(), "yes" | "y"))
+            let answer = answer.trim().to_lowercase();
+            Ok::<_, io::Error>(matches!(&*answer, "yes" | "y"))
         });
         match asked.await {
             Ok(Ok(answer)) => Ok(Some(answer)),

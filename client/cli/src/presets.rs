@@ -1,5 +1,6 @@
 //! From arguments to a spec: protocols that this program runs, or any other.
 
+use clap::ValueEnum;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use white_city_client::{Hash, SEALING_BYTES, Spec, SpecBuilder, wire::limits};
@@ -59,8 +60,15 @@ impl AggregateInput {
 /// The public key that the aggregated signatures of these signers verify under.
 pub fn aggregate_key(keys: &[[u8; 32]]) -> Result<[u8; 32], Failure> {
     let key = aggregate::AggregateKey::new(keys);
-    key.map(|key| key.public_key())
-        .map_err(|error| Failure::usage(format!("--signing-key: {error}")))
+    key.map(|key| key.public_key()).map_err(|error| {
+        let what = match error.culprit() {
+            Some(index) => {
+                format!("the one of party {index}, counted from 0, isn't a public signing key")
+            }
+            None => error.to_string(),
+        };
+        Failure::usage(format!("--signing-key: {what}"))
+    })
 }
 
 /// What a protocol needs.
@@ -82,7 +90,10 @@ pub fn spec(args: &OpenArgs) -> Result<Spec, Failure> {
         .filter(|parties| *parties <= limits::ROSTER_PARTIES_MAX)
         .ok_or_else(|| Failure::usage("at most 1024 parties"))?;
     let builder = match (args.preset, &args.protocol) {
-        (Some(preset), _) => with_needs(args, parties, needs(args, preset, parties)?),
+        (Some(preset), _) => {
+            refuse_untaken(args, preset)?;
+            with_needs(args, parties, needs(args, preset, parties)?)
+        }
         (None, Some(protocol)) => any(args, protocol),
         (None, None) => return Err(Failure::usage("expected --preset or --protocol")),
     };
@@ -142,7 +153,11 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 .threshold
                 .filter(|threshold| (2..=parties).contains(threshold))
                 .ok_or_else(|| {
-                    Failure::usage(format!("--threshold: expected 2 to {parties} signers"))
+                    let most = match parties {
+                        2 => "2".to_owned(),
+                        _ => format!("2 to {parties}"),
+                    };
+                    Failure::usage(format!("--threshold: expected {most} signers"))
                 })?;
             if args.quorum.is_some_and(|quorum| quorum < threshold) {
                 return Err(Failure::usage(format!(
@@ -198,6 +213,29 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 corrupt: all_others,
             }
         }
+    })
+}
+
+/// Refuses what the preset doesn't take: whoever gives it thinks that it counts.
+fn refuse_untaken(args: &OpenArgs, preset: Preset) -> Result<(), Failure> {
+    let (is_keygen, is_aggregate) = (preset == Preset::Keygen, preset == Preset::AggregateSign);
+    let untaken = [
+        ("--threshold", args.threshold.is_some(), is_keygen),
+        ("--message", args.message.is_some(), !is_keygen),
+        ("--message-hex", args.message_hex.is_some(), !is_keygen),
+        ("--message-file", args.message_file.is_some(), !is_keygen),
+        ("--public-key", args.public_key.is_some(), !is_keygen),
+        ("--signing-key", !args.signing_key.is_empty(), is_aggregate),
+    ];
+    let untaken = untaken
+        .iter()
+        .find(|(_, is_given, is_taken)| *is_given && !is_taken);
+    untaken.map_or(Ok(()), |(flag, ..)| {
+        let preset = preset.to_possible_value();
+        let preset = preset.as_ref().map_or("", |preset| preset.get_name());
+        Err(Failure::usage(format!(
+            "{flag}: the preset {preset} takes none"
+        )))
     })
 }
 

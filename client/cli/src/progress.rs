@@ -80,6 +80,16 @@ pub fn parties(indices: &[u16]) -> String {
     }
 }
 
+/// The same with what they are.
+fn named(indices: &[u16]) -> String {
+    let one = if indices.len() == 1 {
+        "party"
+    } else {
+        "parties"
+    };
+    format!("{one} {}", parties(indices))
+}
+
 fn to_json(now: &Progress) -> Value {
     json!({
         "event": "progress",
@@ -110,10 +120,10 @@ fn to_text(now: &Progress) -> String {
     };
     let mut text = format!("{phase}: {} of {}", now.filled, now.members);
     if !now.waiting_for.is_empty() {
-        text.push_str(&format!(", waiting for {}", parties(&now.waiting_for)));
+        text.push_str(&format!(", waiting for {}", named(&now.waiting_for)));
     }
     if !now.left.is_empty() {
-        text.push_str(&format!(", left: {}", parties(&now.left)));
+        text.push_str(&format!(", left: {}", named(&now.left)));
     }
     if now.last_call {
         text.push_str(", last call");
@@ -158,7 +168,7 @@ mod tests {
             last_call: false,
             dispute: None,
         };
-        assert_eq!(to_text(&now), "round 2: 3 of 5, waiting for 1, 4");
+        assert_eq!(to_text(&now), "round 2: 3 of 5, waiting for parties 1, 4");
         let one_left = Progress {
             waiting_for: vec![1],
             left: vec![4],
@@ -166,7 +176,7 @@ mod tests {
         };
         assert_eq!(
             to_text(&one_left),
-            "round 2: 3 of 5, waiting for 1, left: 4"
+            "round 2: 3 of 5, waiting for party 1, left: party 4"
         );
         assert_eq!(time_left(&now), ", 2 min 10 s left");
         let last_call = Progress {
@@ -175,7 +185,7 @@ mod tests {
         };
         assert_eq!(
             to_text(&last_call),
-            "round 2: 3 of 5, waiting for 1, 4, last call"
+            "round 2: 3 of 5, waiting for parties 1, 4, last call"
         );
         assert_eq!(time_left(&last_call), "");
     }

@@ -44,7 +44,7 @@ pub async fn run(
             journal,
         } => {
             let unlock = unlock::given(&unlock)?;
-            let key = unlock::identity(&identity, unlock.as_ref())?;
+            let key = unlock::identity(&identity, unlock.as_ref(), output)?;
             let client = network::signing(args, key)?;
             let journal = journal::path(journal.as_ref(), &identity.identity, session)?;
             let keys = (&*journal, unlock.as_ref());
@@ -55,7 +55,7 @@ pub async fn run(
             identity,
             reason,
         } => {
-            let client = network::signing(args, unlock::signer(&identity)?)?;
+            let client = network::signing(args, unlock::signer(&identity, output)?)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             progress::during(output, session.progress(), session.decline(reason)).await?;
@@ -67,7 +67,7 @@ pub async fn run(
             identity,
             cause,
         } => {
-            let client = network::signing(args, unlock::signer(&identity)?)?;
+            let client = network::signing(args, unlock::signer(&identity, output)?)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
@@ -89,7 +89,7 @@ pub async fn run(
 fn check_live(session: &Session) -> Result<(), Failure> {
     match session.end() {
         None => Ok(()),
-        Some(End::Finished { outcome }) => Err(Failure::aborted(format!(
+        Some(End::Finished { outcome }) => Err(Failure::late(format!(
             "the session has finished already, with the outcome {outcome}"
         ))),
         Some(End::Aborted(record) | End::Unknown(record)) => Err(Failure::aborted(format!(
@@ -143,6 +143,9 @@ async fn list(
             )
         })
         .collect();
+    if text.is_empty() {
+        output.note("no sessions");
+    }
     output.result(&json!({ "sessions": lines }), &text.join("\n"))
 }
 
@@ -174,7 +177,12 @@ async fn join(
         return Err(unsaid);
     }
     let news = session.progress();
-    progress::during(output, news, session.join()).await?;
+    if let Err(error) = progress::during(output, news, session.join()).await {
+        if !session.has_signed() {
+            let _ = session.forget();
+        }
+        return Err(error.into());
+    }
     let index = session.index();
     let text = format!("joined as party {index}, journal {}", journal.display());
     let result = json!({ "session": id, "index": index, "journal": shown(journal) });
@@ -190,7 +198,7 @@ async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), 
         Some(true) => Ok(()),
         Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
         None => Err(Failure::usage(
-            "nobody has said yes to this session: expected --yes, or a terminal to ask at",
+            "nobody has said yes to this session: expected --yes, or a terminal to ask at, without --json",
         )),
     }
 }

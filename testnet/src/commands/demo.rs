@@ -3,7 +3,7 @@
 use white_city_testnet::demo::{self, DemoOptions};
 use white_city_testnet::{Engine, Error};
 
-use super::up::interrupted;
+use super::{print, up::interrupted};
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub struct DemoArgs {
     /// What they sign.
     #[arg(long, default_value = "Hello from White City")]
     message: String,
-    /// cometbft or solo (default: cometbft where it can be built).
+    /// cometbft or solo [default: cometbft where it can be built].
     #[arg(long)]
     engine: Option<Engine>,
     /// The last line is a JSON object with the result.
@@ -42,10 +42,11 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
         engine: args.engine,
         keep: args.keep,
     };
-    let mut tell = |line: &str| println!("{line}");
+    // Whoever reads them has gone: the exit code says how it went.
+    let mut tell = |line: &str| drop(print(&format!("{line}\n")));
     let outcome = demo::run(&options, &mut tell, interrupted).await?;
     if args.json {
-        println!("{}", outcome.to_json(&options));
+        print(&format!("{}\n", outcome.to_json(&options)))?;
     }
     Ok(())
 }

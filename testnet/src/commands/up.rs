@@ -9,7 +9,7 @@ use white_city_testnet::control::{Request, Server, request};
 use white_city_testnet::{Engine, Error, Options, Params, Testnet, default_params};
 use white_city_wire::{Hash, genesis::OpenerQuota};
 
-use super::{UpArgs, table};
+use super::{UpArgs, print, table};
 
 /// Most live sessions of an opener that is named on the command line.
 const OPENER_MAX_LIVE: u32 = 1_000;
@@ -101,9 +101,17 @@ async fn serve(testnet: &Testnet, down: &Notify) -> Result<(), Error> {
         () = down.notified() => return Ok(()),
     }
     let status = request(testnet.dir(), Request::Status).await?;
-    println!("{} on {}", testnet.chain_id(), testnet.dir().display());
-    print!("{}", table(&status));
-    println!("network file: {}", testnet.network_file().display());
+    let text = format!(
+        "{} on {}\n{}network file: {}\n",
+        testnet.chain_id(),
+        testnet.dir().display(),
+        table(&status),
+        testnet.network_file().display()
+    );
+    if let Err(error) = print(&text) {
+        // The network is there all the same.
+        tracing::warn!(%error);
+    }
     down.notified().await;
     Ok(())
 }

@@ -61,12 +61,29 @@ fn down_ends_what_up_started_and_up_continues_it() {
         !up(dir.path()).wait().unwrap().success(),
         "a second launcher is refused"
     );
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let unread = Command::new(LAUNCHER)
+        .args(["status", "--dir"])
+        .arg(dir.path())
+        .stdout(full.unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let unread = unread.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&unread.stderr).into_owned();
+    assert_eq!(unread.status.code(), Some(1), "{text}");
+    assert!(text.contains("could not be printed"), "{text}");
     assert!(command(&["down"], dir.path()).status.success());
     assert!(launcher.wait().unwrap().success());
     assert!(!runs(first.replicas[0].node_pid));
     let again = command(&["down"], dir.path());
     assert!(!again.status.success());
-    assert!(String::from_utf8_lossy(&again.stderr).contains("no launcher runs on"));
+    let text = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(text.contains("no launcher runs on"), "{text}");
+    assert!(
+        text.contains("expected white-city-testnet up --dir"),
+        "{text}"
+    );
 
     let other = command(&["up", "--opener", opener], dir.path());
     assert_eq!(other.status.code(), Some(1));

@@ -10,11 +10,22 @@ use super::{
     values::{Bytes, hex_bytes, hex32, identity, session_id},
 };
 
+/// How a key is made, at a terminal and elsewhere.
+const KEYGEN_EXAMPLES: &str = "Examples:
+  white-city eddsa keygen --identity alice.key --key-file alice.key32 --session $SESSION --out alice.share
+  white-city eddsa keygen --identity alice.key --key-file alice.key32 --session $SESSION --out alice.share \\
+      --threshold 2 --party $ALICE --party $BOB --party $CAROL";
+/// How something is signed.
+const SIGN_EXAMPLES: &str = "Example:
+  white-city eddsa sign --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --message hello";
+
 #[derive(Debug, Subcommand)]
 pub enum EddsaCommand {
     /// Join a session that makes a key, and run this party to the end
+    #[command(after_help = KEYGEN_EXAMPLES)]
     Keygen(KeygenArgs),
     /// Join a session that signs, and run this party to the end
+    #[command(after_help = SIGN_EXAMPLES)]
     Sign(SignArgs),
     /// Signing keys of single parties, and the key of all of them together, for aggregated signatures
     #[command(subcommand)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use white_city_client::SessionId;
 
 use super::values::session_id;
@@ -16,12 +16,13 @@ pub enum JournalCommand {
         identity: PathBuf,
     },
     /// Delete the journal of a session for ever, and with it this party's keys of that session
+    #[command(group(ArgGroup::new("which").args(["identity", "journal"]).required(true).multiple(true)))]
     Forget {
         /// Id of the session
         #[arg(value_parser = session_id)]
         session: SessionId,
         /// File of the identity; it isn't read
-        #[arg(long, value_name = "FILE", required_unless_present = "journal")]
+        #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
         /// The journal [default: IDENTITY.journals/SESSION]
         #[arg(long, value_name = "FILE")]

@@ -10,9 +10,17 @@ use super::{
     values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id},
 };
 
+/// How a session is opened.
+const OPEN_EXAMPLES: &str = "Examples:
+  white-city session open --identity alice.key --key-file alice.key32 --preset eddsa-keygen --threshold 2 \\
+      --party $ALICE --party $BOB --party $CAROL
+  white-city session open --identity alice.key --key-file alice.key32 --preset eddsa-sign --public-key $KEY \\
+      --message hello --party $ALICE --party $CAROL";
+
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
-    /// Open a session
+    /// Open a session, and print its id for the parties; run again after an interruption, it goes on with the same one
+    #[command(after_help = OPEN_EXAMPLES)]
     Open(Box<OpenArgs>),
     /// List sessions
     List {

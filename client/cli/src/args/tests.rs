@@ -1,9 +1,8 @@
-use clap::{CommandFactory, Parser};
-
-use super::{Cli, Command, SessionCommand};
+use super::{Cli, Command, EXIT_CODES, SEE_EXIT_CODES, SessionCommand, program};
 
 fn parse(args: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(["white-city"].into_iter().chain(args.split_whitespace()))
+    let args = ["white-city"].into_iter().chain(args.split_whitespace());
+    Cli::read(args.map(Into::into))
 }
 
 /// A key that is valid: the base point.
@@ -11,7 +10,7 @@ const PARTY: &str = "58666666666666666666666666666666666666666666666666666666666
 
 #[test]
 fn the_arguments_contradict_nothing() {
-    Cli::command().debug_assert();
+    program().debug_assert();
 }
 
 #[test]
@@ -23,14 +22,33 @@ fn every_command_has_a_help_with_a_line_for_each_argument() {
             let name = (command.get_name().to_owned(), argument.get_id().clone());
             assert!(argument.get_help().is_some(), "{name:?}");
         }
-        assert!(!command.render_long_help().to_string().is_empty());
-        for inner in command.get_subcommands_mut() {
+        let help = command.render_long_help().to_string();
+        assert!(
+            help.ends_with(&format!("{SEE_EXIT_CODES}\n"))
+                || help.ends_with(&format!("{EXIT_CODES}\n")),
+            "{help}"
+        );
+        let inner = command.get_subcommands_mut();
+        // That one is clap's.
+        for inner in inner.filter(|inner| inner.get_name() != "help") {
             walk(inner, seen);
         }
     }
     let mut seen = 0;
-    walk(&mut Cli::command(), &mut seen);
+    walk(&mut program(), &mut seen);
     assert!(seen > 12, "{seen}");
+}
+
+#[test]
+fn what_every_command_takes_stands_apart_from_its_own_options() {
+    let help = parse("identity new --help").unwrap_err().to_string();
+    let (own, every) = help.split_once("Options of every command:").unwrap();
+    for option in ["--out", "--key-file", "--plain"] {
+        assert!(own.contains(option), "{option}: {help}");
+    }
+    for option in ["--network", "--trust", "--replica", "--json", "--fork-dir"] {
+        assert!(every.contains(option), "{option}: {help}");
+    }
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub fn session_id(text: &str) -> Result<SessionId, String> {
 
 /// An identity key in hex.
 pub fn identity(text: &str) -> Result<IdentityKey, String> {
-    let bytes = hex::decode(text).map_err(|_| "expected 64 hex digits".to_owned())?;
-    IdentityKey::from_bytes(&bytes).map_err(|error| error.to_string())
+    IdentityKey::from_bytes(&hex32(text)?)
+        .map_err(|error| format!("expected an identity's public key, which is none: {error}"))
 }
 
 /// Any bytes in hex.
@@ -41,8 +41,9 @@ pub fn hex_bytes(text: &str) -> Result<Bytes, String> {
 
 /// 32 bytes in hex.
 pub fn hex32(text: &str) -> Result<[u8; 32], String> {
-    let bytes = hex_bytes(text)?.0;
-    <[u8; 32]>::try_from(bytes).map_err(|_| "expected 64 hex digits".into())
+    let bytes = hex::decode(text).ok();
+    let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.ok_or_else(|| "expected 64 hex digits".into())
 }
 
 /// Bytes of one argument, which would otherwise be taken for a list of arguments.

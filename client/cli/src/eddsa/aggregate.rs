@@ -8,7 +8,7 @@ use white_city_eddsa::aggregate::{self, KeyPair};
 use super::{SIGNING_KEY, expected, party::Party, result::Done, sign};
 use crate::{
     args::SignArgs,
-    failure::Failure,
+    failure::{Failure, in_file},
     presets::{AggregateInput, read_input},
 };
 
@@ -50,7 +50,7 @@ pub async fn play(
 
 /// Reads the key of a single party.
 pub fn load_key(path: &Path, unlock: &Unlock) -> Result<KeyPair, Failure> {
-    let bytes = vault::load(path, SIGNING_KEY, unlock)?;
+    let bytes = vault::load(path, SIGNING_KEY, unlock).map_err(in_file(path))?;
     let seed = <&[u8; 32]>::try_from(bytes.as_slice())
         .map_err(|_| Failure::usage(format!("{}: not a signing key", path.display())))?;
     Ok(KeyPair::from_seed(seed))

@@ -27,18 +27,17 @@ pub async fn to_keygen(
         .collect();
     let given: BTreeSet<[u8; 32]> = args.party.iter().map(|key| *key.as_bytes()).collect();
     if !given.is_empty() && given != roster {
-        let count = |of: &BTreeSet<[u8; 32]>, not_in: &BTreeSet<[u8; 32]>| {
-            let keys: Vec<String> = of.difference(not_in).map(hex::encode).collect();
-            match keys.is_empty() {
-                true => "nobody".to_owned(),
-                false => keys.join(", "),
+        let mut text = "the session makes a key with others than the given parties".to_owned();
+        for (what, some, others) in [
+            ("in it, but not given", &roster, &given),
+            ("given, but not in it", &given, &roster),
+        ] {
+            let keys: Vec<String> = some.difference(others).map(hex::encode).collect();
+            if !keys.is_empty() {
+                text.push_str(&format!("; {what}: {}", keys.join(", ")));
             }
-        };
-        return Err(Failure::usage(format!(
-            "the session makes a key with others than the given parties: not given {}; not in it {}",
-            count(&roster, &given),
-            count(&given, &roster),
-        )));
+        }
+        return Err(Failure::usage(text));
     }
     if (args.threshold.is_some() && !given.is_empty()) || session.has_signed() {
         return Ok(());
@@ -51,7 +50,7 @@ pub async fn to_keygen(
         Some(true) => Ok(()),
         Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
         None => Err(Failure::usage(
-            "nobody has said yes to this key generation: expected --threshold and --party for each of the roster, or a terminal to ask at",
+            "nobody has said yes to this key generation: expected --threshold and --party for each of the roster, or a terminal to ask at, without --json",
         )),
     }
 }

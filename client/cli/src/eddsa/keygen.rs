@@ -24,7 +24,7 @@ use crate::{
 pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
     let made = share_file::made(&args.out, &unlock, args.session.session)?;
-    let key = unlock::identity(&args.session.identity, Some(&unlock))?;
+    let key = unlock::identity(&args.session.identity, Some(&unlock), output)?;
     let client = network::signing(network, key)?;
     if let Some(share) = made {
         result::end_journal(&client, &args.session, &unlock, output).await;

@@ -109,7 +109,16 @@ impl<'a> Party<'a> {
             session.join().await?;
             session.wait_ready().await
         };
-        Ok(progress::during(self.output, news, joined).await?)
+        match progress::during(self.output, news, joined).await {
+            // Whoever has been in it gets its result from the same command.
+            Err(error @ Error::Finished { .. }) if !self.session.has_signed() => {
+                Err(Failure::late(format!(
+                    "{error}: a party that was in it has its result from the run that finished it, and gets it once more by the \
+                     same command, with the same --out or --journal"
+                )))
+            }
+            joined => Ok(joined?),
+        }
     }
 
     /// Posts what the protocol gave out, and waits for what the others posted.

@@ -14,7 +14,7 @@ use white_city_client::{
 use white_city_eddsa::KeyShare;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, in_file};
 
 /// Kind of the vaults that hold shares.
 const KIND: &str = "eddsa-share";
@@ -76,7 +76,7 @@ impl ShareFile {
 
     /// Reads a share.
     pub fn load(path: &Path, unlock: &Unlock) -> Result<Self, Failure> {
-        let bytes = vault::load(path, KIND, unlock)?;
+        let bytes = vault::load(path, KIND, unlock).map_err(in_file(path))?;
         Self::decode(&bytes).ok_or_else(|| {
             Failure::usage(format!("{}: not a share of this version", path.display()))
         })
@@ -100,7 +100,7 @@ impl ShareFile {
                 )));
             }
         } else {
-            vault::store(&path, KIND, &self.encode(), unlock)?;
+            vault::store(&path, KIND, &self.encode(), unlock).map_err(in_file(&path))?;
         }
         Ok(Pending {
             path,
@@ -146,7 +146,12 @@ pub fn made(out: &Path, unlock: &Unlock, session: SessionId) -> Result<Option<Sh
     }
     probe(&pending).map_err(|error| {
         let out = out.display();
-        Failure::usage(format!("--out {out}: no file can be made there: {error}"))
+        let reason = match error {
+            // Of a name that nobody has given.
+            FileError::Io { source, .. } => source.to_string(),
+            other => other.to_string(),
+        };
+        Failure::usage(format!("--out {out}: no file can be made there: {reason}"))
     })?;
     Ok(None)
 }
@@ -265,6 +270,7 @@ mod tests {
         for out in ["nowhere/share".to_owned(), "s".repeat(250)] {
             let failure = at(&out).err().unwrap();
             assert_eq!(failure.code, 2, "{}", failure.text);
+            assert!(!failure.text.contains("probe"), "{}", failure.text);
         }
         let left: Vec<_> = dir.path().read_dir().unwrap().collect();
         assert!(left.is_empty(), "{left:?}");

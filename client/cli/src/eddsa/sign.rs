@@ -27,7 +27,7 @@ pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Res
     let unlock = unlock::vault(&args.unlock)?;
     let given = expected::message(&args.expected)?;
     let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
-    let key = unlock::identity(&args.party.identity, Some(&unlock))?;
+    let key = unlock::identity(&args.party.identity, Some(&unlock), output)?;
     let client = network::signing(network, key)?;
     if let Some(done) = earlier {
         result::end_journal(&client, &args.party, &unlock, output).await;

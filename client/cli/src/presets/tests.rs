@@ -1,4 +1,3 @@
-use clap::Parser;
 use white_city_client::{LocalKey, Signer};
 
 use super::*;
@@ -19,7 +18,7 @@ fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
         all.extend(["--party", key]);
     }
     all.extend(args);
-    match Cli::try_parse_from(all).unwrap().command {
+    match Cli::read(all.iter().map(Into::into)).unwrap().command {
         Command::Session(SessionCommand::Open(args)) => spec(&args),
         other => panic!("{other:?}"),
     }
@@ -197,4 +196,31 @@ fn a_key_that_too_few_might_have_shares_of_is_not_made() {
     };
     assert_eq!(keygen("2").unwrap_err().code, 2);
     assert_eq!(keygen("3").unwrap().quorum, 3);
+}
+
+#[test]
+fn what_a_preset_does_not_take_is_refused_and_not_ignored() {
+    let keygen = ["--preset", "eddsa-keygen", "--threshold", "2"];
+    let sign = [
+        "--preset",
+        "eddsa-sign",
+        "--message",
+        "m",
+        "--public-key",
+        KEY,
+    ];
+    for (preset, more) in [
+        (&keygen[..], ["--message", "m"]),
+        (&keygen, ["--message-hex", "00"]),
+        (&keygen, ["--message-file", "/dev/null"]),
+        (&keygen, ["--public-key", KEY]),
+        (&keygen, ["--signing-key", KEY]),
+        (&sign, ["--threshold", "2"]),
+        (&sign, ["--signing-key", KEY]),
+    ] {
+        assert!(open(3, preset).is_ok());
+        let failure = open(3, &[preset, &more].concat()).unwrap_err();
+        let text = format!("{}: the preset {} takes none", more[0], preset[1]);
+        assert_eq!((failure.code, failure.text), (2, text));
+    }
 }

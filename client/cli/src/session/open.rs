@@ -30,7 +30,7 @@ const OPENING_BYTES_MAX: u64 = 1 << 20;
 pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let spec = presets::spec(args)?;
     warn(&spec, output);
-    let client = network::signing(network, unlock::signer(&args.identity)?)?;
+    let client = network::signing(network, unlock::signer(&args.identity, output)?)?;
     let identity = &args.identity.identity;
     let opened = tell_of_silence(&client, open(&client, identity, spec, output), output);
     let (opening, kept) = opened.await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use white_city_client::{
-    Client, Error, Observer, SessionId, SessionState, Spec, Verified, cause_text,
+    Client, Error, Hash, Observer, Session, SessionId, SessionState, Spec, Verified, cause_text,
     read::SessionRef,
     wire::{
         board::{SessionLeaf, Status, Terminal},
@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     message::Named,
     output::Output,
-    presets::{AggregateInput, KeygenInput, read_input},
+    presets::{AggregateInput, KeygenInput, SignInput, read_input},
     progress::{parties, seconds_text, status_text},
 };
 
@@ -22,11 +22,15 @@ use crate::{
 const SHOWN_BYTES: usize = 1_024;
 
 /// Shows what a party is about to consent to.
-pub fn consent(session: &Observer, output: &Output) {
+pub fn consent(session: &Session, output: &Output) {
+    let (id, index, open) = (session.id(), session.index(), session.open());
     output.event(&json!({
-        "event": "consent", "session": session.id(), "spec": spec_json(session.open()),
+        "event": "consent", "session": id, "index": index, "spec": spec_json(open),
     }));
-    output.note(&spec_text(session.open()));
+    output.note(&format!(
+        "session    {id}\n{}",
+        spec_text(open, Some(index))
+    ));
 }
 
 /// Shows a session.
@@ -79,7 +83,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
     let text = format!(
         "{}\n{}",
         state_text(&observer, now, &culprits),
-        spec_text(observer.open())
+        spec_text(observer.open(), None)
     );
     output.result(&value, &text)
 }
@@ -163,7 +167,8 @@ fn spec_json(open: &Open) -> Value {
     })
 }
 
-fn spec_text(open: &Open) -> String {
+/// What a session is; `me` is the party that looks at it, if one does.
+fn spec_text(open: &Open, me: Option<u16>) -> String {
     let spec = &open.spec;
     let fork = if spec.is_fork_safe() {
         ""
@@ -187,11 +192,17 @@ fn spec_text(open: &Open) -> String {
             seconds_text(spec.retention_ms / 1_000),
         ),
     ];
+    if spec.prev_session != SessionId::ZERO {
+        lines.push(format!("continues  {}", spec.prev_session));
+    }
     let rest = lines.split_off(2);
     lines.extend(meaning(spec));
     lines.extend(rest);
-    let roster = spec.roster.iter().enumerate();
-    lines.extend(roster.map(|(index, key)| format!("party {index:<4} {key}")));
+    let roster = (0_u16..).zip(&spec.roster);
+    lines.extend(roster.map(|(index, key)| {
+        let you = if me == Some(index) { " (you)" } else { "" };
+        format!("party {index:<4} {key}{you}")
+    }));
     lines.join("\n")
 }
 
@@ -233,8 +244,10 @@ fn meaning(spec: &Spec) -> Vec<String> {
         lines.push(format!("message    {message}"));
     }
     let aggregate = read_input::<AggregateInput>(spec).and_then(|input| input.keys());
-    if let Ok((_, key)) = aggregate {
-        lines.push(format!("signed by  the key {}", hex::encode(key)));
+    let aggregate = aggregate.map(|(_, key)| Hash(key));
+    let shared = || read_input::<SignInput>(spec).map(|input| input.public_key);
+    if let Ok(key) = aggregate.or_else(|_| shared()) {
+        lines.push(format!("signed by  the key {key}"));
     }
     lines
 }
