@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use white_city_client::{End, Error, Hash, Session, SpecBuilder};
 
-use crate::world::{closed, post, spec, world, world_with};
+use crate::world::{PATIENCE, closed, post, spec, world, world_with};
 
 /// More time than any of these tests takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -159,7 +159,8 @@ async fn a_party_leaves_once_and_writes_nothing_afterwards() {
     let mut other = world.client(2).session(id).await.unwrap();
     other.sync().await.unwrap();
     assert!(other.has_left() && !other.has_signed());
-    assert_eq!(other.wait_round_closed(1).await, Err(Error::Left));
+    let waited = tokio::time::timeout(PATIENCE, other.wait_round_closed(1)).await;
+    assert_eq!(waited.expect("not to wait"), Err(Error::Left));
     assert_eq!(other.finish(OUTCOME).await, Err(Error::Left));
 }
 
