@@ -353,13 +353,21 @@ fn open_locked(path: &Path, place: &Place, lock: Lock) -> Result<(Locked, Vec<u8
             Err(error) => return Err(io_error(path, &error)),
         };
         check_owner_only(&file, path)?;
-        let mut file = lock_now(file, path)?;
-        // Between opening and locking somebody may have removed it, and begun another one.
-        if !is_still(&file.0, path).map_err(|error| io_error(path, &error))? {
+        let Some(mut file) = lock_named(file, path)? else {
             continue;
-        }
+        };
         let header = read_header(&mut file.0).map_err(|error| io_error(path, &error))?;
         return Ok((file, header));
+    }
+}
+
+/// Takes the lock of an open file if nobody has it. `None` if it isn't the one of this name any more: between opening and locking
+/// somebody may have removed it, and begun another one.
+fn lock_named(file: File, path: &Path) -> Result<Option<Locked>, JournalError> {
+    let file = lock_now(file, path)?;
+    match is_still(&file.0, path) {
+        Ok(is_still) => Ok(is_still.then_some(file)),
+        Err(error) => Err(io_error(path, &error)),
     }
 }
 

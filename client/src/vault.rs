@@ -306,6 +306,12 @@ mod tests {
         };
         assert_eq!(&**read, b"horse");
         assert!(Unlock::key_file(&phrase).is_err(), "not 32 bytes");
+        for (number, nothing) in ["", "\n", "\r\n"].into_iter().enumerate() {
+            let empty = dir.path().join(format!("empty{number}"));
+            create_secret(&empty, nothing.as_bytes()).unwrap();
+            let refused = Unlock::passphrase_file(&empty);
+            assert!(matches!(refused, Err(VaultError::Unlock { .. })));
+        }
     }
 
     #[test]

@@ -362,6 +362,19 @@ async fn a_leaf_that_no_board_has_is_refused() {
 }
 
 /// An honest party has signed one entry; the forger names it as evidence against it.
+/// A party that has said two things in another session, accused of them in this one.
+fn convicting_elsewhere() -> Story {
+    let story = running();
+    let elsewhere = |broadcast| {
+        let mut post = story.post_of(0, broadcast).header;
+        post.session.0[0] ^= 1;
+        story.signed(Entry::Post(post))
+    };
+    let mut pair = [elsewhere(b"one"), elsewhere(b"two")];
+    pair.sort_by_key(|signed| signed.entry.digest());
+    story.accused_by(pair).post(&[0]).too_few(&ALL)
+}
+
 #[tokio::test]
 async fn nobody_is_convicted_by_one_entry_twice_or_by_two_in_the_wrong_order() {
     let two = |story: &Story| {
@@ -387,6 +400,19 @@ async fn nobody_is_convicted_by_one_entry_twice_or_by_two_in_the_wrong_order() {
                 story.culprits.push(story.culprits[0].clone());
                 story.evidence.push(story.evidence[0].clone());
             }),
+        ),
+        (
+            "by two entries of two rounds",
+            guilty.clone().with(|story| {
+                let [first, _] = two(story);
+                let later = Story::new(&Forger::new(), 3, 2).in_round(2, &ALL);
+                let second = Entry::Post(later.post_of(0, b"two").header);
+                story.evidence[0] = [first, story.signed(second)];
+            }),
+        ),
+        (
+            "by what was signed in another session",
+            convicting_elsewhere(),
         ),
         (
             "a judged one without a dispute",

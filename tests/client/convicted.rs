@@ -125,9 +125,8 @@ fn a_session_that_goes_back_is_a_fork_with_a_form_of_its_own() {
     assert!(text.contains("another session"), "{text}");
 }
 
-/// The replicas show a reader round 3, and then, at a later height, round 2 again.
-#[tokio::test]
-async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof() {
+/// What a reader can prove that is in round 3 and is shown this at a later height.
+async fn shown_in_round_3(later: Story) -> ForkClaim {
     let story = |round| Story::new(&Forger::new(), 3, 2).in_round(round, &ALL);
     let replica = ForgedReplica::start(story(3)).await;
     let client = Client::builder(trust()).replicas([replica.url()]);
@@ -136,7 +135,7 @@ async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof()
     assert_eq!(observer.history().open_round(), 3);
     replica.tell(story(3).post(&[0]));
     observer.sync().await.unwrap();
-    replica.tell(story(2));
+    replica.tell(later);
     // A look that is answered from before is no reason to stop; the next one isn't.
     let stopped = loop {
         match observer.sync().await {
@@ -148,11 +147,30 @@ async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof()
         panic!("{stopped}");
     };
     let proven = fork.receipt(&trust()).unwrap().verify(&trust()).unwrap();
+    match proven.claim {
+        Claim::Fork(claim) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The replicas show a reader round 3, and then, at a later height, round 2 again.
+#[tokio::test]
+async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof() {
+    let again = Story::new(&Forger::new(), 3, 2).in_round(2, &ALL);
+    let claim = shown_in_round_3(again).await;
     assert!(
-        matches!(
-            proven.claim,
-            Claim::Fork(ForkClaim::Back { rounds: [3, 2], .. })
-        ),
-        "{proven}"
+        matches!(claim, ForkClaim::Back { rounds: [3, 2], .. }),
+        "{claim:?}"
+    );
+}
+
+/// The same round after another past: two transcripts prove it, whatever the heights.
+#[tokio::test]
+async fn a_reader_that_is_shown_another_past_has_a_proof_of_two_transcripts() {
+    let other = Story::new(&Forger::new(), 3, 2).in_round(3, &[0, 1]);
+    let claim = shown_in_round_3(other).await;
+    assert!(
+        matches!(claim, ForkClaim::Session { round: 3, .. }),
+        "{claim:?}"
     );
 }

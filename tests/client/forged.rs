@@ -211,6 +211,10 @@ fn a_terminal_record_that_does_not_fit_the_slots_is_a_lie_whoever_has_signed_it(
             ended().with_record(|record| record.filled = filled(&[0])),
         ),
         (
+            "as many filled, but others",
+            ended().with_record(|record| record.filled = filled(&[0, 2])),
+        ),
+        (
             "members",
             ended().with_record(|record| record.members = filled(&[0, 2])),
         ),

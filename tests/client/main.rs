@@ -15,3 +15,4 @@ mod requests;
 mod tampered;
 mod villain;
 mod world;
+mod written;

@@ -8,6 +8,7 @@ use white_city_client::{
     Client, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust,
     wire::{
         SignedTx,
+        genesis::Params,
         pb::{self, query::Question},
         read::{QUERY_PATH, decode_answer, encode_query},
         tx::{Action, Post},
@@ -29,10 +30,16 @@ pub struct World {
 
 /// Starts a board of one validator.
 pub async fn world() -> World {
+    world_with(|_| ()).await
+}
+
+/// As [`world`], with other parameters.
+pub async fn world_with(change: impl FnOnce(&mut Params)) -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
     let mut params = default_params().unwrap();
     (params.heartbeat_ms, params.cap_ms) = (100, 2_000);
+    change(&mut params);
     options.params = Some(params);
     (options.engine, options.replicas) = (Engine::Solo, 1);
     let net = Testnet::create(&options).await.unwrap();

@@ -15,9 +15,10 @@ use std::{
 use serde_json::Value;
 
 /// Where a missing check may be noticed, the fastest first.
-const TESTS: [&[&str]; 6] = [
+const TESTS: [&[&str]; 7] = [
     &["-p", "white-city-wire", "--lib"],
     &["-p", "white-city-client", "--lib"],
+    &["-p", "white-city-cli", "--lib"],
     &["-p", "white-city-tests", "--test", "receipts"],
     &["-p", "white-city-tests", "--test", "client"],
     &["-p", "white-city-tests", "--test", "forks"],
@@ -27,7 +28,10 @@ const TESTS: [&[&str]; 6] = [
         "--test",
         "resume",
         "--",
-        "refused",
+        "refused::",
+        "kept::a_party_that_has_its_outcome",
+        "consent::nobody_makes",
+        "results::a_result",
     ],
 ];
 

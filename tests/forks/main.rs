@@ -229,6 +229,8 @@ async fn a_party_that_sees_both_histories_stops_with_a_proof() {
         .post(2, b"for the other history".to_vec(), vec![])
         .await;
     assert_eq!(refused.unwrap_err(), stopped, "it never writes again");
+    let unsigned = both.submission_receipt(2).await;
+    assert_eq!(unsigned.err(), Some(Error::NoJournal { round: 2 }));
     assert!(!forked.b.filled(forked.id).await.contains(0));
     forked.stop().await;
 }

@@ -211,6 +211,55 @@ async fn a_journal_from_a_snapshot_stops_where_it_has_forgotten_what_was_sent() 
     world.net.stop().await.unwrap();
 }
 
+/// Two copies at once, which nothing saves from speaking against themselves: the round has closed with what the first one wrote when
+/// the other one looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_another_entry_in_its_closed_slot_never_writes_again() {
+    let world = world().await;
+    let id = open(&world, 1).await;
+    let mut first = resume(&world, 0, id).await;
+    ready(&mut first).await;
+    let copy = world.file(0, "copy");
+    std::fs::copy(world.file(0, "journal"), &copy).unwrap();
+    let mut other = client(&world, 0, &world.url())
+        .resume(id, &copy)
+        .await
+        .unwrap();
+    post(&mut first, 1).await.unwrap();
+    first.wait_round_closed(1).await.unwrap();
+    let lost = other.post(1, b"another".to_vec(), Vec::new()).await;
+    assert!(
+        matches!(lost, Err(Error::SlotTaken { round: 1, .. })),
+        "{lost:?}"
+    );
+    assert_eq!(other.history().open_round(), 2);
+    assert_eq!(post(&mut other, 2).await, lost);
+    assert_eq!(other.finish(Hash([7; 32])).await, lost);
+    world.net.stop().await.unwrap();
+}
+
+/// A journal is a party's only memory: whoever can't look at the board leaves it as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_stays_when_nobody_is_reached() {
+    let world = world().await;
+    let (id, first, mut second) = two(&world).await;
+    drop(first);
+    let (journal, fresh) = (world.file(0, "journal"), world.file(0, "fresh"));
+    let kept = std::fs::read(&journal).unwrap();
+    let nobody = Client::builder(world.trust()).replicas(["http://127.0.0.1:1".to_owned()]);
+    let nobody = nobody.signer(world.key(0)).build().unwrap();
+    for path in [&journal, &fresh] {
+        let unreached = nobody.resume(id, path).await.err();
+        let is_so = matches!(unreached, Some(Error::Unreachable(_)));
+        assert!(is_so, "{unreached:?}");
+    }
+    assert_eq!(std::fs::read(&journal).unwrap(), kept);
+    assert!(!fresh.exists(), "nothing was written into it");
+    let mut first = resume(&world, 0, id).await;
+    finish_both(&mut first, &mut second).await;
+    world.net.stop().await.unwrap();
+}
+
 fn restore(copy: &Path, journal: &Path) {
     std::fs::copy(copy, journal).unwrap();
 }

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
+use white_city_wire::hash::sha256;
 
 use super::{
     format::{Header, Lock},
@@ -178,6 +179,76 @@ fn a_journal_with_any_bit_changed_is_refused() {
             );
         }
     }
+}
+
+#[test]
+fn a_locked_journal_says_in_one_way_how_it_is_locked() {
+    let bench = Bench::new();
+    let key = key_file(5);
+    let open = || Journal::open(&bench.path(), &place(), &locked(9, &key));
+    let (mut journal, _) = open().unwrap();
+    for record in records() {
+        journal.append(&record).unwrap();
+    }
+    drop(journal);
+    let bytes = std::fs::read(bench.path()).unwrap();
+    let lock = 8 + 3 * 32..8 + 3 * 32 + 13;
+    for position in lock {
+        let mut bad = bytes.clone();
+        bad[position] ^= 1;
+        bench.overwrite(&bad);
+        assert!(open().is_err(), "byte {position}");
+        assert_eq!(std::fs::read(bench.path()).unwrap(), bad);
+    }
+    bench.overwrite(&bytes);
+    assert!(same(&open().unwrap().1, &records()));
+}
+
+/// The check of a length is no secret: whoever can write into the file can make one.
+#[test]
+fn a_length_that_no_record_has_is_refused_and_nothing_is_cut_off() {
+    let bench = Bench::new();
+    let bytes = bench.written();
+    let head = &bytes[..format::HEADER_BYTES];
+    let tag = b"white-city/journal/length/1";
+    let tag = [&(tag.len() as u32).to_be_bytes()[..], tag].concat();
+    // What surrounds a record's plaintext: a nonce and a tag.
+    let around = 24 + 16;
+    for (size, is_one) in [
+        (format::RECORD_BYTES_MAX + around, true),
+        (format::RECORD_BYTES_MAX + around + 1, false),
+        (64 << 20, false),
+    ] {
+        let length = u32::try_from(size).unwrap().to_be_bytes();
+        let check = sha256(&[&tag, &sha256(head).0[..], &length].concat()).0;
+        let bad = [head, &length, &check[..8], &[7; 50]].concat();
+        bench.overwrite(&bad);
+        match bench.read() {
+            // A record of this size may have been begun.
+            Ok(found) => assert!(is_one && found.is_empty(), "{size}"),
+            Err(JournalError::Corrupt { .. }) => {
+                assert!(!is_one, "{size}");
+                assert_eq!(std::fs::read(bench.path()).unwrap(), bad);
+            }
+            Err(other) => panic!("{size}: {other}"),
+        }
+    }
+}
+
+/// Who has opened a journal may find, with its lock, that it has been removed meanwhile, and that another one has its name.
+#[test]
+fn a_lock_is_one_of_the_file_that_has_the_name() {
+    let bench = Bench::new();
+    bench.written();
+    let open = || File::open(bench.path()).unwrap();
+    let lock = |file| lock_named(file, &bench.path()).unwrap();
+    let before = open();
+    assert!(lock(open()).is_some());
+    std::fs::remove_file(bench.path()).unwrap();
+    assert!(lock(before.try_clone().unwrap()).is_none());
+    bench.written();
+    assert!(lock(before).is_none());
+    assert!(lock(open()).is_some());
 }
 
 #[test]

@@ -79,6 +79,12 @@ impl Found {
             unlock,
         };
         let (journal, records) = Journal::open(path, &place, &keys)?;
+        Self::of(journal, records)
+    }
+
+    /// # Errors
+    /// [`Error::Journal`] where a slot was filled twice.
+    fn of(journal: Journal, records: Vec<Record>) -> Result<Self, Error> {
         let mut found = Self {
             journal: Some(journal),
             ..Self::default()
@@ -86,7 +92,12 @@ impl Found {
         for record in records {
             match record {
                 Record::Seeds(seeds) => found.seeds = Some(seeds),
-                Record::Entry(entry) => found.entries.push(*entry),
+                Record::Entry(entry) => {
+                    if found.entries.iter().any(|one| one.round == entry.round) {
+                        return Err(unexpected(found.journal.as_ref()));
+                    }
+                    found.entries.push(*entry);
+                }
                 Record::Leave(tx) => found.leave = Some(tx),
             }
         }
@@ -150,9 +161,7 @@ impl Found {
         for entry in self.entries {
             let filling = session.filling_of(&entry)?;
             session.check_extends(&entry, &filling)?;
-            if session.signed.insert(entry.round, filling).is_some() {
-                return Err(unexpected(session.journal.as_ref()));
-            }
+            session.signed.insert(entry.round, filling);
         }
         if let Some(tx) = self.leave {
             match session.own_action(&tx)? {
@@ -328,5 +337,59 @@ pub(super) fn entry_digest(action: &Action) -> Option<Hash> {
         Action::Post(post) => Some(post.header.digest()),
         Action::Finish(finish) => Some(finish.digest()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use white_city_wire::NetworkId;
+
+    use super::*;
+    use crate::LocalKey;
+
+    fn entry(round: u32, height: u64) -> Record {
+        Record::Entry(Box::new(EntryRecord {
+            round,
+            tx: vec![1],
+            height,
+            anchor: None,
+        }))
+    }
+
+    /// What is found in a journal with these records.
+    fn found(records: Vec<Record>) -> Result<Found, Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place {
+            network: NetworkId([1; 32]),
+            session: SessionId([2; 32]),
+            identity: LocalKey::from_seed(&[3; 32]).unwrap().identity(),
+        };
+        let keys = Keys {
+            storage: Zeroizing::new([4; 32]),
+            unlock: None,
+        };
+        let (journal, none) = Journal::open(&dir.path().join("journal"), &place, &keys).unwrap();
+        assert!(none.is_empty());
+        Found::of(journal, records)
+    }
+
+    #[test]
+    fn a_journal_in_which_a_slot_is_filled_twice_or_without_seeds_is_refused() {
+        let secret = |found: &mut Found| found.secret(&SessionId([2; 32]), 0).map(drop);
+        let mut empty = found(Vec::new()).unwrap();
+        assert_eq!(secret(&mut empty), Ok(()));
+        let twice = found(vec![entry(0, 1), entry(1, 2), entry(1, 3)]).err();
+        assert!(matches!(twice, Some(Error::Journal(_))), "{twice:?}");
+        let mut seedless = found(vec![entry(0, 1)]).unwrap();
+        let refused = secret(&mut seedless);
+        assert!(matches!(refused, Err(Error::Journal(_))), "{refused:?}");
+    }
+
+    /// A party that comes back is shown nothing older than what it has signed for.
+    #[test]
+    fn a_party_remembers_the_highest_state_that_it_has_signed_for() {
+        assert_eq!(found(Vec::new()).unwrap().height(), 0);
+        let records = vec![entry(0, 3), entry(1, 9), entry(2, 7)];
+        assert_eq!(found(records).unwrap().height(), 9);
     }
 }

@@ -1,6 +1,6 @@
 //! Filling a slot: the one place where an entry is signed, and sending it until the board shows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 use white_city_wire::{Hash, Refusal, SignedTx, board::slot_leaf, tx::Action};
@@ -45,10 +45,6 @@ impl Session {
         plaintexts: Vec<(u16, Zeroizing<Vec<u8>>)>,
     ) -> Result<(), Error> {
         self.check_not_failed()?;
-        if let Some(own) = self.signed.get(&round) {
-            let existing = own.digest;
-            return Err(Error::SlotTaken { round, existing });
-        }
         let digest = entry_digest(&action)
             .ok_or_else(|| Error::usage("entry", "a join, a post or a finish"))?;
         // Before the signer is asked: whoever stops waiting for it and asks again gets the same entry signed.
@@ -60,7 +56,13 @@ impl Session {
             is_shown: false,
             is_checked: false,
         };
-        self.signed.insert(round, filling);
+        match self.signed.entry(round) {
+            Entry::Vacant(free) => free.insert(filling),
+            Entry::Occupied(own) => {
+                let existing = own.get().digest;
+                return Err(Error::SlotTaken { round, existing });
+            }
+        };
         let signed = self.signed_bytes(round).await;
         if signed.is_err() {
             // There is no signature that was ever sent.

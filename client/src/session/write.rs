@@ -223,23 +223,18 @@ impl Session {
     }
 
     fn check_may_write(&mut self, round: u32) -> Result<(), Error> {
-        if self.leave.is_some() {
-            return Err(Error::Left);
-        }
         if let Some(ended) = self.ended() {
             return Err(ended);
+        }
+        // Before asking whether it is a member, which a party that has left isn't for long.
+        if self.has_left() {
+            return Err(Error::Left);
         }
         if !self.observer.history().members().contains(self.index) {
             return Err(Error::Out { round });
         }
-        if self.has_left() {
-            return Err(Error::Left);
-        }
         if self.own_slot(round).is_some() {
             return Err(self.fail(Error::NoJournal { round }));
-        }
-        if round > 0 && !self.signed.contains_key(&0) {
-            return Err(self.fail(Error::NoJournal { round: 0 }));
         }
         Ok(())
     }

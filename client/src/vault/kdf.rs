@@ -126,7 +126,7 @@ impl Kdf {
         bytes
     }
 
-    /// `None` for a number that nothing has.
+    /// `None` for a number that nothing has, and for a key file that costs something.
     pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let (number, cost) = bytes.split_first()?;
         let (cost, _) = cost.as_chunks::<4>();
@@ -138,7 +138,8 @@ impl Kdf {
                 passes,
                 lanes,
             })),
-            KEY_FILE => Some(Self::KeyFile),
+            // One way to say it: a journal's key is made of what its header says, not of the header's bytes.
+            KEY_FILE if (memory_kib, passes, lanes) == (0, 0, 0) => Some(Self::KeyFile),
             _ => None,
         }
     }

@@ -41,7 +41,7 @@ const LIES: [Lie<pb::AbsenceReceipt>; 10] = [
     ),
 ];
 
-const LIES_2: [Lie<pb::AbsenceReceipt>; 6] = [
+const LIES_2: [Lie<pb::AbsenceReceipt>; 7] = [
     (
         "no terminal record",
         |r, _| r.terminal = None,
@@ -51,6 +51,11 @@ const LIES_2: [Lie<pb::AbsenceReceipt>; 6] = [
         "another terminal record",
         |r, _| r.terminal.as_mut().unwrap().height -= 1,
         "isn't the session's",
+    ),
+    (
+        "a cause that a session of this spec doesn't end for",
+        |r, trust| change_end(r, trust, |terminal| terminal.cause = Cause::Disagreement),
+        "has a cause that its filled",
     ),
     (
         "a party left",
