@@ -8,7 +8,7 @@ use white_city_testnet::{
 
 use nix::sys::signal::Signal;
 
-use crate::support::{cometbft, options, runs, signal, wait_until};
+use crate::support::{cometbft, opened, options, runs, signal, wait_until};
 
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -206,7 +206,7 @@ async fn solo_is_started_asked_and_continued_like_the_others() {
     let height = testnet.wait_height(0, 2, WITHIN).await.unwrap();
     assert!(matches!(testnet.kill(0).await, Err(Error::Unsupported(_))));
     testnet.stop().await.unwrap();
-    let testnet = Testnet::open(&options).await.unwrap();
+    let testnet = opened(&options).await.unwrap();
     testnet.start_all().await.unwrap();
     testnet.wait_height(0, height + 1, WITHIN).await.unwrap();
     testnet.stop().await.unwrap();

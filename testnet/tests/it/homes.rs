@@ -5,10 +5,10 @@ use std::path::Path;
 use tempfile::TempDir;
 use white_city_testnet::{Error, Network, Params, Testnet, default_params};
 
-use crate::support::{cometbft, options};
+use crate::support::{cometbft, opened, options};
 
 async fn refused(dir: &Path) -> String {
-    match Testnet::open(&options(dir)).await {
+    match opened(&options(dir)).await {
         Err(error @ Error::StaleHome { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     }
@@ -50,7 +50,7 @@ async fn a_network_is_continued_with_its_keys_chain_and_parameters() {
     assert_eq!(params.heartbeat_ms, 700);
     drop(first);
     options.params = None;
-    let again = Testnet::open(&options).await.unwrap();
+    let again = opened(&options).await.unwrap();
     assert_eq!(
         (again.chain_id(), again.params()),
         (chain.as_str(), &params)
@@ -91,7 +91,7 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
     let Some((dir, _)) = created().await else {
         return;
     };
-    let _first = Testnet::open(&options(dir.path())).await.unwrap();
+    let _first = opened(&options(dir.path())).await.unwrap();
     match Testnet::open(&options(dir.path())).await {
         Err(error @ Error::Locked { .. }) => {
             let pid = std::process::id().to_string();
@@ -103,7 +103,7 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
 
 /// Why replica 2 of a network that can be continued isn't started.
 async fn not_started(dir: &Path) -> String {
-    let testnet = Testnet::open(&options(dir)).await.unwrap();
+    let testnet = opened(&options(dir)).await.unwrap();
     match testnet.start(2).await {
         Err(Error::Halted {
             index: 2,
@@ -160,12 +160,9 @@ async fn an_incomplete_or_foreign_home_is_not_started_and_two_of_four_are_no_net
 
     let mut other = options(dir.path());
     other.chain_id = Some("another".into());
-    assert!(matches!(
-        Testnet::open(&other).await,
-        Err(Error::StaleHome { .. })
-    ));
+    assert!(matches!(opened(&other).await, Err(Error::StaleHome { .. })));
     // All of it undone: the network is whole again.
-    Testnet::open(&options(dir.path())).await.unwrap();
+    opened(&options(dir.path())).await.unwrap();
     std::fs::remove_file(dir.path().join("testnet.json")).unwrap();
     assert!(refused(dir.path()).await.contains("interrupted"));
     let created = Testnet::create(&options(dir.path())).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use white_city_testnet::{Application, Options};
+use white_city_testnet::{Application, Error, Options, Testnet};
 
 /// The launcher.
 pub const LAUNCHER: &str = env!("CARGO_BIN_EXE_white-city-testnet");
@@ -15,6 +15,19 @@ pub fn options(dir: &Path) -> Options {
     Options {
         application: Application::Kvstore,
         ..Options::new(dir)
+    }
+}
+
+/// Opens a network that this process has let go: until a program that another test starts has begun, it has the lock's file, too.
+pub async fn opened(options: &Options) -> Result<Testnet, Error> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match Testnet::open(options).await {
+            Err(Error::Locked { .. }) if Instant::now() < deadline => {
+                tokio::task::yield_now().await;
+            }
+            other => return other,
+        }
     }
 }
 
