@@ -125,8 +125,8 @@ fn a_session_that_goes_back_is_a_fork_with_a_form_of_its_own() {
     assert!(text.contains("another session"), "{text}");
 }
 
-/// What a reader can prove that is in round 3 and is shown this at a later height.
-async fn shown_in_round_3(later: Story) -> ForkClaim {
+/// What a reader says and can prove that is in round 3 and is shown this at a later height.
+async fn shown_in_round_3(later: Story) -> (String, ForkClaim) {
     let story = |round| Story::new(&Forger::new(), 3, 2).in_round(round, &ALL);
     let replica = ForgedReplica::start(story(3)).await;
     let client = Client::builder(trust()).replicas([replica.url()]);
@@ -148,7 +148,7 @@ async fn shown_in_round_3(later: Story) -> ForkClaim {
     };
     let proven = fork.receipt(&trust()).unwrap().verify(&trust()).unwrap();
     match proven.claim {
-        Claim::Fork(claim) => claim,
+        Claim::Fork(claim) => (fork.to_string(), claim),
         other => panic!("{other:?}"),
     }
 }
@@ -157,7 +157,7 @@ async fn shown_in_round_3(later: Story) -> ForkClaim {
 #[tokio::test]
 async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof() {
     let again = Story::new(&Forger::new(), 3, 2).in_round(2, &ALL);
-    let claim = shown_in_round_3(again).await;
+    let (_, claim) = shown_in_round_3(again).await;
     assert!(
         matches!(claim, ForkClaim::Back { rounds: [3, 2], .. }),
         "{claim:?}"
@@ -168,7 +168,8 @@ async fn a_reader_that_is_shown_an_earlier_round_at_a_later_height_has_a_proof()
 #[tokio::test]
 async fn a_reader_that_is_shown_another_past_has_a_proof_of_two_transcripts() {
     let other = Story::new(&Forger::new(), 3, 2).in_round(3, &[0, 1]);
-    let claim = shown_in_round_3(other).await;
+    let (said, claim) = shown_in_round_3(other).await;
+    assert!(said.contains("two transcripts before round 3"), "{said}");
     assert!(
         matches!(claim, ForkClaim::Session { round: 3, .. }),
         "{claim:?}"

@@ -1,7 +1,7 @@
 //! Removes each check of the client in turn, in a copy, and says which test notices.
 //!
 //! ```console
-//! $ cargo run -p white-city-tests --example checks              # all of tests/client/checks.json: two hours
+//! $ cargo run -p white-city-tests --example checks              # all of tests/client/checks.json: some hours
 //! $ cargo run -p white-city-tests --example checks -- R2-data-hash
 //! ```
 //!

@@ -105,6 +105,11 @@ async fn a_result_is_neither_lost_nor_made_twice() {
         .iter()
         .map(|arg| if *arg == MESSAGE { "another" } else { arg });
     assert_refused(&world, &args.collect::<Vec<_>>(), "another message").await;
+    let args = world.args(Step::Sign, 0, id);
+    let other = "58".repeat(32);
+    let args = args.iter().map(String::as_str);
+    let args: Vec<_> = args.chain(["--public-key", &other]).collect();
+    assert_refused(&world, &args, "signs with the key").await;
     too_late(&world, id).await;
     world.net.stop().await.unwrap();
 }
