@@ -106,14 +106,8 @@ impl Homes {
 
     /// Continues a network that was made before. What `options` says about it must fit.
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
-        let dir = options
-            .dir
-            .canonicalize()
-            .map_err(Error::io("open", &options.dir))?;
-        if !exists(&dir)? {
-            return Err(stale(&dir, "it holds no network"));
-        }
-        let homes = Self::check(dir.clone(), lock(&dir)?)?;
+        let (dir, lock) = locked(&options.dir)?;
+        let homes = Self::check(dir.clone(), lock)?;
         let other = |what: &str, has: String, asked: String| {
             Err(stale(
                 &dir,
@@ -231,11 +225,7 @@ pub(crate) const fn is_board(working: usize, all: usize) -> bool {
 /// # Errors
 /// [`Error::Locked`] if a launcher runs it, [`Error::StaleHome`], [`Error::NoReplica`], [`Error::Io`].
 pub fn wipe_stopped(dir: &Path, index: usize) -> Result<(), Error> {
-    let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
-    if !exists(&dir)? {
-        return Err(stale(&dir, "it holds no network"));
-    }
-    let _lock = lock(&dir)?;
+    let (dir, _lock) = locked(dir)?;
     let count = read_record(&dir)?.replicas;
     if index >= count {
         return Err(Error::NoReplica { index, count });
@@ -266,6 +256,16 @@ fn stale(dir: &Path, reason: &str) -> Error {
         dir: dir.to_owned(),
         reason: reason.into(),
     }
+}
+
+/// A network's directory, absolute, for this process alone.
+fn locked(dir: &Path) -> Result<(PathBuf, File), Error> {
+    let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
+    if !exists(&dir)? {
+        return Err(stale(&dir, "it holds no network"));
+    }
+    let lock = lock(&dir)?;
+    Ok((dir, lock))
 }
 
 /// Takes the directory for this process.

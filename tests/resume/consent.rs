@@ -91,16 +91,7 @@ async fn nobody_makes_a_key_or_signs_without_having_said_so() {
         let out = String::from_utf8_lossy(&done.stdout);
         assert!(out.contains("\"opener\":"), "{out}");
     }
-    let join = [
-        "session",
-        "join",
-        &id.to_string(),
-        "--identity",
-        "party0.key",
-        "--key-file",
-        "party0.key32",
-    ];
-    let done = run(world.command(&world.url(), &join)).await;
+    let done = run(world.join(&world.url(), 0, id, &[])).await;
     assert_failed(&done, 2, "nobody has said yes to this session");
     let done = at_terminal(&world, id, "no\n").await;
     let screen = String::from_utf8_lossy(&done.stdout);
@@ -184,22 +175,10 @@ async fn who_has_left_is_told_so_and_who_has_no_share_is_named() {
         err.contains("so 1 others are sure to have a share, and it takes 2 to sign"),
         "{err}"
     );
+    result(&run(world.join(&world.url(), 2, id, &["--yes"])).await);
     let name = id.to_string();
-    for args in [
-        &[
-            "session",
-            "join",
-            &name,
-            "--identity",
-            "party2.key",
-            "--key-file",
-            "party2.key32",
-            "--yes",
-        ][..],
-        &["session", "abort", &name, "--identity", "party2.key"],
-    ] {
-        result(&run(world.command(&world.url(), args)).await);
-    }
+    let abort = ["session", "abort", &name, "--identity", "party2.key"];
+    result(&run(world.command(&world.url(), &abort)).await);
     // The session goes on without it, and it isn't left waiting.
     let left = run(world.party(&world.url(), Step::Keygen, 2, id)).await;
     assert_failed(&left, 5, "this party has left the session");

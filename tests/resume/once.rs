@@ -42,17 +42,7 @@ async fn parties_that_are_never_there_at_the_same_time_make_a_key_and_sign() {
     let world = world().await;
     let id = world.open_keygen().await;
     // Consenting is a step of its own; whatever runs the rounds goes on from its journal.
-    let join = [
-        "session",
-        "join",
-        &id.to_string(),
-        "--identity",
-        "party0.key",
-        "--key-file",
-        "party0.key32",
-        "--yes",
-    ];
-    let joined = result(&run(world.command(&world.url(), &join)).await);
+    let joined = result(&run(world.join(&world.url(), 0, id, &["--yes"])).await);
     assert_eq!(joined["journal"], format!("party0.key.journals/{id}"));
     let (made, waits) = in_turns(&world, Step::Keygen, id, 3).await;
     assert!(waits >= 3 * Step::Keygen.transactions() - 4, "{waits}");

@@ -189,6 +189,22 @@ impl World {
         [&args[..], &files, &consent].concat()
     }
 
+    /// What a party runs to join without its rounds, but for saying yes.
+    pub fn join(&self, url: &str, party: usize, id: SessionId, more: &[&str]) -> Command {
+        let (id, file) = (id.to_string(), |what: &str| format!("party{party}.{what}"));
+        let (key, unlock) = (file("key"), file("key32"));
+        let join = [
+            "session",
+            "join",
+            &id,
+            "--identity",
+            &key,
+            "--key-file",
+            &unlock,
+        ];
+        self.command(url, &[&join[..], more].concat())
+    }
+
     /// What says yes to a key of all parties, of whom two can sign.
     pub fn roster_args(&self) -> Vec<String> {
         let mut args = ["--threshold", "2"].map(str::to_owned).to_vec();

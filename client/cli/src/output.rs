@@ -83,8 +83,20 @@ impl Output {
         let _ = writeln!(io::stderr(), "error: {}", failure.text);
     }
 
+    /// Asks for a yes to a session, without which nothing is joined. `nobody` says what hasn't been consented to, and what could
+    /// have been given instead of an answer.
+    pub async fn consent(&self, question: String, nobody: &str) -> Result<(), Failure> {
+        match self.ask(question).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
+            None => Err(Failure::usage(format!(
+                "nobody has said yes to {nobody}, or a terminal to ask at, without --json"
+            ))),
+        }
+    }
+
     /// Asks for a yes; `None` where there is no terminal to ask at.
-    pub async fn ask(&self, question: String) -> Result<Option<bool>, Failure> {
+    async fn ask(&self, question: String) -> Result<Option<bool>, Failure> {
         if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(None);
         }

@@ -194,13 +194,8 @@ async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), 
     if yes || session.has_signed() {
         return Ok(());
     }
-    match output.ask("join? yes or no: ".into()).await? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
-        None => Err(Failure::usage(
-            "nobody has said yes to this session: expected --yes, or a terminal to ask at, without --json",
-        )),
-    }
+    let nobody = "this session: expected --yes";
+    output.consent("join? yes or no: ".into(), nobody).await
 }
 
 async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {

@@ -4,9 +4,7 @@ use std::{fs::OpenOptions, io::ErrorKind, path::Path};
 
 use white_city_wire::{IdentityKey, NetworkId, SessionId};
 
-use super::{
-    Header, JournalError, TryLockError, io_error, is_still, lock_now, read_header, sync_folder,
-};
+use super::{Header, JournalError, TryLockError, io_error, lock_named, read_header, sync_folder};
 use crate::files::check_owner_only;
 
 /// What a journal says without being opened.
@@ -68,10 +66,9 @@ pub fn forget(path: &Path, session: SessionId) -> Result<(), JournalError> {
     let io = |error| io_error(path, &error);
     loop {
         let file = OpenOptions::new().read(true).open(path).map_err(io)?;
-        let mut file = lock_now(file, path)?;
-        if !is_still(&file.0, path).map_err(io)? {
+        let Some(mut file) = lock_named(file, path)? else {
             continue;
-        }
+        };
         let header = Header::decode(&read_header(&mut file.0).map_err(io)?);
         if header.is_none_or(|header| header.place.session != session) {
             return Err(other(path));

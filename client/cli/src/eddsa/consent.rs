@@ -46,11 +46,6 @@ pub async fn to_keygen(
         "make a key with these {} parties, of whom {threshold} can sign? yes or no: ",
         roster.len()
     );
-    match output.ask(question).await? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
-        None => Err(Failure::usage(
-            "nobody has said yes to this key generation: expected --threshold and --party for each of the roster, or a terminal to ask at, without --json",
-        )),
-    }
+    let nobody = "this key generation: expected --threshold and --party for each of the roster";
+    output.consent(question, nobody).await
 }

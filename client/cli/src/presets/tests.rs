@@ -25,6 +25,17 @@ fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
 }
 
 const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
+/// What a key generation needs.
+const KEYGEN_ARGS: [&str; 4] = ["--preset", "eddsa-keygen", "--threshold", "2"];
+/// What a signature needs.
+const SIGN_ARGS: [&str; 6] = [
+    "--preset",
+    "eddsa-sign",
+    "--message",
+    "m",
+    "--public-key",
+    KEY,
+];
 
 #[test]
 fn keygen_says_how_many_sign_and_has_a_round_to_finish_in() {
@@ -44,16 +55,7 @@ fn keygen_says_how_many_sign_and_has_a_round_to_finish_in() {
 
 #[test]
 fn a_share_of_the_bytes_has_room_for_every_post_of_a_preset_and_its_finish() {
-    let sign = [
-        "--preset",
-        "eddsa-sign",
-        "--message",
-        "m",
-        "--public-key",
-        KEY,
-    ];
-    let keygen = ["--preset", "eddsa-keygen", "--threshold", "2"];
-    for (args, p2p_rounds) in [(&sign[..], 1), (&[], 0), (&keygen[..], 1)] {
+    for (args, p2p_rounds) in [(&SIGN_ARGS[..], 1), (&[], 0), (&KEYGEN_ARGS[..], 1)] {
         for parties in [2, 7, 50] {
             let aggregate = aggregate(parties, &["--message", "m"]);
             let aggregate: Vec<&str> = aggregate.iter().map(String::as_str).collect();
@@ -200,23 +202,14 @@ fn a_key_that_too_few_might_have_shares_of_is_not_made() {
 
 #[test]
 fn what_a_preset_does_not_take_is_refused_and_not_ignored() {
-    let keygen = ["--preset", "eddsa-keygen", "--threshold", "2"];
-    let sign = [
-        "--preset",
-        "eddsa-sign",
-        "--message",
-        "m",
-        "--public-key",
-        KEY,
-    ];
     for (preset, more) in [
-        (&keygen[..], ["--message", "m"]),
-        (&keygen, ["--message-hex", "00"]),
-        (&keygen, ["--message-file", "/dev/null"]),
-        (&keygen, ["--public-key", KEY]),
-        (&keygen, ["--signing-key", KEY]),
-        (&sign, ["--threshold", "2"]),
-        (&sign, ["--signing-key", KEY]),
+        (&KEYGEN_ARGS[..], ["--message", "m"]),
+        (&KEYGEN_ARGS, ["--message-hex", "00"]),
+        (&KEYGEN_ARGS, ["--message-file", "/dev/null"]),
+        (&KEYGEN_ARGS, ["--public-key", KEY]),
+        (&KEYGEN_ARGS, ["--signing-key", KEY]),
+        (&SIGN_ARGS, ["--threshold", "2"]),
+        (&SIGN_ARGS, ["--signing-key", KEY]),
     ] {
         assert!(open(3, preset).is_ok());
         let failure = open(3, &[preset, &more].concat()).unwrap_err();
