@@ -48,6 +48,7 @@
 )]
 
 mod base64_fields;
+mod bounds;
 mod checked;
 mod client;
 #[cfg(feature = "round-based")]
@@ -63,6 +64,7 @@ mod opening;
 pub mod read;
 pub mod receipt;
 mod replicas;
+mod sending;
 mod session;
 mod shape;
 pub mod signer;

@@ -8,10 +8,11 @@ use white_city_wire::{
     tx::{Action, Open},
 };
 
-use crate::{Client, Error, replicas::Replies};
-
-/// Pause before the same opening is sent again: usually, and at most where replicas have no time for it.
-const RESEND: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+use crate::{
+    Client, Error,
+    replicas::Wakeups,
+    sending::{Target, Usual, View, What, send},
+};
 
 /// A signed opening of a session: of the same session, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,68 +61,60 @@ impl Opening {
     }
 }
 
+/// A session that the board is to show.
+struct Opened<'a> {
+    client: &'a Client,
+    opening: &'a Opening,
+    wakeups: Wakeups,
+    /// The board's clock when it was looked at last.
+    board_ms: u64,
+}
+
 impl Client {
     pub(crate) async fn send_opening(&self, opening: &Opening) -> Result<(), Error> {
-        let (id, tx) = (opening.id, &opening.tx);
-        let mut wakeups = self.wakeups(id);
-        let mut is_sent = false;
-        let mut pause = RESEND.0;
-        loop {
-            let replies = match is_sent {
-                false => self.replicas().submit_to_one(tx).await,
-                true => self.replicas().submit(tx).await,
-            };
-            is_sent = true;
-            if let Some(refusal) = replies.refusal(self.replicas().witnesses) {
-                return self.open_of(id).await.map(|_| ()).map_err(|_| refusal);
-            }
-            if replies.is_silence() {
-                return Err(Error::Unreachable(replies.faults));
-            }
-            let refused = self.refused_for_now(&replies);
-            match &refused {
-                Some((code, refusal)) if !Refusal::is_for_a_moment(*code) => {
-                    return Err(refusal.clone());
-                }
-                Some(_) => pause = pause.saturating_mul(2).min(RESEND.1),
-                None => pause = RESEND.0,
-            }
-            let again = Instant::now() + pause;
-            while Instant::now() < again {
-                let _ = timeout_at(again, wakeups.next()).await;
-                let shown = self.opening_of(id).await;
-                wakeups.has_looked();
-                match shown {
-                    Ok(_) => return Ok(()),
-                    Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
-                    // A replica that has just started has no state to answer from.
-                    Err(Error::Refused { code, .. }) if Refusal::is_for_a_moment(code) => {}
-                    Err(other) => return Err(other),
-                }
-            }
-            self.replicas().doubt_entrance(&replies);
-            let now = self.status().await;
-            if now.is_ok_and(|now| now.board_ms() > opening.open.open_by_ms) {
-                let late = || Error::usage("board", "to take the session in time");
-                let refused = refused.map(|(_, refusal)| refusal);
-                return match self.open_of(id).await {
-                    Ok(_) => Ok(()),
-                    Err(_) => Err(refused.unwrap_or_else(late)),
-                };
-            }
+        let mut opened = Opened {
+            client: self,
+            opening,
+            wakeups: self.wakeups(opening.id),
+            board_ms: 0,
+        };
+        send(self.replicas(), &opening.tx, What::Opening, &mut opened).await
+    }
+}
+
+impl Target for Opened<'_> {
+    fn begin(&mut self) {}
+
+    fn view(&self, usual: Usual) -> View {
+        View {
+            usual,
+            left: None,
+            whole: Duration::MAX,
+            is_disputed: false,
+            is_too_late: self.board_ms > self.opening.open.open_by_ms,
         }
     }
 
-    /// Why none of them has taken it, if so many say so that one of them is honest.
-    fn refused_for_now(&self, replies: &Replies) -> Option<(u32, Error)> {
-        if replies.taken > 0 || replies.refused.len() < self.replicas().witnesses {
-            return None;
+    async fn look(&mut self) -> Result<bool, Error> {
+        Ok(self.client.open_of(self.opening.id).await.is_ok())
+    }
+
+    async fn wait(&mut self, until: Instant) -> Result<bool, Error> {
+        let _ = timeout_at(until, self.wakeups.next()).await;
+        let shown = self.client.opening_of(self.opening.id).await;
+        self.wakeups.has_looked();
+        match shown {
+            Ok(_) => return Ok(true),
+            Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
+            // A replica that has just started has no state to answer from.
+            Err(Error::Refused { code, .. }) if Refusal::is_for_a_moment(code) => {}
+            Err(other) => return Err(other),
         }
-        // What isn't over in a moment is what whoever opens it wants to know.
-        let mut refused: Vec<_> = replies.refused.iter().collect();
-        refused.sort_by_key(|(code, ..)| Refusal::is_for_a_moment(*code));
-        let (code, text, replica) = refused.first()?;
-        let refusal = Error::from_code(*code, text.clone(), replica.clone());
-        Some((*code, refusal))
+        if Instant::now() >= until
+            && let Ok(now) = self.client.status().await
+        {
+            self.board_ms = now.board_ms();
+        }
+        Ok(false)
     }
 }

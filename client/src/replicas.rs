@@ -5,6 +5,7 @@ mod event;
 mod follow;
 mod handing;
 mod heights;
+mod http;
 mod lateness;
 mod listing;
 mod proxy;
@@ -12,7 +13,7 @@ mod race;
 mod reading;
 mod rpc;
 #[cfg(test)]
-mod served;
+pub(crate) mod served;
 mod submitting;
 mod tally;
 mod wakeups;
@@ -33,8 +34,8 @@ use lateness::Lateness;
 pub(crate) use listing::LIST_MAX;
 use reading::Known;
 pub(crate) use rpc::Endpoint;
-pub(crate) use submitting::Replies;
 use submitting::Woken;
+pub(crate) use submitting::{HandedOver, Replies};
 pub(crate) use tally::Tally;
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -42,19 +43,17 @@ use tokio::{
 };
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
-use crate::{checked::Checked, error::Error, read::Lie, trust::Trust};
+use crate::{bounds::Bounds, checked::Checked, error::Error, read::Lie, trust::Trust};
 
 /// How long one replica is waited for before another one is asked, too: at least, and at most where all are late.
-const HEDGE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
+const HEDGE: Bounds = Bounds::ms(300, 2_000);
 /// The same for one that hasn't answered anything yet: it may be one that never does.
 const FIRST_HEDGE: Duration = Duration::from_millis(100);
-/// How long an entry is waited for before it is sent again, at least, and at most where that usually takes long.
-const SHOWN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 /// How many questions, and how many entries, a process has on their way at once; the next ones wait for their turn. All of them
 /// at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
 /// How long slower replicas are waited for when enough have answered, at least and at most: twice as long as those took.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(700));
+const PATIENCE: Bounds = Bounds::ms(50, 700);
 
 /// The configured replicas.
 pub(crate) struct Replicas {
@@ -184,7 +183,7 @@ impl Replicas {
     }
 
     /// How long one replica is waited for before another one is asked, too.
-    fn hedge(&self) -> Duration {
+    pub(crate) fn hedge(&self) -> Duration {
         self.answers.patience(HEDGE, Instant::now())
     }
 
@@ -209,15 +208,19 @@ impl Replicas {
         }
     }
 
-    /// How long an entry of so many bytes that was sent is waited for before it is sent again.
-    pub(crate) fn until_shown(&self, bytes: usize) -> Duration {
-        let usual = self.shown.patience(SHOWN, Instant::now());
-        usual.saturating_add(by_size(bytes))
+    /// How long an engine is waited for, which depends on how late answers are of late.
+    pub(crate) fn patience_for_answers(&self, bounds: Bounds) -> Duration {
+        self.answers.patience(bounds, Instant::now())
     }
 
-    /// Notes how long an entry took to be shown.
+    /// How long the board is waited for, which depends on how late entries are shown of late.
+    pub(crate) fn patience_until_shown(&self, bounds: Bounds) -> Duration {
+        self.shown.patience(bounds, Instant::now())
+    }
+
+    /// Notes how long an entry took to be shown, or as long as it is waited for at most.
     pub(crate) fn note_shown(&self, took: Duration) {
-        self.shown.note(took.min(SHOWN.1), Instant::now());
+        self.shown.note(took, Instant::now());
     }
 
     /// Whether each of them gave an answer that can't be true.
@@ -268,11 +271,6 @@ impl Replicas {
     }
 }
 
-/// How much longer an entry of so many bytes is waited for: 1 s for 32 KB. Hundreds of large ones come together.
-fn by_size(bytes: usize) -> Duration {
-    Duration::from_millis(u64::try_from(bytes / 32).unwrap_or(u64::MAX))
-}
-
 fn is(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
@@ -280,8 +278,8 @@ fn is(flag: &AtomicBool) -> bool {
 /// How long slower ones are waited for when enough have answered after this time, if any of them is usually in time.
 fn patience(took: Duration, is_any_in_time: bool) -> Duration {
     match is_any_in_time {
-        true => took.saturating_mul(2).clamp(PATIENCE.0, PATIENCE.1),
-        false => took.min(PATIENCE.1),
+        true => PATIENCE.doubled(took),
+        false => took.min(PATIENCE.most),
     }
 }
 
@@ -420,7 +418,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             answer
         };
-        let late = PATIENCE.1.as_millis() as u64 + 200;
+        let late = PATIENCE.most.as_millis() as u64 + 200;
         let asked = [after(0, Ok(0)), after(late, Ok(3)), after(60_000, Ok(9))];
         let asked = asked.map(|answer| (false, answer));
         assert_eq!(gather(2, asked).await, [(0, Ok(0)), (1, Ok(3))]);
@@ -432,12 +430,12 @@ mod tests {
     #[test]
     fn those_that_are_late_as_usual_are_waited_for_no_longer_than_the_others() {
         let [short, long] = [1, 60_000].map(Duration::from_millis);
-        assert_eq!(patience(short, true), PATIENCE.0);
-        assert_eq!(patience(PATIENCE.0, true), PATIENCE.0 * 2);
-        assert_eq!(patience(long, true), PATIENCE.1);
+        assert_eq!(patience(short, true), PATIENCE.least);
+        assert_eq!(patience(PATIENCE.least, true), PATIENCE.least * 2);
+        assert_eq!(patience(long, true), PATIENCE.most);
         assert_eq!(patience(short, false), short);
-        assert_eq!(patience(PATIENCE.0, false), PATIENCE.0);
-        assert_eq!(patience(long, false), PATIENCE.1);
+        assert_eq!(patience(PATIENCE.least, false), PATIENCE.least);
+        assert_eq!(patience(long, false), PATIENCE.most);
     }
 
     #[tokio::test]

@@ -19,16 +19,17 @@ use white_city_wire::{
 
 use super::{
     ReadError,
-    rpc::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
+    http::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
 };
 use crate::{
+    bounds::Bounds,
     checked::lock,
     shape::{self, Limit, limit},
 };
 
 /// How long a port isn't tried again at which nothing useful was heard: at first, and at most. It is short at first, since a replica
 /// may be overloaded, and the RPC, which is asked instead, costs it far more; and twice as long each time.
-const AVOIDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(64));
+const AVOIDED: Bounds = Bounds::ms(2_000, 64_000);
 
 /// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
 const HANDED_BYTES_MAX: usize = 64 << 10;
@@ -96,8 +97,8 @@ impl Known {
 
     fn leave_alone(&mut self, used: Use, now: Instant) {
         let next = self.pause(used);
-        let pause = next.unwrap_or(AVOIDED.0);
-        *next = Some(pause.saturating_mul(2).min(AVOIDED.1));
+        let pause = next.unwrap_or(AVOIDED.least);
+        *next = Some(AVOIDED.doubled(pause));
         self.avoided = Some(now + pause);
     }
 
@@ -175,8 +176,13 @@ impl DirectPort {
         known.url(rpc, known.port?, path)
     }
 
-    /// Nothing useful was heard there: the RPC is asked instead for a while.
-    pub(super) fn avoid(&self, used: Use, now: Instant) {
+    /// Nothing useful was heard there, for this reason: the RPC is asked instead for a while.
+    pub(super) fn avoid(&self, used: Use, replica: &str, reason: &str) {
+        tracing::debug!(%replica, %reason, "nothing at the direct port");
+        self.leave_alone(used, Instant::now());
+    }
+
+    fn leave_alone(&self, used: Use, now: Instant) {
         let mut known = lock(&self.0);
         if known.port.take().is_some() {
             known.leave_alone(used, now);
@@ -375,9 +381,9 @@ mod tests {
             assert!(looks("direct-port=1700", now));
             port.note_looked_at(true, now);
             assert_eq!(used(), Some(1_700));
-            port.avoid(Use::Handing, now);
+            port.leave_alone(Use::Handing, now);
             // Whoever was on the way there at the same time.
-            port.avoid(Use::Handing, now);
+            port.leave_alone(Use::Handing, now);
             port.note_useful(Use::Asking);
             assert_eq!(used(), None);
             let until = now + Duration::from_secs(seconds);
@@ -399,8 +405,8 @@ mod tests {
         assert!(looks("direct-port=1700", now));
         port.note_looked_at(true, now);
         port.note_useful(Use::Handing);
-        port.avoid(Use::Handing, now);
-        assert!(looks("direct-port=1700", now + AVOIDED.0));
+        port.leave_alone(Use::Handing, now);
+        assert!(looks("direct-port=1700", now + AVOIDED.least));
     }
 
     #[test]

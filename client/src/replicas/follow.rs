@@ -26,7 +26,7 @@ use tokio_tungstenite::{
 };
 
 use super::{BlockEvent, Endpoint, Replicas, Seen, wakeups::Heard};
-use crate::checked::lock;
+use crate::{bounds::Bounds, checked::lock};
 
 /// Largest event, bytes: a block that changes twenty thousand sessions.
 const EVENT_BYTES_MAX: usize = 16 << 20;
@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(2);
 /// Pause before following again, when none of the replicas could be followed: at first, and at most. Whoever follows nobody looks
 /// for itself.
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(16));
+const RECONNECT: Bounds = Bounds::ms(500, 16_000);
 /// What is subscribed to: each block, with what it has changed.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockEvents'"}}"#;
 
@@ -69,7 +69,7 @@ impl Place<'_> {
     /// Follows one replica after the other.
     async fn follow(self) {
         let mut attempt: usize = 0;
-        let mut pause = RECONNECT.0;
+        let mut pause = RECONNECT.least;
         loop {
             let Some(order) = self.replicas.upgrade().map(|replicas| replicas.in_order()) else {
                 return;
@@ -86,7 +86,7 @@ impl Place<'_> {
                 lock(self.followed).remove(endpoint.name());
             }
             if self.has_connected() {
-                pause = RECONNECT.0;
+                pause = RECONNECT.least;
             }
             self.note(|heard| heard.is_connected = false);
             attempt = attempt.wrapping_add(1);
@@ -98,7 +98,7 @@ impl Place<'_> {
                 () = sleep(pause) => {}
                 () = self.seen.closed() => return,
             }
-            pause = pause.saturating_mul(2).min(RECONNECT.1);
+            pause = RECONNECT.doubled(pause);
         }
     }
 
@@ -277,7 +277,11 @@ mod tests {
             asked.write_all(no).await.unwrap();
         }
         // Half a second, one, two.
-        assert!(began.elapsed() >= RECONNECT.0 * 7, "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() >= RECONNECT.least * 7,
+            "{:?}",
+            began.elapsed()
+        );
         following.abort();
     }
 

@@ -11,10 +11,7 @@ use reqwest::Url;
 use tokio::{sync::oneshot, time::timeout};
 use white_city_wire::read::HANDING_TXS_MAX;
 
-use super::{
-    Endpoint,
-    direct::{self, Handed, Use},
-};
+use super::direct::{self, DirectPort, Handed, Use};
 use crate::checked::lock;
 
 /// How many requests are on their way to one replica at once.
@@ -25,7 +22,7 @@ const TOGETHER_BYTES: usize = 256 << 10;
 /// connections and entries, and no time.
 const WAITING_MAX: usize = 128;
 /// How long a replica may take to answer a request, before its direct port is left alone for a while.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The entries that wait for one replica.
 #[derive(Default)]
@@ -44,13 +41,21 @@ struct Waiting {
     answer: oneshot::Sender<Option<Handed>>,
 }
 
+/// Where one replica takes them.
+pub(super) struct Port {
+    pub(super) name: String,
+    pub(super) http: reqwest::Client,
+    pub(super) url: Url,
+    pub(super) direct: Arc<DirectPort>,
+}
+
 /// The right to have a request on its way. It ends when it is dropped.
-struct Turn(Option<Arc<Endpoint>>);
+struct Turn(Option<Arc<Queue>>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(endpoint) = &self.0 {
-            lock(&endpoint.handing().0).end();
+        if let Some(queue) = &self.0 {
+            lock(&queue.0).end();
         }
     }
 }
@@ -76,61 +81,58 @@ impl State {
     }
 }
 
-impl Endpoint {
-    /// Hands a transaction over to the replica itself, at this address, also if nobody waits for the answer; `None` when too many
-    /// wait already.
-    pub(super) fn hand_over(
-        self: &Arc<Self>,
-        url: &Url,
-        tx: &Arc<Vec<u8>>,
-    ) -> Option<oneshot::Receiver<Option<Handed>>> {
-        let (answer, answered) = oneshot::channel();
-        let mut state = lock(&self.handing().0);
-        if state.waiting.len() >= WAITING_MAX {
-            return None;
-        }
-        let tx = Arc::clone(tx);
-        state.waiting.push_back(Waiting { tx, answer });
-        if state.requests < REQUESTS {
-            state.requests = state.requests.saturating_add(1);
-            drop(state);
-            let turn = Turn(Some(Arc::clone(self)));
-            tokio::spawn(Arc::clone(self).hand_waiting_over(url.clone(), turn));
-        }
-        Some(answered)
+/// Hands a transaction over to the replica of a queue, also if nobody waits for the answer; `None` when too many wait already.
+pub(super) fn hand_over(
+    queue: &Arc<Queue>,
+    tx: &Arc<Vec<u8>>,
+    port: impl FnOnce() -> Port,
+) -> Option<oneshot::Receiver<Option<Handed>>> {
+    let (answer, answered) = oneshot::channel();
+    let mut state = lock(&queue.0);
+    if state.waiting.len() >= WAITING_MAX {
+        return None;
     }
+    let tx = Arc::clone(tx);
+    state.waiting.push_back(Waiting { tx, answer });
+    if state.requests < REQUESTS {
+        state.requests = state.requests.saturating_add(1);
+        drop(state);
+        let turn = Turn(Some(Arc::clone(queue)));
+        tokio::spawn(hand_waiting_over(Arc::clone(queue), port(), turn));
+    }
+    Some(answered)
+}
 
-    /// Sends what waits, until nothing does.
-    async fn hand_waiting_over(self: Arc<Self>, url: Url, mut turn: Turn) {
-        loop {
-            let together = {
-                let mut state = lock(&self.handing().0);
-                let together = state.take();
-                if together.is_empty() {
-                    // In the same moment, or what comes now would wait for the next one.
-                    state.end();
-                    turn.0 = None;
-                    return;
+/// Sends what waits, until nothing does.
+async fn hand_waiting_over(queue: Arc<Queue>, port: Port, mut turn: Turn) {
+    loop {
+        let together = {
+            let mut state = lock(&queue.0);
+            let together = state.take();
+            if together.is_empty() {
+                // In the same moment, or what comes now would wait for the next one.
+                state.end();
+                turn.0 = None;
+                return;
+            }
+            together
+        };
+        let txs = together.iter().map(|waiting| waiting.tx.to_vec());
+        let handing = direct::hand_over(&port.http, port.url.clone(), txs.collect());
+        let handed = timeout(ANSWER_WITHIN, handing).await;
+        match handed.unwrap_or_else(|_| Err("no answer in time".into())) {
+            Ok(handed) => {
+                port.direct.note_useful(Use::Handing);
+                for (waiting, handed) in together.into_iter().zip(handed) {
+                    // Nobody may be listening any more.
+                    let _ = waiting.answer.send(Some(handed));
                 }
-                together
-            };
-            let txs = together.iter().map(|waiting| waiting.tx.to_vec());
-            let handing = direct::hand_over(self.http(), url.clone(), txs.collect());
-            let handed = timeout(PATIENCE, handing).await;
-            match handed.unwrap_or_else(|_| Err("no answer in time".into())) {
-                Ok(handed) => {
-                    self.note_useful(Use::Handing);
-                    for (waiting, handed) in together.into_iter().zip(handed) {
-                        // Nobody may be listening any more.
-                        let _ = waiting.answer.send(Some(handed));
-                    }
-                }
-                Err(reason) => {
-                    self.avoid_direct(Use::Handing, &reason);
-                    let others = mem::take(&mut lock(&self.handing().0).waiting);
-                    for waiting in together.into_iter().chain(others) {
-                        let _ = waiting.answer.send(None);
-                    }
+            }
+            Err(reason) => {
+                port.direct.avoid(Use::Handing, &port.name, &reason);
+                let others = mem::take(&mut lock(&queue.0).waiting);
+                for waiting in together.into_iter().chain(others) {
+                    let _ = waiting.answer.send(None);
                 }
             }
         }
@@ -145,7 +147,10 @@ mod tests {
     use white_city_wire::read::HANDING_PATH;
 
     use super::{
-        super::served::{Request, serve},
+        super::{
+            Endpoint,
+            served::{Request, serve},
+        },
         *,
     };
 

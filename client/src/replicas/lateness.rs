@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::checked::lock;
+use crate::{bounds::Bounds, checked::lock};
 
 /// How many times as late as usual something has to be before help is called.
 const UNUSUAL: u32 = 4;
@@ -28,10 +28,10 @@ impl Lateness {
         *usual = Some((mean, now));
     }
 
-    /// How long to wait for the next one, at least and at most this long.
-    pub(crate) fn patience(&self, (least, most): (Duration, Duration), now: Instant) -> Duration {
+    /// How long to wait for the next one, within these bounds.
+    pub(crate) fn patience(&self, bounds: Bounds, now: Instant) -> Duration {
         let mean = mean(*lock(&self.0), now);
-        mean.saturating_mul(UNUSUAL).clamp(least, most)
+        bounds.clamp(mean.saturating_mul(UNUSUAL))
     }
 }
 
@@ -54,22 +54,22 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    const BOUNDS: (Duration, Duration) = (ms(300), ms(2_000));
+    const BOUNDS: Bounds = Bounds::ms(300, 2_000);
 
     #[test]
     fn patience_follows_what_is_usual_within_its_bounds() {
         let (lateness, now) = (Lateness::default(), Instant::now());
         let note = |times: u32, took| (0..times).for_each(|_| lateness.note(took, now));
-        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.least);
         note(100, ms(10));
-        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.least);
         note(100, ms(200));
         let patience = lateness.patience(BOUNDS, now);
         assert!((ms(790)..=ms(800)).contains(&patience), "{patience:?}");
         note(100, Duration::MAX);
-        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.1);
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.most);
         note(1_000, ms(1));
-        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.0);
+        assert_eq!(lateness.patience(BOUNDS, now), BOUNDS.least);
     }
 
     #[test]

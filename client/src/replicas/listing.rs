@@ -16,9 +16,10 @@ use crate::{
 /// Most sessions of one list.
 pub(crate) const LIST_MAX: usize = 100_000;
 /// How long one replica is waited for before another one is asked, too.
-const HEDGE: Duration = Duration::from_secs(2);
-/// How long a list may take: its last page, and each page before that one.
-const TIME: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
+const NEXT_AFTER: Duration = Duration::from_secs(2);
+/// How long the last page of a list may take, and how much longer the list for each page before that one.
+const LAST_PAGE: Duration = Duration::from_secs(10);
+const PAGE: Duration = Duration::from_secs(1);
 
 impl Replicas {
     /// The sessions in the order of their numbers, from whichever replica has given all of them first.
@@ -36,7 +37,7 @@ impl Replicas {
             asked.extend(others.next().map(|endpoint| list(endpoint, party)));
             let (endpoint, listed) = tokio::select! {
                 Some(listed) = asked.next() => listed,
-                () = sleep(HEDGE), if others.len() > 0 => continue,
+                () = sleep(NEXT_AFTER), if others.len() > 0 => continue,
                 else => return Err(tally.error()),
             };
             match listed {
@@ -61,7 +62,7 @@ async fn pages(
     party: Option<&IdentityKey>,
 ) -> Result<Vec<SessionLine>, ReadError> {
     let (mut lines, mut from) = (Vec::new(), 0);
-    let mut until = Instant::now() + TIME.0;
+    let mut until = Instant::now() + LAST_PAGE;
     loop {
         let page = timeout_at(until, read_sessions(endpoint, party, from)).await;
         let late = |_| ReadError::Unreachable("no list in time".into());
@@ -71,6 +72,6 @@ async fn pages(
             Some(next) if lines.len() < LIST_MAX => from = next,
             _ => return Ok(lines),
         }
-        until += TIME.1;
+        until += PAGE;
     }
 }

@@ -10,32 +10,26 @@ use serde::{
 };
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    direct::{self, DirectPort, Use, is_loopback},
-    handing::Queue,
+    direct::{self, DirectPort, Handed, Use, is_loopback},
+    handing::{self, Port, Queue},
+    http::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
     proxy::{name_proxy, proxy_of},
 };
 use crate::{base64_fields::are_base64, error::Error, read::Lie};
 
-/// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
-pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 /// Largest body of a header with its signatures, and of what is said to a transaction, bytes. What is parsed without knowing what
 /// it is takes a hundred times as much in memory.
 const COMMIT_BYTES_MAX: usize = 256 << 10;
 const SUBMITTED_BYTES_MAX: usize = 64 << 10;
-/// Largest body that there is room for before it comes, bytes.
-const USUAL_BODY_BYTES: u64 = 256 << 10;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection is kept that isn't needed. CometBFT closes it after ten seconds.
 const IDLE: Duration = Duration::from_secs(5);
-/// Longest text of a replica that is shown, characters.
-const TEXT_CHARS_MAX: usize = 300;
-
 /// One replica's RPC.
 pub(crate) struct Endpoint {
     http: reqwest::Client,
@@ -44,7 +38,7 @@ pub(crate) struct Endpoint {
     /// Through what it is reached, if not directly.
     proxy: Option<String>,
     direct_port: Arc<DirectPort>,
-    handing: Queue,
+    handing: Arc<Queue>,
 }
 
 /// What a replica said to a transaction.
@@ -183,7 +177,7 @@ impl Endpoint {
             proxy: proxy_of(&url),
             url,
             direct_port: Arc::default(),
-            handing: Queue::default(),
+            handing: Arc::default(),
         })
     }
 
@@ -210,10 +204,10 @@ impl Endpoint {
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
                 Ok(answered) => {
-                    self.note_useful(Use::Asking);
+                    self.direct_port.note_useful(Use::Asking);
                     return answered;
                 }
-                Err(reason) => self.avoid_direct(Use::Asking, &reason),
+                Err(reason) => self.direct_port.avoid(Use::Asking, self.name(), &reason),
             }
         }
         self.ask_rpc(&query).await.map(Bytes::from)
@@ -248,20 +242,20 @@ impl Endpoint {
         }
     }
 
-    /// Something useful was heard at the direct port.
-    pub(super) fn note_useful(&self, used: Use) {
-        self.direct_port.note_useful(used);
-    }
-
-    /// What waits to be handed over to it.
-    pub(super) const fn handing(&self) -> &Queue {
-        &self.handing
-    }
-
-    /// Leaves the direct port alone for a while, for this reason.
-    pub(super) fn avoid_direct(&self, used: Use, reason: &str) {
-        tracing::debug!(replica = self.name(), %reason, "nothing at the direct port");
-        self.direct_port.avoid(used, Instant::now());
+    /// Hands a transaction over to the replica itself, at this address, also if nobody waits for the answer; `None` when too many
+    /// wait already.
+    pub(super) fn hand_over(
+        &self,
+        url: &reqwest::Url,
+        tx: &Arc<Vec<u8>>,
+    ) -> Option<oneshot::Receiver<Option<Handed>>> {
+        let port = || Port {
+            name: self.name.clone(),
+            http: self.http.clone(),
+            url: url.clone(),
+            direct: Arc::clone(&self.direct_port),
+        };
+        handing::hand_over(&self.handing, tx, port)
     }
 
     async fn ask_rpc(&self, query: &[u8]) -> Result<Vec<u8>, ReadError> {
@@ -362,41 +356,4 @@ impl Endpoint {
             (None, None) => Err("an answer without a result".into()),
         }
     }
-}
-
-/// A body of at most so many bytes.
-pub(super) async fn bounded_body(
-    mut response: reqwest::Response,
-    bytes_max: usize,
-) -> Result<Vec<u8>, String> {
-    // What the replica says of the length is only believed up to a usual one.
-    let length = response.content_length().unwrap_or(0).min(USUAL_BODY_BYTES);
-    let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    while let Some(chunk) = response.chunk().await.map_err(|error| reason_of(&error))? {
-        if body.len().saturating_add(chunk.len()) > bytes_max {
-            return Err(format!("an answer of more than {bytes_max} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// An error of HTTP with its innermost cause, which is the one that helps, and without the address.
-pub(super) fn reason_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".into();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    shown(&cause.to_string())
-}
-
-/// A text from outside, short and without control characters.
-pub(super) fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(TEXT_CHARS_MAX)
-        .collect()
 }

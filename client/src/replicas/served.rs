@@ -1,27 +1,35 @@
 //! For tests: what a replica is asked over HTTP, and the way to answer it.
 
+use std::{sync::Arc, time::Duration};
+
 use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
+    time::Instant,
 };
-use white_city_wire::{pb, read::DIRECT_PORT_SAYS};
+use white_city_wire::{
+    pb,
+    read::{DIRECT_PORT_SAYS, HANDING_PATH},
+};
+
+use super::{HEDGE, Replicas, Woken, tests::replicas_at};
 
 /// A request. Without an answer its connection ends.
-pub(super) struct Request {
-    pub(super) body: Vec<u8>,
-    pub(super) answer: oneshot::Sender<Vec<u8>>,
+pub(crate) struct Request {
+    pub(crate) body: Vec<u8>,
+    pub(crate) answer: oneshot::Sender<Vec<u8>>,
 }
 
 impl Request {
     /// The entries that are handed over.
-    pub(super) fn entries(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn entries(&self) -> Vec<Vec<u8>> {
         pb::Handing::decode(&self.body[..]).unwrap().txs
     }
 
     /// Takes so many transactions.
-    pub(super) fn take(self, count: usize, block_comes: bool) {
+    pub(crate) fn take(self, count: usize, block_comes: bool) {
         let taken = pb::HandedTx {
             block_comes,
             ..Default::default()
@@ -34,7 +42,7 @@ impl Request {
 }
 
 /// What comes to this path of a port, and the port's number.
-pub(super) async fn serve(path: &'static str) -> (mpsc::Receiver<Request>, u16) {
+pub(crate) async fn serve(path: &'static str) -> (mpsc::Receiver<Request>, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, requests) = mpsc::channel(1);
@@ -77,4 +85,37 @@ async fn connection(
         let reply = [head.as_bytes(), &body].concat();
         stream.write_all(&reply).await.ok()?;
     }
+}
+
+/// What comes to several places, one after the other.
+pub(crate) type Requests = Vec<mpsc::Receiver<Request>>;
+
+/// Four replicas that have been slow: what comes to the RPC of each, and to the direct ports of these.
+pub(crate) async fn four(
+    ports: impl IntoIterator<Item = usize>,
+) -> (Arc<Replicas>, Requests, Requests) {
+    let (mut rpc, mut urls) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let (requests, port) = serve("/").await;
+        rpc.push(requests);
+        urls.push(format!("http://127.0.0.1:{port}"));
+    }
+    let replicas = replicas_at(&urls, 1);
+    // The test's own machine may stand still for longer than an answer is waited for at least.
+    replicas.answers.note(HEDGE.most, Instant::now());
+    let mut direct = Vec::new();
+    for at in ports {
+        let (requests, port) = serve(HANDING_PATH).await;
+        replicas.all[at].endpoint.know_direct_port(port).await;
+        direct.push(requests);
+    }
+    (Arc::new(replicas), rpc, direct)
+}
+
+/// As if one engine had got an entry in a while, and might keep it to itself.
+pub(crate) async fn one_is_woken(replicas: &Replicas) {
+    *replicas.woken.lock().await = Some(Woken {
+        since: Instant::now() + Duration::from_secs(60),
+        are_all: false,
+    });
 }

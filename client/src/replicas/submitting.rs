@@ -1,5 +1,5 @@
-//! Sending a transaction: to all replicas themselves while blocks follow on one another; to one replica's engine, which keeps a block
-//! for it and passes it on to the others; and to all engines when that isn't enough.
+//! The ways that a transaction can be sent: to all replicas themselves, past their engines' mempools; to one replica's engine, which
+//! keeps a block for it and passes it on to the others; to all engines. Which it is, [`crate::sending`] decides.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -7,21 +7,15 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
+use reqwest::Url;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
+use white_city_wire::Refusal;
 
-use super::{Endpoint, Replicas, by_size, direct::Handed, rpc::Submitted};
+use super::{Endpoint, Replicas, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
-
-/// How long the first replica may take to answer before the others get it, too: at least, and at most where all are late. It checks
-/// a transaction in a moment, but many may be waiting.
-const FIRST_ALONE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
-
-/// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
-/// the others, and the party's own, which may be slow, only once.
-const HANDED_BYTES_MAX: usize = 128 << 10;
 
 /// What the replicas said to a transaction, as far as they have answered.
 #[derive(Default)]
@@ -35,91 +29,91 @@ pub(crate) struct Replies {
 }
 
 /// What came of handing an entry over to all but as many replicas as may be malicious.
-enum HandedOver {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HandedOver {
     /// They have it, and say that a block comes that can have it.
     Coming,
     /// They have it, but one of them says that no block comes.
     Idle,
     /// Too few of them have it.
-    No,
+    TooFew,
 }
 
 /// An entry that was brought to engines because no block came otherwise.
 #[derive(Clone, Copy)]
 pub(super) struct Woken {
     /// When sending it began: the block that it makes has whatever the replicas had before.
-    since: Instant,
+    pub(super) since: Instant,
     /// Whether all engines were sent to, so that no malicious one can keep it to itself.
-    are_all: bool,
+    pub(super) are_all: bool,
 }
 
 impl Replicas {
-    /// Hands an entry over to the replicas themselves, past their engines' mempools.
-    ///
-    /// - Where too few of them take it, one engine gets it; all of them do if it `is_again`, which is when it was sent before and the
-    ///   board didn't show it.
-    /// - Where no block comes for it, likewise; but if another entry of this process is brought there after this one was
-    ///   handed over, that one's block is enough. Hundreds that come after a pause would cost an engine more than all their blocks.
-    pub(crate) async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_again: bool) -> Replies {
-        let handed = self.hand_over(tx).await;
+    /// Has an engine make a block for an entry, or all of them, unless another entry was brought there meanwhile: that one's block is
+    /// enough. Whoever has the turn may wait long for engines that are silent; after this time the board is looked at meanwhile.
+    pub(crate) async fn wake(
+        &self,
+        tx: &Arc<Vec<u8>>,
+        all: bool,
+        turn: Duration,
+        patience: Duration,
+    ) -> Replies {
         let handed_at = Instant::now();
         let brought = Replies {
             taken: self.all.len(),
             ..Replies::default()
         };
-        match handed {
-            HandedOver::Coming => return brought,
-            HandedOver::No => return self.submit_to_engines(tx, is_again).await,
-            HandedOver::Idle => {}
-        }
-        // Whoever has the turn may wait long for engines that are silent; then the board is looked at meanwhile.
-        let Ok(mut woken) = timeout(FIRST_ALONE.0, self.woken.lock()).await else {
+        let Ok(mut woken) = timeout(turn, self.woken.lock()).await else {
             return brought;
         };
-        let is_enough = |woken: Woken| woken.since >= handed_at && (woken.are_all || !is_again);
+        let is_enough = |woken: Woken| woken.since >= handed_at && (woken.are_all || !all);
         if woken.is_some_and(is_enough) {
             return brought;
         }
         let since = Instant::now();
-        let replies = self.submit_to_engines(tx, is_again).await;
+        let replies = match all {
+            true => self.submit(tx).await,
+            false => self.submit_to_one(tx, patience).await,
+        };
         // Whatever came of it: the others would hear the same.
         *woken = Some(Woken {
             since,
-            are_all: is_again,
+            are_all: all,
         });
         replies
     }
 
-    async fn submit_to_engines(&self, tx: &Arc<Vec<u8>>, all: bool) -> Replies {
-        match all {
-            true => self.submit(tx).await,
-            false => self.submit_to_one(tx).await,
-        }
+    /// How many replicas have to have an entry that was handed over: all but as many as may be malicious.
+    fn enough(&self) -> usize {
+        let faults = usize::from(self.trust().network().faults());
+        self.all.len().saturating_sub(faults)
     }
 
-    /// Sends to each replica whose port is known, since whose proposal is next isn't known here, and waits for all but as many as may
-    /// be malicious, so that none of them can slow a party down. One that says that no block comes is believed.
-    async fn hand_over(&self, tx: &Arc<Vec<u8>>) -> HandedOver {
-        let validators = self.trust().network().validators.len();
-        if tx.len() > HANDED_BYTES_MAX || self.all.len() < validators {
-            return HandedOver::No;
-        }
-        let faults = usize::from(self.trust().network().faults());
-        let enough = self.all.len().saturating_sub(faults);
+    /// The direct ports that are known.
+    fn ports(&self) -> Vec<(&Arc<Endpoint>, Url)> {
         let ports = self.all.iter().filter_map(|replica| {
             let url = replica.endpoint.submit_url()?;
             Some((&replica.endpoint, url))
         });
-        let ports: Vec<_> = ports.collect();
-        if ports.len() < enough {
-            return HandedOver::No;
-        }
+        ports.collect()
+    }
+
+    /// Whether enough direct ports are known, of a network whose replicas are all configured.
+    pub(crate) fn are_ports_known(&self) -> bool {
+        let validators = self.trust().network().validators.len();
+        self.all.len() >= validators && self.ports().len() >= self.enough()
+    }
+
+    /// Sends to each replica whose port is known, since whose proposal is next isn't known here, and waits for all but as many as may
+    /// be malicious, so that none of them can slow a party down. One that says that no block comes is believed.
+    pub(crate) async fn hand_over(&self, tx: &Arc<Vec<u8>>, patience: Duration) -> HandedOver {
+        let enough = self.enough();
         // Never closed, so it can't fail.
         let _turn = self.handing.acquire().await;
         let began = Instant::now();
         // They get it even if whoever waits here stops.
-        let handed = ports.iter();
-        let handed = handed.filter_map(|(endpoint, url)| endpoint.hand_over(url, tx));
+        let handed = self.ports().into_iter();
+        let handed = handed.filter_map(|(endpoint, url)| endpoint.hand_over(&url, tx));
         let mut answers: FuturesUnordered<_> = handed.collect();
         let (mut have_it, mut are_coming) = (0_usize, true);
         let enough_have_it = async {
@@ -132,7 +126,6 @@ impl Replicas {
                 have_it = have_it.saturating_add(1);
             }
         };
-        let patience = self.hedge().saturating_add(by_size(tx.len()));
         let _ = timeout(patience, enough_have_it).await;
         // Where each of them could have answered, as few as may be malicious can make it neither longer nor shorter.
         if have_it.saturating_add(answers.len()) == self.all.len() {
@@ -141,24 +134,19 @@ impl Replicas {
         match (have_it >= enough, are_coming) {
             (true, true) => HandedOver::Coming,
             (true, false) => HandedOver::Idle,
-            (false, _) => HandedOver::No,
+            (false, _) => HandedOver::TooFew,
         }
     }
 
     /// Sends a transaction to one replica, the one that is asked first unless it is doubted; to all others, too, if that one
-    /// doesn't take it.
-    pub(crate) async fn submit_to_one(&self, tx: &Arc<Vec<u8>>) -> Replies {
+    /// doesn't take it so soon.
+    pub(crate) async fn submit_to_one(&self, tx: &Arc<Vec<u8>>, patience: Duration) -> Replies {
         let mut order = self.in_order();
         let first = order.iter().position(|endpoint| !self.is_doubted(endpoint));
         let first = order.swap_remove(first.unwrap_or(0));
         let mut replies = Replies::default();
         let mut sent = self.send(std::slice::from_ref(&first), tx);
-        match timeout(
-            self.answers.patience(FIRST_ALONE, Instant::now()),
-            sent.recv(),
-        )
-        .await
-        {
+        match timeout(patience, sent.recv()).await {
             Ok(Some((endpoint, reply))) => replies.note(endpoint.name(), reply),
             _ => {
                 self.note_late(&first, true);
@@ -256,15 +244,33 @@ impl Replies {
     }
 
     /// The refusal, when enough replicas refuse for good and none has taken it.
-    pub(crate) fn refusal(&self, witnesses: usize) -> Option<Error> {
+    pub(crate) fn refusal(&self, witnesses: usize) -> Option<(u32, Error)> {
         let for_good: Vec<_> = self
             .refused
             .iter()
-            .filter(|(code, ..)| !white_city_wire::Refusal::is_transient(*code))
+            .filter(|(code, ..)| !Refusal::is_transient(*code))
             .collect();
         let (code, text, replica) = for_good.first()?;
-        (self.taken == 0 && for_good.len() >= witnesses)
-            .then(|| Error::from_code(*code, text.clone(), replica.clone()))
+        (self.taken == 0 && for_good.len() >= witnesses).then(|| {
+            (
+                *code,
+                Error::from_code(*code, text.clone(), replica.clone()),
+            )
+        })
+    }
+
+    /// The refusal that lasts longest, when enough replicas refuse for now and none has taken it.
+    pub(crate) fn refusal_for_now(&self, witnesses: usize) -> Option<(u32, Error)> {
+        if self.taken > 0 || self.refused.len() < witnesses {
+            return None;
+        }
+        let mut refused: Vec<_> = self.refused.iter().collect();
+        refused.sort_by_key(|(code, ..)| Refusal::is_for_a_moment(*code));
+        let (code, text, replica) = refused.first()?;
+        Some((
+            *code,
+            Error::from_code(*code, text.clone(), replica.clone()),
+        ))
     }
 
     /// Whether nobody was reached.
@@ -275,176 +281,7 @@ impl Replies {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU8;
-
-    use tokio::task::JoinHandle;
-    use white_city_wire::read::HANDING_PATH;
-
-    use super::{
-        super::{
-            HEDGE,
-            served::{Request, serve},
-            tests::{replicas, replicas_at},
-        },
-        *,
-    };
-
-    type Requests = Vec<mpsc::Receiver<Request>>;
-
-    /// Four replicas that have been slow: what comes to the RPC of each, and to the direct ports of these.
-    async fn four(ports: impl IntoIterator<Item = usize>) -> (Arc<Replicas>, Requests, Requests) {
-        let (mut rpc, mut urls) = (Vec::new(), Vec::new());
-        for _ in 0..4 {
-            let (requests, port) = serve("/").await;
-            rpc.push(requests);
-            urls.push(format!("http://127.0.0.1:{port}"));
-        }
-        let replicas = replicas_at(&urls, 1);
-        // The test's own machine may stand still for longer than an answer is waited for at least.
-        replicas.answers.note(HEDGE.1, Instant::now());
-        let mut direct = Vec::new();
-        for at in ports {
-            let (requests, port) = serve(HANDING_PATH).await;
-            replicas.all[at].endpoint.know_direct_port(port).await;
-            direct.push(requests);
-        }
-        (Arc::new(replicas), rpc, direct)
-    }
-
-    /// Sends an entry; gives how many replicas are said to have it.
-    fn submit(replicas: &Arc<Replicas>, entry: u8, is_again: bool) -> JoinHandle<usize> {
-        let replicas = Arc::clone(replicas);
-        tokio::spawn(async move {
-            let entry = Arc::new(vec![entry]);
-            replicas.submit_entry(&entry, is_again).await.taken
-        })
-    }
-
-    fn take_at_rpc(request: Request) {
-        let result = r#"{"jsonrpc":"2.0","id":1,"result":{"code":0}}"#;
-        request.answer.send(result.into()).unwrap();
-    }
-
-    /// Takes what comes to a direct port, for which no block comes.
-    fn idle(mut requests: mpsc::Receiver<Request>) {
-        tokio::spawn(async move {
-            while let Some(request) = requests.recv().await {
-                let count = request.entries().len();
-                request.take(count, false);
-            }
-        });
-    }
-
-    fn is_nothing_there(requests: &mut Requests) -> bool {
-        requests.iter_mut().all(|r| r.try_recv().is_err())
-    }
-
-    #[tokio::test]
-    async fn an_entry_is_handed_over_where_all_but_the_malicious_ones_can_have_it() {
-        let (replicas, mut rpc, mut direct) = four([0, 1, 3]).await;
-        let submitting = submit(&replicas, 7, false);
-        for requests in &mut direct {
-            let request = requests.recv().await.unwrap();
-            assert_eq!(request.entries(), [[7]]);
-            request.take(1, true);
-        }
-        assert_eq!(submitting.await.unwrap(), 4);
-        assert!(is_nothing_there(&mut rpc));
-        let (replicas, mut rpc, mut direct) = four([0, 3]).await;
-        let submitting = submit(&replicas, 7, false);
-        take_at_rpc(rpc[0].recv().await.unwrap());
-        assert_eq!(submitting.await.unwrap(), 1);
-        assert!(is_nothing_there(&mut rpc) && is_nothing_there(&mut direct));
-    }
-
-    #[tokio::test]
-    async fn what_was_sent_before_goes_to_all_engines_where_too_few_take_it_or_no_block_comes() {
-        for ports in [0..2, 0..4] {
-            let (replicas, mut rpc, direct) = four(ports).await;
-            direct.into_iter().for_each(idle);
-            // One engine has got another entry a moment ago, and may keep it to itself.
-            *replicas.woken.lock().await = Some(Woken {
-                since: Instant::now() + Duration::from_secs(60),
-                are_all: false,
-            });
-            let submitting = submit(&replicas, 7, true);
-            for requests in &mut rpc {
-                take_at_rpc(requests.recv().await.unwrap());
-            }
-            assert!(submitting.await.unwrap() > 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn one_that_keeps_silent_or_takes_nothing_changes_nothing() {
-        for is_silent in [true, false] {
-            let (replicas, mut rpc, mut direct) = four(0..4).await;
-            let submitting = submit(&replicas, 7, false);
-            let first = direct[0].recv().await.unwrap();
-            let silent = match is_silent {
-                true => Some(first),
-                // The answer to other transactions than it got.
-                false => {
-                    first.take(2, true);
-                    None
-                }
-            };
-            for requests in &mut direct[1..] {
-                requests.recv().await.unwrap().take(1, true);
-            }
-            assert_eq!(submitting.await.unwrap(), 4);
-            assert!(is_nothing_there(&mut rpc));
-            drop(silent);
-        }
-    }
-
-    #[tokio::test]
-    async fn where_too_many_take_nothing_an_engine_gets_it_at_once() {
-        let (replicas, mut rpc, mut direct) = four(0..4).await;
-        let began = Instant::now();
-        let submitting = submit(&replicas, 7, false);
-        let mut silent = Vec::new();
-        for (at, requests) in direct.iter_mut().enumerate() {
-            let request = requests.recv().await.unwrap();
-            match at {
-                0 | 1 => request.take(2, true),
-                _ => silent.push(request),
-            }
-        }
-        take_at_rpc(rpc[0].recv().await.unwrap());
-        assert_eq!(submitting.await.unwrap(), 1);
-        assert!(began.elapsed() < HEDGE.1);
-    }
-
-    #[tokio::test]
-    async fn of_the_entries_that_no_block_comes_for_engines_get_a_few() {
-        const ENTRIES: u8 = 24;
-        let (replicas, mut rpc, direct) = four(0..4).await;
-        let first = submit(&replicas, 0, false);
-        direct.into_iter().for_each(idle);
-        let request = rpc[0].recv().await.unwrap();
-        // Its engine has that one; whoever comes now may be too late for its block, but not for the next one's.
-        let others: Vec<_> = (1..ENTRIES)
-            .map(|entry| submit(&replicas, entry, false))
-            .collect();
-        take_at_rpc(request);
-        assert_eq!(first.await.unwrap(), 1);
-        let mut more = rpc.remove(0);
-        let count = Arc::new(AtomicU8::new(0));
-        let taken = Arc::clone(&count);
-        tokio::spawn(async move {
-            while let Some(request) = more.recv().await {
-                taken.fetch_add(1, Ordering::Relaxed);
-                take_at_rpc(request);
-            }
-        });
-        for other in others {
-            assert!(other.await.unwrap() > 0);
-        }
-        assert!(is_nothing_there(&mut rpc));
-        let count = count.load(Ordering::Relaxed);
-        assert!((1..=ENTRIES / 2).contains(&count), "{count}");
-    }
+    use super::{super::tests::replicas, *};
 
     #[test]
     fn a_refusal_counts_when_one_honest_replica_says_it_for_good_and_none_has_taken_it() {
@@ -462,7 +299,7 @@ mod tests {
                 };
                 replies.note(&replica.to_string(), Ok(submitted));
             }
-            replies.refusal(replicas.witnesses)
+            replies.refusal(replicas.witnesses).map(|(_, error)| error)
         };
         assert_eq!(said(&[80]), None, "a single replica may be malicious");
         assert!(matches!(

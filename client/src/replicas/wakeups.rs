@@ -9,11 +9,12 @@ use tokio::{
 use white_city_wire::{SessionId, read::Standing};
 
 use super::event::{BlockEvent, is_filled_further};
+use crate::bounds::Bounds;
 
 /// First and longest interval of looking without having been told: while nobody is followed.
-const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const POLL: Bounds = Bounds::ms(50, 1_000);
 /// The same while a replica is followed, which may be silent only because nothing happens.
-const POLL_FOLLOWING: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(2));
+const POLL_FOLLOWING: Bounds = Bounds::ms(400, 2_000);
 /// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
 const COALESCE: Duration = Duration::from_millis(5);
 /// How long entries of others, in a round that hasn't closed by them, wait for more: most often the next block closes it.
@@ -129,7 +130,7 @@ impl Wakeups {
             blocks,
             has_news: false,
             partial: None,
-            pause: POLL.0,
+            pause: POLL.least,
             not_before: Instant::now(),
             woken_by: Wake::Timer,
             untold: None,
@@ -151,7 +152,7 @@ impl Wakeups {
             if self.is_news() {
                 self.untold = None;
                 self.late_times = 0;
-                self.pause = self.poll().1;
+                self.pause = self.poll().most;
                 self.not_before = Instant::now() + COALESCE;
                 return Wake::Block;
             }
@@ -206,13 +207,13 @@ impl Wakeups {
     }
 
     fn slower(&mut self) -> Wake {
-        self.pause = self.pause.saturating_mul(2).min(self.poll().1);
+        self.pause = self.poll().doubled(self.pause);
         Wake::Timer
     }
 
     /// Looks often again, because something was just sent.
     pub(crate) fn hurry(&mut self) {
-        self.pause = self.poll().0;
+        self.pause = self.poll().least;
     }
 
     /// The waiter has seen this: what says no more than this is no news.
@@ -225,7 +226,7 @@ impl Wakeups {
     }
 
     /// Whoever keeps news to itself is trusted no more than nobody.
-    fn poll(&self) -> (Duration, Duration) {
+    fn poll(&self) -> Bounds {
         let is_late = self.untold.is_some_and(|since| since.elapsed() >= LATE);
         let is_told = !is_late && self.late_times <= LATE_TIMES;
         match is_told && self.seen.borrow().is_connected() {
@@ -453,7 +454,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        let woken = tokio::time::timeout(POLL_FOLLOWING.0 * 20, wakeups.next()).await;
+        let woken = tokio::time::timeout(POLL_FOLLOWING.least * 20, wakeups.next()).await;
         assert_eq!(woken, Ok(Wake::Timer));
         telling.abort();
     }

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use white_city_wire::{
@@ -17,10 +17,7 @@ use white_city_wire::{
 };
 
 use super::{Filling, Secret, Session, slot::Goal};
-use crate::Error;
-
-/// Pause before the answer is sent again.
-const RESEND: Duration = Duration::from_millis(500);
+use crate::{Error, sending::is_answer_due};
 
 /// What a party has signed in the one dispute that a session can have. Complaint and answer are signed once.
 #[derive(Default)]
@@ -167,14 +164,14 @@ impl Session {
         let Some((tx, sent)) = &mut self.words.reveal else {
             return;
         };
-        if sent.is_some_and(|sent| sent.elapsed() < RESEND) {
+        if !is_answer_due(*sent, Instant::now()) {
             return;
         }
         *sent = Some(Instant::now());
         let tx = Arc::clone(tx);
         self.observer.hurry();
         let replies = self.client().replicas().submit(&tx).await;
-        if let Some(refusal) = replies.refusal(self.client().replicas().witnesses) {
+        if let Some((_, refusal)) = replies.refusal(self.client().replicas().witnesses) {
             // The answer that this refusal comes for may be on the board already: the next look says so.
             tracing::debug!(%refusal, "the answer to the complaint isn't taken");
         }

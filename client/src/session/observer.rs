@@ -21,6 +21,7 @@ use white_city_wire::{
 
 use crate::{
     AbortRecord, Dispute, Error, SessionId, Verified,
+    bounds::Bounds,
     client::Client,
     history::History,
     read::{Entry, SessionState},
@@ -30,7 +31,7 @@ use crate::{
 /// Rounds whose payloads are kept: a party that is in time needs no older one. Others are read again.
 const ROUNDS_KEPT: usize = 4;
 /// How often all replicas are asked, at most and at least.
-const ASK_ALL: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const ASK_ALL: Bounds = Bounds::ms(200, 5_000);
 
 /// How long replicas may take at the beginning to reach the height that is asked for.
 const CATCHING_UP: Duration = Duration::from_secs(10);
@@ -193,7 +194,7 @@ impl Observer {
 
     /// Whether the session was read so lately that there is no reason to look again first.
     pub(super) fn is_fresh(&self) -> bool {
-        self.now.is_some() && self.read_at.elapsed() < ASK_ALL.0
+        self.now.is_some() && self.read_at.elapsed() < ASK_ALL.least
     }
 
     /// The highest state that was read.
@@ -299,8 +300,8 @@ impl Observer {
     fn asked_since(&self) -> Instant {
         let quarter = self.time_left().unwrap_or(Duration::MAX) / 4;
         let age = match self.wake {
-            Wake::Timer => ASK_ALL.0,
-            Wake::Block => quarter.clamp(ASK_ALL.0, ASK_ALL.1),
+            Wake::Timer => ASK_ALL.least,
+            Wake::Block => ASK_ALL.clamp(quarter),
         };
         let now = Instant::now();
         now.checked_sub(age).unwrap_or(now).max(self.asked_since)

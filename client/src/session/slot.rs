@@ -1,27 +1,17 @@
-//! Filling a slot: the one place where an entry is signed, and sending it until the board shows it.
+//! Filling a slot: the one place where an entry is signed, and what of the board shows that it is there.
 
 use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout};
-use white_city_wire::{Hash, Refusal, SignedTx, board::slot_leaf, tx::Action};
+use tokio::time::{Instant, timeout_at};
+use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
 use zeroize::Zeroizing;
 
 use super::{Filling, Session, memory::entry_digest};
-use crate::{Error, checked::Good, replicas::Replies};
-
-/// Longest pause before the same bytes are sent again.
-const RESEND: Duration = Duration::from_secs(8);
-
-/// With less time than this an entry goes to all replicas at once.
-const NEAR: Duration = Duration::from_secs(3);
-
-/// How often a refusal may speak of a state that this party doesn't see yet, before it is believed.
-const HINTS_MAX: u32 = 3;
-
-/// Whether the board itself will say so, too.
-const fn is_about_state(refusal: &Error) -> bool {
-    matches!(refusal, Error::Refused { code, .. } if Refusal::is_about_state(*code))
-}
+use crate::{
+    Error,
+    checked::Good,
+    sending::{Target, Usual, View, What, send},
+};
 
 /// What a transaction is to bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,86 +113,18 @@ impl Session {
         Ok(Arc::new(tx.encode()))
     }
 
-    /// Sends the same bytes again and again until the board shows that the goal is reached or can't be: an entry twice as
-    /// [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry) does, everything else and everything later to the engines
-    /// of all replicas.
+    /// Sends the same bytes until the board shows that the goal is reached or can't be.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
-        let began = Instant::now();
-        let mut pause = self.first_pause(tx.len());
-        let mut sent: u32 = 0;
-        loop {
-            sent = sent.saturating_add(1);
-            self.observer.hurry();
-            let is_handed = sent <= 2 && matches!(goal, Goal::Slot { .. });
-            let replies = match is_handed && !self.is_deadline_near() {
-                true => self.submit_entry(&tx, sent > 1).await,
-                false => self.client().replicas().submit(&tx).await,
-            };
-            let again = Instant::now() + pause;
-            if let Some(refusal) = replies.refusal(self.client().replicas().witnesses) {
-                // What was refused may be on the board all the same, or the round may have closed.
-                self.sync().await?;
-                if self.is_reached(goal)? {
-                    return Ok(());
-                }
-                // A dispute ends the session: whoever wants something else of it learns how.
-                let waits = sent < HINTS_MAX || self.observer.dispute().is_some();
-                if !waits || !is_about_state(&refusal) {
-                    return Err(refusal);
-                }
-            }
-            if replies.is_silence() {
-                tracing::warn!(faults = ?replies.faults, "nobody was reached; trying again");
-            }
-            while Instant::now() < again {
-                let _ = tokio::time::timeout_at(again, self.observer.wait_news()).await;
-                self.sync().await?;
-                if self.is_reached(goal)? {
-                    // How long a pause was says nothing of what is usual.
-                    if sent == 1 {
-                        self.client().replicas().note_shown(began.elapsed());
-                    }
-                    return Ok(());
-                }
-            }
-            self.client().replicas().doubt_entrance(&replies);
-            pause = pause.saturating_mul(2).min(RESEND);
-        }
-    }
-
-    /// As [`Replicas::submit_entry`](crate::replicas::Replicas::submit_entry); but if that takes much of the time that is left, all
-    /// engines get it.
-    async fn submit_entry(&self, tx: &Arc<Vec<u8>>, is_again: bool) -> Replies {
-        let replicas = self.client().replicas();
-        let submitting = replicas.submit_entry(tx, is_again);
-        let submitted = timeout(self.time_at_least() / 4, submitting).await;
-        match submitted {
-            Ok(replies) => replies,
-            Err(_) => replicas.submit(tx).await,
-        }
-    }
-
-    /// How long what was sent is waited for at first: as long as is usual, but not too much of the time that is left.
-    fn first_pause(&self, bytes: usize) -> Duration {
-        let pause = self.client().replicas().until_shown(bytes);
-        pause.min((self.time_at_least() / 8).max(NEAR / 8))
-    }
-
-    /// How much time the open round has left, at least: all of it while its clock hasn't started.
-    fn time_at_least(&self) -> Duration {
-        let spec = self.spec();
-        let all_ms = match self.observer.history().open_round() {
-            0 => spec.join_ms,
-            _ => spec.round_ms,
+        let what = match goal {
+            Goal::Slot { .. } => What::Entry,
+            Goal::Left { .. } | Goal::Dispute => What::Word,
         };
-        let left = self.observer.time_left();
-        left.unwrap_or(Duration::from_millis(all_ms))
-    }
-
-    /// Whether there may be no time to send again, should the first replica keep an entry to itself.
-    fn is_deadline_near(&self) -> bool {
-        let left = self.observer.time_left();
-        left.is_some_and(|left| left < NEAR)
+        let client = self.client().clone();
+        let mut reaching = Reaching {
+            session: self,
+            goal,
+        };
+        send(client.replicas(), &tx, what, &mut reaching).await
     }
 
     /// Whether the goal is reached, in the state that was read last.
@@ -242,5 +164,42 @@ impl Session {
         let now = self.observer.now()?;
         let leaf = now.slot(self.index);
         (now.leaf.open_round == round && leaf != Hash::ZERO).then_some(leaf)
+    }
+}
+
+/// A session on the way to a goal.
+struct Reaching<'a> {
+    session: &'a mut Session,
+    goal: Goal,
+}
+
+impl Target for Reaching<'_> {
+    fn begin(&mut self) {
+        self.session.observer.hurry();
+    }
+
+    fn view(&self, usual: Usual) -> View {
+        let (spec, observer) = (self.session.spec(), &self.session.observer);
+        let whole_ms = match observer.history().open_round() {
+            0 => spec.join_ms,
+            _ => spec.round_ms,
+        };
+        View {
+            usual,
+            left: observer.time_left(),
+            whole: Duration::from_millis(whole_ms),
+            is_disputed: observer.dispute().is_some(),
+            is_too_late: false,
+        }
+    }
+
+    async fn look(&mut self) -> Result<bool, Error> {
+        self.session.sync().await?;
+        self.session.is_reached(self.goal)
+    }
+
+    async fn wait(&mut self, until: Instant) -> Result<bool, Error> {
+        let _ = timeout_at(until, self.session.observer.wait_news()).await;
+        self.look().await
     }
 }
