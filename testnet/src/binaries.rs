@@ -1,7 +1,7 @@
 //! Where the programs are that a network is made of
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -12,6 +12,9 @@ use crate::process::is_executable;
 const SELF: &str = "white-city-testnet";
 const REPLICA: &str = "white-city-replica";
 const CLI: &str = "white-city";
+/// The packages of the three, always built together: cargo gives what several packages share the features that all of
+/// them ask for, so each subset would have most of it compiled again.
+const PACKAGES: [&str; 3] = ["white-city-testnet", "white-city-replica", "white-city-cli"];
 
 /// Finds this project's programs.
 ///
@@ -25,29 +28,16 @@ pub struct Binaries {
 }
 
 /// Building twice in one process would find nothing to do, slowly.
-static BUILT: Mutex<BTreeSet<&str>> = Mutex::const_new(BTreeSet::new());
-
-/// A program of this project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// `white-city-replica`
-    Replica,
-    /// `white-city`
-    Cli,
-}
+static BUILT: Mutex<bool> = Mutex::const_new(false);
 
 impl Binaries {
-    /// Finds them, and builds those that are needed if they can be built. What is missing is told
-    /// when it is asked for.
+    /// Finds them, and builds them if they can be built. What is missing is told when it is asked for.
     ///
     /// # Errors
     /// [`Error::Program`] if building them fails.
-    pub async fn find(needs: &[Need]) -> Result<Self, Error> {
+    pub async fn find() -> Result<Self, Error> {
         let exe = std::env::current_exe().map_err(Error::io("find", Path::new(SELF)))?;
-        let own = exe
-            .file_name()
-            .is_some_and(|name| name == SELF)
-            .then(|| exe.clone());
+        let own = Self::running();
         if let Some(dir) = std::env::var_os("WHITE_CITY_BIN_DIR") {
             return Ok(Self {
                 dir: dir.into(),
@@ -58,23 +48,25 @@ impl Binaries {
             let dir = exe.parent().unwrap_or(Path::new("/")).to_owned();
             return Ok(Self { dir, own });
         };
-        let needed = needs.iter().map(|need| match need {
-            Need::Replica => "white-city-replica",
-            Need::Cli => "white-city-cli",
-        });
         let mut built = BUILT.lock().await;
-        let missing: Vec<_> = needed
-            .chain(own.is_none().then_some(SELF))
-            .filter(|package| !built.contains(package))
-            .collect();
-        if !missing.is_empty() {
-            target.build(&missing).await?;
-            built.extend(missing);
+        if !*built {
+            // Somebody who started the launcher sees what takes so long; a test tells it when it fails.
+            target.build(own.is_some()).await?;
+            *built = true;
         }
         Ok(Self {
             dir: target.output(),
             own,
         })
+    }
+
+    /// The launcher, if it is the program that runs.
+    #[must_use]
+    pub fn running() -> Option<PathBuf> {
+        let exe = std::env::current_exe().ok()?;
+        exe.file_name()
+            .is_some_and(|name| name == SELF)
+            .then_some(exe)
     }
 
     /// This crate's own program, which has the guard in it.
@@ -171,16 +163,15 @@ impl TargetDir {
         arguments
     }
 
-    async fn build(&self, packages: &[&str]) -> Result<(), Error> {
+    /// Builds the programs; where it is `shown`, cargo says how far it is.
+    async fn build(&self, shown: bool) -> Result<(), Error> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command
-            .args(["build", "--quiet", "--bins"])
-            .args(self.arguments());
+        command.args(["build", "--bins"]).args(self.arguments());
         command.arg("--target-dir").arg(&self.root);
         command.arg("--manifest-path");
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-        for package in packages {
+        for package in PACKAGES {
             command.args(["--package", package]);
         }
         // Under `cargo test` these name the package that is tested. A build script that looks at them would have its
@@ -191,15 +182,25 @@ impl TargetDir {
                 command.env_remove(&name);
             }
         }
-        tracing::info!("building this workspace's programs");
         let failed = |reason: String| Error::Program {
             program: "cargo build".into(),
             reason,
         };
-        let output = command
-            .stdin(std::process::Stdio::null())
+        let stderr = if shown {
+            Stdio::inherit()
+        } else {
+            command.arg("--quiet");
+            Stdio::piped()
+        };
+        let building = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
             .kill_on_drop(true)
-            .output()
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let output = building
+            .wait_with_output()
             .await
             .map_err(|error| failed(error.to_string()))?;
         if output.status.success() {

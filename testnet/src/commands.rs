@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
+use white_city_testnet::binaries::Binaries;
 use white_city_testnet::control::{Request, request};
 use white_city_testnet::guard::GuardArgs;
 use white_city_testnet::{Application, Engine, Error};
@@ -138,9 +139,9 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Resume(args) => order(&args, |replica| Request::Resume { replica }).await,
         Command::Wipe(args) => wipe(&args).await,
         Command::Cometbft => {
-            let guard = white_city_testnet::binaries::Binaries::find(&[])
-                .await?
-                .guard()?;
+            // This program is its own guard.
+            let guard =
+                Binaries::running().ok_or(Error::Unsupported("a launcher by another name"))?;
             let path = white_city_testnet::cometbft::binary(&guard).await?;
             print(&format!("{}\n", path.display()))
         }

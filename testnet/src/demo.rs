@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::binaries::{Binaries, Need};
+use crate::binaries::Binaries;
 use crate::files::{tail, write_atomic};
 use crate::params::random_bytes;
 use crate::process::{Exit, Program};
@@ -196,7 +196,7 @@ impl<'a> Stage<'a> {
         start: Instant,
         tell: &'a mut (dyn FnMut(&str) + Send),
     ) -> Result<Self, Error> {
-        let binaries = Binaries::find(&[Need::Cli]).await?;
+        let binaries = Binaries::find().await?;
         let passphrase = dir.join("passphrase");
         let secret = Zeroizing::new(random_bytes::<16>()?);
         write_atomic(

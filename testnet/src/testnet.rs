@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::binaries::{Binaries, Need};
+use crate::binaries::Binaries;
 use crate::homes::{Homes, is_board};
 use crate::links::Links;
 use crate::network::{Network, NetworkFile, Replica};
@@ -487,12 +487,18 @@ async fn programs(options: &Options) -> Result<Programs, Error> {
         // It starts no process.
         return Ok(Programs::default());
     }
-    let needs = [Need::Replica];
-    let replica = options.application == Application::Replica && options.replica_program.is_none();
-    let binaries = Binaries::find(if replica { &needs } else { &[] }).await?;
+    // The engine is built beside our own programs.
+    let (binaries, node) = match Binaries::running() {
+        Some(guard) => tokio::try_join!(Binaries::find(), crate::cometbft::binary(&guard))?,
+        None => {
+            let binaries = Binaries::find().await?;
+            let node = crate::cometbft::binary(&binaries.guard()?).await?;
+            (binaries, node)
+        }
+    };
     let guard = binaries.guard()?;
     Ok(Programs {
-        node: crate::cometbft::binary(&guard).await?,
+        node,
         replica: match (options.application, &options.replica_program) {
             (Application::Kvstore, _) => None,
             (Application::Replica, Some(program)) => Some(program.clone()),

@@ -11,7 +11,7 @@ use white_city_client::{
     LocalKey, SessionId, Signer,
     vault::{self, Unlock},
 };
-use white_city_testnet::binaries::{Binaries, Need};
+use white_city_testnet::binaries::Binaries;
 
 use crate::world::{PATIENCE, Setup, World, world};
 
@@ -216,7 +216,7 @@ async fn no_secret_is_in_anything_that_a_ceremony_has_written() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let cli = Binaries::find(&[Need::Cli]).await.unwrap().cli().unwrap();
+    let cli = Binaries::find().await.unwrap().cli().unwrap();
     let stage = Stage {
         world: &world,
         dir: dir.path(),

@@ -11,11 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, vault};
-use white_city_testnet::{
-    Engine, Options, Testnet,
-    binaries::{Binaries, Need},
-    default_params,
-};
+use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_params};
 
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,7 +35,7 @@ pub async fn world() -> World {
     (options.engine, options.replicas) = (Engine::Solo, 1);
     let net = Testnet::create(&options).await.unwrap();
     net.start_all().await.unwrap();
-    let cli = Binaries::find(&[Need::Cli]).await.unwrap().cli().unwrap();
+    let cli = Binaries::find().await.unwrap().cli().unwrap();
     let world = World { net, dir, cli };
     for party in 0..PARTIES {
         LocalKey::create_plain(&world.file(party, "key")).unwrap();
