@@ -1,6 +1,7 @@
 //! Rules about the repository itself. With `UPDATE=1` the generated files are written instead of compared.
 
 mod config;
+mod deny;
 mod dependencies;
 mod generated;
 mod refusals;
