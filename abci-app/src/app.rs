@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
 use white_city_state_machine::{BlockContext, Preview, State};
-use white_city_wire::proof::StateProof;
+use white_city_wire::{Refusal, proof::StateProof};
 use work::Counters;
 pub use work::Work;
 
@@ -20,9 +20,11 @@ use crate::{
     budget::Budget,
     config::Config,
     fault::FaultFile,
+    front::{Answer, Board, Source, Taken},
     halt::Halt,
     parked::Parked,
     pending::Pending,
+    query,
     store::{Snapshot, Store, StoreError, Tip},
     verified::VerifiedCache,
     waiting::Bounds,
@@ -97,6 +99,18 @@ struct Shared {
     direct_port: OnceLock<u16>,
     halt: Halt,
     fault: FaultFile,
+}
+
+impl Board for Replica {
+    fn answer(&self, path: &str, data: &[u8]) -> Answer {
+        self.shared.counters.queries.count();
+        let port = self.shared.direct_port.get();
+        query::answer(self.committed().as_deref(), &self.work(), port, path, data)
+    }
+
+    fn take(&self, tx: &[u8], source: Source) -> Result<Taken, Refusal> {
+        self.check_from(tx, source)
+    }
 }
 
 impl Replica {

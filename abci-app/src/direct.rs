@@ -33,15 +33,10 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub use limits::Limits;
 use limits::{Rates, address_of};
-use tendermint_abci::Application;
 use tokio::{net::TcpStream, sync::oneshot, time::sleep};
 
-use crate::halt::Halt;
+use crate::{front::Board, halt::Halt};
 
-/// The kind of a `CheckTx` that comes from here: the engine's own kinds are 0 and 1.
-pub const HANDED_OVER: i32 = 2;
-/// The `info` with which a transaction is taken when a block comes anyway that can have it.
-pub const BLOCK_COMES: &str = "a block comes";
 /// How often it is looked whether a connection is overdue.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Memory for what a connection has read and not yet handed over, bytes.
@@ -55,8 +50,8 @@ pub struct DirectPort {
 }
 
 /// What every connection has.
-struct Port<A> {
-    application: A,
+struct Port<B> {
+    board: B,
     halt: Halt,
     connections: Arc<Connections>,
     rates: Rates,
@@ -89,14 +84,14 @@ impl DirectPort {
     ///
     /// # Errors
     /// When the threads can't be started.
-    pub fn serve<A: Application + Sync>(self, application: &A, halt: &Halt) -> io::Result<()> {
+    pub fn serve<B: Board>(self, board: &B, halt: &Halt) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("direct-port")
             .enable_all()
             .build()?;
         let limits = self.limits;
         let port = Arc::new(Port {
-            application: application.clone(),
+            board: board.clone(),
             halt: halt.clone(),
             connections: Arc::new(Connections::new(
                 limits.connections.into(),
@@ -121,7 +116,7 @@ impl DirectPort {
 }
 
 /// Closes what is overdue, again and again.
-async fn sweep<A: Application + Sync>(port: Arc<Port<A>>) {
+async fn sweep<B: Board>(port: Arc<Port<B>>) {
     loop {
         sleep(SWEEP).await;
         port.connections.close_overdue();
@@ -130,7 +125,7 @@ async fn sweep<A: Application + Sync>(port: Arc<Port<A>>) {
     }
 }
 
-async fn accept<A: Application + Sync>(listener: tokio::net::TcpListener, port: Arc<Port<A>>) {
+async fn accept<B: Board>(listener: tokio::net::TcpListener, port: Arc<Port<B>>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match port.connections.open(address_of(peer.ip())) {
@@ -149,9 +144,9 @@ async fn accept<A: Application + Sync>(listener: tokio::net::TcpListener, port: 
 }
 
 /// Serves a connection until it ends, or has to make room for another one.
-async fn connection<A: Application + Sync>(
+async fn connection<B: Board>(
     stream: TcpStream,
-    port: Arc<Port<A>>,
+    port: Arc<Port<B>>,
     place: Place,
     closed: oneshot::Receiver<()>,
 ) {
@@ -160,7 +155,7 @@ async fn connection<A: Application + Sync>(
     let (port, place) = (&port, &place);
     let answering = service_fn(|request| async move {
         let desk = answering::Desk {
-            application: &port.application,
+            board: &port.board,
             halt: &port.halt,
             rates: &port.rates,
             flow: &port.flow,

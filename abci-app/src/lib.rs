@@ -12,6 +12,7 @@ mod credit;
 pub mod direct;
 pub mod execution;
 pub mod fault;
+pub mod front;
 pub mod genesis;
 pub mod halt;
 mod known_keys;

@@ -14,6 +14,8 @@ use white_city_wire::{
     keys::Signature, tx::Action,
 };
 
+use crate::front::Source;
+
 /// What at most one transaction can be pending for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -59,15 +61,6 @@ impl Counted {
             Place::Evidence(..) => Self::Evidence,
         }
     }
-}
-
-/// From whom a transaction came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The engine, which makes a block for what is in its mempool.
-    Engine,
-    /// Somebody who handed it to the replica: the engine knows nothing of it.
-    Client,
 }
 
 struct Held {
@@ -129,7 +122,7 @@ impl Pending {
         now: Instant,
     ) -> Result<(), Refusal> {
         let (place, digest) = place(tx);
-        let is_in_mempool = source == Source::Engine;
+        let is_in_mempool = source != Source::Client;
         if let Some(held) = self.held.get_mut(&place) {
             if held.tx == *tx {
                 held.seen = height;

@@ -22,6 +22,7 @@ use crate::{
     alarm,
     config::{Listen, LogFormat},
     direct::DirectPort,
+    front::Board,
     halt::Stop,
 };
 
@@ -54,7 +55,10 @@ pub fn run_program() -> ExitCode {
 
 /// Runs what `wrap` makes of the replica, which is the replica itself but for tests of hostile ones.
 #[must_use]
-pub fn run<A: Application + Sync>(args: &Args, wrap: impl FnOnce(Replica) -> A) -> ExitCode {
+pub fn run<A: Application + Board + Sync>(
+    args: &Args,
+    wrap: impl FnOnce(Replica) -> A,
+) -> ExitCode {
     let config = match Config::load(&args.home) {
         Ok(config) => config,
         Err(error) => return fail(&error.to_string()),
@@ -84,7 +88,7 @@ fn start_log(config: &Config) {
     }
 }
 
-fn serve<A: Application + Sync>(
+fn serve<A: Application + Board + Sync>(
     config: &Config,
     wrap: impl FnOnce(Replica) -> A,
 ) -> Result<ExitCode, String> {

@@ -6,13 +6,12 @@
 mod json;
 
 use prost::Message;
-use tendermint_proto::v0_38::abci::{RequestQuery, ResponseQuery};
 use white_city_state_machine::{Body, Session, Slot};
 use white_city_wire::{
     Hash, Refusal, SessionId,
     board::slot_leaf,
     limits::WIRE_VERSION,
-    pb::{self, answer::Body as Answer, query::Question},
+    pb::{self, answer::Body as Found, query::Question},
     proof::{RoundProof, SessionProof},
     read::{
         DIRECT_PORT_HINT, OPENERS_PAGE, PageRoom, QUERY_PATH, SESSIONS_PAGE, decode_query,
@@ -23,6 +22,7 @@ use white_city_wire::{
 
 use crate::{
     app::{Committed, Work},
+    front::{Answer, Told},
     store::{Sealed, StoreError, StoredEntry},
 };
 
@@ -37,33 +37,25 @@ pub fn answer(
     committed: Option<&Committed>,
     work: &Work,
     port: Option<&u16>,
-    request: &RequestQuery,
-) -> ResponseQuery {
-    let height = committed.map_or(0, |c| c.tip.height);
-    let answered = match committed {
+    path: &str,
+    data: &[u8],
+) -> Answer {
+    let told = match committed {
         None => Err(Refusal::NotReady),
-        Some(committed) if request.path == QUERY_PATH => decode_query(&request.data)
+        Some(committed) if path == QUERY_PATH => decode_query(data)
             .and_then(|question| ask(committed, &question))
-            .map(|answer| (answer.encode_to_vec(), port.map_or_else(String::new, hint))),
-        Some(committed) => {
-            json::answer(committed, work, &request.path).map(|info| (Vec::new(), info))
-        }
-    };
-    let height = i64::try_from(height).unwrap_or(i64::MAX);
-    match answered {
-        Ok((value, info)) => ResponseQuery {
-            value: value.into(),
+            .map(|answer| Told {
+                value: answer.encode_to_vec(),
+                info: port.map_or_else(String::new, hint),
+            }),
+        Some(committed) => json::answer(committed, work, path).map(|info| Told {
+            value: Vec::new(),
             info,
-            height,
-            ..Default::default()
-        },
-        Err(refusal) => ResponseQuery {
-            code: refusal.code(),
-            log: refusal.to_string(),
-            codespace: "white-city".into(),
-            height,
-            ..Default::default()
-        },
+        }),
+    };
+    Answer {
+        height: committed.map_or(0, |c| c.tip.height),
+        told,
     }
 }
 
@@ -83,9 +75,9 @@ pub fn ask(committed: &Committed, question: &Question) -> Result<pb::Answer, Ref
     let reader = Reader { committed };
     let mut proofs = (None, None);
     let body = match question {
-        Question::Params(_) => Answer::Params(reader.params()?),
-        Question::Sessions(query) => Answer::Sessions(reader.sessions(query)?),
-        Question::Openers(query) => Answer::Openers(reader.openers(query)),
+        Question::Params(_) => Found::Params(reader.params()?),
+        Question::Sessions(query) => Found::Sessions(reader.sessions(query)?),
+        Question::Openers(query) => Found::Openers(reader.openers(query)),
         Question::Session(pb::SessionQuery { session })
         | Question::Spec(pb::SpecQuery { session })
         | Question::Roster(pb::RosterQuery { session })
@@ -124,16 +116,16 @@ impl Reader<'_> {
         })
     }
 
-    fn about(&self, session: &Session, question: &Question) -> Result<Answer, Refusal> {
+    fn about(&self, session: &Session, question: &Question) -> Result<Found, Refusal> {
         Ok(match question {
-            Question::Spec(_) => Answer::Spec(self.spec(session)?),
-            Question::Roster(_) => Answer::Roster(self.roster(session)?),
-            Question::Round(query) => Answer::Slots(round(session, query.round)?),
-            Question::Inbox(query) => Answer::Inbox(self.inbox(session, query)?),
-            Question::Transcript(_) => Answer::Transcript(transcript(session)?),
-            Question::Evidence(_) => Answer::Evidence(self.evidence(session)?),
-            Question::Terminal(_) => Answer::Terminal(terminal(session)?),
-            _ => Answer::SessionNow(session_now(session)),
+            Question::Spec(_) => Found::Spec(self.spec(session)?),
+            Question::Roster(_) => Found::Roster(self.roster(session)?),
+            Question::Round(query) => Found::Slots(round(session, query.round)?),
+            Question::Inbox(query) => Found::Inbox(self.inbox(session, query)?),
+            Question::Transcript(_) => Found::Transcript(transcript(session)?),
+            Question::Evidence(_) => Found::Evidence(self.evidence(session)?),
+            Question::Terminal(_) => Found::Terminal(terminal(session)?),
+            _ => Found::SessionNow(session_now(session)),
         })
     }
 

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use prost::Message;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
-    CheckTxType, Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx,
-    RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
-    RequestProcessProposal, RequestQuery, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
-    ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
-    ResponseQuery, response_process_proposal::ProposalStatus,
+    Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx, RequestFinalizeBlock,
+    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
+    ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
+    ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery,
+    response_process_proposal::ProposalStatus,
 };
 use white_city_state_machine::Body;
 use white_city_wire::{
@@ -19,13 +19,7 @@ use white_city_wire::{
 };
 
 use super::{Replica, consensus::Proposed};
-use crate::{
-    direct::{BLOCK_COMES, HANDED_OVER},
-    execution::Executed,
-    genesis,
-    pending::Source,
-    query,
-};
+use crate::{execution::Executed, front, genesis};
 
 /// What three kinds of request say of a block in fields of the same names.
 macro_rules! proposed {
@@ -69,40 +63,11 @@ impl Application for Replica {
     }
 
     fn query(&self, request: RequestQuery) -> ResponseQuery {
-        self.shared.counters.queries.count();
-        let port = self.shared.direct_port.get();
-        query::answer(self.committed().as_deref(), &self.work(), port, &request)
+        front::abci::query(self, &request)
     }
 
     fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
-        let recheck = request.r#type == i32::from(CheckTxType::Recheck);
-        let counters = &self.shared.counters;
-        match recheck {
-            true => counters.rechecks.count(),
-            false => counters.checks.count(),
-        }
-        let source = match request.r#type {
-            HANDED_OVER => Source::Client,
-            _ => Source::Engine,
-        };
-        match self.take(&request.tx, source) {
-            Ok(()) => ResponseCheckTx {
-                info: match self.is_block_coming() {
-                    true => BLOCK_COMES.into(),
-                    false => String::new(),
-                },
-                ..Default::default()
-            },
-            Err(refusal) => {
-                tracing::debug!(code = refusal.code(), recheck, %refusal, "transaction refused");
-                ResponseCheckTx {
-                    code: refusal.code(),
-                    log: refusal.to_string(),
-                    codespace: "white-city".into(),
-                    ..Default::default()
-                }
-            }
-        }
+        front::abci::check_tx(self, &request)
     }
 
     fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {

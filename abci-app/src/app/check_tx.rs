@@ -9,8 +9,10 @@ use white_city_wire::{
 
 use super::{Committed, Replica};
 use crate::{
-    alarm, parked,
-    pending::{Account, Source, signed_entry},
+    alarm,
+    front::{Source, Taken},
+    parked,
+    pending::{Account, signed_entry},
     verified::check_opener,
 };
 
@@ -21,16 +23,32 @@ impl Replica {
     /// # Errors
     /// A [`Refusal`].
     pub fn check_tx(&self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.take(bytes, Source::Engine)
+        self.hold(bytes, Source::Engine)
     }
 
-    /// Checks a transaction, wherever it comes from, and holds it.
-    pub(super) fn take(&self, bytes: &[u8], source: Source) -> Result<(), Refusal> {
+    /// Checks a transaction, wherever it comes from, and holds it. Whoever hands one over is told whether a block comes: the engine
+    /// makes one for what it puts into its mempool.
+    pub(super) fn check_from(&self, bytes: &[u8], source: Source) -> Result<Taken, Refusal> {
+        match source {
+            Source::EngineAgain => self.shared.counters.rechecks.count(),
+            Source::Engine | Source::Client => self.shared.counters.checks.count(),
+        }
+        let held = self.hold(bytes, source);
+        held.inspect_err(|refusal| {
+            tracing::debug!(code = refusal.code(), ?source, %refusal, "transaction refused");
+        })?;
+        Ok(match source != Source::Client || self.is_block_coming() {
+            true => Taken::BlockComes,
+            false => Taken::Held,
+        })
+    }
+
+    fn hold(&self, bytes: &[u8], source: Source) -> Result<(), Refusal> {
         if source == Source::Client && self.shared.waiting.is_none() {
             return Err(Refusal::EngineOnly);
         }
         let committed = self.committed().ok_or(Refusal::NotReady)?;
-        if source == Source::Engine && alarm::is_alarm(bytes) {
+        if source != Source::Client && alarm::is_alarm(bytes) {
             return self.alarms().take(&committed, bytes);
         }
         let block = committed.peek();

@@ -18,8 +18,9 @@ use crate::{
     credit::Credit,
     execution::{self, DecodedBlock, Executed, InvalidBlock, Load},
     fault::Step,
+    front::Source,
     pace::Pace,
-    pending::{Account, Pending, Source},
+    pending::{Account, Pending},
     store::{StoreError, Tip},
 };
 

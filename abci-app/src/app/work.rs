@@ -11,7 +11,7 @@ pub struct Work {
     pub signatures: u64,
     /// Blocks and proposals that were executed.
     pub executions: u64,
-    /// Transactions that the engine asked about, and about which it asked again after a block.
+    /// Transactions that the engine asked about or that were handed over, and those about which the engine asked again after a block.
     pub checks: u64,
     /// See `checks`.
     pub rechecks: u64,

@@ -16,8 +16,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 use prost::Message as _;
-use tendermint_abci::Application;
-use tendermint_proto::v0_38::abci::{RequestCheckTx, RequestQuery};
+use tendermint_proto::v0_38::abci::ResponseQuery;
 use tokio::time::{Instant, sleep_until, timeout};
 use white_city_wire::{
     Refusal,
@@ -27,12 +26,14 @@ use white_city_wire::{
 };
 
 use super::{
-    BLOCK_COMES, HANDED_OVER,
     connections::{Answering, Place},
     flow::Flow,
     limits::Rates,
 };
-use crate::halt::Halt;
+use crate::{
+    front::{Board, Source, Taken},
+    halt::Halt,
+};
 
 /// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(10);
@@ -77,9 +78,9 @@ impl Body for Answer {
 }
 
 /// What a request is answered from.
-pub struct Desk<'a, A> {
-    /// The replica.
-    pub application: &'a A,
+pub struct Desk<'a, B> {
+    /// Who answers it.
+    pub board: &'a B,
     /// What stops it.
     pub halt: &'a Halt,
     /// How much each address may ask.
@@ -90,7 +91,7 @@ pub struct Desk<'a, A> {
     pub place: &'a Place,
 }
 
-impl<A: Application> Desk<'_, A> {
+impl<B: Board> Desk<'_, B> {
     /// Answers one request.
     ///
     /// # Errors
@@ -152,14 +153,7 @@ impl<A: Application> Desk<'_, A> {
         };
         let answering = || match handed {
             Some(txs) => self.take(txs).encode_to_vec(),
-            None => self
-                .application
-                .query(RequestQuery {
-                    path: QUERY_PATH.into(),
-                    data,
-                    ..Default::default()
-                })
-                .encode_to_vec(),
+            None => ResponseQuery::from(self.board.answer(QUERY_PATH, &data)).encode_to_vec(),
         };
         // A panic is a defect, and a replica with one must not go on half alive.
         let answered = catch_unwind(AssertUnwindSafe(answering));
@@ -189,22 +183,18 @@ impl<A: Application> Desk<'_, A> {
         let address = self.place.address();
         let txs = txs.into_iter().map(|tx| {
             if self.rates.waits_until(address).is_some() {
-                return pb::HandedTx {
-                    code: Refusal::TooManyBad.code(),
-                    log: Refusal::TooManyBad.to_string(),
-                    block_comes: false,
-                };
+                return refused(&Refusal::TooManyBad);
             }
-            let taken = self.application.check_tx(RequestCheckTx {
-                tx,
-                r#type: HANDED_OVER,
-            });
-            self.rates.note_handed(address, taken.code);
-            pb::HandedTx {
-                code: taken.code,
-                log: taken.log,
-                block_comes: taken.info == BLOCK_COMES,
-            }
+            let taken = self.board.take(&tx, Source::Client);
+            let handed = match taken {
+                Ok(taken) => pb::HandedTx {
+                    block_comes: taken == Taken::BlockComes,
+                    ..Default::default()
+                },
+                Err(refusal) => refused(&refusal),
+            };
+            self.rates.note_handed(address, handed.code);
+            handed
         });
         pb::Handed { txs: txs.collect() }
     }
@@ -237,6 +227,14 @@ impl<A: Application> Desk<'_, A> {
         });
         *response.status_mut() = status;
         response
+    }
+}
+
+fn refused(refusal: &Refusal) -> pb::HandedTx {
+    pb::HandedTx {
+        code: refusal.code(),
+        log: refusal.to_string(),
+        block_comes: false,
     }
 }
 

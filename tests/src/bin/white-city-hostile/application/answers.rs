@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tendermint_proto::v0_38::abci::{RequestQuery, ResponseQuery};
+use white_city_replica::front::{Answer, Told};
 use white_city_tests::rng::Rng;
 use white_city_wire::Refusal;
 
@@ -16,7 +16,7 @@ const RANDOM_BYTES: usize = 300;
 
 /// The first answer to each question, and where random ones come from.
 pub struct Answers {
-    first: Mutex<BTreeMap<(String, Vec<u8>), ResponseQuery>>,
+    first: Mutex<BTreeMap<(String, Vec<u8>), Answer>>,
     rng: Mutex<Rng>,
 }
 
@@ -31,9 +31,9 @@ impl Answers {
 
     /// The first answer to this question, which is `present` where it wasn't asked before; and whether it is another
     /// answer than that.
-    pub fn old(&self, request: &RequestQuery, present: ResponseQuery) -> (ResponseQuery, bool) {
+    pub fn old(&self, path: &str, data: &[u8], present: Answer) -> (Answer, bool) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        let question = (request.path.clone(), request.data.to_vec());
+        let question = (path.to_owned(), data.to_vec());
         match first.get(&question) {
             Some(old) => (old.clone(), *old != present),
             None => {
@@ -46,24 +46,23 @@ impl Answers {
     }
 
     /// Random bytes at some height.
-    pub fn random(&self) -> ResponseQuery {
+    pub fn random(&self) -> Answer {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        ResponseQuery {
-            value: rng.bytes(RANDOM_BYTES).into(),
+        let told = Told {
+            value: rng.bytes(RANDOM_BYTES),
             info: hex::encode(rng.bytes32()),
-            height: i64::try_from(rng.below(1_000)).unwrap_or(0),
-            ..ResponseQuery::default()
+        };
+        Answer {
+            height: rng.below(1_000),
+            told: Ok(told),
         }
     }
 }
 
 /// A refusal of anything.
-pub fn refused() -> ResponseQuery {
-    let refusal = Refusal::NotFound("thing");
-    ResponseQuery {
-        code: refusal.code(),
-        log: refusal.to_string(),
-        codespace: "white-city".into(),
-        ..ResponseQuery::default()
+pub fn refused() -> Answer {
+    Answer {
+        height: 0,
+        told: Err(Refusal::NotFound("thing")),
     }
 }

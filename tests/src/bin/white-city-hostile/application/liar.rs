@@ -15,7 +15,10 @@ use tendermint_proto::v0_38::abci::{
     ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
     ResponseQuery, response_process_proposal::ProposalStatus,
 };
-use white_city_replica::Replica;
+use white_city_replica::{
+    Replica,
+    front::{self, Answer, Board, Source, Taken},
+};
 use white_city_tests::adversary::{Lie, Tally};
 use white_city_wire::{Network, Refusal};
 
@@ -107,16 +110,8 @@ impl Liar {
     }
 }
 
-impl Application for Liar {
-    fn info(&self, request: RequestInfo) -> ResponseInfo {
-        self.honest.info(request)
-    }
-
-    fn init_chain(&self, request: RequestInitChain) -> ResponseInitChain {
-        self.honest.init_chain(request)
-    }
-
-    fn query(&self, request: RequestQuery) -> ResponseQuery {
+impl Board for Liar {
+    fn answer(&self, path: &str, data: &[u8]) -> Answer {
         match self.lie() {
             Some(lie @ Lie::RandomAnswers) => {
                 self.lied(lie);
@@ -127,36 +122,54 @@ impl Application for Liar {
                 answers::refused()
             }
             Some(lie @ Lie::OldAnswers) => {
-                let present = self.honest.query(request.clone());
-                let (answer, old) = self.shared.answers.old(&request, present);
+                let present = self.honest.answer(path, data);
+                let (answer, old) = self.shared.answers.old(path, data, present);
                 if old {
                     self.lied(lie);
                 }
                 answer
             }
-            _ => self.honest.query(request),
+            _ => self.honest.answer(path, data),
         }
     }
 
-    fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
+    fn take(&self, tx: &[u8], source: Source) -> Result<Taken, Refusal> {
         match self.lie() {
             Some(lie @ Lie::TakeAll) => {
                 // What is good is taken as always: only the answer is another one.
-                if Application::check_tx(&self.honest, request).code != 0 {
+                if self.honest.take(tx, source).is_err() {
                     self.lied(lie);
                 }
-                ResponseCheckTx::default()
+                Ok(Taken::Held)
             }
             Some(lie @ Lie::TakeNone) => {
                 self.lied(lie);
-                refuse()
+                Err(Refusal::NotReady)
             }
-            Some(lie @ Lie::Censor) if proposals::is_censored(&request.tx) => {
+            Some(lie @ Lie::Censor) if proposals::is_censored(tx) => {
                 self.lied(lie);
-                refuse()
+                Err(Refusal::NotReady)
             }
-            _ => Application::check_tx(&self.honest, request),
+            _ => self.honest.take(tx, source),
         }
+    }
+}
+
+impl Application for Liar {
+    fn info(&self, request: RequestInfo) -> ResponseInfo {
+        self.honest.info(request)
+    }
+
+    fn init_chain(&self, request: RequestInitChain) -> ResponseInitChain {
+        self.honest.init_chain(request)
+    }
+
+    fn query(&self, request: RequestQuery) -> ResponseQuery {
+        front::abci::query(self, &request)
+    }
+
+    fn check_tx(&self, request: RequestCheckTx) -> ResponseCheckTx {
+        front::abci::check_tx(self, &request)
     }
 
     fn prepare_proposal(&self, mut request: RequestPrepareProposal) -> ResponsePrepareProposal {
@@ -228,15 +241,5 @@ impl Application for Liar {
 
     fn commit(&self) -> ResponseCommit {
         self.honest.commit()
-    }
-}
-
-fn refuse() -> ResponseCheckTx {
-    let refusal = Refusal::NotReady;
-    ResponseCheckTx {
-        code: refusal.code(),
-        log: refusal.to_string(),
-        codespace: "white-city".into(),
-        ..ResponseCheckTx::default()
     }
 }
