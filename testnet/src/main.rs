@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use commands::{Cli, Command};
+use white_city_testnet::Error;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,14 +27,18 @@ fn main() -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| white_city_testnet::Error::Refused(error.to_string()))
+        .map_err(|error| Error::Refused(error.to_string()))
         .and_then(|runtime| runtime.block_on(commands::run(cli.command)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; there is nobody left to tell then.
             let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::FAILURE
+            match error {
+                // As for every other argument that is wrong.
+                Error::Option { .. } | Error::NoReplica { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

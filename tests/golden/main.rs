@@ -7,6 +7,7 @@ mod case;
 mod entries;
 mod keys;
 mod network;
+mod shown;
 mod state;
 mod trees;
 mod txs;

@@ -1,6 +1,8 @@
 //! A dispute in a replica: what waits in its mempool, what it proposes, stores, and answers to a third party.
 
 use prost::Message as _;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
 use white_city_state_machine::{Session, Slot};
@@ -9,9 +11,10 @@ use white_city_tests::{
     party::Party,
 };
 use white_city_wire::{
-    Complain, Refusal, SessionId, SignedTx,
-    board::{Cause, Culprit, Status, evidence_hash, slot_leaf},
+    Complain, Params, Refusal, SessionId, SignedTx,
+    board::{Cause, Culprit, Offence, Status, evidence_hash, slot_leaf},
     dispute::judge,
+    json::{self, SlotKind},
     pb::{self, answer::Body as Answer, query::Question, session_ref::Ref},
     proof::SessionProof,
     read::{decode_answer, encode_query, split_hashes},
@@ -313,6 +316,48 @@ fn a_third_party_convicts_from_the_board_alone() {
         case.chain.block(&txs);
         assert_eq!(convicted(&case).index, index);
     }
+}
+
+/// What a path under `/json` answers, which has the names of `wire::json` and no others.
+fn shown<A: Serialize + DeserializeOwned>(case: &Case, path: &str) -> A {
+    let response = case.chain.replica.query(RequestQuery {
+        path: path.to_owned(),
+        ..Default::default()
+    });
+    let value: Value = serde_json::from_str(&response.info).unwrap();
+    let answer: json::Answer<A> = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&answer).unwrap(), value);
+    answer.answer
+}
+
+#[test]
+fn every_path_for_people_answers_with_the_documented_names() {
+    let mut case = case(true);
+    let txs = [case.complain(1), case.reveal(1, SECRET)];
+    case.chain.block(&txs);
+    let id = case.session;
+    let session: json::Session = shown(&case, &format!("/json/session/{id}"));
+    let dispute = session.dispute.unwrap();
+    assert_eq!((dispute.by, dispute.culprit), (1, Some(1)));
+    assert_eq!(session.culprits, Some(vec![1]));
+    let offence = session.offences.unwrap().pop().unwrap().offence;
+    assert_eq!(offence, Offence::FalseComplaint);
+    assert_eq!(session.end.unwrap().cause, Cause::FalseComplaint);
+    let spec: json::Spec = shown(&case, &format!("/json/session/{}/spec", session.number));
+    assert_eq!(spec.spec_hash, case.get().body().unwrap().spec.hash());
+    let round: json::Round = shown(&case, &format!("/json/session/{id}/round/0"));
+    assert!(round.closed && round.slots.iter().all(|slot| slot.kind == SlotKind::Join));
+    let sessions: json::Sessions = shown(&case, "/json/sessions");
+    assert_eq!(sessions.sessions[0].session, id);
+    let board: json::Board<Params> = shown(&case, "/json/params");
+    assert_eq!(board.session_count, 1);
+    let openers: json::Openers = shown(&case, "/json/openers");
+    assert_eq!(
+        u64::try_from(openers.openers.len()).unwrap(),
+        board.opener_count
+    );
+    let work: Value = shown(&case, "/json/work");
+    assert!(work["queries"].as_u64().unwrap() >= 6);
 }
 
 #[test]

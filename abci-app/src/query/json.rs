@@ -1,13 +1,16 @@
 //! Answers for people: `/json/params`, `/json/sessions`, `/json/sessions/PARTY`, `/json/session/ID`,
 //! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`,
-//! `/json/work`; ID is a session's id or number.
+//! `/json/work`; ID is a session's id or number. What is in them is [`white_city_wire::json`]'s.
 
-use serde_json::{Value, json};
-use white_city_state_machine::{Body, Dispute, Session, Slot};
+use serde::Serialize;
+use serde_json::Value;
+use white_city_state_machine::{Dispute, Session, Slot};
 use white_city_wire::{
     Bitmap, Hash, Refusal, SessionId,
-    board::{Status, Terminal},
+    board::Status,
+    json::{self, Answer, Board, Opener, Openers, SessionLine, Sessions, SlotKind, remaining_ms},
     pb,
+    tx::open_from_accepted_pb,
 };
 
 use super::{Reader, is_closed, slots};
@@ -25,10 +28,10 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
                 .ok_or_else(|| Refusal::BadQuery("a party is 64 hex digits".into()))?;
             sessions(&reader, party.0.to_vec())?
         }
-        ["json", "openers"] => openers(&reader),
-        ["json", "work"] => json!(work),
-        ["json", "session", id] => session(&reader, reader.find(&reference(id)?)?),
-        ["json", "session", id, "spec"] => spec(reader.find(&reference(id)?)?)?,
+        ["json", "openers"] => openers(&reader)?,
+        ["json", "work"] => to_value(work)?,
+        ["json", "session", id] => session(&reader, reader.find(&reference(id)?)?)?,
+        ["json", "session", id, "spec"] => spec(&reader, reader.find(&reference(id)?)?)?,
         ["json", "session", id, "round", number] => {
             let number = number
                 .parse()
@@ -43,12 +46,12 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
             ));
         }
     };
-    Ok(json!({
-        "height": committed.tip.height,
-        "board_ms": committed.peek().board_ms(),
-        "answer": value,
-    })
-    .to_string())
+    let answer = to_value(&Answer {
+        height: committed.tip.height,
+        board_ms: committed.peek().board_ms(),
+        answer: value,
+    })?;
+    Ok(answer.to_string())
 }
 
 fn reference(text: &str) -> Result<Option<pb::SessionRef>, Refusal> {
@@ -63,18 +66,17 @@ fn reference(text: &str) -> Result<Option<pb::SessionRef>, Refusal> {
 }
 
 fn params(reader: &Reader<'_>) -> Result<Value, Refusal> {
-    let answer = reader.params()?;
+    let network = reader.committed.state.network();
     let board = reader.committed.state.board_root();
-    let params: Value = serde_json::from_str(&answer.params_json).unwrap_or(Value::Null);
-    Ok(json!({
-        "network_id": hex::encode(answer.network_id),
-        "chain_id": answer.chain_id,
-        "params": params,
-        "sessions": board.sessions,
-        "openers": board.openers,
-        "paused_ms": board.paused_ms,
-        "root": board.hash(),
-    }))
+    to_value(&Board {
+        network: network.id,
+        chain_id: network.chain_id.clone(),
+        params: &network.params,
+        session_count: board.sessions,
+        opener_count: board.openers,
+        paused_ms: board.paused_ms,
+        root: board.hash(),
+    })
 }
 
 fn sessions(reader: &Reader<'_>, party: Vec<u8>) -> Result<Value, Refusal> {
@@ -82,154 +84,114 @@ fn sessions(reader: &Reader<'_>, party: Vec<u8>) -> Result<Value, Refusal> {
         party,
         from_number: 0,
     })?;
-    let lines: Vec<Value> = answer
-        .sessions
-        .iter()
-        .map(|line| {
-            json!({
-                "number": line.number,
-                "id": hex::encode(&line.id),
-                "status": Status::from_number(line.status).map(Status::name),
-                "protocol": line.protocol,
-            })
+    let lines = answer.sessions.into_iter().filter_map(|line| {
+        Some(SessionLine {
+            session: SessionId::from_slice(&line.id)?,
+            number: line.number,
+            status: Status::from_number(line.status)?,
+            protocol: line.protocol,
         })
-        .collect();
-    Ok(json!({ "sessions": lines, "next_number": answer.next_number }))
+    });
+    to_value(&Sessions {
+        sessions: lines.collect(),
+        next_number: Some(answer.next_number),
+    })
 }
 
-fn openers(reader: &Reader<'_>) -> Value {
+fn openers(reader: &Reader<'_>) -> Result<Value, Refusal> {
     let answer = reader.openers(&pb::OpenersQuery { from: 0 });
-    let lines: Vec<Value> = answer
-        .openers
-        .iter()
-        .map(|opener| {
-            json!({
-                "key": hex::encode(&opener.key),
-                "max_live": opener.max_live,
-                "max_bytes": opener.max_bytes,
-                "live": opener.live,
-                "live_bytes": opener.live_bytes,
-            })
+    let lines = answer.openers.iter().filter_map(|opener| {
+        Some(Opener {
+            key: Hash::from_slice(&opener.key)?,
+            max_live: opener.max_live,
+            max_bytes: opener.max_bytes,
+            live: opener.live,
+            live_bytes: opener.live_bytes,
         })
-        .collect();
-    json!({ "openers": lines, "next": answer.next })
+    });
+    to_value(&Openers {
+        openers: lines.collect(),
+        next: Some(answer.next),
+    })
 }
 
-fn session(reader: &Reader<'_>, session: &Session) -> Value {
-    let leaf = &session.leaf;
+fn session(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
+    let (leaf, body) = (&session.leaf, session.body.as_ref());
     let board_ms = reader.committed.peek().board_ms();
-    json!({
-        "number": session.number,
-        "id": leaf.session,
-        "status": leaf.status.name(),
-        "open_round": leaf.open_round,
-        "transcript": leaf.transcript,
-        "deadline_ms": leaf.deadline_ms,
-        "left_ms": leaf.deadline_ms.saturating_sub(board_ms),
-        "call_blocks": leaf.call_blocks,
-        "end": session.terminal.as_ref().map(terminal),
-        "members": session.body.as_ref().map(|body| indices(&body.members)),
-        "filled": session.body.as_ref().map(|body| indices(&body.filled())),
-        "waiting_for": session.body.as_ref().filter(|_| leaf.status.is_live()).map(waiting_for),
-        "left": session.body.as_ref().map(|body| {
-            body.left.iter().map(|(index, _)| *index).collect::<Vec<u16>>()
+    let culprits = body.map(|body| body.culprits.iter());
+    to_value(&json::Session {
+        session: leaf.session,
+        number: session.number,
+        status: leaf.status,
+        open_round: leaf.open_round,
+        transcript: leaf.transcript,
+        deadline_ms: leaf.deadline_ms,
+        remaining_ms: remaining_ms(leaf.status, leaf.deadline_ms, board_ms),
+        call_blocks: leaf.call_blocks,
+        members: body.map(|body| indices(&body.members)),
+        filled: body.map(|body| indices(&body.filled())),
+        waiting_for: body.map(|body| match leaf.status.is_live() {
+            true => indices(&body.awaited()),
+            false => Vec::new(),
         }),
-        "culprits": session.body.as_ref().map(culprits),
-        "dispute": session.body.as_ref().and_then(|body| body.dispute.as_ref()).map(dispute),
+        left: body.map(|body| body.left.iter().map(|(index, _)| *index).collect()),
+        culprits: culprits
+            .clone()
+            .map(|culprits| culprits.map(|culprit| culprit.index).collect()),
+        offences: culprits.map(|culprits| culprits.map(Into::into).collect()),
+        dispute: body.and_then(|body| body.dispute.as_ref()).map(dispute),
+        end: session.terminal.as_ref().map(Into::into),
     })
 }
 
-fn waiting_for(body: &Body) -> Vec<u16> {
-    indices(&body.awaited())
-}
-
-fn culprits(body: &Body) -> Vec<Value> {
-    body.culprits
-        .iter()
-        .map(|culprit| {
-            json!({
-                "index": culprit.index,
-                "kind": culprit.offence.number(),
-                "round": culprit.round,
-                "a": culprit.a,
-                "b": culprit.b,
-            })
-        })
-        .collect()
-}
-
-fn dispute(dispute: &Dispute) -> Value {
+fn dispute(dispute: &Dispute) -> json::Dispute {
     let complain = &dispute.complain;
-    json!({
-        "complaint": complain.digest(),
-        "by": complain.index,
-        "accused": complain.accused(),
-        "round": complain.post.round,
-        "reveal": dispute.revealed.map(|revealed| revealed.digest),
-        "culprit": dispute.revealed.map(|revealed| revealed.verdict.culprit(complain)),
-    })
+    json::Dispute {
+        by: complain.index,
+        accused: complain.accused(),
+        round: complain.post.round,
+        complaint: Some(complain.digest()),
+        reveal: dispute.revealed.map(|revealed| revealed.digest),
+        culprit: dispute
+            .revealed
+            .map(|revealed| revealed.verdict.culprit(complain)),
+    }
 }
 
-fn terminal(terminal: &Terminal) -> Value {
-    json!({
-        "status": terminal.status.name(),
-        "cause": terminal.cause.number(),
-        "reason": format!("{:?}", terminal.cause),
-        "height": terminal.height,
-        "board_ms": terminal.board_ms,
-        "by": terminal.by(),
-        "outcome": terminal.outcome,
-        "members": indices(&terminal.members),
-        "filled": indices(&terminal.filled),
-    })
-}
-
-fn spec(session: &Session) -> Result<Value, Refusal> {
-    let spec = &session.body()?.spec;
-    let roster: Vec<String> = spec.roster.iter().map(ToString::to_string).collect();
-    Ok(json!({
-        "protocol": spec.protocol,
-        "version": spec.version,
-        "roster": roster,
-        "quorum": spec.quorum,
-        "corrupt": spec.corrupt,
-        "fork_safe": spec.is_fork_safe(),
-        "max_rounds": spec.max_rounds,
-        "join_ms": spec.join_ms,
-        "round_ms": spec.round_ms,
-        "reveal_ms": spec.reveal_ms,
-        "retention_ms": spec.retention_ms,
-        "max_bcast": spec.max_bcast,
-        "max_p2p": spec.max_p2p,
-        "max_bytes": spec.max_bytes,
-        "input": hex::encode(&spec.input),
-        "prev_session": spec.prev_session,
-        "hash": spec.hash(),
-    }))
+fn spec(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
+    let open = reader.committed.snapshot.open(session.number)?;
+    let network = &reader.committed.state.network().id;
+    let open = open_from_accepted_pb(open.ok_or(Refusal::Erased)?, network, &session.id())?;
+    to_value(&json::Spec::from(&open.0))
 }
 
 fn round(session: &Session, number: u32) -> Result<Value, Refusal> {
-    let slots = slots(session.body()?, number)?;
-    let slots: Vec<Value> = slots
+    let slots = slots(session.body()?, number)?
         .iter()
-        .map(|slot| json!({ "kind": kind(slot), "digest": slot.digest() }))
-        .collect();
-    Ok(json!({
-        "round": number,
-        "closed": is_closed(session, number),
-        "slots": slots,
-    }))
+        .map(|slot| json::Slot {
+            kind: kind(slot),
+            digest: slot.digest(),
+        });
+    to_value(&json::Round {
+        round: number,
+        closed: is_closed(session, number),
+        slots: slots.collect(),
+    })
 }
 
-const fn kind(slot: &Slot) -> &'static str {
+const fn kind(slot: &Slot) -> SlotKind {
     match slot {
-        Slot::Empty => "empty",
-        Slot::Join { .. } => "join",
-        Slot::Post(_) => "post",
-        Slot::Finish { .. } => "finish",
+        Slot::Empty => SlotKind::Empty,
+        Slot::Join { .. } => SlotKind::Join,
+        Slot::Post(_) => SlotKind::Post,
+        Slot::Finish { .. } => SlotKind::Finish,
     }
 }
 
 fn indices(bitmap: &Bitmap) -> Vec<u16> {
     bitmap.iter().collect()
+}
+
+fn to_value(shown: &impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(shown).map_err(|error| Refusal::Store(error.to_string()))
 }

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     bitmap::Bitmap,
     hash::{Hash, Preimage, SessionId},
@@ -11,7 +13,8 @@ use crate::{
 };
 
 /// What a session is doing. The numbers are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Round 0: parties join.
     Joining,
@@ -76,7 +79,8 @@ impl Status {
 }
 
 /// Why a session ended. The numbers are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// It finished.
     None,
@@ -222,7 +226,8 @@ impl Terminal {
 }
 
 /// What convicted a culprit. The numbers are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Offence {
     /// Two signed entries of one slot.
     Equivocation,

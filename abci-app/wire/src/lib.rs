@@ -25,6 +25,7 @@ pub mod dispute;
 pub mod entry;
 pub mod genesis;
 pub mod hash;
+pub mod json;
 pub mod keys;
 pub mod limits;
 pub mod payload;

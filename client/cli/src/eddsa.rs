@@ -58,7 +58,7 @@ fn key(command: &KeyCommand, output: &Output) -> Result<(), Failure> {
         }
     };
     let public_key = hex::encode(public_key);
-    let value = json!({ "public_key": public_key, "key": shown(file) });
+    let value = json!({ "public_key": public_key, "file": shown(file) });
     output.result(&value, &public_key)
 }
 

@@ -2,10 +2,18 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+use serde_json::{Value, json};
 use white_city_client::{
-    Error, Fork, files::FileError, genesis::GenesisError, signer::KeyFileError, vault::VaultError,
-    wire::Refusal,
+    Error, Fork,
+    files::FileError,
+    genesis::GenesisError,
+    signer::KeyFileError,
+    vault::VaultError,
+    wire::{Refusal, board::Status, json::remaining_ms},
 };
+
+use crate::output::to_json;
 
 /// Exit code of `--once` when other parties have to act first.
 const WAITING: u8 = 9;
@@ -21,6 +29,23 @@ pub struct Failure {
     pub text: String,
     /// The proof, if it is that the replicas have signed two histories.
     pub fork: Option<Box<Fork>>,
+    /// What is waited for, if other parties have to act first.
+    pub waiting: Option<Box<Waiting>>,
+}
+
+/// The round that other parties have to act in first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The open round; 0 is joining.
+    open_round: u32,
+    /// Whom it waits for.
+    waiting_for: Vec<u16>,
+    /// Until when, board time; 0 while the clock hasn't started.
+    deadline_ms: u64,
+    /// What is left until then.
+    remaining_ms: Option<u64>,
+    /// The board's time.
+    board_ms: u64,
 }
 
 impl Failure {
@@ -30,6 +55,7 @@ impl Failure {
             code,
             text: text.into(),
             fork: None,
+            waiting: None,
         }
     }
 
@@ -73,6 +99,18 @@ impl Failure {
         self.code == WAITING
     }
 
+    /// For machines. Waiting isn't an error, and says for whom.
+    pub fn to_json(&self) -> Value {
+        let Some(waiting) = &self.waiting else {
+            return json!({ "error": self.text, "exit_code": self.code });
+        };
+        let mut value = json!({ "result": "waiting", "text": self.text, "exit_code": self.code });
+        if let (Value::Object(value), Value::Object(waiting)) = (&mut value, to_json(waiting)) {
+            value.extend(waiting);
+        }
+        value
+    }
+
     /// A party broke the protocol.
     pub fn protocol(party: u16, text: impl std::fmt::Display) -> Self {
         Self::new(8, format!("party {party} is to blame: {text}"))
@@ -86,6 +124,7 @@ impl From<Error> for Failure {
             Error::Fork(fork) => Some(fork.clone()),
             _ => None,
         };
+        let waiting = waiting(&error).map(Box::new);
         let code = match error {
             // The round has closed, or this party is out.
             Error::Refused { code, .. } if Refusal::is_too_late(code) => 6,
@@ -109,8 +148,33 @@ impl From<Error> for Failure {
             Error::Waiting { .. } => WAITING,
             _ => 1,
         };
-        Self { code, text, fork }
+        Self {
+            code,
+            text,
+            fork,
+            waiting,
+        }
     }
+}
+
+fn waiting(error: &Error) -> Option<Waiting> {
+    let Error::Waiting {
+        round,
+        missing,
+        deadline_ms,
+        board_ms,
+    } = error
+    else {
+        return None;
+    };
+    Some(Waiting {
+        open_round: *round,
+        waiting_for: missing.clone(),
+        deadline_ms: *deadline_ms,
+        // Only a session that goes on is waited in.
+        remaining_ms: remaining_ms(Status::Running, *deadline_ms, *board_ms),
+        board_ms: *board_ms,
+    })
 }
 
 /// These name their file.

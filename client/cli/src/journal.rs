@@ -76,7 +76,7 @@ pub async fn run(
             journal::forget(&path, session).map_err(bad)?;
             let text = format!("forgot {}", path.display());
             output.result(
-                &json!({ "session": session, "forgot": shown(&path) }),
+                &json!({ "result": "forgotten", "session": session, "journal": shown(&path) }),
                 &text,
             )
         }
@@ -134,7 +134,8 @@ fn list(folder: &Path, output: &Output) -> Result<(), Failure> {
     output.result(&json!({ "journals": values }), &lines.join("\n"))
 }
 
-fn value(path: &Path, kept: &Kept) -> serde_json::Value {
+/// A journal, for machines.
+pub fn value(path: &Path, kept: &Kept) -> serde_json::Value {
     json!({
         "session": kept.session, "network": kept.network, "identity": kept.identity.to_string(),
         "journal": shown(path), "opened_with": kept.opened_with, "bytes": kept.bytes, "in_use": kept.is_in_use,

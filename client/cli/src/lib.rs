@@ -15,6 +15,8 @@
 mod args;
 mod eddsa;
 mod failure;
+#[cfg(test)]
+mod golden;
 mod identity;
 mod journal;
 mod message;
@@ -36,7 +38,6 @@ use args::{Cli, Command};
 use clap::error::ErrorKind;
 use failure::Failure;
 use output::Output;
-use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 /// What an interrupted program exits with, by convention.
@@ -68,7 +69,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             if failure.is_waiting() {
                 // The exit code says it, too.
-                let _ = output.result(&json!({ "waiting": failure.text }), &failure.text);
+                let _ = output.result(&failure.to_json(), &failure.text);
             } else if !failure.is_closed() {
                 output.failure(&failure);
             }

@@ -10,6 +10,7 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -25,6 +26,11 @@ pub struct Output {
 /// A path for JSON, which is text: bytes that are none are replaced.
 pub fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Anything as JSON, of which every line consists: what can't be, which is nothing that this program has, is null.
+pub fn to_json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 impl Output {
@@ -79,7 +85,7 @@ impl Output {
 
     /// Why there is no result.
     pub fn failure(&self, failure: &Failure) {
-        self.event(&json!({ "error": failure.text, "exit_code": failure.code }));
+        self.event(&failure.to_json());
         let _ = writeln!(io::stderr(), "error: {}", failure.text);
     }
 

@@ -5,7 +5,14 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use white_city_client::{Progress, wire::board::Status};
+use white_city_client::{
+    Progress,
+    read::Dispute,
+    wire::{
+        board::Status,
+        json::{self, remaining_ms},
+    },
+};
 
 use crate::output::Output;
 
@@ -58,18 +65,6 @@ fn show(output: &Output, bar: &ProgressBar, now: &Progress, last: &mut String) {
     *last = text;
 }
 
-/// A status in a word.
-pub const fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Joining => "joining",
-        Status::Running => "running",
-        Status::Dispute => "dispute",
-        Status::Finished => "finished",
-        Status::Aborted => "aborted",
-        Status::Erased => "erased",
-    }
-}
-
 /// Indices, the first of them.
 pub fn parties(indices: &[u16]) -> String {
     let named: Vec<String> = indices.iter().take(NAMED).map(u16::to_string).collect();
@@ -90,23 +85,33 @@ fn named(indices: &[u16]) -> String {
     format!("{one} {}", parties(indices))
 }
 
-fn to_json(now: &Progress) -> Value {
+/// Where a session stands, for machines.
+pub fn to_json(now: &Progress) -> Value {
     json!({
         "event": "progress",
-        "status": status_text(now.status),
-        "round": now.round,
-        "filled": now.filled,
-        "members": now.members,
+        "status": now.status,
+        "open_round": now.round,
+        "filled_count": now.filled,
+        "member_count": now.members,
         "waiting_for": now.waiting_for,
         "left": now.left,
         "deadline_ms": now.deadline_ms,
+        "remaining_ms": remaining_ms(now.status, now.deadline_ms, now.board_ms),
         "board_ms": now.board_ms,
         "height": now.height,
         "last_call": now.last_call,
-        "dispute": now.dispute.as_ref().map(|dispute| json!({
-            "by": dispute.by, "accused": dispute.accused, "round": dispute.round,
-        })),
+        "dispute": now.dispute.as_ref().map(dispute_json),
     })
+}
+
+/// Who complains about whom, which is all that whoever looks on knows of a complaint.
+pub fn dispute_json(dispute: &Dispute) -> json::Dispute {
+    json::Dispute {
+        by: dispute.by,
+        accused: dispute.accused,
+        round: dispute.round,
+        ..Default::default()
+    }
 }
 
 fn to_text(now: &Progress) -> String {
@@ -115,7 +120,7 @@ fn to_text(now: &Progress) -> String {
         Status::Running => format!("round {}", now.round),
         other => {
             let dispute = now.dispute.as_ref().map(|dispute| format!(": {dispute}"));
-            return format!("{}{}", status_text(other), dispute.unwrap_or_default());
+            return format!("{}{}", other.name(), dispute.unwrap_or_default());
         }
     };
     let mut text = format!("{phase}: {} of {}", now.filled, now.members);

@@ -7,7 +7,7 @@ use white_city_client::{
     Client, End, Fork, Observer, Receipt, SessionId,
     files::{create_public, read_public, refuse_existing},
     receipt::{Claim, ForkClaim, Proven, RECEIPT_BYTES_MAX},
-    wire::board::Terminal,
+    wire::{board::Terminal, json},
 };
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     network,
     output::{Output, shown},
+    progress::dispute_json,
 };
 
 /// Checks a file offline, and says what it proves.
@@ -54,21 +55,21 @@ fn proven_json(receipt: &Receipt, proven: &Proven) -> Value {
     })
 }
 
-fn claim_json(claim: &Claim) -> Value {
+/// What a receipt proves, for machines.
+pub fn claim_json(claim: &Claim) -> Value {
     match claim {
         Claim::Submission {
             place,
             digest,
             closed,
         } => json!({
-            "round": place.round, "party": place.index, "key": place.key.to_string(),
+            "round": place.round, "index": place.index, "key": place.key.to_string(),
             "digest": digest, "closed": closed,
         }),
         Claim::End { terminal, finished } => json!({
-            "status": terminal.as_ref().map(|terminal| terminal.status.name()),
-            "cause": terminal.as_ref().map(|terminal| terminal.cause.number()),
+            "end": terminal.as_ref().map(json::Terminal::from),
             "outcome": finished.as_ref().map(|(outcome, _)| *outcome)
-                .or(terminal.as_ref().map(|terminal| terminal.outcome)),
+                .or(terminal.as_ref().and_then(|terminal| json::Terminal::from(terminal).outcome)),
             "signed_by": finished.as_ref().map(|(_, parties)| parties.iter().collect::<Vec<_>>()),
         }),
         Claim::Ceremony {
@@ -80,17 +81,14 @@ fn claim_json(claim: &Claim) -> Value {
             dispute,
             terminal,
         } => json!({
-            "joins": joins, "rounds": rounds, "entries": entries, "culprits": culprits, "left": left,
-            "complaint": dispute.map(|dispute| json!({
-                "by": dispute.by, "accused": dispute.accused, "round": dispute.round,
-            })),
-            "status": terminal.status.name(), "cause": terminal.cause.number(), "outcome": terminal.outcome,
+            "join_count": joins, "open_round": rounds, "entry_count": entries, "culprits": culprits, "left": left,
+            "dispute": dispute.as_ref().map(dispute_json), "end": json::Terminal::from(&**terminal),
         }),
         Claim::Equivocation { place, digests } => json!({
-            "round": place.round, "party": place.index, "key": place.key.to_string(), "digests": digests,
+            "round": place.round, "index": place.index, "key": place.key.to_string(), "digests": digests,
         }),
         Claim::Absence { place, ended } => json!({
-            "round": place.round, "party": place.index, "key": place.key.to_string(), "ended": ended,
+            "round": place.round, "index": place.index, "key": place.key.to_string(), "ended": ended,
         }),
         Claim::Fork(ForkClaim::Headers {
             heights,
@@ -98,10 +96,10 @@ fn claim_json(claim: &Claim) -> Value {
             convicted,
         }) => {
             let convicted: Vec<String> = convicted.iter().map(hex::encode_upper).collect();
-            json!({ "heights": heights, "hashes": hashes, "convicted": convicted })
+            json!({ "heights": heights, "hashes": hashes, "validators": convicted })
         }
         Claim::Fork(ForkClaim::Back { rounds, undone }) => {
-            json!({ "rounds": rounds, "undone": undone })
+            json!({ "open_rounds": rounds, "undone": undone })
         }
         Claim::Fork(ForkClaim::Session { round, transcripts }) => {
             json!({ "round": round, "transcripts": transcripts })
@@ -114,6 +112,13 @@ fn claim_json(claim: &Claim) -> Value {
 pub async fn write(client: &Client, args: &ReceiptArgs, output: &Output) -> Result<(), Failure> {
     refuse_existing(&args.out)?;
     let observer = client.observe(args.session).await?;
+    let parties = observer.spec().parties();
+    if let Some(index) = args.party.filter(|index| *index >= parties) {
+        return Err(Failure::usage(format!(
+            "--party {index}: the session has {parties} parties, 0 to {}",
+            parties.saturating_sub(1)
+        )));
+    }
     let round = || args.round.ok_or_else(|| Failure::usage("expected --round"));
     let party = || args.party.ok_or_else(|| Failure::usage("expected --party"));
     let receipt = match args.kind {

@@ -4,17 +4,21 @@ use std::path::Path;
 
 use serde_json::json;
 use white_city_client::{
-    Client, End, IdentityKey, Session, SessionId, read::SessionRef, vault::Unlock,
+    Client, End, IdentityKey, Session, SessionId,
+    read::SessionRef,
+    vault::Unlock,
+    wire::{
+        board::Status,
+        json::{SessionLine, Sessions},
+    },
 };
 
 use crate::{
     args::{NetworkArgs, SessionCommand},
     failure::Failure,
     journal, network,
-    output::{Output, shown},
-    presets,
-    progress::{self, status_text},
-    receipt, unlock,
+    output::{Output, shown, to_json},
+    presets, progress, receipt, unlock,
 };
 
 mod open;
@@ -126,17 +130,17 @@ async fn list(
     let sessions = sessions.unproven_value();
     let lines: Vec<_> = sessions
         .iter()
-        .map(|line| {
-            json!({
-                "number": line.number, "session": line.id,
-                "status": status_text(line.status), "protocol": line.protocol,
-            })
+        .map(|line| SessionLine {
+            session: line.id,
+            number: line.number,
+            status: line.status,
+            protocol: line.protocol.clone(),
         })
         .collect();
     let text: Vec<String> = sessions
         .iter()
         .map(|line| {
-            let status = status_text(line.status);
+            let status = line.status.name();
             format!(
                 "{:>6}  {}  {status:<8}  {}",
                 line.number, line.id, line.protocol
@@ -146,7 +150,11 @@ async fn list(
     if text.is_empty() {
         output.note("no sessions");
     }
-    output.result(&json!({ "sessions": lines }), &text.join("\n"))
+    let sessions = Sessions {
+        sessions: lines,
+        next_number: None,
+    };
+    output.result(&to_json(&sessions), &text.join("\n"))
 }
 
 async fn join(
@@ -207,7 +215,7 @@ async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Fa
     };
     match end {
         End::Finished { outcome } => {
-            let value = json!({ "session": id, "status": "finished", "outcome": outcome });
+            let value = json!({ "session": id, "status": Status::Finished, "outcome": outcome });
             output.result(&value, &format!("finished with the outcome {outcome}"))
         }
         End::Aborted(record) | End::Unknown(record) => {

@@ -1,11 +1,13 @@
 //! Showing a session: what it is, for consent; how it stands.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use white_city_client::{
     Client, Error, Hash, Observer, Session, SessionId, SessionState, Spec, Verified, cause_text,
     read::SessionRef,
     wire::{
         board::{SessionLeaf, Status, Terminal},
+        json::{self, remaining_ms},
         tx::Open,
     },
 };
@@ -13,9 +15,9 @@ use white_city_client::{
 use crate::{
     failure::Failure,
     message::Named,
-    output::Output,
+    output::{Output, to_json},
     presets::{AggregateInput, KeygenInput, SignInput, read_input},
-    progress::{parties, seconds_text, status_text},
+    progress::{dispute_json, parties, seconds_text},
 };
 
 /// Longest input that is shown whole, bytes.
@@ -25,7 +27,7 @@ const SHOWN_BYTES: usize = 1_024;
 pub fn consent(session: &Session, output: &Output) {
     let (id, index, open) = (session.id(), session.index(), session.open());
     output.event(&json!({
-        "event": "consent", "session": id, "index": index, "spec": spec_json(open),
+        "event": "consent", "session": id, "index": index, "spec": json::Spec::from(open),
     }));
     output.note(&format!(
         "session    {id}\n{}",
@@ -33,75 +35,93 @@ pub fn consent(session: &Session, output: &Output) {
     ));
 }
 
+/// A session as it is shown to machines.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    session: json::Session,
+    /// What it is; `None` once that is erased.
+    spec: Option<json::Spec>,
+    board_ms: u64,
+    height: u64,
+    replica: String,
+}
+
 /// Shows a session.
 pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Result<(), Failure> {
     let summary = client.summary(session).await?;
     if summary.leaf.status == Status::Erased {
-        let value = json!({
-            "session": summary.leaf.session,
-            "number": summary.number,
-            "status": status_text(summary.leaf.status),
-            "round": summary.leaf.open_round,
-            "transcript": summary.leaf.transcript,
-            "board_ms": summary.board_ms(),
-            "height": summary.height(),
-            "replica": summary.replica(),
-            "end": summary.terminal.as_ref().map_or(Value::Null, terminal_json),
-        });
+        let shown = Shown {
+            session: of_leaf(summary.number, &summary.leaf, summary.terminal.as_ref()),
+            spec: None,
+            board_ms: summary.board_ms(),
+            height: summary.height(),
+            replica: summary.replica().into(),
+        };
         let mut lines = head(summary.leaf.session, summary.number, &summary.leaf);
         lines.extend(summary.terminal.iter().flat_map(end_text));
         lines.push("what is left after erasure is the replicas' word alone".into());
-        return output.result(&value, &lines.join("\n"));
+        return output.result(&to_json(&shown), &lines.join("\n"));
     }
     // The members follow from all rounds before.
     let mut observer = client.observe(summary.leaf.session).await?;
     // Nobody is named on the replicas' word.
     let culprits = observer.culprits().await?;
+    let offences = culprits.iter().map(|culprit| (&**culprit).into()).collect();
     let culprits: Vec<u16> = culprits.iter().map(|culprit| culprit.index).collect();
     let Some(now) = observer.now() else {
         return Err(Failure::from(Error::Erased));
     };
     let members = observer.history().members();
-    let value = json!({
-        "session": observer.id(),
-        "number": now.number,
-        "status": status_text(now.leaf.status),
-        "round": now.leaf.open_round,
-        "members": members.iter().collect::<Vec<_>>(),
-        "filled": now.filled().iter().collect::<Vec<_>>(),
-        "waiting_for": now.waiting_for(members),
-        "left": now.leavers(),
-        "culprits": culprits,
-        "transcript": now.leaf.transcript,
-        "deadline_ms": now.leaf.deadline_ms,
-        "board_ms": now.board_ms(),
-        "height": now.height(),
-        "replica": now.replica(),
-        "spec": spec_json(observer.open()),
-        "end": now.terminal.as_ref().map_or(Value::Null, terminal_json),
-    });
+    let shown = Shown {
+        session: json::Session {
+            remaining_ms: remaining_ms(now.leaf.status, now.leaf.deadline_ms, now.board_ms()),
+            members: Some(members.iter().collect()),
+            filled: Some(now.filled().iter().collect()),
+            waiting_for: Some(observer.waiting_for()),
+            left: Some(now.leavers()),
+            culprits: Some(culprits.clone()),
+            offences: Some(offences),
+            dispute: observer.dispute().as_ref().map(dispute_json),
+            ..of_leaf(now.number, &now.leaf, now.terminal.as_ref())
+        },
+        spec: Some(observer.open().into()),
+        board_ms: now.board_ms(),
+        height: now.height(),
+        replica: now.replica().into(),
+    };
     let text = format!(
         "{}\n{}",
         state_text(&observer, now, &culprits),
         spec_text(observer.open(), None)
     );
-    output.result(&value, &text)
+    output.result(&to_json(&shown), &text)
 }
 
-fn terminal_json(terminal: &Terminal) -> Value {
-    json!({
-        "status": status_text(terminal.status),
-        "cause": terminal.cause.number(),
-        "text": cause_text(terminal.cause),
-        "height": terminal.height,
-        "board_ms": terminal.board_ms,
-        "by": terminal.by(),
-        "outcome": terminal.outcome,
-    })
+/// What is left of a session after erasure.
+fn of_leaf(number: u32, leaf: &SessionLeaf, terminal: Option<&Terminal>) -> json::Session {
+    json::Session {
+        session: leaf.session,
+        number,
+        status: leaf.status,
+        open_round: leaf.open_round,
+        transcript: leaf.transcript,
+        deadline_ms: leaf.deadline_ms,
+        remaining_ms: None,
+        call_blocks: leaf.call_blocks,
+        members: None,
+        filled: None,
+        waiting_for: None,
+        left: None,
+        culprits: None,
+        offences: None,
+        dispute: None,
+        end: terminal.map(Into::into),
+    }
 }
 
 fn head(id: SessionId, number: u32, leaf: &SessionLeaf) -> Vec<String> {
-    let status = status_text(leaf.status);
+    let status = leaf.status.name();
     vec![
         format!("session    {id} (number {number})"),
         format!("status     {status}, round {}", leaf.open_round),
@@ -121,7 +141,7 @@ fn state_text(observer: &Observer, now: &Verified<SessionState>, culprits: &[u16
             lines.push(format!("{what:<10} {}", parties(some)));
         }
     };
-    indices("waits for", &now.waiting_for(members));
+    indices("waits for", &observer.waiting_for());
     indices("left", &now.leavers());
     indices("culprits", culprits);
     if now.leaf.status.is_live() && now.leaf.deadline_ms > 0 {
@@ -142,29 +162,6 @@ fn end_text(end: &Terminal) -> Vec<String> {
         lines.push(format!("outcome    {}", end.outcome));
     }
     lines
-}
-
-fn spec_json(open: &Open) -> Value {
-    let spec = &open.spec;
-    json!({
-        "protocol": spec.protocol,
-        "version": spec.version,
-        "roster": spec.roster.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "quorum": spec.quorum,
-        "corrupt": spec.corrupt,
-        "fork_safe": spec.is_fork_safe(),
-        "max_rounds": spec.max_rounds,
-        "join_ms": spec.join_ms,
-        "round_ms": spec.round_ms,
-        "reveal_ms": spec.reveal_ms,
-        "retention_ms": spec.retention_ms,
-        "max_bcast": spec.max_bcast,
-        "max_p2p": spec.max_p2p,
-        "max_bytes": spec.max_bytes,
-        "input_hex": hex::encode(&spec.input),
-        "previous": spec.prev_session,
-        "opener": open.opener.to_string(),
-    })
 }
 
 /// What a session is; `me` is the party that looks at it, if one does.

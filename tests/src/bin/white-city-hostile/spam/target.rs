@@ -56,7 +56,7 @@ impl Target {
         let answer = &params["answer"];
         let number = |value: &Value| value.as_u64().ok_or("the replica's answer lacks a number");
         let id = |value: &Value| value.as_str().and_then(Hash::from_hex);
-        let sessions = number(&answer["sessions"])?;
+        let sessions = number(&answer["session_count"])?;
         let session = match session {
             Some(session) => Some(session.to_owned()),
             None => sessions.checked_sub(1).map(|latest| latest.to_string()),
@@ -64,12 +64,12 @@ impl Target {
         let session = match session {
             Some(session) => {
                 let answer = ask(&rpc, &format!("/json/session/{session}")).await?;
-                id(&answer["answer"]["id"]).ok_or("no such session")?
+                id(&answer["answer"]["session"]).ok_or("no such session")?
             }
             None => Hash::ZERO,
         };
         Ok(Self {
-            network: NetworkId(id(&answer["network_id"]).ok_or("no network id")?.0),
+            network: NetworkId(id(&answer["network"]).ok_or("no network id")?.0),
             board_ms: number(&params["board_ms"])?,
             max_open_ms: number(&answer["params"]["max_open_ms"])?,
             max_n: u16::try_from(number(&answer["params"]["max_n"])?).unwrap_or(u16::MAX),

@@ -1,0 +1,335 @@
+//! What programs read as JSON: the answers under a replica's `/json`, and what the command line prints with `--json`.
+//!
+//! The same thing has the same name in both, and one name means one thing: `docs/json.md` lists them, and `tests/golden/shown.jsonl`
+//! holds them fast. Nothing here is signed, hashed or proven. Parties are named by index, in lists of them without exception.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    board::{self, Cause, Offence, Status},
+    hash::{Hash, NetworkId, SessionId},
+    keys::IdentityKey,
+    tx::Open,
+};
+
+/// A session's line in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// Its id.
+    pub session: SessionId,
+    /// Its number.
+    pub number: u64,
+    /// What it is doing.
+    pub status: Status,
+    /// Name of its protocol; empty once it is erased.
+    pub protocol: String,
+}
+
+/// How a session stands. What erasure takes away is `None` after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub session: SessionId,
+    /// Its number.
+    pub number: u32,
+    /// What it is doing.
+    pub status: Status,
+    /// The open round, 0 is joining; after the end, the round that was open.
+    pub open_round: u32,
+    /// The last closed round's transcript.
+    pub transcript: Hash,
+    /// Until when, board time; 0 while the clock hasn't started.
+    pub deadline_ms: u64,
+    /// What is left until then; `None` where nothing is waited for.
+    pub remaining_ms: Option<u64>,
+    /// Blocks since last call began, 0 for none.
+    pub call_blocks: u32,
+    /// Who is a member of the open round.
+    pub members: Option<Vec<u16>>,
+    /// Who has filled its slot of it.
+    pub filled: Option<Vec<u16>>,
+    /// Whom it waits for.
+    pub waiting_for: Option<Vec<u16>>,
+    /// Who left by name, in the order of leaving.
+    pub left: Option<Vec<u16>>,
+    /// Against whom there is signed evidence.
+    pub culprits: Option<Vec<u16>>,
+    /// What they did.
+    pub offences: Option<Vec<Culprit>>,
+    /// Who complains about whom.
+    pub dispute: Option<Dispute>,
+    /// How it ended.
+    pub end: Option<Terminal>,
+}
+
+/// A culprit, and what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// Its index.
+    pub index: u16,
+    /// What it did.
+    pub offence: Offence,
+    /// In which round.
+    pub round: u32,
+    /// The smaller digest of the two entries, or the complaint's.
+    pub a: Hash,
+    /// The larger digest, or the reveal's.
+    pub b: Hash,
+}
+
+/// A complaint. What isn't known, or hasn't come, is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Who complains.
+    pub by: u16,
+    /// About whose payload.
+    pub accused: u16,
+    /// Sent in which round.
+    pub round: u32,
+    /// The complaint's digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complaint: Option<Hash>,
+    /// The answer's digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<Hash>,
+    /// Whom the answer convicts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<u16>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// Whether it finished or aborted.
+    pub status: Status,
+    /// Why.
+    pub cause: Cause,
+    /// Height of the block that ended it.
+    pub height: u64,
+    /// Board time of that block.
+    pub board_ms: u64,
+    /// Who caused the end, if anybody did.
+    pub by: Option<u16>,
+    /// The outcome; `None` without one.
+    pub outcome: Option<Hash>,
+    /// Who was a member of the open round.
+    pub members: Vec<u16>,
+    /// Who had filled its slot of it.
+    pub filled: Vec<u16>,
+}
+
+/// What a session is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Name of the protocol.
+    pub protocol: String,
+    /// Its version.
+    pub version: u32,
+    /// Who opened the session.
+    pub opener: Hash,
+    /// Identity keys in the order of the indices.
+    pub roster: Vec<Hash>,
+    /// How many entries close a round.
+    pub quorum: u16,
+    /// How many parties may be corrupt.
+    pub corrupt: u16,
+    /// Whether no two groups of honest parties can end differently, whatever the replicas do.
+    pub fork_safe: bool,
+    /// The last round in which posts may win.
+    pub max_rounds: u32,
+    /// Time for joining.
+    pub join_ms: u64,
+    /// Time for each round.
+    pub round_ms: u64,
+    /// Time for the answer to a complaint.
+    pub reveal_ms: u64,
+    /// How long payloads stay after the end.
+    pub retention_ms: u64,
+    /// Largest broadcast, bytes.
+    pub max_bcast: u32,
+    /// Largest sealed payload for one recipient, bytes.
+    pub max_p2p: u32,
+    /// What all entries together may weigh, bytes.
+    pub max_bytes: u64,
+    /// What is to be computed, in hex.
+    pub input: String,
+    /// The same as text, where it is text without control characters.
+    pub input_text: Option<String>,
+    /// The session that this one continues, if it does.
+    pub prev_session: Option<SessionId>,
+    /// The spec's hash, of which the session's id is made.
+    pub spec_hash: Hash,
+}
+
+/// What the slots of a round hold, in the order of the indices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// The round.
+    pub round: u32,
+    /// Whether it has closed.
+    pub closed: bool,
+    /// Its slots.
+    pub slots: Vec<Slot>,
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// What is in it.
+    pub kind: SlotKind,
+    /// Digest of that.
+    pub digest: Option<Hash>,
+}
+
+/// What a slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotKind {
+    /// Nothing.
+    Empty,
+    /// A join.
+    Join,
+    /// A post.
+    Post,
+    /// A finish.
+    Finish,
+}
+
+/// A page of the list of sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Their lines.
+    pub sessions: Vec<SessionLine>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_number: Option<u64>,
+}
+
+/// An opener, with its quota and what it uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opener {
+    /// Its identity key.
+    pub key: Hash,
+    /// Most live sessions at once.
+    pub max_live: u32,
+    /// Most reserved bytes at once.
+    pub max_bytes: u64,
+    /// Live sessions.
+    pub live: u32,
+    /// Reserved bytes.
+    pub live_bytes: u64,
+}
+
+/// A page of the list of openers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Openers {
+    /// Their lines.
+    pub openers: Vec<Opener>,
+    /// Where the next page begins, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
+/// A network and its board.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Board<P> {
+    /// Its id.
+    pub network: NetworkId,
+    /// The name of its chain.
+    pub chain_id: String,
+    /// The parameters of its genesis.
+    pub params: P,
+    /// How many sessions were opened.
+    pub session_count: u64,
+    /// How many openers there are.
+    pub opener_count: u64,
+    /// How long the board was down.
+    pub paused_ms: u64,
+    /// The root of the state.
+    pub root: Hash,
+}
+
+/// An answer under `/json`, with the state that it is from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer<A> {
+    /// Height of its last block.
+    pub height: u64,
+    /// The board's time.
+    pub board_ms: u64,
+    /// What was asked for.
+    pub answer: A,
+}
+
+impl From<&board::Culprit> for Culprit {
+    fn from(culprit: &board::Culprit) -> Self {
+        Self {
+            index: culprit.index,
+            offence: culprit.offence,
+            round: culprit.round,
+            a: culprit.a,
+            b: culprit.b,
+        }
+    }
+}
+
+impl From<&board::Terminal> for Terminal {
+    fn from(terminal: &board::Terminal) -> Self {
+        Self {
+            status: terminal.status,
+            cause: terminal.cause,
+            height: terminal.height,
+            board_ms: terminal.board_ms,
+            by: terminal.by(),
+            outcome: (terminal.status == Status::Finished).then_some(terminal.outcome),
+            members: terminal.members.iter().collect(),
+            filled: terminal.filled.iter().collect(),
+        }
+    }
+}
+
+impl From<&Open> for Spec {
+    fn from(open: &Open) -> Self {
+        let spec = &open.spec;
+        let prev_session = spec.prev_session;
+        Self {
+            protocol: spec.protocol.clone(),
+            version: spec.version,
+            opener: key(&open.opener),
+            roster: spec.roster.iter().map(key).collect(),
+            quorum: spec.quorum,
+            corrupt: spec.corrupt,
+            fork_safe: spec.is_fork_safe(),
+            max_rounds: spec.max_rounds,
+            join_ms: spec.join_ms,
+            round_ms: spec.round_ms,
+            reveal_ms: spec.reveal_ms,
+            retention_ms: spec.retention_ms,
+            max_bcast: spec.max_bcast,
+            max_p2p: spec.max_p2p,
+            max_bytes: spec.max_bytes,
+            input: hex::encode(&spec.input),
+            input_text: text(&spec.input),
+            prev_session: (prev_session != SessionId::ZERO).then_some(prev_session),
+            spec_hash: spec.hash(),
+        }
+    }
+}
+
+/// What is left until a deadline, where the session's clock runs towards one.
+#[must_use]
+pub fn remaining_ms(status: Status, deadline_ms: u64, board_ms: u64) -> Option<u64> {
+    (status.is_live() && deadline_ms > 0).then(|| deadline_ms.saturating_sub(board_ms))
+}
+
+/// Bytes as text, where they are text without control characters.
+fn text(bytes: &[u8]) -> Option<String> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    (!text.chars().any(char::is_control)).then(|| text.into())
+}
+
+/// An identity key, which is shown as every value of its size.
+fn key(key: &IdentityKey) -> Hash {
+    Hash(*key.as_bytes())
+}

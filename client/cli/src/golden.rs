@@ -1,0 +1,147 @@
+//! What `--json` prints, as lines of `tests/golden/shown-cli.jsonl`, so that no name changes unnoticed. What the replicas show, too, is in
+//! `tests/golden/shown.jsonl`.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use white_city_client::{
+    Error, Hash, IdentityKey, NetworkId, Progress, SessionId,
+    journal::Kept,
+    read::Dispute,
+    receipt::{Claim, ForkClaim, Place},
+    wire::{
+        Bitmap,
+        board::{Cause, Status, Terminal},
+        limits::NOBODY,
+    },
+};
+
+use crate::{failure::Failure, journal, progress, receipt};
+
+/// Ed25519's base point: a key as good as any.
+const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
+
+fn key() -> IdentityKey {
+    IdentityKey::from_bytes(&Hash::from_hex(KEY).unwrap().0).unwrap()
+}
+
+fn dispute() -> Dispute {
+    Dispute {
+        by: 0,
+        accused: 1,
+        round: 2,
+    }
+}
+
+fn terminal() -> Terminal {
+    Terminal {
+        status: Status::Finished,
+        cause: Cause::None,
+        height: 9,
+        board_ms: 9_000,
+        by: NOBODY,
+        outcome: Hash([4; 32]),
+        members: Bitmap::full(2),
+        filled: Bitmap::full(2),
+    }
+}
+
+fn claims() -> [Claim; 8] {
+    let place = Place {
+        round: 1,
+        index: 2,
+        key: key(),
+    };
+    [
+        Claim::Submission {
+            place: place.clone(),
+            digest: Hash([1; 32]),
+            closed: true,
+        },
+        Claim::End {
+            terminal: Some(terminal()),
+            finished: Some((Hash([4; 32]), Bitmap::full(2))),
+        },
+        Claim::Ceremony {
+            joins: 2,
+            rounds: 3,
+            entries: 6,
+            culprits: vec![1],
+            left: vec![0],
+            dispute: Some(dispute()),
+            terminal: Box::new(terminal()),
+        },
+        Claim::Equivocation {
+            place: place.clone(),
+            digests: [Hash([1; 32]), Hash([2; 32])],
+        },
+        Claim::Absence { place, ended: true },
+        Claim::Fork(ForkClaim::Headers {
+            heights: [1, 1],
+            hashes: [Hash([1; 32]), Hash([2; 32])],
+            convicted: vec![[3; 20]],
+        }),
+        Claim::Fork(ForkClaim::Session {
+            round: 1,
+            transcripts: [Hash([1; 32]), Hash([2; 32])],
+        }),
+        Claim::Fork(ForkClaim::Back {
+            rounds: [2, 1],
+            undone: "a round",
+        }),
+    ]
+}
+
+fn lines() -> Vec<Value> {
+    let now = Progress {
+        status: Status::Running,
+        round: 2,
+        filled: 3,
+        members: 5,
+        waiting_for: vec![1, 4],
+        left: vec![2],
+        deadline_ms: 190_000,
+        board_ms: 60_000,
+        height: 7,
+        last_call: false,
+        dispute: Some(dispute()),
+    };
+    let waiting = Failure::from(Error::Waiting {
+        round: 2,
+        missing: vec![1],
+        deadline_ms: 190_000,
+        board_ms: 60_000,
+    });
+    let kept = Kept {
+        network: NetworkId([1; 32]),
+        session: SessionId([2; 32]),
+        identity: key(),
+        opened_with: "a key file",
+        bytes: 3,
+        is_in_use: false,
+    };
+    let claims = claims().map(|claim| json!({ "claim": receipt::claim_json(&claim) }));
+    [
+        progress::to_json(&now),
+        waiting.to_json(),
+        Failure::usage("wrong").to_json(),
+        journal::value(Path::new("journal"), &kept),
+    ]
+    .into_iter()
+    .chain(claims)
+    .collect()
+}
+
+#[test]
+fn what_programs_read_has_the_names_that_the_golden_lines_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/shown-cli.jsonl");
+    let found: String = lines().iter().map(|line| format!("{line}\n")).collect();
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(&path, &found).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap();
+    for (found, golden) in found.lines().zip(golden.lines()) {
+        assert_eq!(found, golden);
+    }
+    assert_eq!(found.lines().count(), golden.lines().count());
+}
