@@ -1,7 +1,7 @@
 //! The JSON for programs: every object of `wire::json` as a line of `shown.jsonl`, so that no name changes unnoticed.
 
 use serde_json::{Value, json};
-use white_city_replica::app::Work;
+use white_city_replica::work::Work;
 use white_city_tests::{party::Party, scene::spec};
 use white_city_wire::{
     Bitmap, Hash, IdentityKey, NetworkId, SessionId,
@@ -93,14 +93,36 @@ fn opened(input: &[u8], prev_session: SessionId) -> Spec {
     })
 }
 
-/// Every object, with everything in it that can be, and once with what can be missing.
-fn objects() -> Vec<Value> {
+fn lists() -> [Value; 3] {
     let line = SessionLine {
         session: SessionId([1; 32]),
         number: 7,
         status: Status::Running,
         protocol: "protocol".into(),
     };
+    let opener = Opener {
+        key: Hash([2; 32]),
+        max_live: 1,
+        max_bytes: 2,
+        live: 3,
+        live_bytes: 4,
+    };
+    let sessions = |next_number| Sessions {
+        sessions: vec![line.clone()],
+        next_number,
+    };
+    let openers = Openers {
+        openers: vec![opener],
+        next: Some(1),
+    };
+    [
+        json!(sessions(Some(8))),
+        json!(sessions(None)),
+        json!(openers),
+    ]
+}
+
+fn sessions() -> [Value; 4] {
     let erased = Session {
         status: Status::Erased,
         remaining_ms: None,
@@ -120,16 +142,23 @@ fn objects() -> Vec<Value> {
         culprit: None,
         ..live().dispute.unwrap()
     };
-    let opener = Opener {
-        key: Hash([2; 32]),
-        max_live: 1,
-        max_bytes: 2,
-        live: 3,
-        live_bytes: 4,
+    let answer = Answer {
+        height: 5,
+        board_ms: 6,
+        answer: live(),
     };
+    [
+        json!(answer),
+        json!(erased),
+        json!(bare),
+        json!(Terminal::from(&terminal(Cause::TooFew))),
+    ]
+}
+
+fn round() -> Round {
     let slot = |kind, digest| Slot { kind, digest };
     let digest = Some(Hash([9; 32]));
-    let round = Round {
+    Round {
         round: 1,
         closed: true,
         slots: vec![
@@ -138,7 +167,11 @@ fn objects() -> Vec<Value> {
             slot(SlotKind::Post, digest),
             slot(SlotKind::Finish, digest),
         ],
-    };
+    }
+}
+
+/// Every object, with everything in it that can be, and once with what can be missing.
+fn objects() -> Vec<Value> {
     let board = Board {
         network: NetworkId([1; 32]),
         chain_id: "chain".to_owned(),
@@ -148,39 +181,24 @@ fn objects() -> Vec<Value> {
         paused_ms: 3,
         root: Hash([2; 32]),
     };
-    let statuses = (0..).map_while(|number| Status::from_number(number + 1));
+    let statuses = (1..).map_while(Status::from_number);
     let causes = (0..).map_while(Cause::from_number);
-    let offences = (0..).map_while(|number| Offence::from_number(number + 1));
-    vec![
-        json!(Sessions {
-            sessions: vec![line.clone()],
-            next_number: Some(8)
-        }),
-        json!(Sessions {
-            sessions: vec![line],
-            next_number: None
-        }),
-        json!(Answer {
-            height: 5,
-            board_ms: 6,
-            answer: live()
-        }),
-        json!(erased),
-        json!(bare),
-        json!(Terminal::from(&terminal(Cause::TooFew))),
+    let offences = (1..).map_while(Offence::from_number);
+    let others = [
         json!(opened(b"text", SessionId([1; 32]))),
         json!(opened(b"\x00\xff", SessionId::ZERO)),
-        json!(round),
-        json!(Openers {
-            openers: vec![opener],
-            next: Some(1)
-        }),
+        json!(round()),
         json!(board),
         json!(Work::default()),
         json!({ "status": statuses.collect::<Vec<_>>() }),
         json!({ "cause": causes.collect::<Vec<_>>() }),
         json!({ "offence": offences.collect::<Vec<_>>() }),
-    ]
+    ];
+    lists()
+        .into_iter()
+        .chain(sessions())
+        .chain(others)
+        .collect()
 }
 
 #[test]

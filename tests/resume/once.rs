@@ -27,8 +27,13 @@ async fn in_turns(
             if output.status.code() == Some(WAITING) {
                 waits += 1;
                 assert!(waits < 100, "it doesn't get on");
-                let last = String::from_utf8_lossy(&output.stdout);
-                assert!(last.lines().last().unwrap().contains("waiting"), "{last}");
+                let said = String::from_utf8_lossy(&output.stdout);
+                let last: serde_json::Value =
+                    serde_json::from_str(said.lines().last().unwrap()).unwrap();
+                assert_eq!(last["result"], "waiting", "{said}");
+                let awaited = last["waiting_for"].as_array().unwrap();
+                assert!(!awaited.contains(&party.into()), "{said}");
+                assert!(last["open_round"].is_u64(), "{said}");
                 continue;
             }
             *done = Some(result(&output));

@@ -335,6 +335,11 @@ async fn what_is_wrong_with_a_network_is_called_that() {
     list.current_dir(world.dir.path());
     assert_eq!(result(&run(list).await)["sessions"][0]["session"], id);
 
+    let none = ["session", "receipt", &id, "--out", "r", "--kind", "absence"];
+    let none = [&none[..], &["--round", "0", "--party", "99"]].concat();
+    let none = run(world.command(&world.url(), &none)).await;
+    assert_eq!(none.status.code(), Some(2), "{}", text(&none));
+
     let mut misused = world.program();
     misused.args(["session", "--json", "show"]);
     misused.stdin(Stdio::null());

@@ -25,6 +25,15 @@ fn up_with(words: &[&str], dir: &Path) -> Started {
         .unwrap()
 }
 
+#[test]
+fn a_value_out_of_its_range_is_a_wrong_argument_as_every_other() {
+    let dir = tempfile::tempdir().unwrap();
+    for words in [&["--replicas", "17"][..], &["--replicas", "many"]] {
+        let refused = command(&[&["up"], words].concat(), dir.path());
+        assert_eq!(refused.status.code(), Some(2), "{words:?}");
+    }
+}
+
 fn command(words: &[&str], dir: &Path) -> Output {
     Command::new(LAUNCHER)
         .args(words)
