@@ -24,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 use white_city_wire::Refusal;
 
-use crate::{Replica, app::Committed};
+use crate::committed::Committed;
 
 /// What an alarm begins with: no protobuf message does, and no seal. The height of the last block follows.
 const TAG: [u8; 8] = *b"\0WCALARM";
@@ -88,9 +88,10 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether one of this height was taken: a block comes then.
-    fn has_taken(&self, height: u64) -> bool {
-        *self.taken() == Some(height)
+    /// The height of the last block, if by this machine's clock one is due for it and none was taken: a block comes then.
+    pub fn due(&self, committed: &Committed) -> Option<u64> {
+        let height = committed.tip.height;
+        (height > 0 && *self.taken() != Some(height) && is_due(committed)).then_some(height)
     }
 
     fn taken(&self) -> MutexGuard<'_, Option<u64>> {
@@ -111,24 +112,19 @@ fn is_due(committed: &Committed) -> bool {
     })
 }
 
-/// Puts alarms into the mempool of the engine whose RPC is at `rpc`, whenever one is due, on a thread of its own.
+/// Puts alarms into the mempool of the engine whose RPC is at `rpc`, on a thread of its own, whenever one is `due` for the height of the
+/// last block.
 ///
 /// # Errors
 /// When the thread can't be started.
-pub fn watch(replica: Replica, rpc: String) -> std::io::Result<()> {
+pub fn watch(due: impl Fn() -> Option<u64> + Send + 'static, rpc: String) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let watching = async move {
         loop {
             tokio::time::sleep(LOOK).await;
-            let Some(committed) = replica.committed() else {
-                continue;
-            };
-            let height = committed.tip.height;
-            if height == 0 || replica.alarms().has_taken(height) || !is_due(&committed) {
-                continue;
-            }
+            let Some(height) = due() else { continue };
             match timeout(PATIENCE, submit(&rpc, height)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "an alarm didn't reach the engine"),

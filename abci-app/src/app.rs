@@ -5,19 +5,16 @@ mod abci_calls;
 mod check_tx;
 mod consensus;
 mod proposing;
-mod work;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
-use white_city_state_machine::{BlockContext, Preview, State};
-use white_city_wire::{Refusal, proof::StateProof};
-use work::Counters;
-pub use work::Work;
+use white_city_wire::Refusal;
 
 use crate::{
     alarm::Gate,
     budget::Budget,
+    committed::Committed,
     config::Config,
     fault::FaultFile,
     front::{Answer, Board, Source, Taken},
@@ -25,54 +22,11 @@ use crate::{
     parked::Parked,
     pending::Pending,
     query,
-    store::{Snapshot, Store, StoreError, Tip},
+    store::{Store, StoreError},
     verified::VerifiedCache,
     waiting::Bounds,
+    work::{Counters, Work},
 };
-
-/// The state after the last committed block, for everybody who only reads.
-pub struct Committed {
-    /// The state.
-    pub state: State,
-    /// Where the chain stands.
-    pub tip: Tip,
-    /// The store at the same height.
-    pub snapshot: Snapshot,
-    /// Whether the last block has changed the state, as far as is known: the engine makes another one at once then, whose header
-    /// certifies the change.
-    pub is_changed: bool,
-}
-
-impl Committed {
-    /// The context of a block that would follow at once, for checks that aren't consensus.
-    #[must_use]
-    pub const fn next_context(&self) -> BlockContext {
-        BlockContext {
-            height: self.tip.height.saturating_add(1),
-            time: self.tip.time,
-            parent_hash: self.tip.block_hash,
-            parent_time: self.tip.time,
-            proposer: [0; 20],
-        }
-    }
-
-    /// From the header of the last block to the state's root.
-    #[must_use]
-    pub fn state_proof(&self) -> StateProof {
-        StateProof {
-            board: self.state.board_root(),
-            parent_hash: self.tip.seal.parent_hash,
-            parent_time: self.tip.seal.parent_time,
-            data_path: self.tip.seal_path.clone(),
-        }
-    }
-
-    /// A block that would follow at once, in which transactions can be checked.
-    #[must_use]
-    pub fn peek(&self) -> Preview {
-        Preview::new(self.state.clone(), self.next_context())
-    }
-}
 
 /// One replica's application. A clone is another handle on the same one.
 #[derive(Clone)]
@@ -191,8 +145,14 @@ impl Replica {
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(committed));
     }
 
+    /// The height of the last block, where another one is needed for a deadline and none is known to come.
+    #[must_use]
+    pub fn alarm_due(&self) -> Option<u64> {
+        self.alarms().due(&*self.committed()?)
+    }
+
     /// How many alarms this replica takes.
-    pub(crate) fn alarms(&self) -> &Gate {
+    fn alarms(&self) -> &Gate {
         &self.shared.alarms
     }
 

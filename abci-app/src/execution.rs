@@ -13,7 +13,7 @@ use white_city_wire::{
 };
 
 use crate::{
-    pace::size,
+    pace::{Load, size},
     packing::{self, Candidate},
     verified::{Decoded, VerifiedCache, check_opener},
 };
@@ -194,15 +194,6 @@ pub struct Room {
     pub bytes: u64,
     /// Most of what isn't of sessions in last call, so that the others get the proposal in time.
     pub others: Load,
-}
-
-/// What transactions cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Load {
-    /// Their bytes.
-    pub bytes: u64,
-    /// Their work.
-    pub work: u32,
 }
 
 /// A block that was put together.

@@ -7,6 +7,7 @@ pub mod abci;
 pub mod alarm;
 pub mod app;
 mod budget;
+pub mod committed;
 pub mod config;
 mod credit;
 pub mod direct;
@@ -25,6 +26,7 @@ pub mod query;
 pub mod store;
 mod verified;
 mod waiting;
+pub mod work;
 
 pub use app::Replica;
 pub use config::Config;

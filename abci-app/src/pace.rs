@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use crate::execution::Load;
-
 /// The least that is packed, bytes.
 const FLOOR_BYTES: u64 = 256 << 10;
 /// What is saved up of it for a block, bytes: more than the largest transaction takes, so that one goes into every fourth of its blocks at worst.
@@ -24,6 +22,15 @@ const BYTES_A_WORK: u64 = 1 << 8;
 const SMALL_BYTES: u64 = 64 << 10;
 /// How long a block may take beyond twice that.
 const SLACK: Duration = Duration::from_millis(50);
+
+/// What transactions cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their work.
+    pub work: u32,
+}
 
 /// How much is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -104,7 +104,11 @@ fn serve<A: Application + Board + Sync>(
         replica.announce_direct_port(port.address().port());
     }
     if !config.engine_rpc.is_empty() {
-        let watched = alarm::watch(replica.clone(), config.engine_rpc.clone());
+        let due = {
+            let replica = replica.clone();
+            move || replica.alarm_due()
+        };
+        let watched = alarm::watch(due, config.engine_rpc.clone());
         watched.map_err(|error| format!("alarms: {error}"))?;
     }
     let application = wrap(replica);

@@ -21,9 +21,10 @@ use white_city_wire::{
 };
 
 use crate::{
-    app::{Committed, Work},
+    committed::Committed,
     front::{Answer, Told},
     store::{Sealed, StoreError, StoredEntry},
+    work::Work,
 };
 
 impl From<StoreError> for Refusal {

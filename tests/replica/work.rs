@@ -11,7 +11,7 @@ use std::{
 use redb::{StorageBackend, backends::InMemoryBackend};
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
-use white_city_replica::{Store, app::Work};
+use white_city_replica::{Store, work::Work};
 use white_city_tests::{network::params, party::Party};
 use white_city_wire::{
     genesis::Params,

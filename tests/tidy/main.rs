@@ -4,6 +4,7 @@ mod config;
 mod deny;
 mod dependencies;
 mod generated;
+mod modules;
 mod refusals;
 mod specification;
 mod text;

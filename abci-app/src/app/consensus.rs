@@ -16,9 +16,10 @@ use white_city_wire::{
 use super::{Committed, Replica};
 use crate::{
     credit::Credit,
-    execution::{self, DecodedBlock, Executed, InvalidBlock, Load},
+    execution::{self, DecodedBlock, Executed, InvalidBlock},
     fault::Step,
     front::Source,
+    pace::Load,
     pace::Pace,
     pending::{Account, Pending},
     store::{StoreError, Tip},

@@ -14,7 +14,7 @@ use white_city_wire::{
 };
 
 use super::{Reader, is_closed, slots};
-use crate::app::{Committed, Work};
+use crate::{committed::Committed, work::Work};
 
 /// Answers a path.
 pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, Refusal> {

@@ -18,14 +18,14 @@ use white_city_wire::{
 };
 
 use crate::{
-    dispute::{self, Revealed},
+    dispute,
     entries::{self, Fill},
     evidence,
     last_call::{self, LastCall},
     leaving,
     opening::{self, Books, Opening},
     round::{self, Now},
-    session::{Body, Session},
+    session::{Body, Revealed, Session},
     state::State,
 };
 

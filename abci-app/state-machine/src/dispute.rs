@@ -2,61 +2,16 @@
 //! [`white_city_wire::dispute`], which also says why nobody honest is ever a culprit.
 
 use white_city_wire::{
-    Complain, Hash, IdentityKey, NetworkId, Refusal, Reveal,
-    board::{Cause, Culprit, Status},
-    dispute::{Verdict, judge},
-    reserve::{Disputed, max_plaintext},
+    Complain, IdentityKey, NetworkId, Refusal, Reveal,
+    board::{Culprit, Status},
+    dispute::judge,
+    reserve::max_plaintext,
 };
 
 use crate::{
     entries::over_spec,
-    session::{Body, Session, Slot},
+    session::{Body, Dispute, Revealed, Session, Slot},
 };
-
-/// A complaint that was taken, and what became of it. A session has at most one, kept until erasure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dispute {
-    /// The complaint.
-    pub complain: Complain,
-    /// The answer, from the transaction that brought it to the end of its block and on.
-    pub revealed: Option<Revealed>,
-}
-
-/// An answer that was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revealed {
-    /// Digest of the reveal.
-    pub digest: Hash,
-    /// What it has shown.
-    pub verdict: Verdict,
-    /// Size of the plaintext that it shows, bytes.
-    pub plaintext_bytes: u32,
-}
-
-impl Dispute {
-    fn is_answered_by(&self, digest: Hash) -> bool {
-        self.revealed
-            .is_some_and(|revealed| revealed.digest == digest)
-    }
-
-    /// What a session's dispute leaves on the board.
-    pub(crate) fn left_behind(dispute: Option<&Self>) -> Disputed {
-        let Some(dispute) = dispute else {
-            return Disputed::No;
-        };
-        dispute.revealed.map_or(Disputed::Complained, |revealed| {
-            Disputed::Revealed(revealed.plaintext_bytes)
-        })
-    }
-
-    /// What the session ends of, and who has caused it. Silence has a cause, too: the accused; but it is no offence.
-    pub(crate) fn ending(&self) -> (Cause, u16) {
-        match self.revealed {
-            Some(Revealed { verdict, .. }) => (verdict.cause(), verdict.culprit(&self.complain)),
-            None => (Cause::NoReveal, self.complain.accused()),
-        }
-    }
-}
 
 /// Checks a complaint: about another party's payload for its author in a closed round, by a member, while running.
 pub fn check_complain(

@@ -34,7 +34,6 @@ mod state;
 
 pub use append_tree::AppendTree;
 pub use block::{Block, BlockContext, Ended, Preview};
-pub use dispute::{Dispute, Revealed};
 pub use entries::{check_share, over_spec};
-pub use session::{Body, ClosedRound, Session, Slot};
+pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};
 pub use state::State;

@@ -1,10 +1,10 @@
 //! Opening sessions: who may, how many, and within which bounds.
 
 use white_city_wire::{
-    Network, Params, Refusal, SessionId, board::OpenerLeaf, reserve::reserved_bytes, tx::Open,
+    Params, Refusal, SessionId, board::OpenerLeaf, reserve::reserved_bytes, tx::Open,
 };
 
-use crate::state::State;
+use crate::state::{State, is_stranger};
 
 /// An opening that has passed every check.
 pub struct Opening {
@@ -71,11 +71,6 @@ pub fn check(open: &Open, id: SessionId, books: Books<'_>) -> Result<Opening, Re
         leaf,
         reserved: needed,
     })
-}
-
-/// Whether the opener with this number isn't listed in the genesis.
-pub fn is_stranger(network: &Network, opener: u32) -> bool {
-    usize::try_from(opener).map_or(true, |number| number >= network.params.openers.len())
 }
 
 fn check_time(open: &Open, params: &Params, board_ms: u64) -> Result<(), Refusal> {

@@ -4,13 +4,12 @@ use alloc::{sync::Arc, vec, vec::Vec};
 
 use rpds::VectorSync;
 use white_city_wire::{
-    Bitmap, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
+    Bitmap, Complain, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
     board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
+    dispute::Verdict,
     limits::NOBODY,
-    reserve::{kept_bytes, reserved_bytes},
+    reserve::{Disputed, kept_bytes, reserved_bytes},
 };
-
-use crate::dispute::Dispute;
 
 /// What a slot holds: the first valid one, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,6 +115,52 @@ pub struct Body {
     pub left: Vec<(u16, Hash)>,
     /// The complaint that was taken, if there was one.
     pub dispute: Option<Dispute>,
+}
+
+/// A complaint that was taken, and what became of it. A session has at most one, kept until erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// The complaint.
+    pub complain: Complain,
+    /// The answer, from the transaction that brought it to the end of its block and on.
+    pub revealed: Option<Revealed>,
+}
+
+/// An answer that was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revealed {
+    /// Digest of the reveal.
+    pub digest: Hash,
+    /// What it has shown.
+    pub verdict: Verdict,
+    /// Size of the plaintext that it shows, bytes.
+    pub plaintext_bytes: u32,
+}
+
+impl Dispute {
+    /// Whether this is the answer that has come.
+    pub(crate) fn is_answered_by(&self, digest: Hash) -> bool {
+        self.revealed
+            .is_some_and(|revealed| revealed.digest == digest)
+    }
+
+    /// What a session's dispute leaves on the board.
+    fn left_behind(dispute: Option<&Self>) -> Disputed {
+        let Some(dispute) = dispute else {
+            return Disputed::No;
+        };
+        dispute.revealed.map_or(Disputed::Complained, |revealed| {
+            Disputed::Revealed(revealed.plaintext_bytes)
+        })
+    }
+
+    /// What the session ends of, and who has caused it. Silence has a cause, too: the accused; but it is no offence.
+    pub(crate) fn ending(&self) -> (Cause, u16) {
+        match self.revealed {
+            Some(Revealed { verdict, .. }) => (verdict.cause(), verdict.culprit(&self.complain)),
+            None => (Cause::NoReveal, self.complain.accused()),
+        }
+    }
 }
 
 impl Session {

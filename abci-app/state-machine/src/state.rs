@@ -9,7 +9,7 @@ use white_city_wire::{
     limits::PROTOCOL,
 };
 
-use crate::{append_tree::AppendTree, opening::is_stranger, session::Session};
+use crate::{append_tree::AppendTree, session::Session};
 
 /// The board: all sessions and openers. A clone shares everything with the original.
 #[derive(Debug, Clone)]
@@ -25,6 +25,11 @@ pub struct State {
     retained: RedBlackTreeSetSync<(u64, u32)>,
     strangers_bytes: u64,
     paused_ms: u64,
+}
+
+/// Whether the opener with this number isn't listed in the genesis.
+pub(crate) fn is_stranger(network: &Network, opener: u32) -> bool {
+    usize::try_from(opener).map_or(true, |number| number >= network.params.openers.len())
 }
 
 impl State {

@@ -27,13 +27,12 @@ use crate::{
     board::{Cause, Offence},
     entry::{PostHeader, p2p_leaf},
     hash::{Hash, NetworkId, SessionId, sha256},
-    keys::EncryptionKey,
+    keys::{EncryptionKey, KEM_X25519},
     payload::{PayloadContext, seal_with},
     refusal::Refusal,
-    signing::{complain_digest, reveal_digest},
+    signing::{complain_digest, join_digest, reveal_digest},
     spec::Spec,
     tree::slot_root_from_path,
-    tx::Join,
 };
 
 /// A party's word that it can't open a p2p payload.
@@ -180,11 +179,6 @@ pub fn judge(
     if reveal.index != from {
         return Err(Refusal::NotTheAccused { accused: from });
     }
-    let join = Join {
-        session,
-        index: to,
-        key: *key,
-    };
     let context = PayloadContext {
         network: *network,
         session,
@@ -194,7 +188,7 @@ pub fn judge(
         to,
         from_key: spec.key(from)?,
         to_key: spec.key(to)?,
-        to_join: join.digest(),
+        to_join: join_digest(&session, to, KEM_X25519, key.as_bytes()),
     };
     // What can't be sealed at all isn't what was sealed; an honest sender could not have posted it.
     let sealed = seal_with(&reveal.ikm_e, &context, key, &reveal.plaintext);

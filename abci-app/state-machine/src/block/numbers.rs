@@ -3,7 +3,7 @@
 use white_city_wire::{IdentityKey, board::OpenerLeaf};
 
 use super::Block;
-use crate::opening::{Opening, is_stranger};
+use crate::{opening::Opening, state::is_stranger};
 
 impl Block {
     pub(super) fn opener(&self, key: &IdentityKey) -> Option<(u32, OpenerLeaf)> {

@@ -29,20 +29,20 @@ pub struct Work {
 
 /// What [`Work`] is read from.
 #[derive(Default)]
-pub(super) struct Counters {
-    pub(super) executions: Counter,
-    pub(super) checks: Counter,
-    pub(super) rechecks: Counter,
-    pub(super) queries: Counter,
-    pub(super) prepared: Counter,
-    pub(super) processed: Counter,
-    pub(super) finalized: Counter,
-    pub(super) committed: Counter,
+pub(crate) struct Counters {
+    pub(crate) executions: Counter,
+    pub(crate) checks: Counter,
+    pub(crate) rechecks: Counter,
+    pub(crate) queries: Counter,
+    pub(crate) prepared: Counter,
+    pub(crate) processed: Counter,
+    pub(crate) finalized: Counter,
+    pub(crate) committed: Counter,
 }
 
 impl Counters {
     /// What has been counted so far.
-    pub(super) fn work(&self, signatures: u64) -> Work {
+    pub(crate) fn work(&self, signatures: u64) -> Work {
         Work {
             signatures,
             executions: self.executions.get(),
@@ -59,10 +59,10 @@ impl Counters {
 
 /// A number that only grows.
 #[derive(Default)]
-pub(super) struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    pub(super) fn count(&self) {
+    pub(crate) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
