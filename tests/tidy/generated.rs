@@ -13,7 +13,7 @@ const MANY: [&str; 5] = [
 
 #[test]
 fn the_protobuf_code_is_what_the_schema_generates() {
-    let folder = root().join("abci-app/wire/proto");
+    let folder = root().join("docs/spec");
     let descriptors = protox::compile(["white_city.proto"], [&folder]).unwrap();
     let out = std::env::temp_dir().join(format!("white-city-tidy-{}", std::process::id()));
     std::fs::create_dir_all(&out).unwrap();

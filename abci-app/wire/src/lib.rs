@@ -30,7 +30,7 @@ pub mod keys;
 pub mod limits;
 pub mod payload;
 #[rustfmt::skip]
-#[expect(missing_docs, clippy::large_enum_variant, reason = "generated from proto/white_city.proto, whose comments are the documentation")]
+#[expect(missing_docs, clippy::large_enum_variant, reason = "generated from docs/spec/white_city.proto, whose comments are the documentation")]
 pub mod pb;
 pub mod possible;
 pub mod proof;

@@ -615,7 +615,7 @@ pub struct SessionAnswer {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpecAnswer {
-    /// Without version and signature it is what the session id is made of.
+    /// All of it but its signature is what the session id is made of.
     #[prost(message, optional, tag = "1")]
     pub open: ::core::option::Option<Open>,
 }
