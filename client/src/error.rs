@@ -1,19 +1,13 @@
 //! Everything that can go wrong between a party and the board.
 
-use white_city_wire::{
-    Hash, IdentityKey, Refusal,
-    board::{Cause, Terminal},
-    limits::NOBODY,
-    pb,
-    tx::Leave,
-};
+pub use white_city_verify::{Fork, cause_text};
+use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
 
 use crate::{
     journal::JournalError,
     read::{Convicted, Dispute},
-    receipt::{BadReceipt, Receipt},
+    receipt::BadReceipt,
     signer::SignError,
-    trust::Trust,
 };
 
 /// Why one replica gave no usable answer.
@@ -102,78 +96,6 @@ fn list<T: ToString>(
     }
     let parties: Vec<String> = parties.iter().map(T::to_string).collect();
     write!(f, "; {what}: {}", parties.join(", "))
-}
-
-/// A cause in words.
-#[must_use]
-pub const fn cause_text(cause: Cause) -> &'static str {
-    match cause {
-        Cause::None => "finished",
-        Cause::TooFew => "too few filled their slots in time",
-        Cause::Disagreement => "no group reached the quorum",
-        Cause::Left => "too many left",
-        Cause::OutOfRounds => "out of rounds",
-        Cause::BadPayload => "a p2p payload was proven bad",
-        Cause::FalseComplaint => "a complaint was proven false",
-        Cause::NoReveal => "a complaint was not answered",
-    }
-}
-
-/// Two histories, both signed by the network's validators.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Fork {
-    /// How they differ.
-    pub what: String,
-    /// The proof, which convinces anybody who has the genesis; `None` where there is none that convinces somebody else.
-    pub proof: Option<pb::ForkReceipt>,
-}
-
-impl Fork {
-    /// The first of these proofs that verifies goes with it, and none that doesn't.
-    pub(crate) fn new(
-        what: String,
-        proofs: impl IntoIterator<Item = pb::fork_receipt::Fork>,
-        trust: &Trust,
-    ) -> Self {
-        let mut proofs = proofs
-            .into_iter()
-            .map(|fork| pb::ForkReceipt { fork: Some(fork) });
-        let verifies = |proof: &pb::ForkReceipt| {
-            let receipt = Receipt::new(trust, pb::receipt::Body::Fork(proof.clone()));
-            receipt.verify(trust).is_ok()
-        };
-        Self {
-            what,
-            proof: proofs.find(verifies),
-        }
-    }
-
-    /// The proof as a file that convinces anybody who has the genesis, if there is one.
-    #[must_use]
-    pub fn receipt(&self, trust: &Trust) -> Option<Receipt> {
-        let proof = self.proof.clone()?;
-        Some(Receipt::new(trust, pb::receipt::Body::Fork(proof)))
-    }
-}
-
-impl std::fmt::Debug for Fork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Fork").field(&self.what).finish()
-    }
-}
-
-impl std::fmt::Display for Fork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "fork: more than a third of the replicas have signed {}; {}",
-            self.what,
-            match &self.proof {
-                Some(_) => "keep the proof",
-                None => "there is no proof of it that convinces others",
-            }
-        )
-    }
 }
 
 /// An answer that can't be true, as evidence for whoever runs the replica.

@@ -5,9 +5,9 @@
 //!
 //! ```no_run
 //! # async fn party() -> Result<(), Box<dyn std::error::Error>> {
-//! use white_city_client::{Client, LocalKey, SessionId, Trust, vault::Unlock};
+//! use white_city_client::{Client, LocalKey, SessionId, genesis, vault::Unlock};
 //!
-//! let client = Client::builder(Trust::genesis("genesis.json")?)
+//! let client = Client::builder(genesis::trust("genesis.json")?)
 //!     .replicas(["http://127.0.0.1:26657", "http://127.0.0.1:26757"])
 //!     .signer(LocalKey::load("identity.key".as_ref(), Some(&Unlock::key_file("key32".as_ref())?))?)
 //!     .build()?;
@@ -47,41 +47,35 @@
     )
 )]
 
-mod base64_fields;
 mod bounds;
-mod checked;
 mod client;
 #[cfg(feature = "round-based")]
 pub mod delivery;
 mod error;
-mod execution_id;
 pub mod files;
 pub mod genesis;
-pub mod history;
 pub mod journal;
 pub mod kem;
 mod opening;
-pub mod read;
-pub mod receipt;
 mod replicas;
 mod sending;
 mod session;
-mod shape;
 pub mod signer;
 mod spec_builder;
-pub mod trust;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use opening::Opening;
-pub use read::{Convicted, Dispute, SessionState, Unproven, Verified};
-pub use receipt::Receipt;
 pub use replicas::ReplicaHeight;
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::{SEALING_BYTES, SpecBuilder};
-pub use trust::Trust;
+pub use white_city_verify::{
+    Convicted, Dispute, Receipt, SessionState, Trust, Unproven, Verified, history, read, receipt,
+    trust,
+};
+use white_city_verify::{base64_fields, checked, shape};
 pub use white_city_wire::{
     self as wire, Bitmap, Hash, IdentityKey, Network, NetworkId, SessionId, Signature, Spec,
 };

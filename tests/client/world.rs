@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tempfile::TempDir;
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
-    Client, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust,
+    Client, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust, genesis,
     wire::{
         SignedTx,
         genesis::Params,
@@ -71,7 +71,7 @@ impl World {
     }
 
     pub fn trust(&self) -> Trust {
-        Trust::genesis(self.net.dir().join("genesis.json")).unwrap()
+        genesis::trust(self.net.dir().join("genesis.json")).unwrap()
     }
 
     /// An honest proxy, which can be told otherwise.

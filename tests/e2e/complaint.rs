@@ -2,7 +2,7 @@
 
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
-    Dispute, End, Error, Receipt, Session, Signer, Trust,
+    Dispute, End, Error, Receipt, Session, Signer, genesis,
     receipt::Claim,
     wire::{SignedTx, board::Cause, tx::Action},
 };
@@ -86,8 +86,7 @@ async fn a_bad_sender_is_convicted_while_a_replica_is_down_and_a_third_party_can
     let receipt = two.ceremony_receipt().await.unwrap().to_bytes();
     world.net.start(3).await.unwrap();
     world.agree().await;
-    let genesis = world.net.dir().join("genesis.json");
-    let trust = Trust::genesis(genesis).unwrap();
+    let trust = genesis::trust(world.net.dir().join("genesis.json")).unwrap();
     world.stop().await;
     let proven = Receipt::from_bytes(&receipt).unwrap().verify(&trust);
     let Ok(Claim::Ceremony { culprits, .. }) = proven.map(|proven| proven.claim) else {

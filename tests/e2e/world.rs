@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
-    Trust,
+    genesis,
     wire::{genesis::OpenerQuota, hash::sha256},
 };
 use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_params};
@@ -105,7 +105,7 @@ impl World {
 
     /// A client of these addresses.
     pub fn client_of(&self, urls: impl IntoIterator<Item = String>, key: &Key) -> Client {
-        let trust = Trust::genesis(self.net.dir().join("genesis.json")).unwrap();
+        let trust = genesis::trust(self.net.dir().join("genesis.json")).unwrap();
         Client::builder(trust)
             .replicas(urls)
             .signer(key.local())

@@ -15,8 +15,9 @@ use std::{
 use serde_json::Value;
 
 /// Where a missing check may be noticed, the fastest first.
-const TESTS: [&[&str]; 7] = [
+const TESTS: [&[&str]; 8] = [
     &["-p", "white-city-wire", "--lib"],
+    &["-p", "white-city-verify", "--lib"],
     &["-p", "white-city-client", "--lib"],
     &["-p", "white-city-cli", "--lib"],
     &["-p", "white-city-tests", "--test", "receipts"],

@@ -15,7 +15,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 use tendermint::block::{Header, signed_header::SignedHeader};
 use white_city_client::{
-    Client, IdentityKey, LocalKey, SessionId, Signer, Spec, SpecBuilder, Trust,
+    Client, IdentityKey, LocalKey, SessionId, Signer, Spec, SpecBuilder, Trust, genesis,
     history::History,
     read::{
         Read, ReadEvidence, ReadInbox, ReadLeaf, ReadOpeners, ReadRoster, ReadRound, ReadSession,
@@ -166,7 +166,7 @@ impl Bench {
             .times(hour, hour, hour)
             .build()
             .unwrap();
-        let trust = Trust::genesis(dir.path().join("net/genesis.json")).unwrap();
+        let trust = genesis::trust(dir.path().join("net/genesis.json")).unwrap();
         let client = Client::builder(trust.clone())
             .replicas([solo.rpc_url()])
             .signer(party(0))

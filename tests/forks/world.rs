@@ -15,7 +15,7 @@ use tokio::{
 };
 use white_city_client::{
     Bitmap, Client, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, Spec,
-    SpecBuilder, Trust,
+    SpecBuilder, Trust, genesis,
     wire::{
         EncryptionKey, FinishHeader, Refusal, SignedTx,
         payload::SessionSeed,
@@ -103,7 +103,7 @@ impl Forked {
             .payloads(64, 64)
             .times(30 * second, setup.round_s * second, 60 * second);
         let spec = spec.build().unwrap();
-        let trust = Trust::genesis(dir.path().join("net/genesis.json")).unwrap();
+        let trust = genesis::trust(dir.path().join("net/genesis.json")).unwrap();
         let client = client(&trust, &[&a.rpc_url()], 0);
         // Before its first block a board answers nothing.
         while client.status().await.is_err() {

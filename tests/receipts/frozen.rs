@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use white_city_client::{Receipt, Trust};
+use white_city_client::{Receipt, genesis};
 
 use crate::world::made;
 
@@ -31,7 +31,7 @@ fn receipts_that_were_made_once_verify_for_ever() {
             fs::write(words, format!("{proven}\n")).unwrap();
         }
     }
-    let trust = Trust::genesis(folder.join("genesis.json")).unwrap();
+    let trust = genesis::trust(folder.join("genesis.json")).unwrap();
     let mut kinds = std::collections::BTreeSet::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();

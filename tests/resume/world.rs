@@ -10,7 +10,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, vault};
+use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, genesis, vault};
 use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_params};
 
 /// The longest that anything in these tests may take.
@@ -61,7 +61,7 @@ impl World {
     }
 
     pub fn trust(&self) -> Trust {
-        Trust::genesis(self.net.dir().join("genesis.json")).unwrap()
+        genesis::trust(self.net.dir().join("genesis.json")).unwrap()
     }
 
     pub fn key(&self, party: usize) -> LocalKey {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use white_city_client::{
     Error, Fork,
     files::FileError,
-    genesis::GenesisError,
+    genesis::GenesisFileError,
     signer::KeyFileError,
     vault::VaultError,
     wire::{Refusal, board::Status, json::remaining_ms},
@@ -190,7 +190,7 @@ pub trait OfFile {
     fn is_named(&self) -> bool;
 }
 
-impl OfFile for GenesisError {
+impl OfFile for GenesisFileError {
     fn is_named(&self) -> bool {
         matches!(self, Self::File(_))
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use white_city_client::{Client, ClientBuilder, LocalKey, Trust, files::read_public};
+use white_city_client::{Client, ClientBuilder, LocalKey, Trust, files::read_public, genesis};
 
 use crate::{
     args::NetworkArgs,
@@ -40,11 +40,11 @@ pub fn signing(args: &NetworkArgs, identity: LocalKey) -> Result<Client, Failure
 
 /// What is trusted, where no replica is needed.
 pub fn trust(args: &NetworkArgs) -> Result<Trust, Failure> {
-    genesis(&genesis_and_replicas(args, variable())?.0)
+    trusted(&genesis_and_replicas(args, variable())?.0)
 }
 
-fn genesis(path: &Path) -> Result<Trust, Failure> {
-    Trust::genesis(path).map_err(in_file(path))
+fn trusted(path: &Path) -> Result<Trust, Failure> {
+    genesis::trust(path).map_err(in_file(path))
 }
 
 /// The file that the environment names.
@@ -55,7 +55,7 @@ fn variable() -> Option<PathBuf> {
 
 fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
     let (path, replicas) = with_replicas(args, variable())?;
-    Ok(Client::builder(genesis(&path)?).replicas(replicas))
+    Ok(Client::builder(trusted(&path)?).replicas(replicas))
 }
 
 /// As [`genesis_and_replicas`], where at least one replica is needed.

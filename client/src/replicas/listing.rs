@@ -10,7 +10,7 @@ use super::{Endpoint, ReadError, Replicas, Tally};
 use crate::{
     Unproven,
     error::Error,
-    read::{SessionLine, read_sessions},
+    read::{ListSessions, SessionLine},
 };
 
 /// Most sessions of one list.
@@ -64,7 +64,7 @@ async fn pages(
     let (mut lines, mut from) = (Vec::new(), 0);
     let mut until = Instant::now() + LAST_PAGE;
     loop {
-        let page = timeout_at(until, read_sessions(endpoint, party, from)).await;
+        let page = timeout_at(until, page(endpoint, party, from)).await;
         let late = |_| ReadError::Unreachable("no list in time".into());
         let (page, next) = page.map_err(late)??;
         lines.extend(page);
@@ -74,4 +74,15 @@ async fn pages(
         }
         until += PAGE;
     }
+}
+
+/// One page, and the number at which the next one begins if there is one.
+async fn page(
+    endpoint: &Endpoint,
+    party: Option<&IdentityKey>,
+    from_number: u64,
+) -> Result<(Vec<SessionLine>, Option<u64>), ReadError> {
+    let list = ListSessions { party, from_number };
+    let answer = endpoint.ask(list.question()).await?;
+    Ok(list.check(answer)?)
 }

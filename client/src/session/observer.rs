@@ -180,6 +180,13 @@ impl Observer {
         &self.opening.0
     }
 
+    /// [`white_city_verify::execution_id`] of this session: 32 bytes that all its parties compute, and that no other session
+    /// has, nor this one for another `purpose`. Protocols put it into their hashes.
+    #[must_use]
+    pub fn execution_id(&self, purpose: &str) -> Hash {
+        white_city_verify::execution_id(&self.id, purpose)
+    }
+
     /// What has been read and checked.
     #[must_use]
     pub const fn history(&self) -> &History {

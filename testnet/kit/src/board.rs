@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use white_city_client::{
-    Client, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust,
+    Client, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust, genesis,
     wire::{Params, genesis::OpenerQuota, hash::Preimage, limits::ROSTER_PARTIES_MAX},
 };
 use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
@@ -149,7 +149,7 @@ impl Board {
         genesis: &Path,
         urls: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, KitError> {
-        let trust = Trust::genesis(genesis).map_err(|error| KitError::io("genesis")(&error))?;
+        let trust = genesis::trust(genesis).map_err(|error| KitError::io("genesis")(&error))?;
         Ok(Self {
             trust,
             urls: urls.into_iter().map(Into::into).collect(),

@@ -113,12 +113,11 @@ impl Observer {
         page: Verified<InboxPage>,
         tally: &mut Tally,
     ) -> Result<Taken, NotTaken> {
-        let Some(now) = page.now.clone() else {
+        let Some(now) = page.now() else {
             return Err(Lie::new("it doesn't say how the session stands").into());
         };
         let leaf = now.leaf.clone();
         self.check_past(&leaf, &page)?;
-        let now = page.beside(now);
         if leaf.status == Status::Erased {
             return Err(Error::Erased.into());
         }
@@ -130,7 +129,7 @@ impl Observer {
         let closed = self.check_round(page, &leaf, tally).await?;
         let (closed, entries) = closed;
         self.history.push(closed);
-        self.newest = Some(now.beside(()));
+        self.newest = Some(now.state());
         self.floor = self.floor.max(now.height());
         if round > 0 {
             self.kept.insert(round, entries.into());
@@ -157,7 +156,7 @@ impl Observer {
             .proof
             .clone()
             .ok_or_else(|| Lie::new("a closed round without its proof"))?;
-        let state = page.beside(());
+        let state = page.state();
         let round = self.history.open_round();
         let mut pages = self.all_pages(page, round, tally).await?;
         let checked = match round {
@@ -219,7 +218,7 @@ impl Observer {
         });
         self.floor = self.floor.max(now.height());
         self.read_at = Instant::now();
-        self.newest = Some(now.beside(()));
+        self.newest = Some(now.state());
         self.now = Some(now);
         Ok(())
     }

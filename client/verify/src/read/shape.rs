@@ -114,7 +114,7 @@ const fn body(question: &Question) -> Limit {
 ///
 /// # Errors
 /// [`Lie`] where it is none.
-pub(crate) fn decode(question: &Question, answer: Bytes) -> Result<pb::Answer, Lie> {
+pub fn decode(question: &Question, answer: Bytes) -> Result<pb::Answer, Lie> {
     let limits = [
         limit(1, 1, 0, 0),
         limit(2, 1, 0, 0),

@@ -21,7 +21,7 @@ use white_city_wire::{
     tx::Join,
 };
 
-pub(crate) use self::{check::check_broadcast, ending::LastRound};
+pub use self::{check::check_broadcast, ending::LastRound};
 use crate::{checked::Checked, read::Entry};
 
 /// Why a round can't be the session's.
@@ -147,7 +147,8 @@ impl History {
     }
 
     /// Signatures that others have checked aren't checked again.
-    pub(crate) fn sharing(mut self, checked: Arc<Checked>) -> Self {
+    #[must_use]
+    pub fn sharing(mut self, checked: Arc<Checked>) -> Self {
         self.checked = checked;
         self
     }
@@ -181,7 +182,8 @@ impl History {
     }
 
     /// Who may write into a round that has been read, or that follows.
-    pub(crate) fn members_of(&self, round: u32) -> &Bitmap {
+    #[must_use]
+    pub fn members_of(&self, round: u32) -> &Bitmap {
         let before = round.checked_sub(1).and_then(|before| self.round(before));
         before.map_or(&self.everybody, |before| &before.members)
     }
@@ -351,7 +353,10 @@ impl History {
 
     /// Checks that these are the entries of a round that is in this history, with their payloads. Signatures have been checked
     /// for the same digests.
-    pub(crate) fn check_again(
+    ///
+    /// # Errors
+    /// [`Contradiction`].
+    pub fn check_again(
         &self,
         round: u32,
         reader: Option<u16>,
@@ -437,7 +442,9 @@ pub(crate) fn slots_of<'a>(
     })
 }
 
-pub(crate) fn filled(digests: &[Option<Hash>]) -> Bitmap {
+/// Which slots are filled.
+#[must_use]
+pub fn filled(digests: &[Option<Hash>]) -> Bitmap {
     (0_u16..)
         .zip(digests)
         .map(|(index, digest)| (index, digest.is_some()))

@@ -18,7 +18,7 @@ mod size;
 mod submission;
 
 pub use error::BadReceipt;
-pub(crate) use make::{ceremony_pb, evidence_pb, finishes_pb, slot_pb};
+pub use make::{ceremony_pb, evidence_pb, finishes_pb, slot_pb};
 use prost::Message as _;
 pub use proven::{Certified, Claim, ForkClaim, Place, Proven};
 use white_city_wire::{
@@ -74,7 +74,9 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(trust: &Trust, body: Body) -> Self {
+    /// A receipt with this content, which nobody has checked.
+    #[must_use]
+    pub fn new(trust: &Trust, body: Body) -> Self {
         Self {
             network_id: trust.network().id.0.to_vec(),
             body,

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{
-    IdentityKey, Signature, SignedTx,
+    Signature, SignedTx,
     board::{Status, transcript_next, transcript_start},
     entry::FinishHeader,
     pb,
@@ -11,8 +11,9 @@ use white_city_wire::{
 
 use super::*;
 use crate::{
-    SpecBuilder, Trust,
+    Trust,
     read::session::{check_join, check_open},
+    testing::{identity, key, sign, spec},
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId([42; 32]);
@@ -31,23 +32,13 @@ pub(crate) fn trust(id: NetworkId) -> Trust {
     Trust::new(white_city_wire::Network { id, ..network }).unwrap()
 }
 
-fn identity(key: &SigningKey) -> IdentityKey {
-    IdentityKey::from_bytes(key.verifying_key().as_bytes()).unwrap()
-}
-
 impl Bench {
     pub(crate) fn new() -> Self {
-        let keys: Vec<_> = (1..=4)
-            .map(|seed| SigningKey::from_bytes(&[seed; 32]))
-            .collect();
+        let keys: Vec<_> = (1..=4).map(key).collect();
         let roster: Vec<_> = keys.iter().map(identity).collect();
         let open = Open {
             opener: roster[0],
-            spec: SpecBuilder::new("test", 1, roster)
-                .quorum(3)
-                .max_rounds(4)
-                .build()
-                .unwrap(),
+            spec: spec(roster),
             nonce: [8; 32],
             open_by_ms: 9,
         };
@@ -56,8 +47,7 @@ impl Bench {
     }
 
     pub(crate) fn sign(&self, index: u16, action: &Action) -> Signature {
-        let bytes = bytes_to_sign(action, &NETWORK).unwrap();
-        Signature(self.keys[usize::from(index)].sign(&bytes).to_bytes())
+        sign(&self.keys[usize::from(index)], action, &NETWORK)
     }
 
     pub(crate) fn open_pb(&self) -> pb::Open {

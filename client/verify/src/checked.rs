@@ -18,17 +18,19 @@ const OPENINGS: usize = 128;
 
 /// A signature that holds: its key, message and bytes in one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Good(Hash);
+pub struct Good(Hash);
 
 impl Good {
     /// Of what isn't checked yet. Key and signature have fixed sizes, so no two signatures over anything share it.
-    pub(crate) fn of(key: &IdentityKey, signature: &Signature, message: &[u8]) -> Self {
+    #[must_use]
+    pub fn of(key: &IdentityKey, signature: &Signature, message: &[u8]) -> Self {
         let hasher = Sha256::new_with_prefix(key.as_bytes()).chain_update(signature.0);
         Self(Hash(hasher.chain_update(message).finalize().into()))
     }
 
     /// Of a transaction that its author has signed.
-    pub(crate) fn of_tx(tx: &VerifiedTx) -> Option<Self> {
+    #[must_use]
+    pub fn of_tx(tx: &VerifiedTx) -> Option<Self> {
         let message = bytes_to_sign(tx.action(), tx.network())?;
         Some(Self::of(tx.signer(), tx.signature(), &message))
     }
@@ -36,7 +38,7 @@ impl Good {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Checked {
+pub struct Checked {
     signatures: Mutex<Generations>,
     openings: Mutex<BTreeMap<SessionId, Arc<(Open, Signature)>>>,
 }
@@ -50,13 +52,14 @@ struct Generations {
 
 impl Checked {
     /// Whether the signature was found to hold.
-    pub(crate) fn holds(&self, good: &Good) -> bool {
+    #[must_use]
+    pub fn holds(&self, good: &Good) -> bool {
         let generations = lock(&self.signatures);
         generations.young.contains(good) || generations.old.contains(good)
     }
 
     /// Notes signatures that hold.
-    pub(crate) fn note(&self, good: impl IntoIterator<Item = Good>) {
+    pub fn note(&self, good: impl IntoIterator<Item = Good>) {
         let mut generations = lock(&self.signatures);
         for good in good {
             if generations.young.len() >= SIGNATURES {
@@ -67,12 +70,13 @@ impl Checked {
     }
 
     /// What opened a session of the board.
-    pub(crate) fn opening(&self, id: &SessionId) -> Option<Arc<(Open, Signature)>> {
+    #[must_use]
+    pub fn opening(&self, id: &SessionId) -> Option<Arc<(Open, Signature)>> {
         lock(&self.openings).get(id).cloned()
     }
 
     /// Notes what opened a session: the id commits to it, and the board has it.
-    pub(crate) fn note_opening(&self, id: SessionId, opening: Arc<(Open, Signature)>) {
+    pub fn note_opening(&self, id: SessionId, opening: Arc<(Open, Signature)>) {
         let mut openings = lock(&self.openings);
         // Any one makes room: what is missing is read again.
         while openings.len() >= OPENINGS && !openings.contains_key(&id) {
@@ -83,7 +87,7 @@ impl Checked {
 }
 
 /// What a mutex guards is complete after each of its short uses, also when another thread has panicked since.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -95,17 +99,16 @@ mod tests {
     };
 
     use super::*;
-    use crate::{LocalKey, Signer, SpecBuilder};
+    use crate::testing::{identity, key, sign, spec};
 
     fn good(number: u32) -> Good {
-        let key = LocalKey::from_seed(&[1; 32]).unwrap().identity();
+        let key = identity(&key(1));
         Good::of(&key, &Signature([2; 64]), &number.to_be_bytes())
     }
 
     #[test]
     fn a_signature_is_remembered_as_it_is_and_no_other_one() {
-        let [one, two] =
-            [[1; 32], [2; 32]].map(|seed| LocalKey::from_seed(&seed).unwrap().identity());
+        let [one, two] = [1, 2].map(|seed| identity(&key(seed)));
         let checked = Checked::default();
         checked.note([Good::of(&one, &Signature([3; 64]), b"message")]);
         let holds = |key, signature, message: &[u8]| {
@@ -118,9 +121,9 @@ mod tests {
         assert!(!holds(&one, 3, b""));
     }
 
-    #[tokio::test]
-    async fn what_this_party_has_signed_is_known_when_it_is_read() {
-        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+    #[test]
+    fn what_this_party_has_signed_is_known_when_it_is_read() {
+        let key = key(1);
         let network = NetworkId([2; 32]);
         let post = Post::new(
             SessionId([3; 32]),
@@ -132,9 +135,9 @@ mod tests {
         );
         let header = post.header.clone();
         let action = Action::Post(post);
-        let signature = key.sign(&action, &network).await.unwrap();
+        let signature = sign(&key, &action, &network);
         let tx = SignedTx::new(action, signature).unwrap();
-        let tx = tx.verify(&key.identity(), 4, &network).unwrap();
+        let tx = tx.verify(&identity(&key), 4, &network).unwrap();
         let checked = Checked::default();
         checked.note(Good::of_tx(&tx));
         let read = SignedEntry {
@@ -142,7 +145,7 @@ mod tests {
             signature,
         };
         let message = read.signed_bytes(&network);
-        assert!(checked.holds(&Good::of(&key.identity(), &read.signature, &message)));
+        assert!(checked.holds(&Good::of(&identity(&key), &read.signature, &message)));
     }
 
     #[test]
@@ -162,10 +165,9 @@ mod tests {
 
     #[test]
     fn openings_are_bounded() {
-        let key = LocalKey::from_seed(&[1; 32]).unwrap().identity();
-        let spec = SpecBuilder::new("test", 1, vec![key]).max_rounds(2).build();
+        let key = identity(&key(1));
         let open = tx::Open {
-            spec: spec.unwrap(),
+            spec: spec(vec![key]),
             opener: key,
             nonce: [0; 32],
             open_by_ms: 1,

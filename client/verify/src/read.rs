@@ -1,8 +1,8 @@
 //! Reading the board: what can be asked, and how an answer is checked before anybody sees its value.
 //!
 //! An answer leads from the value to a header that the network's validators have signed ([`white_city_wire::proof`]).
-//! [`check`] follows that way; each [`Read`] adds what its own kind of value needs. Whoever brings questions and answers
-//! to and fro in another way than [`crate::Client`] does uses these two.
+//! [`check`] follows that way; each [`Read`] adds what its own kind of value needs. Nothing else makes a [`Verified`]: whoever
+//! brings questions and answers to and fro uses these two.
 
 mod dispute;
 mod evidence;
@@ -10,7 +10,7 @@ mod inbox;
 mod list;
 mod round;
 pub(crate) mod session;
-pub(crate) mod shape;
+pub mod shape;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -19,13 +19,11 @@ use bytes::Bytes;
 pub use dispute::{Dispute, SignedDispute};
 pub use evidence::{Convicted, ReadEvidence, SessionEvidence};
 pub(crate) use evidence::{Parties, check_culprits, check_left, culprits, left};
-pub use inbox::{Entry, InboxPage, ReadInbox};
-pub(crate) use inbox::{ReadInboxOnce, ReadLaterPage};
-pub(crate) use list::read_sessions;
-pub use list::{BoardStatus, ReadOpeners, ReadStatus, SessionLine};
+pub use inbox::{Entry, InboxPage, ReadInbox, ReadInboxOnce, ReadLaterPage};
+pub use list::{BoardStatus, ListSessions, ReadOpeners, ReadStatus, SessionLine};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
-pub use session::{ReadLeaf, ReadSession, ReadSpec, SessionState, SessionSummary};
-pub(crate) use session::{ReadSignedSpec, check_join, check_open};
+pub use session::{ReadLeaf, ReadSession, ReadSignedSpec, ReadSpec, SessionState, SessionSummary};
+pub(crate) use session::{check_join, check_open};
 use white_city_wire::{
     Hash, SessionId,
     pb::{self, answer::Body, query::Question},
@@ -40,14 +38,19 @@ use crate::trust::{Trust, VerifiedHeader};
 pub struct Lie(pub String);
 
 impl Lie {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
+    /// As a sentence.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }
 
 /// Anything wrong with an answer.
-pub(crate) trait OrLie<T> {
+pub trait OrLie<T> {
     /// As a lie, with the part that it is about.
+    ///
+    /// # Errors
+    /// [`Lie`] where it was an error.
     fn or_lie(self, what: &str) -> Result<T, Lie>;
 }
 
@@ -57,8 +60,15 @@ impl<T, E: std::fmt::Display> OrLie<T> for Result<T, E> {
     }
 }
 
-/// A question, and how its answer is checked.
-pub trait Read {
+/// Kept from whoever could make a value without a check.
+mod sealed {
+    /// What only the questions of this module are.
+    pub trait Sealed {}
+}
+use sealed::Sealed;
+
+/// A question, and how its answer is checked. Only those of this module are: what they make of an answer is a [`Verified`].
+pub trait Read: Sealed {
     /// What the answer proves.
     type Value;
 
@@ -137,8 +147,11 @@ pub fn check<R: Read + ?Sized>(
     )
 }
 
-/// The same for an answer that is decoded already.
-pub(crate) fn check_decoded<R: Read + ?Sized>(
+/// The same for an answer that [`shape::decode`] has decoded.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_decoded<R: Read + ?Sized>(
     read: &R,
     trust: &Trust,
     answer: &pb::Answer,
@@ -192,7 +205,7 @@ pub(crate) fn check_decoded<R: Read + ?Sized>(
     })
 }
 
-/// A value that the network's validators have certified, and the state that it is of.
+/// A value that the network's validators have certified, and the state that it is of. Only [`check`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T> {
     value: T,
@@ -209,9 +222,11 @@ struct Said {
 
 /// A question and its answer as they travelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Exchange {
-    pub(crate) question: Vec<u8>,
-    pub(crate) answer: Bytes,
+pub struct Exchange {
+    /// A protobuf `Query`.
+    pub question: Vec<u8>,
+    /// A protobuf `Answer`.
+    pub answer: Bytes,
 }
 
 /// What certifies a value.
@@ -237,18 +252,14 @@ impl<T> Verified<T> {
         self.value
     }
 
-    /// Another value that follows from this one.
+    /// The state that the value is of, without the value.
     #[must_use]
-    pub fn map<U>(self, follows: impl FnOnce(T) -> U) -> Verified<U> {
-        Verified {
-            value: follows(self.value),
-            proof: self.proof,
-            said: self.said,
-        }
+    pub fn state(&self) -> Verified<()> {
+        self.beside(())
     }
 
     /// Another value of the same answer.
-    pub(crate) fn beside<U>(&self, value: U) -> Verified<U> {
+    fn beside<U>(&self, value: U) -> Verified<U> {
         Verified {
             value,
             proof: Arc::clone(&self.proof),
@@ -284,7 +295,8 @@ impl<T> Verified<T> {
     }
 
     /// The leaf of the session that the value is about.
-    pub(crate) fn leaf(&self) -> Option<&white_city_wire::board::SessionLeaf> {
+    #[must_use]
+    pub fn leaf(&self) -> Option<&white_city_wire::board::SessionLeaf> {
         self.proof.session.as_ref().map(|session| &session.leaf)
     }
 
@@ -298,7 +310,9 @@ impl<T> Verified<T> {
         })
     }
 
-    pub(crate) fn said_by(mut self, replica: &str, exchange: Exchange) -> Self {
+    /// The same, with who gave the answer and what travelled. It proves nothing.
+    #[must_use]
+    pub fn said_by(mut self, replica: &str, exchange: Exchange) -> Self {
         self.said = Some(Said {
             replica: replica.to_owned(),
             exchange: Some(exchange),
@@ -307,8 +321,16 @@ impl<T> Verified<T> {
     }
 
     /// What travelled, which is kept until it is taken.
-    pub(crate) fn take_exchange(&mut self) -> Option<Exchange> {
+    pub fn take_exchange(&mut self) -> Option<Exchange> {
         self.said.as_mut()?.exchange.take()
+    }
+}
+
+impl Verified<InboxPage> {
+    /// How the session stands, where the page says so.
+    #[must_use]
+    pub fn now(&self) -> Option<Verified<SessionState>> {
+        Some(self.beside(self.value.now.clone()?))
     }
 }
 
@@ -323,7 +345,9 @@ pub struct Unproven<T> {
 }
 
 impl<T> Unproven<T> {
-    pub(crate) const fn new(value: T, replica: String) -> Self {
+    /// What this replica says.
+    #[must_use]
+    pub const fn new(value: T, replica: String) -> Self {
         Self { value, replica }
     }
 

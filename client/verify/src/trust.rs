@@ -1,7 +1,7 @@
 //! What a client trusts: the validators that a genesis names, and a header as soon as more than two thirds of them have
 //! signed it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use tendermint::{
     Hash as TendermintHash, PublicKey,
@@ -82,18 +82,10 @@ impl BadHeader {
 }
 
 impl Trust {
-    /// Trusts a genesis file that the party got from somebody it trusts.
-    ///
-    /// # Errors
-    /// [`GenesisError`] says what is wrong with it; validators of unequal or odd power are refused.
-    pub fn genesis(path: impl AsRef<Path>) -> Result<Self, GenesisError> {
-        Self::new(genesis::from_file(path.as_ref())?)
-    }
-
     /// Trusts a genesis.
     ///
     /// # Errors
-    /// As [`Trust::genesis`].
+    /// [`GenesisError`] says what is wrong with it; validators of unequal or odd power are refused.
     pub fn genesis_json(json: &[u8]) -> Result<Self, GenesisError> {
         Self::new(genesis::from_json(json)?)
     }

@@ -11,7 +11,7 @@ use white_city_wire::{
 };
 
 use super::{
-    Lie, OrLie, Proven, Read, SessionRef, body,
+    Lie, OrLie, Proven, Read, Sealed, SessionRef, body,
     evidence::{check_culprits, check_left, culprits, left},
     hashes,
 };
@@ -23,6 +23,8 @@ use crate::{
 /// Asks what opened a session. Its id commits to all of it, and the opener has signed the id.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadSpec(pub SessionId);
+
+impl Sealed for ReadSpec {}
 
 impl Read for ReadSpec {
     type Value = Open;
@@ -40,7 +42,9 @@ impl Read for ReadSpec {
 
 /// As [`ReadSpec`], with the opener's signature.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ReadSignedSpec(pub(crate) SessionId);
+pub struct ReadSignedSpec(pub SessionId);
+
+impl Sealed for ReadSignedSpec {}
 
 impl Read for ReadSignedSpec {
     type Value = (Open, Signature);
@@ -90,6 +94,8 @@ pub struct SessionSummary {
 /// Asks what is known of a session whose spec the reader doesn't have.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLeaf(pub SessionRef);
+
+impl Sealed for ReadLeaf {}
 
 impl Read for ReadLeaf {
     type Value = SessionSummary;
@@ -249,6 +255,8 @@ pub struct ReadSession<'a> {
     /// Its spec, checked against the id.
     pub spec: &'a Spec,
 }
+
+impl Sealed for ReadSession<'_> {}
 
 impl Read for ReadSession<'_> {
     type Value = SessionState;

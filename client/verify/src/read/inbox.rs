@@ -12,7 +12,9 @@ use white_city_wire::{
 
 use crate::{checked::Checked, history::slots_of};
 
-use super::{Lie, OrLie, Proven, Read, SessionRef, SessionState, body, session::check_join};
+use super::{
+    Lie, OrLie, Proven, Read, Sealed, SessionRef, SessionState, body, session::check_join,
+};
 
 /// An entry as it came, with what its reader may read of it. That it is in the round's slot isn't checked yet:
 /// [`History::check_round`](crate::history::History::check_round) does that for all entries at once.
@@ -58,6 +60,8 @@ pub struct ReadInbox<'a> {
     pub from_index: u16,
 }
 
+impl Sealed for ReadInbox<'_> {}
+
 impl Read for ReadInbox<'_> {
     type Value = InboxPage;
 
@@ -76,10 +80,15 @@ impl Read for ReadInbox<'_> {
 }
 
 /// The same, where signatures that the process has checked aren't checked again.
-pub(crate) struct ReadInboxOnce<'a> {
-    pub(crate) inbox: ReadInbox<'a>,
-    pub(crate) checked: &'a Checked,
+#[derive(Debug, Clone, Copy)]
+pub struct ReadInboxOnce<'a> {
+    /// What is asked.
+    pub inbox: ReadInbox<'a>,
+    /// What was checked.
+    pub checked: &'a Checked,
 }
+
+impl Sealed for ReadInboxOnce<'_> {}
 
 impl Read for ReadInboxOnce<'_> {
     type Value = InboxPage;
@@ -94,11 +103,15 @@ impl Read for ReadInboxOnce<'_> {
 }
 
 /// A page after the first one, of a round whose slots are known.
-pub(crate) struct ReadLaterPage<'a> {
-    pub(crate) page: ReadInboxOnce<'a>,
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLaterPage<'a> {
+    /// What is asked.
+    pub page: ReadInboxOnce<'a>,
     /// Leaves of the round's slots in the order of the roster.
-    pub(crate) slots: &'a [Hash],
+    pub slots: &'a [Hash],
 }
+
+impl Sealed for ReadLaterPage<'_> {}
 
 impl Read for ReadLaterPage<'_> {
     type Value = InboxPage;
@@ -209,7 +222,8 @@ impl ReadInbox<'_> {
 
 impl Entry {
     /// What it counts at least, bytes.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         let payload = self.broadcast.len().saturating_add(self.ciphertext.len());
         ENTRY_BYTES.saturating_add(u64::try_from(payload).unwrap_or(u64::MAX))
     }

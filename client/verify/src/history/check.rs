@@ -153,7 +153,10 @@ impl History {
 }
 
 /// Checks that the broadcast is the one that was signed; a finish has none.
-pub(crate) fn check_broadcast(entry: &Entry) -> Result<(), Contradiction> {
+///
+/// # Errors
+/// [`Contradiction::Payload`].
+pub fn check_broadcast(entry: &Entry) -> Result<(), Contradiction> {
     let broadcast = &entry.broadcast;
     let is_it = match &entry.signed.entry {
         WireEntry::Post(post) => {

@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// The place of one slot in a round, closed or open.
-pub(crate) fn slot_pb(round: &RoundStatus, index: u16) -> Option<pb::SlotProof> {
+#[must_use]
+pub fn slot_pb(round: &RoundStatus, index: u16) -> Option<pb::SlotProof> {
     let path = SlotTree::new(round.slots.clone()).path(index)?;
     Some(pb::SlotProof {
         path: white_city_wire::read::join_hashes(&path),
@@ -23,7 +24,8 @@ pub(crate) fn slot_pb(round: &RoundStatus, index: u16) -> Option<pb::SlotProof> 
 }
 
 /// What a session's last round says about its outcome.
-pub(crate) fn finishes_pb(
+#[must_use]
+pub fn finishes_pb(
     terminal: &Terminal,
     last: &[SignedEntry],
     parties: u16,
@@ -51,7 +53,8 @@ pub(crate) fn finishes_pb(
 }
 
 /// Everything that was signed in a session that has ended.
-pub(crate) fn ceremony_pb(
+#[must_use]
+pub fn ceremony_pb(
     history: &History,
     (last_joins, last_entries): (&[(Join, Signature)], &[SignedEntry]),
     evidence: &SessionEvidence,
@@ -93,7 +96,8 @@ pub(crate) fn ceremony_pb(
 }
 
 /// Two entries of one slot.
-pub(crate) fn evidence_pb([first, second]: &[SignedEntry; 2]) -> pb::Evidence {
+#[must_use]
+pub fn evidence_pb([first, second]: &[SignedEntry; 2]) -> pb::Evidence {
     pb::Evidence {
         first: Some(entry_to_pb(first)),
         second: Some(entry_to_pb(second)),

@@ -10,7 +10,7 @@ use white_city_wire::{
     tx::{Action, Leave, entry_from_pb},
 };
 
-use super::{Lie, OrLie, Proven, Read, SessionRef, SignedDispute, body};
+use super::{Lie, OrLie, Proven, Read, Sealed, SessionRef, SignedDispute, body};
 
 pub(crate) fn culprits(culprits: &[pb::Culprit]) -> Result<Vec<Culprit>, Lie> {
     let culprits = culprits.iter().map(Culprit::try_from);
@@ -83,6 +83,8 @@ pub struct ReadEvidence<'a> {
     /// Its spec, checked against the id.
     pub spec: &'a Spec,
 }
+
+impl Sealed for ReadEvidence<'_> {}
 
 impl Read for ReadEvidence<'_> {
     type Value = SessionEvidence;

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 /// How often a field may come, how many bytes it may have each time, and what it may consist of.
-pub(crate) struct Limit {
+pub struct Limit {
     field: usize,
     count: usize,
     bytes: RangeInclusive<usize>,
@@ -13,7 +13,8 @@ pub(crate) struct Limit {
 }
 
 /// A field's number, how often it may come, and how many bytes it has at least and at most; a number has none.
-pub(crate) const fn limit(field: usize, count: usize, least: usize, most: usize) -> Limit {
+#[must_use]
+pub const fn limit(field: usize, count: usize, least: usize, most: usize) -> Limit {
     Limit {
         field,
         count,
@@ -24,7 +25,8 @@ pub(crate) const fn limit(field: usize, count: usize, least: usize, most: usize)
 
 impl Limit {
     /// The same for a message with these fields and no others.
-    pub(crate) const fn of(mut self, parts: &'static [Self]) -> Self {
+    #[must_use]
+    pub const fn of(mut self, parts: &'static [Self]) -> Self {
         self.parts = parts;
         self
     }
@@ -32,15 +34,23 @@ impl Limit {
 
 /// Why a message isn't decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Misshapen {
+pub enum Misshapen {
+    /// A part that is larger than it may be.
     #[error("a part of {got} bytes, more than it may have")]
-    TooLarge { got: usize },
+    TooLarge {
+        /// Its size, bytes.
+        got: usize,
+    },
+    /// Not what such a message consists of.
     #[error("{0}")]
     Encoding(&'static str),
 }
 
 /// Whether each field of a message is within its limits, and comes no more often than it may.
-pub(crate) fn check(mut rest: &[u8], limits: &[Limit]) -> Result<(), Misshapen> {
+///
+/// # Errors
+/// [`Misshapen`].
+pub fn check(mut rest: &[u8], limits: &[Limit]) -> Result<(), Misshapen> {
     let mut counts = vec![0_usize; limits.len()];
     while !rest.is_empty() {
         let (field, bytes) = next(&mut rest)?;

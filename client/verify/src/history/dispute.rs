@@ -59,7 +59,10 @@ impl History {
     }
 
     /// Checks that a session that has ended did so of its dispute, if it had one, and that the verdict is the right one.
-    pub(crate) fn check_verdict(
+    ///
+    /// # Errors
+    /// [`Contradiction::Dispute`].
+    pub fn check_verdict(
         &self,
         dispute: Option<&SignedDispute>,
         culprits: &[Culprit],
@@ -91,7 +94,10 @@ impl History {
     }
 
     /// Checks that a dispute is about this history, and that its answer convicts those whom it is said to convict.
-    pub(crate) fn check_evidence(&self, evidence: &SessionEvidence) -> Result<(), Contradiction> {
+    ///
+    /// # Errors
+    /// [`Contradiction::Dispute`].
+    pub fn check_evidence(&self, evidence: &SessionEvidence) -> Result<(), Contradiction> {
         let verdict = match &evidence.dispute {
             None => None,
             Some(dispute) => self.judge(dispute)?,
@@ -105,10 +111,7 @@ impl History {
     ///
     /// # Errors
     /// [`Contradiction::Dispute`].
-    pub(crate) fn convicted(
-        &self,
-        evidence: &SessionEvidence,
-    ) -> Result<Vec<Convicted>, Contradiction> {
+    pub fn convicted(&self, evidence: &SessionEvidence) -> Result<Vec<Convicted>, Contradiction> {
         self.check_evidence(evidence)?;
         let culprits = evidence.culprits.iter();
         Ok(culprits

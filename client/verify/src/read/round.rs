@@ -9,7 +9,7 @@ use white_city_wire::{
     tx::Join,
 };
 
-use super::{Lie, Proven, Read, SessionRef, body, hashes, session::check_join};
+use super::{Lie, Proven, Read, Sealed, SessionRef, body, hashes, session::check_join};
 
 impl Proven<'_> {
     /// Whether the session has this root for the round, closed or open.
@@ -62,6 +62,8 @@ pub struct ReadRound<'a> {
     pub round: u32,
 }
 
+impl Sealed for ReadRound<'_> {}
+
 impl Read for ReadRound<'_> {
     type Value = RoundStatus;
 
@@ -100,6 +102,8 @@ pub struct ReadRoster<'a> {
     pub spec: &'a Spec,
 }
 
+impl Sealed for ReadRoster<'_> {}
+
 impl Read for ReadRoster<'_> {
     type Value = Vec<Join>;
 
@@ -132,6 +136,8 @@ impl Read for ReadRoster<'_> {
 /// Asks for the roots of all closed rounds.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadTranscript(pub SessionId);
+
+impl Sealed for ReadTranscript {}
 
 impl Read for ReadTranscript {
     type Value = Vec<Hash>;

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 /// Whether every text in a field of this name, however deep, is canonical base64.
-pub(crate) fn are_base64(json: &Value, field: &str) -> bool {
+pub fn are_base64(json: &Value, field: &str) -> bool {
     match json {
         Value::Object(fields) => fields.iter().all(|(name, value)| match value {
             Value::String(text) if name == field => STANDARD.decode(text).is_ok(),

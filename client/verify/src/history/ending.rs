@@ -12,10 +12,12 @@ use white_city_wire::{
 use super::{Contradiction, History, filled, slots_of};
 
 /// What the round held that was open when the session ended: joins in round 0, entries in the others.
-#[derive(Clone, Copy)]
-pub(crate) struct LastRound<'a> {
-    pub(crate) joins: &'a [(Join, Signature)],
-    pub(crate) entries: &'a [SignedEntry],
+#[derive(Debug, Clone, Copy)]
+pub struct LastRound<'a> {
+    /// The joins, in the order of the roster.
+    pub joins: &'a [(Join, Signature)],
+    /// The entries, in the order of the roster.
+    pub entries: &'a [SignedEntry],
 }
 
 impl History {
@@ -24,7 +26,7 @@ impl History {
     ///
     /// # Errors
     /// [`Contradiction`].
-    pub(crate) fn check_end(
+    pub fn check_end(
         &self,
         (leaf, terminal): (&SessionLeaf, &Terminal),
         last: LastRound<'_>,
@@ -97,7 +99,10 @@ impl History {
     }
 
     /// Checks that those who declined hadn't joined, and that those who aborted had. `joined` is who has.
-    pub(crate) fn check_words<'a>(
+    ///
+    /// # Errors
+    /// [`Contradiction::Left`].
+    pub fn check_words<'a>(
         words: impl IntoIterator<Item = &'a (u16, Leave, Signature)>,
         joined: &Bitmap,
     ) -> Result<(), Contradiction> {

@@ -1,5 +1,6 @@
 //! The board as a whole: its numbers, its openers, and lists of sessions.
 
+use bytes::Bytes;
 use white_city_wire::{
     Hash, IdentityKey, SessionId,
     board::{OpenerLeaf, Status},
@@ -8,8 +9,7 @@ use white_city_wire::{
     read::{OPENERS_PAGE, SESSIONS_PAGE},
 };
 
-use super::{Lie, OrLie, Proven, Read, body, hashes, shape};
-use crate::replicas::{Endpoint, ReadError};
+use super::{Lie, OrLie, Proven, Read, Sealed, body, hashes, shape};
 
 /// Numbers of the board itself. Its parameters are those of the genesis, or nothing of it would verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct BoardStatus {
 /// Asks for the board's numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadStatus;
+
+impl Sealed for ReadStatus {}
 
 impl Read for ReadStatus {
     type Value = BoardStatus;
@@ -56,6 +58,8 @@ pub struct ReadOpeners {
     /// The first number.
     pub from: u32,
 }
+
+impl Sealed for ReadOpeners {}
 
 impl Read for ReadOpeners {
     type Value = Vec<OpenerLeaf>;
@@ -105,42 +109,58 @@ pub struct SessionLine {
     pub protocol: String,
 }
 
-/// One page of a list of sessions, and the number at which the next one begins if there is one. Nobody can prove a list by party
-/// to be complete, so nothing of it is proven.
-pub(crate) async fn read_sessions(
-    endpoint: &Endpoint,
-    party: Option<&IdentityKey>,
-    from_number: u64,
-) -> Result<(Vec<SessionLine>, Option<u64>), ReadError> {
-    let question = Question::Sessions(pb::SessionsQuery {
-        party: party.map_or_else(Vec::new, |party| party.as_bytes().to_vec()),
-        from_number,
-    });
-    let answer = endpoint.ask(question.clone()).await?;
-    let answer = shape::decode(&question, answer)?;
-    let Some(Body::Sessions(page)) = &answer.body else {
-        return Err(Lie::new("an answer to another question").into());
-    };
-    let lines = page.sessions.iter().map(|line| {
-        Ok(SessionLine {
-            number: line.number,
-            id: SessionId::from_slice(&line.id).ok_or_else(|| Lie::new("id: not 32 bytes"))?,
-            status: Status::from_number(line.status)
-                .ok_or_else(|| Lie::new("sessions: unknown status"))?,
-            protocol: line.protocol.chars().filter(|c| !c.is_control()).collect(),
+/// Asks for one page of a list of sessions. Nobody can prove a list by party to be complete, so nothing of it is proven.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSessions<'a> {
+    /// Only those with this party in their roster.
+    pub party: Option<&'a IdentityKey>,
+    /// The first number.
+    pub from_number: u64,
+}
+
+impl ListSessions<'_> {
+    /// What is asked.
+    #[must_use]
+    pub fn question(&self) -> Question {
+        Question::Sessions(pb::SessionsQuery {
+            party: self
+                .party
+                .map_or_else(Vec::new, |party| party.as_bytes().to_vec()),
+            from_number: self.from_number,
         })
-    });
-    let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
-    let first = lines.first().map_or(from_number, |line| line.number);
-    let is_ascending = lines.is_sorted_by(|a, b| a.number < b.number);
-    if first < from_number || !is_ascending || lines.len() > SESSIONS_PAGE {
-        return Err(Lie::new("sessions that aren't those of the page").into());
     }
-    // Only the last page has room left.
-    let last = lines.last().filter(|_| lines.len() == SESSIONS_PAGE);
-    let next = last.map(|line| line.number.saturating_add(1));
-    if next.is_some_and(|next| page.next_number != next) {
-        return Err(Lie::new("a page after which sessions are left out").into());
+
+    /// The page, and the number at which the next one begins if there is one.
+    ///
+    /// # Errors
+    /// [`Lie`] for what can't be such a page.
+    pub fn check(&self, answer: Bytes) -> Result<(Vec<SessionLine>, Option<u64>), Lie> {
+        let answer = shape::decode(&self.question(), answer)?;
+        let Some(Body::Sessions(page)) = &answer.body else {
+            return Err(Lie::new("an answer to another question"));
+        };
+        let lines = page.sessions.iter().map(|line| {
+            Ok(SessionLine {
+                number: line.number,
+                id: SessionId::from_slice(&line.id).ok_or_else(|| Lie::new("id: not 32 bytes"))?,
+                status: Status::from_number(line.status)
+                    .ok_or_else(|| Lie::new("sessions: unknown status"))?,
+                protocol: line.protocol.chars().filter(|c| !c.is_control()).collect(),
+            })
+        });
+        let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
+        let from_number = self.from_number;
+        let first = lines.first().map_or(from_number, |line| line.number);
+        let is_ascending = lines.is_sorted_by(|a, b| a.number < b.number);
+        if first < from_number || !is_ascending || lines.len() > SESSIONS_PAGE {
+            return Err(Lie::new("sessions that aren't those of the page"));
+        }
+        // Only the last page has room left.
+        let last = lines.last().filter(|_| lines.len() == SESSIONS_PAGE);
+        let next = last.map(|line| line.number.saturating_add(1));
+        if next.is_some_and(|next| page.next_number != next) {
+            return Err(Lie::new("a page after which sessions are left out"));
+        }
+        Ok((lines, next))
     }
-    Ok((lines, next))
 }
