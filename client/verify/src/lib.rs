@@ -39,6 +39,7 @@ pub mod shape;
 #[cfg(test)]
 mod testing;
 pub mod trust;
+mod votes;
 
 pub use error::{Error, Fork, cause_text};
 pub use execution_id::execution_id;

@@ -7,19 +7,21 @@ use tendermint::{
     Hash as TendermintHash, PublicKey,
     block::{CommitSig, signed_header::SignedHeader},
     chain,
-    crypto::default::signature::Verifier,
     trust_threshold::{TrustThreshold as _, TrustThresholdFraction as TrustThreshold},
     validator, vote,
 };
 use tendermint_light_client_verifier::{
     errors::VerificationError,
-    operations::{ProdCommitValidator, ProdVotingPowerCalculator, VotingPowerCalculator},
-    predicates::{ProdPredicates, VerificationPredicates},
+    operations::{ProdCommitValidator, ProvidedVotingPowerCalculator, VotingPowerCalculator},
+    predicates::VerificationPredicates,
 };
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_wire::{Hash, Network, seal::BlockTime};
 
-use crate::genesis::{self, GenesisError};
+use crate::{
+    genesis::{self, GenesisError},
+    votes::{self, Hasher, Predicates, Votes},
+};
 
 /// Largest signed header that is read, bytes: one of 256 validators has some 30 000.
 pub const SIGNED_HEADER_BYTES_MAX: usize = 1 << 18;
@@ -114,11 +116,11 @@ impl Trust {
             let power = vote::Power::try_from(validator.power);
             let power = power
                 .map_err(|_| bad("validators.power", validator.power.to_string(), "a power"))?;
-            Ok::<_, GenesisError>(validator::Info::new(key, power))
+            Ok::<_, GenesisError>(votes::validator(key, power))
         });
         let validators = validator::Set::without_proposer(infos.collect::<Result<_, _>>()?);
         Ok(Self(Arc::new(Inner {
-            validators_hash: validators.hash(),
+            validators_hash: validators.hash_with::<Hasher>(),
             validators,
             chain_id,
             network,
@@ -179,16 +181,16 @@ impl Trust {
     fn check_commit(&self, signed: &SignedHeader) -> Result<(), BadHeader> {
         let bad = |error: VerificationError| BadHeader::Commit(reason(&error));
         let validators = &self.0.validators;
-        ProdPredicates
+        Predicates
             .header_matches_commit(&signed.header, signed.commit.block_id.hash)
             .map_err(bad)?;
-        ProdPredicates
+        Predicates
             .valid_commit(signed, validators, &ProdCommitValidator)
             .map_err(bad)?;
         // No vote is enough for more than all, so that none is left out.
         let all =
             TrustThreshold::new(1, 1).map_err(|_| BadHeader::Commit("no threshold".into()))?;
-        let tally = ProdVotingPowerCalculator::default()
+        let tally = ProvidedVotingPowerCalculator::new(Votes)
             .voting_power_in(signed, validators, all)
             .map_err(bad)?;
         if !TrustThreshold::TWO_THIRDS.is_enough_power(tally.tallied, tally.total) {
@@ -262,7 +264,7 @@ fn check_place(
     let vote = vote::SignedVote::from_vote(vote, signed.header.chain_id.clone());
     let vote = vote.ok_or_else(forged)?;
     validator
-        .verify_signature::<Verifier>(&Verifier, &vote.sign_bytes(), vote.signature())
+        .verify_signature(&Votes, &vote.sign_bytes(), vote.signature())
         .map_err(|_| forged())
 }
 
