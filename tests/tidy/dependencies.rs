@@ -218,12 +218,35 @@ fn the_verifier_is_built_from_nothing_that_reaches_the_world() {
         assert!(built_from.contains("white-city-wire"));
     }
     // The list names crates by their real names: the client has most of them.
-    assert!(
-        transitive("white-city-client")
-            .intersection(&unwanted)
-            .count()
-            >= 8
-    );
+    let client = transitive("white-city-client");
+    assert!(client.intersection(&unwanted).count() >= 8);
+    assert!(2 * transitive("white-city-verify").len() < client.len());
+}
+
+#[test]
+fn the_verifier_takes_from_the_standard_library_nothing_that_reaches_the_world() {
+    let words = [
+        "env::",
+        "fs::",
+        "io::",
+        "net::",
+        "process::",
+        "thread::",
+        "Instant",
+        "SystemTime",
+        "println!",
+    ];
+    let (mut sources, mut found) = (0, Vec::new());
+    for (path, text) in files() {
+        if path.starts_with("client/verify/") && path.ends_with(".rs") {
+            sources += 1;
+            let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+            let used = lines.filter(|line| words.iter().any(|word| line.contains(word)));
+            found.extend(used.map(|line| format!("{path}: {line}")));
+        }
+    }
+    assert!(sources > 30, "{sources}");
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

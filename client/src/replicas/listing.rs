@@ -64,7 +64,7 @@ async fn pages(
     let (mut lines, mut from) = (Vec::new(), 0);
     let mut until = Instant::now() + LAST_PAGE;
     loop {
-        let page = timeout_at(until, page(endpoint, party, from)).await;
+        let page = timeout_at(until, read_sessions(endpoint, party, from)).await;
         let late = |_| ReadError::Unreachable("no list in time".into());
         let (page, next) = page.map_err(late)??;
         lines.extend(page);
@@ -77,7 +77,7 @@ async fn pages(
 }
 
 /// One page, and the number at which the next one begins if there is one.
-async fn page(
+async fn read_sessions(
     endpoint: &Endpoint,
     party: Option<&IdentityKey>,
     from_number: u64,
