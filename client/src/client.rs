@@ -1,30 +1,22 @@
 //! The client: one network, some replicas, and who signs.
 
 use std::{
-    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use tokio::sync::watch;
-use white_city_wire::{
-    IdentityKey, Network, SessionId, Signature, SignedTx, Spec,
-    board::OpenerLeaf,
-    tx::{Action, Open},
-};
+use white_city_wire::{IdentityKey, Network, SessionId, Signature, board::OpenerLeaf, tx::Open};
 
 use crate::{
-    Error, Opening, ReplicaLie, Trust, Unproven, Verified,
+    Error, ReplicaLie, Trust, Unproven, Verified,
     read::{
-        BoardStatus, Read, ReadEvidence, ReadLeaf, ReadOpeners, ReadRound, ReadSession,
-        ReadSignedSpec, RoundStatus, SessionEvidence, SessionLine, SessionRef, SessionState,
-        SessionSummary,
+        BoardStatus, Read, ReadLeaf, ReadOpeners, ReadRound, ReadSession, ReadSignedSpec,
+        RoundStatus, SessionLine, SessionRef, SessionState, SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
     replicas::{LIST_MAX, ReplicaHeight, Replicas, Seen, Wakeups, follow},
-    session::{Observer, Session},
     signer::Signer,
-    vault::Unlock,
 };
 
 /// How long one question may take.
@@ -168,99 +160,6 @@ impl Client {
         Wakeups::new(receiver.clone(), session)
     }
 
-    /// Opens a session and returns its id when the board shows it.
-    ///
-    /// # Errors
-    /// [`Error::Spec`] for a spec that no board takes; [`Error::QuotaExceeded`]; [`Error::Refused`]; [`Error::Unreachable`];
-    /// [`Error::Usage`] when the board's time has passed what the opening names, without the session.
-    pub async fn open(&self, spec: Spec) -> Result<SessionId, Error> {
-        self.open_with(&self.opening(spec).await?).await
-    }
-
-    /// Signs what opens a session, and sends nothing. Kept somewhere before it is sent with [`Client::open_with`], it is what an
-    /// interrupted process goes on with instead of opening another session.
-    ///
-    /// # Errors
-    /// [`Error::Spec`] for a spec that no board takes; [`Error::Sign`]; as [`Client::status`].
-    pub async fn opening(&self, spec: Spec) -> Result<Opening, Error> {
-        spec.check().map_err(Error::Spec)?;
-        let signer = self.signer()?;
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(|error| Error::Random(error.to_string()))?;
-        let now = self.status().await?.board_ms();
-        let open = Open {
-            spec,
-            opener: signer.identity(),
-            nonce,
-            open_by_ms: now.saturating_add(self.network().params.max_open_ms / 2),
-        };
-        let network = self.network().id;
-        let action = Action::Open(open);
-        let signature = signer.sign(&action, &network).await?;
-        let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
-        Opening::new(tx, &network)
-            .ok_or_else(|| Error::usage("signer", "a signature by its own key"))
-    }
-
-    /// Sends what opens a session until the board shows it, and returns its id. The same opening can be sent again, whatever came
-    /// of it before: it opens one session. Replicas that have no time or no room for it at present are asked again until its time
-    /// is over.
-    ///
-    /// # Errors
-    /// As [`Client::open`].
-    pub async fn open_with(&self, opening: &Opening) -> Result<SessionId, Error> {
-        self.send_opening(opening).await?;
-        Ok(opening.id())
-    }
-
-    /// This party's handle on a session.
-    ///
-    /// # Errors
-    /// [`Error::NotMember`]; [`Error::UnknownSession`]; [`Error::Erased`]; [`Error::Unreachable`].
-    pub async fn session(&self, id: SessionId) -> Result<Session, Error> {
-        Session::new(self.clone(), id, None).await
-    }
-
-    /// As [`Client::session`], with a journal: it is begun where there is no such file, and otherwise the session goes on where
-    /// it stopped, however it stopped. One file for each session of each identity; keep it until the result is safe
-    /// ([`Session::forget`]).
-    ///
-    /// The protocol starts anew, from [`Session::randomness`]; its posts are compared with what was signed before, and its
-    /// inboxes come from the board. Each signed entry is written and synced before it is sent, which blocks the thread for as
-    /// long as the disk takes.
-    ///
-    /// # Errors
-    /// [`Error::Journal`] when the file is locked by another process, was changed, or is of another session, network or
-    /// identity; [`Error::Sign`] when the signer has no storage key; [`Error::Fork`] when the board's history doesn't extend
-    /// what this party has signed for; as [`Client::session`].
-    pub async fn resume(&self, id: SessionId, journal: &Path) -> Result<Session, Error> {
-        Session::new(self.clone(), id, Some((journal, None))).await
-    }
-
-    /// As [`Client::resume`], with a journal that the identity alone doesn't open: `unlock` is what opens the vault that the result
-    /// goes to. For whoever keeps shares in a [`crate::vault`], since a journal gives them away to whoever opens it.
-    ///
-    /// A passphrase is stretched first, which blocks the thread for as long as that takes.
-    ///
-    /// # Errors
-    /// As [`Client::resume`]; [`Error::Journal`] when the journal was begun with something else.
-    pub async fn resume_locked(
-        &self,
-        id: SessionId,
-        journal: &Path,
-        unlock: &Unlock,
-    ) -> Result<Session, Error> {
-        Session::new(self.clone(), id, Some((journal, Some(unlock)))).await
-    }
-
-    /// A reader of a session.
-    ///
-    /// # Errors
-    /// [`Error::UnknownSession`]; [`Error::Erased`]; [`Error::Unreachable`].
-    pub async fn observe(&self, id: SessionId) -> Result<Observer, Error> {
-        Observer::new(self.clone(), id, None, 0).await
-    }
-
     /// What opened a session.
     ///
     /// # Errors
@@ -314,23 +213,6 @@ impl Client {
         let open = self.open_of(id).await?;
         let spec = &open.spec;
         self.newest(&ReadRound { id, spec, round }).await
-    }
-
-    /// What speaks against parties of a session, and what those who left said. After a complaint, or when somebody has left, the
-    /// whole session is read, too, because both are judged again with its joins and posts.
-    ///
-    /// # Errors
-    /// [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
-    pub async fn evidence(&self, id: SessionId) -> Result<Verified<SessionEvidence>, Error> {
-        let open = self.open_of(id).await?;
-        let spec = &open.spec;
-        let evidence = self.newest(&ReadEvidence { id, spec }).await?;
-        if evidence.dispute.is_some() || !evidence.left.is_empty() {
-            let client = self.clone();
-            let mut observer = Observer::new(client, id, None, evidence.height()).await?;
-            return observer.evidence().await;
-        }
-        Ok(evidence)
     }
 
     /// A receipt under the newest header, also after the session's erasure.

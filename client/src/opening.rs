@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 use white_city_wire::{
-    NetworkId, Refusal, SessionId, SignedTx,
+    NetworkId, Refusal, SessionId, SignedTx, Spec,
     tx::{Action, Open},
 };
 
@@ -71,14 +71,55 @@ struct Opened<'a> {
 }
 
 impl Client {
-    pub(crate) async fn send_opening(&self, opening: &Opening) -> Result<(), Error> {
+    /// Opens a session and returns its id when the board shows it.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] for a spec that no board takes; [`Error::QuotaExceeded`]; [`Error::Refused`]; [`Error::Unreachable`];
+    /// [`Error::Usage`] when the board's time has passed what the opening names, without the session.
+    pub async fn open(&self, spec: Spec) -> Result<SessionId, Error> {
+        self.open_with(&self.opening(spec).await?).await
+    }
+
+    /// Signs what opens a session, and sends nothing. Kept somewhere before it is sent with [`Client::open_with`], it is what an
+    /// interrupted process goes on with instead of opening another session.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] for a spec that no board takes; [`Error::Sign`]; as [`Client::status`].
+    pub async fn opening(&self, spec: Spec) -> Result<Opening, Error> {
+        spec.check().map_err(Error::Spec)?;
+        let signer = self.signer()?;
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).map_err(|error| Error::Random(error.to_string()))?;
+        let now = self.status().await?.board_ms();
+        let open = Open {
+            spec,
+            opener: signer.identity(),
+            nonce,
+            open_by_ms: now.saturating_add(self.network().params.max_open_ms / 2),
+        };
+        let network = self.network().id;
+        let action = Action::Open(open);
+        let signature = signer.sign(&action, &network).await?;
+        let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
+        Opening::new(tx, &network)
+            .ok_or_else(|| Error::usage("signer", "a signature by its own key"))
+    }
+
+    /// Sends what opens a session until the board shows it, and returns its id. The same opening can be sent again, whatever came
+    /// of it before: it opens one session. Replicas that have no time or no room for it at present are asked again until its time
+    /// is over.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn open_with(&self, opening: &Opening) -> Result<SessionId, Error> {
         let mut opened = Opened {
             client: self,
             opening,
             wakeups: self.wakeups(opening.id),
             board_ms: 0,
         };
-        send(self.replicas(), &opening.tx, What::Opening, &mut opened).await
+        send(self.replicas(), &opening.tx, What::Opening, &mut opened).await?;
+        Ok(opening.id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A party's handle on one session.
 
+mod begin;
 mod dispute;
 mod inbox;
 mod memory;

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::files;
 
 /// Where the crates' sources are that are held to it.
-const CRATES: [&str; 3] = [
+const CRATES: [&str; 5] = [
     "abci-app/wire/src",
     "abci-app/state-machine/src",
     "abci-app/src",
+    "client/verify/src",
+    "client/src",
 ];
 /// Files that are no modules of the library.
 const PROGRAMS: [&str; 2] = ["main.rs", "faulty.rs"];
