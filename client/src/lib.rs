@@ -62,6 +62,7 @@ mod sending;
 mod session;
 pub mod signer;
 mod spec_builder;
+mod tls;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder};

@@ -275,6 +275,23 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
     assert!(transitive("white-city-client").contains("white-city-wire"));
 }
 
+/// What else computes on curve25519 would be one more to trust.
+#[test]
+fn a_party_has_two_implementations_of_curve25519() {
+    for name in ["white-city-client", "white-city-cli"] {
+        let built_from = transitive(name);
+        let found = |crates: &[&str]| built_from.intersection(&set(crates)).count();
+        assert_eq!(found(&["aws-lc-rs", "curve25519-dalek"]), 2, "{name}");
+        let others = [
+            "curve25519-dalek-ng",
+            "ed25519-consensus",
+            "ring",
+            "openssl",
+        ];
+        assert_eq!(found(&others), 0, "{name}");
+    }
+}
+
 #[test]
 fn the_pure_crates_are_no_std_and_deny_what_can_panic() {
     for folder in ["abci-app/wire", "abci-app/state-machine"] {

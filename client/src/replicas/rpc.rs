@@ -158,7 +158,9 @@ impl Endpoint {
             true => reqwest::Client::builder().no_proxy(),
             false => reqwest::Client::builder(),
         };
+        let tls = crate::tls::config().map_err(|error| Error::usage("TLS", error.to_string()))?;
         let http = http
+            .use_preconfigured_tls(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             // Before the other side closes a connection that is idle.
