@@ -12,15 +12,22 @@ const CRATES: [&str; 5] = [
     "client/verify/src",
     "client/src",
 ];
-/// Files that are no modules of the library.
-const PROGRAMS: [&str; 2] = ["main.rs", "faulty.rs"];
+/// Files that are no modules of the library as it is built.
+const PROGRAMS: [&str; 3] = ["main.rs", "faulty.rs", "testing.rs"];
 
 /// A crate's top modules, each with those that it uses and where: a module and its children count as one.
 type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A file without comments, strings and unit tests. What is left out leaves a space.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let tests = [
+        "mod tests {",
+        "pub(crate) mod tests {",
+        "pub(super) mod tests {",
+    ];
+    let tests = tests.map(|tests| format!("#[cfg(test)]\n{tests}"));
+    let end = tests.iter().filter_map(|tests| text.find(tests)).min();
+    let text = &text[..end.unwrap_or(text.len())];
     let mut code = String::new();
     for line in text.lines() {
         let mut in_string = false;

@@ -22,7 +22,10 @@ use white_city_wire::{
 };
 
 pub use self::{check::check_broadcast, ending::LastRound};
-use crate::{checked::Checked, read::Entry};
+use crate::{
+    checked::Checked,
+    read::{Entry, slots_of},
+};
 
 /// Why a round can't be the session's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -430,16 +433,6 @@ impl History {
         }
         Ok(())
     }
-}
-
-/// Which slots the entries say they fill, and with what.
-pub(crate) fn slots_of<'a>(
-    entries: impl IntoIterator<Item = &'a SignedEntry>,
-) -> impl Iterator<Item = (u16, Hash)> {
-    entries.into_iter().map(|signed| {
-        let (_, _, index) = signed.entry.slot();
-        (index, signed.entry.digest())
-    })
 }
 
 /// Which slots are filled.

@@ -28,6 +28,7 @@
 )]
 
 pub mod base64_fields;
+mod causes;
 pub mod checked;
 mod error;
 mod execution_id;
@@ -41,7 +42,8 @@ mod testing;
 pub mod trust;
 mod votes;
 
-pub use error::{Error, Fork, cause_text};
+pub use causes::cause_text;
+pub use error::{Error, Fork};
 pub use execution_id::execution_id;
 pub use read::{Convicted, Dispute, SessionState, Unproven, Verified};
 pub use receipt::Receipt;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 pub use dispute::{Dispute, SignedDispute};
 pub use evidence::{Convicted, ReadEvidence, SessionEvidence};
 pub(crate) use evidence::{Parties, check_culprits, check_left, culprits, left};
+pub(crate) use inbox::slots_of;
 pub use inbox::{Entry, InboxPage, ReadInbox, ReadInboxOnce, ReadLaterPage};
 pub use list::{BoardStatus, ListSessions, ReadOpeners, ReadStatus, SessionLine};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};

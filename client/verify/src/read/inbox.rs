@@ -10,7 +10,7 @@ use white_city_wire::{
     tx::{Join, entry_from_pb},
 };
 
-use crate::{checked::Checked, history::slots_of};
+use crate::checked::Checked;
 
 use super::{
     Lie, OrLie, Proven, Read, Sealed, SessionRef, SessionState, body, session::check_join,
@@ -238,4 +238,14 @@ impl Entry {
             p2p_path,
         })
     }
+}
+
+/// The slots that entries say they fill, and with what.
+pub(crate) fn slots_of<'a>(
+    entries: impl IntoIterator<Item = &'a SignedEntry>,
+) -> impl Iterator<Item = (u16, Hash)> {
+    entries.into_iter().map(|signed| {
+        let (_, _, index) = signed.entry.slot();
+        (index, signed.entry.digest())
+    })
 }

@@ -11,7 +11,7 @@ use white_city_wire::{
 };
 
 use super::BadReceipt;
-use crate::{cause_text, read::Dispute};
+use crate::{causes::cause_text, read::Dispute};
 
 /// A block that more than two thirds of the genesis' validators have signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
