@@ -10,7 +10,7 @@ mod kdf;
 use std::path::Path;
 
 use chacha20poly1305::{
-    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
 use header::Header;
@@ -203,7 +203,7 @@ pub(crate) fn open(
 
 fn cipher(header: &Header, unlock: &Unlock) -> Result<XChaCha20Poly1305, VaultError> {
     let key = header.kdf.key(unlock, &header.salt)?;
-    Ok(XChaCha20Poly1305::new(Key::from_slice(&*key)))
+    Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
+use white_city_testnet::binaries::Binaries;
 
 use crate::world::{PATIENCE, Setup, World, keys, party, world};
 
@@ -24,8 +25,8 @@ impl Drop for Nginx {
     }
 }
 
-/// Starts nginx with the sample, for these ports; `None`, loudly, where there is no nginx.
-fn nginx(dir: &Path, rpc: u16, direct: u16) -> Option<Nginx> {
+/// The sample, for these ports.
+fn sample(rpc: u16, direct: u16) -> String {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/nginx.conf");
     let mut text = fs::read_to_string(sample).unwrap();
     for (from, to) in [
@@ -37,10 +38,60 @@ fn nginx(dir: &Path, rpc: u16, direct: u16) -> Option<Nginx> {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, &to);
     }
+    text
+}
+
+/// TLS in front of an RPC, at the same port of another address, with the certificate in a folder.
+fn behind_tls(dir: &Path, rpc: u16) -> String {
+    let dir = dir.display();
+    format!(
+        "worker_processes 1; error_log stderr error; events {{ worker_connections 256; }}
+http {{
+access_log off;
+server {{
+listen {PUBLIC}:{rpc} ssl;
+ssl_certificate {dir}/certificate.pem;
+ssl_certificate_key {dir}/key.pem;
+location / {{
+proxy_http_version 1.1;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection $http_connection;
+proxy_pass http://127.0.0.1:{rpc};
+}}
+}}
+}}
+"
+    )
+}
+
+/// A certificate for [`PUBLIC`] that nobody but itself vouches for, and its key.
+fn certificate(dir: &Path) {
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=replica",
+        ])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        .args(["-addext", &format!("subjectAltName=IP:{PUBLIC}")])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(dir)
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// Starts nginx with this configuration, and waits for its port; `None`, loudly, where there is no nginx.
+fn nginx(dir: &Path, text: &str, port: u16) -> Option<Nginx> {
     // Whoever runs the test may not write where nginx would.
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let folders = kinds.map(|kind| format!("{kind}_temp_path {}/{kind};\n", dir.display()));
-    text = text.replace("http {\n", &format!("http {{\n{}", folders.concat()));
+    let text = text.replace("http {\n", &format!("http {{\n{}", folders.concat()));
     let file = dir.join("nginx.conf");
     fs::write(&file, text).unwrap();
     for program in ["nginx", "/usr/sbin/nginx"] {
@@ -55,7 +106,7 @@ fn nginx(dir: &Path, rpc: u16, direct: u16) -> Option<Nginx> {
             .spawn();
         let Ok(child) = started else { continue };
         let mut nginx = Nginx(child);
-        let address: SocketAddr = format!("{PUBLIC}:{direct}").parse().unwrap();
+        let address: SocketAddr = format!("{PUBLIC}:{port}").parse().unwrap();
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
             let ended = nginx.0.try_wait().unwrap();
@@ -97,7 +148,7 @@ async fn parties_run_a_session_through_nginx_which_serves_no_address_more_than_i
     };
     let (rpc, direct) = ports(&world).await;
     let dir = tempfile::tempdir().unwrap();
-    let Some(_nginx) = nginx(dir.path(), rpc, direct) else {
+    let Some(_nginx) = nginx(dir.path(), &sample(rpc, direct), direct) else {
         return world.stop().await;
     };
     let through = format!("http://{PUBLIC}:{rpc}");
@@ -123,7 +174,9 @@ async fn parties_run_a_session_through_nginx_which_serves_no_address_more_than_i
         (rpc, "/health", 200),
         (rpc, "/net_info", 404),
         (rpc, "/", 403),
-        (direct, "/v1", 403),
+        // That is the replica's own answer, by which clients know its port.
+        (direct, "/v1", 405),
+        (direct, "/v1/txs", 403),
         (direct, "/", 404),
     ] {
         assert_eq!(get(&other, port, path).await, status, "{port}{path}");
@@ -138,5 +191,39 @@ async fn parties_run_a_session_through_nginx_which_serves_no_address_more_than_i
     }
     assert!(refused > 0, "600 at once are too many");
     assert_eq!(get(&other, rpc, "/health").await, 200, "another address");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_behind_tls_is_believed_to_be_there_only_with_a_certificate_that_the_system_trusts()
+ {
+    let Some(world) = world(Setup::default()).await else {
+        return;
+    };
+    let (rpc, _) = ports(&world).await;
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    certificate(dir.path());
+    certificate(other.path());
+    let Some(_nginx) = nginx(dir.path(), &behind_tls(dir.path(), rpc), rpc) else {
+        return world.stop().await;
+    };
+    let cli = Binaries::find().await.unwrap().cli().unwrap();
+    let genesis = world.net.dir().join("genesis.json");
+    let list = |trusted: &Path| {
+        Command::new(&cli)
+            .args(["session", "list", "--trust", genesis.to_str().unwrap()])
+            .args(["--replica", &format!("https://{PUBLIC}:{rpc}")])
+            .env("SSL_CERT_FILE", trusted.join("certificate.pem"))
+            .env_remove("SSL_CERT_DIR")
+            .env_remove("WHITE_CITY_NETWORK")
+            .output()
+            .unwrap()
+    };
+    let listed = list(dir.path());
+    assert!(listed.status.success(), "{listed:?}");
+    let refused = list(other.path());
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr).to_lowercase();
+    assert!(why.contains("certificate"), "{why}");
     world.stop().await;
 }

@@ -17,7 +17,7 @@
 //! changed length from a record that wasn't finished. Nonces are random: the place of a record that was cut off is written again.
 
 use chacha20poly1305::{
-    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
 use hkdf::Hkdf;
@@ -155,7 +155,7 @@ impl Sealer {
             Hkdf::<Sha256>::new(Some(&header.salt), &secret).expand(&info, &mut *derived);
         debug_assert!(expanded.is_ok());
         Ok(Self {
-            cipher: XChaCha20Poly1305::new(Key::from_slice(&*derived)),
+            cipher: XChaCha20Poly1305::new((&*derived).into()),
             chain: sha256(&header.encode()).0,
         })
     }

@@ -1,6 +1,6 @@
 //! Why something isn't believed, and the one thing that is worse: two histories that are both signed.
 
-use white_city_wire::{board::Cause, pb};
+use white_city_wire::pb;
 
 use crate::{
     genesis::GenesisError,
