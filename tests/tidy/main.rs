@@ -5,6 +5,7 @@ mod deny;
 mod dependencies;
 mod generated;
 mod modules;
+mod promises;
 mod refusals;
 mod specification;
 mod text;
