@@ -26,13 +26,13 @@ use white_city_wire::Refusal;
 
 use crate::committed::Committed;
 
-/// What an alarm begins with: no protobuf message does, and no seal. The height of the last block follows.
+/// Tag that an alarm begins with: no protobuf message does, and no seal. The height of the last block follows.
 const TAG: [u8; 8] = *b"\0WCALARM";
-/// How often a replica looks at its clock.
+/// Pause between two looks of a replica at its clock.
 const LOOK: Duration = Duration::from_millis(50);
 /// The longest that its engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many alarms may follow on one another at once.
+/// Number of alarms that may follow on one another at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
 /// An alarm after the block of this height.
@@ -53,7 +53,7 @@ pub(crate) fn is_alarm(bytes: &[u8]) -> bool {
     decode(bytes).is_some()
 }
 
-/// How many alarms are taken.
+/// Bound on the alarms that are taken, in rate and by height.
 pub(crate) struct Gate {
     rate: DefaultDirectRateLimiter,
     /// Height of the last one that was taken.

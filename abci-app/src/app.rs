@@ -40,7 +40,7 @@ struct Shared {
     committed: RwLock<Option<Arc<Committed>>>,
     consensus: Mutex<consensus::Consensus>,
     pending: Mutex<Pending>,
-    /// What is pending has changed so that a proposal may not have to wait any more.
+    /// Signal that what is pending has changed so that a proposal may not have to wait any more.
     news: Condvar,
     /// `None` when proposals don't wait.
     waiting: Option<Bounds>,
@@ -49,7 +49,7 @@ struct Shared {
     alarms: Gate,
     verified: VerifiedCache,
     counters: Counters,
-    /// Where clients can ask beside CometBFT.
+    /// Port where clients can ask beside CometBFT.
     direct_port: OnceLock<u16>,
     halt: Halt,
     fault: FaultFile,
@@ -120,7 +120,7 @@ impl Replica {
             .clone()
     }
 
-    /// What this replica has worked so far.
+    /// Counts of what this replica has worked so far.
     #[must_use]
     pub fn work(&self) -> Work {
         self.shared.counters.work(self.shared.verified.checked())
@@ -151,7 +151,7 @@ impl Replica {
         self.alarms().due(&*self.committed()?)
     }
 
-    /// How many alarms this replica takes.
+    /// The bound on the alarms that this replica takes.
     fn alarms(&self) -> &Gate {
         &self.shared.alarms
     }

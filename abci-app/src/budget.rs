@@ -1,11 +1,11 @@
-//! How much of this replica's time strangers may take by opening sessions. Local policy, never consensus.
+//! Budget of this replica's time for strangers who open sessions. Local policy, never consensus.
 //!
 //! Anybody can make identities, each with a quota of its own, and each key of a roster costs as much as a signature: so
 //! what strangers' openings cost is bounded for all of them together. Openers that the genesis lists are outside of it.
 
 use white_city_wire::Refusal;
 
-/// What an opening costs beside its roster's keys, in keys: its place in a block, in the store and in memory.
+/// Cost of an opening beside its roster's keys, in keys: its place in a block, in the store and in memory.
 const OPENING_KEYS: u32 = 16;
 /// For how many seconds a budget that nobody uses is saved up.
 const SAVED_SECONDS: u32 = 16;

@@ -1,4 +1,4 @@
-//! What was committed last, for everybody who only reads.
+//! The state that was committed last, for everybody who only reads.
 
 use white_city_state_machine::{BlockContext, Preview, State};
 use white_city_wire::proof::StateProof;
@@ -9,7 +9,7 @@ use crate::store::{Snapshot, Tip};
 pub struct Committed {
     /// The state.
     pub state: State,
-    /// Where the chain stands.
+    /// Height, time and seal of the last block.
     pub tip: Tip,
     /// The store at the same height.
     pub snapshot: Snapshot,

@@ -20,15 +20,15 @@ pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
 /// Least that may be pending of one identity, bytes: more than the largest transaction counts.
 const PENDING_BYTES_MIN: u64 = 1 << 20;
 
-/// How a replica runs. Every key is described in `config/replica.toml`.
+/// Settings of a replica. Every key is described in `config/replica.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
+    /// Socket where CometBFT connects: `unix://PATH` or `tcp://ADDRESS:PORT`.
     pub listen: String,
     /// The RPC of this replica's own node, `ADDRESS:PORT`, where it asks for blocks when a deadline has passed; or nothing.
     pub engine_rpc: String,
-    /// Where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
+    /// Address where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
     pub direct_address: String,
     /// Most connections to the direct port at once.
     pub direct_connections: u32,
@@ -42,9 +42,9 @@ pub struct Config {
     pub direct_bytes_per_second: u32,
     /// The store, relative to the home.
     pub store: PathBuf,
-    /// What is logged, as a filter of the `tracing` crate.
+    /// Filter of the `tracing` crate for what is logged.
     pub log: String,
-    /// How it is logged.
+    /// Form of the log.
     pub log_format: LogFormat,
     /// Most pending transactions of one identity.
     pub pending_per_identity: u32,
@@ -60,7 +60,7 @@ pub struct Config {
     pub pending_bytes_per_session: u64,
     /// Most of them of one identity.
     pub pending_bytes_per_identity: u64,
-    /// How many roster keys a second may be checked for strangers who open sessions; an opening counts 16 more.
+    /// Roster keys a second that may be checked for strangers who open sessions; an opening counts 16 more.
     pub open_keys_per_second: u32,
     /// Memory for signatures that were checked already, bytes of transactions.
     pub verified_cache_bytes: u64,
@@ -68,7 +68,7 @@ pub struct Config {
     pub parked_bytes: u64,
     /// The longest that a proposal waits for rounds that fill, ms; 0: proposals don't wait.
     pub proposal_wait_ms: u64,
-    /// How long after its last entry a round still counts as filling, ms.
+    /// Time after its last entry for which a round still counts as filling, ms.
     pub proposal_gap_ms: u64,
     /// The longest that what is complete is held back for rounds that fill, ms.
     pub proposal_hold_ms: u64,
@@ -78,7 +78,7 @@ pub struct Config {
     pub fault_file: Option<PathBuf>,
 }
 
-/// How a replica logs.
+/// Form of a replica's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -120,7 +120,7 @@ impl Default for Config {
     }
 }
 
-/// Where CometBFT connects.
+/// Socket where CometBFT connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// A unix socket.
@@ -135,7 +135,7 @@ pub enum BadConfig {
     /// The file can't be read.
     #[error("{path}: {error}")]
     Read {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
@@ -143,25 +143,25 @@ pub enum BadConfig {
     /// The file is far larger than a configuration.
     #[error("{path}: more than {CONFIG_BYTES_MAX} bytes")]
     TooLarge {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file isn't TOML with the known keys.
     #[error("{path}: {error}")]
     Toml {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What and where.
+        /// The mistake and its place.
         error: Box<toml::de::Error>,
     },
     /// A key with a value that it can't have.
     #[error("key {key}: got {got:?}, expected {expected}")]
     Key {
-        /// Which key.
+        /// Name of the key.
         key: &'static str,
         /// Its value.
         got: String,
-        /// What it may be.
+        /// Values that it may have.
         expected: &'static str,
     },
 }
@@ -281,7 +281,7 @@ impl Config {
         )
     }
 
-    /// What strangers may take of the direct port.
+    /// Bounds on what strangers take of the direct port.
     #[must_use]
     pub const fn direct_limits(&self) -> Limits {
         Limits {
@@ -293,7 +293,7 @@ impl Config {
         }
     }
 
-    /// How many bytes may be pending.
+    /// Bounds on the bytes that may be pending.
     pub(crate) const fn pending_bytes(&self) -> ByteLimits {
         ByteLimits {
             total: self.pending_bytes,
@@ -313,7 +313,7 @@ impl Config {
         })
     }
 
-    /// Where to listen.
+    /// The socket to listen on.
     ///
     /// # Errors
     /// [`BadConfig::Key`].

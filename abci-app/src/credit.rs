@@ -1,12 +1,13 @@
-//! How much a replica does for proposals: work that is new to it, since whatever was gossiped or handed over was checked before.
+//! Credit of proposals: bound on the work that a replica does for what is new to it, since whatever was gossiped or handed over was
+//! checked before.
 //!
 //! A block's work is bounded by rule, but the dearest block that a hostile proposer can think of still costs much more than a usual
 //! one, each time that it has its turn, whether the block is valid or not. What honest proposers bring is hardly ever new, so work
-//! that is has a credit, which grows with the height. Who is the proposer doesn't count: it is only said. A proposal that is over the credit is voted
-//! down as one that came too late is. Each that is makes room for twice as much at the same height, up to any block: this can delay a
-//! block by a few consensus rounds, and never stop the board.
+//! that is has a credit, which grows with the height. Who is the proposer doesn't count: it is only said. A proposal that is over the
+//! credit is voted down as one that came too late is. Each that is makes room for twice as much at the same height, up to any block:
+//! this can delay a block by a few consensus rounds, and never stop the board.
 
-/// What is earned at each height, in units of work: a hostile replica of four costs a usual block's time in each of its turns.
+/// Credit that is earned at each height, in units of work: a hostile replica of four costs a usual block's time in each of its turns.
 const EARNED: u32 = 128;
 /// The most that is saved up: a block of any work under the usual bound.
 const SAVED_MAX: u32 = 8_192;

@@ -37,7 +37,7 @@ use tokio::{net::TcpStream, sync::oneshot, time::sleep};
 
 use crate::{front::Board, halt::Halt};
 
-/// How often it is looked whether a connection is overdue.
+/// Pause between two looks for overdue connections.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Memory for what a connection has read and not yet handed over, bytes.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -49,7 +49,7 @@ pub struct DirectPort {
     limits: Limits,
 }
 
-/// What every connection has.
+/// State that all connections share.
 struct Port<B> {
     board: B,
     halt: Halt,
@@ -74,7 +74,7 @@ impl DirectPort {
         })
     }
 
-    /// Where it is.
+    /// Address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

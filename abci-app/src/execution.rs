@@ -61,7 +61,7 @@ pub enum InvalidBlock {
     Parent {
         /// The seal.
         got: Box<Seal>,
-        /// What this replica has stored.
+        /// The seal of the last block that this replica has stored.
         expected: Box<Seal>,
     },
     /// The seal carries another root.
@@ -176,7 +176,7 @@ pub struct Offered {
     /// Its bytes; `None` for one that this replica holds, which is encoded when it goes in: what is held may be many times what a
     /// block takes.
     pub bytes: Option<Bytes>,
-    /// What they say, verified.
+    /// The same, decoded and verified.
     pub tx: Arc<VerifiedTx>,
 }
 
@@ -187,7 +187,7 @@ impl Offered {
     }
 }
 
-/// How much may go into a proposal.
+/// Space for transactions in a proposal.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
     /// Bytes of the whole block's items with their framing: what the engine takes.
@@ -198,11 +198,11 @@ pub struct Room {
 
 /// A block that was put together.
 pub struct Proposal {
-    /// What it does.
+    /// Its effect on the state.
     pub executed: Executed,
     /// Seal and transactions.
     pub block: Vec<Bytes>,
-    /// What of it isn't of sessions in last call.
+    /// The part of it that isn't of sessions in last call.
     pub others: Load,
 }
 
@@ -268,7 +268,7 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
     }
 }
 
-/// What a transaction of `bytes` takes of a block: itself, its length and its tag.
+/// Bytes of a block that a transaction of `bytes` takes: itself, its length and its tag.
 fn in_block(bytes: u64) -> u64 {
     let mut length_bytes = 1;
     let mut rest = bytes >> 7;
@@ -279,7 +279,7 @@ fn in_block(bytes: u64) -> u64 {
     1 + length_bytes + bytes
 }
 
-/// What identifies a proposal between preparing and processing it, when it has no hash yet.
+/// Identifier of a proposal between preparing and processing it, when it has no hash yet.
 #[must_use]
 pub fn proposal_key(context: &BlockContext, misbehavior: &[u8], block: &[Bytes]) -> Hash {
     let mut hasher = Sha256::new();

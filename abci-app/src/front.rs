@@ -1,4 +1,4 @@
-//! What a board answers to those who use it, in the project's own types.
+//! The front of a board: what it answers to those who use it, in the project's own types.
 //!
 //! The engine's connection ([`abci`]) and the direct port ([`direct`](crate::direct)) are two ways to the same [`Board`]. It is a trait
 //! because not every board is a [`Replica`](crate::Replica): somebody may stand in front of one, as tests do that lie.
@@ -24,11 +24,11 @@ pub trait Board: Clone + Send + Sync + 'static {
 pub struct Answer {
     /// Height of the state that it was given from; 0 before there is one.
     pub height: u64,
-    /// What was found, or why nothing is told.
+    /// The finding, or why nothing is told.
     pub told: Result<Told, Refusal>,
 }
 
-/// What a query has found.
+/// The finding of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// For programs.
@@ -48,7 +48,7 @@ pub enum Source {
     Client,
 }
 
-/// What becomes of a transaction that was taken.
+/// The next step of a transaction that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It is in the first block that is proposed here: when there is one is the engine's affair.

@@ -1,5 +1,5 @@
-//! How much a replica packs into its proposals, so that the others have them before they give up on the proposer, and so that large
-//! entries of some sessions don't make everybody's blocks slow.
+//! Pace of proposals: the amount that a replica packs into them, so that the others have them before they give up on the proposer,
+//! and so that large entries of some sessions don't make everybody's blocks slow.
 //!
 //! What takes how long isn't known: it follows from links, processors and everything else that replicas do. So it is found out, as
 //! congestion windows are: what gets through about as fast as small blocks do makes room for more, a proposal that was voted down or
@@ -9,9 +9,10 @@ use std::time::Duration;
 
 /// The least that is packed, bytes.
 const FLOOR_BYTES: u64 = 256 << 10;
-/// What is saved up of it for a block, bytes: more than the largest transaction takes, so that one goes into every fourth of its blocks at worst.
+/// Most that is saved up of it for a block, bytes: more than the largest transaction takes, so that one goes into every fourth of
+/// its blocks at worst.
 const SAVED_BYTES: u64 = 1 << 20;
-/// What is packed at first, bytes.
+/// Amount that is packed at first, bytes.
 const START_BYTES: u64 = 2 << 20;
 /// The most that is packed, bytes: more than any engine takes.
 const CEILING_BYTES: u64 = 1 << 30;
@@ -20,10 +21,10 @@ const BYTES_A_WORK: u64 = 1 << 8;
 
 /// Up to this size a block takes what every block takes, bytes.
 const SMALL_BYTES: u64 = 64 << 10;
-/// How long a block may take beyond twice that.
+/// Time that a block may take beyond twice that.
 const SLACK: Duration = Duration::from_millis(50);
 
-/// What transactions cost.
+/// Cost of transactions to those who have to take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
     /// Their bytes.
@@ -32,15 +33,15 @@ pub struct Load {
     pub work: u32,
 }
 
-/// How much is packed.
+/// Amount that is packed, as it grows and shrinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     bytes: u64,
-    /// What the next proposal may have: what earlier ones have left of it is saved up.
+    /// Amount that the next proposal may have: what earlier ones have left of it is saved up.
     next: u64,
     /// Up to where it grows fast: half of what was too much.
     fast_until: u64,
-    /// What small blocks take, from proposal to storing: a mean that ages.
+    /// Time that small blocks take, from proposal to storing: a mean that ages.
     usual: Option<Duration>,
 }
 

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 /// Something to be packed.
 pub struct Candidate<T> {
-    /// Which session it is of; those that open one are a group of their own.
+    /// Session that it is of; those that open one are a group of their own.
     pub session: Option<u32>,
     /// Its session's place in the order of last call, if it is something that last call waits for.
     pub last_call: Option<usize>,
-    /// What it takes of a block.
+    /// Bytes of a block that it takes.
     pub size: u64,
-    /// What it is.
+    /// The transaction itself.
     pub item: T,
 }
 

@@ -1,5 +1,5 @@
-//! What a replica holds pending: one transaction a slot, a bounded number of each identity and in all, so that
-//! nobody fills CometBFT's mempool, which would refuse everybody. Local policy, never consensus.
+//! The transactions that a replica holds pending: one a slot, a bounded number of each identity and in all, so that nobody fills
+//! CometBFT's mempool, which would refuse everybody. Local policy, never consensus.
 
 mod arrivals;
 mod room;
@@ -16,7 +16,7 @@ use white_city_wire::{
 
 use crate::front::Source;
 
-/// What at most one transaction can be pending for.
+/// A place that at most one pending transaction can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     /// The id of a session to be opened.
@@ -33,7 +33,7 @@ enum Place {
     Reveal(SessionId, u16),
 }
 
-/// What a transaction counts as.
+/// Kind of transaction, as far as numbers of them are bounded apart.
 #[derive(PartialEq, Eq)]
 enum Counted {
     Open,
@@ -76,11 +76,11 @@ struct Held {
 pub struct Pending {
     per_identity: u32,
     total: u32,
-    /// How many of the held ones open a session.
+    /// Number of the held ones that open a session.
     opens: u32,
     held: BTreeMap<Place, Held>,
     room: Room,
-    /// How many of them the engine has, too.
+    /// Number of them that the engine has, too.
     in_mempool: usize,
     arrivals: Arrivals,
     identities: BTreeMap<[u8; 32], u32>,
@@ -88,7 +88,7 @@ pub struct Pending {
     found: BTreeMap<(SessionId, u16), Vec<u8>>,
 }
 
-/// Which part of all pending transactions may be openings: one in so many.
+/// Part of all pending transactions that may be openings: one in so many.
 const OPENS_PART: u32 = 10;
 /// Most pieces of evidence that wait for a block.
 const FOUND_MAX: usize = 1_024;
@@ -293,7 +293,7 @@ impl Pending {
         self.in_mempool > 0
     }
 
-    /// What is held.
+    /// Every transaction that is held.
     pub fn held(&self) -> impl Iterator<Item = &Arc<VerifiedTx>> {
         self.held.values().map(|held| &held.tx)
     }
@@ -324,7 +324,7 @@ impl Pending {
     }
 }
 
-/// What a transaction counts against the bytes that may be pending.
+/// Bytes that a transaction counts against those that may be pending.
 fn counted_bytes(tx: &VerifiedTx) -> u64 {
     u64::from(tx.bytes()).saturating_add(OVERHEAD_BYTES)
 }

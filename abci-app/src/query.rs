@@ -346,7 +346,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the hashes in a session's leaf stand for.
+/// The values behind the hashes of a session's leaf.
 fn session_now(session: &Session) -> pb::SessionAnswer {
     let body = session.body.as_ref();
     pb::SessionAnswer {

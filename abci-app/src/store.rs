@@ -1,4 +1,4 @@
-//! What a replica keeps on disk: one file, written in one atomic transaction for each block.
+//! The store of a replica: one file on disk, written in one atomic transaction for each block.
 
 mod error;
 mod load;
@@ -43,7 +43,7 @@ const STORE_VERSION: u32 = 3;
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
 const SESSIONS: TableDefinition<u32, &[u8]> = TableDefinition::new("sessions");
-/// What opened a session, until erasure.
+/// Openings of sessions, until erasure.
 const OPENS: TableDefinition<u32, &[u8]> = TableDefinition::new("opens");
 /// Session, round, index.
 type SlotKey = (u32, u32, u16);
@@ -62,7 +62,7 @@ const REVEAL: u8 = 1;
 /// Identity, session: which sessions have it in their roster, until erasure.
 const PARTIES: TableDefinition<(&[u8; 32], u32), ()> = TableDefinition::new("parties");
 
-/// Where the chain stands after a block.
+/// End of the chain after a block, with all that is told of it or needed for the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
     /// Height of the last committed block, 0 before the first.
@@ -140,7 +140,7 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// What the last block left behind, checked against its root; `None` before the first block.
+    /// State and tip after the last block, checked against its root; `None` before the first block.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -370,7 +370,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What opened a session, until its erasure.
+    /// The opening of a session, until its erasure.
     ///
     /// # Errors
     /// [`StoreError`].

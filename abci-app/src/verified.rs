@@ -134,7 +134,7 @@ impl VerifiedCache {
         Ok(verified)
     }
 
-    /// How many transactions had their signature checked.
+    /// Number of transactions that had their signature checked.
     pub fn checked(&self) -> u64 {
         self.checked.load(Ordering::Relaxed)
     }

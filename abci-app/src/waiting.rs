@@ -1,4 +1,4 @@
-//! How long a proposal waits for rounds to fill. Pure: it is told when entries came and what time it is.
+//! Waiting of a proposal for rounds to fill. Pure: it is told when entries came and what time it is.
 //!
 //! An engine asks for a proposal as soon as the first transaction is there; a round that is proposed one entry at a time
 //! costs several blocks. So a proposal waits while rounds fill, bounded three times over: a round that nobody has written
@@ -11,8 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How many times as long as the last block took what is complete is held back: parties that are busy need that long to read a block
-/// and to answer it. With 64 sessions at once on two cores 1 makes 50 blocks for a life of seven, 2 makes 20 to 30, 4 makes 13.
+/// Factor from the time that the last block took to that for which what is complete is held back: parties that are busy need that
+/// long to read a block and to answer it. With 64 sessions at once on two cores 1 makes 50 blocks for a life of seven, 2 makes 20
+/// to 30, 4 makes 13.
 const HOLD_BLOCKS: u32 = 4;
 
 /// The bounds.
@@ -20,13 +21,13 @@ const HOLD_BLOCKS: u32 = 4;
 pub struct Bounds {
     /// The longest that a proposal waits.
     pub budget: Duration,
-    /// How long after its last entry a round still counts as filling.
+    /// Time after its last entry for which a round still counts as filling.
     pub gap: Duration,
     /// The longest that a complete round, or anything else that waits for nobody, is held back for rounds that fill.
     pub hold: Duration,
 }
 
-/// What a proposal could wait for, or be held back by.
+/// State of a round that a proposal could wait for, or be held back by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
     /// The last block has opened it, and nothing has come yet.
@@ -44,7 +45,7 @@ pub enum Round {
 }
 
 impl Bounds {
-    /// What they are after a block that took so long.
+    /// The bounds after a block that took so long.
     pub fn after(self, last_block: Duration) -> Self {
         Self {
             hold: self.hold.min(last_block.saturating_mul(HOLD_BLOCKS)),

@@ -1,10 +1,10 @@
-//! What a replica has worked since its start, in things that can be counted.
+//! Counts of what a replica has worked since its start.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// How often what costs was done.
+/// Number of times that each thing that costs was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Work {
     /// Transactions whose signature was checked.
@@ -27,7 +27,7 @@ pub struct Work {
     pub committed: u64,
 }
 
-/// What [`Work`] is read from.
+/// The counters that [`Work`] is read from.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) executions: Counter,
@@ -41,7 +41,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// What has been counted so far.
+    /// The counts up to now.
     pub(crate) fn work(&self, signatures: u64) -> Work {
         Work {
             signatures,

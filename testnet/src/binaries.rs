@@ -1,4 +1,4 @@
-//! Where the programs are that a network is made of
+//! The programs that a network is made of, and the places where they are looked for
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

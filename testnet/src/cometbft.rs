@@ -46,7 +46,7 @@ fn overridden(path: PathBuf) -> Result<PathBuf, Tooling> {
     Ok(absolute)
 }
 
-/// Where the build of exactly this module lives.
+/// Directory of the build of exactly this module.
 fn cache_dir(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Result<PathBuf, Tooling> {
     let set = |name: &str| {
         env(name)

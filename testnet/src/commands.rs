@@ -13,7 +13,7 @@ use white_city_testnet::control::{Request, request};
 use white_city_testnet::guard::GuardArgs;
 use white_city_testnet::{Application, Engine, Error};
 
-/// What the program exits with.
+/// Exit codes of the program, for its help.
 const EXIT_CODES: &str = "Exit codes:
   0  success
   1  it failed, for the reason that is on stderr
@@ -23,12 +23,12 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "white-city-testnet", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
+/// Commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a network in the foreground; Ctrl-C ends it. A directory with a network is continued.
@@ -59,10 +59,10 @@ pub enum Command {
 /// Options of `up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
-    /// Where the network lives.
+    /// Directory of the network.
     #[arg(long)]
     pub dir: PathBuf,
-    /// How many replicas, 1 to 16 [default: 4, or those that are there; Solo is one].
+    /// Number of replicas, 1 to 16 [default: 4, or those that are there; Solo is one].
     #[arg(long)]
     pub replicas: Option<usize>,
     /// The network's name [default: drawn].
@@ -78,13 +78,13 @@ pub struct UpArgs {
     /// Keep the homes in memory: faster, and gone when the network ends.
     #[arg(long)]
     pub tmpfs: bool,
-    /// How long every byte between two replicas takes, in each direction, in milliseconds.
+    /// Time that every byte between two replicas takes, in each direction, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub link_delay: u64,
-    /// What makes the blocks: cometbft or solo.
+    /// Engine that makes the blocks: cometbft or solo.
     #[arg(long, default_value = "cometbft")]
     pub engine: Engine,
-    /// What runs behind CometBFT: replica, or kvstore to try the launcher by itself.
+    /// Application behind CometBFT: replica, or kvstore to try the launcher by itself.
     #[arg(long, default_value = "replica", hide = true)]
     pub application: Application,
     /// A program to run instead of white-city-replica, with the same arguments, for tests of
@@ -100,7 +100,7 @@ pub struct UpArgs {
 /// The directory of a running network.
 #[derive(Debug, Args)]
 pub struct DirArgs {
-    /// Where the network lives.
+    /// Directory of the network.
     #[arg(long)]
     pub dir: PathBuf,
 }
@@ -108,7 +108,7 @@ pub struct DirArgs {
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Where the network lives.
+    /// Directory of the network.
     #[arg(long)]
     pub dir: PathBuf,
     /// One JSON object instead of a table.
@@ -121,7 +121,7 @@ pub struct StatusArgs {
 pub struct ReplicaArgs {
     /// Its number, from 0.
     pub replica: usize,
-    /// Where the network lives.
+    /// Directory of the network.
     #[arg(long)]
     pub dir: PathBuf,
 }

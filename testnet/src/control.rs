@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::files::{read, remove, write_atomic};
 use crate::{Error, Testnet};
 
-/// How long a launcher may take from its answer to `down` to its end.
+/// Longest that a launcher may take from its answer to `down` to its end.
 const ENDING: Duration = Duration::from_secs(30);
 
 /// A command to the launcher.
@@ -54,7 +54,7 @@ pub enum Request {
     },
 }
 
-/// How the launcher answers.
+/// Answer of the launcher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
@@ -62,7 +62,7 @@ enum Answer {
     Error(String),
 }
 
-/// Where the launcher of a directory can be reached; the content of `launcher.json`.
+/// Address of the launcher of a directory; the content of `launcher.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Address {
     pid: u32,

@@ -18,16 +18,16 @@ use crate::{Engine, Error, Options, Testnet};
 /// Longest that one command may take: larger than the sessions' own deadlines.
 const STEP: Duration = Duration::from_secs(600);
 
-/// What to show.
+/// Choices of a caller for the demo.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
-    /// How many replicas; ignored by Solo, which has one.
+    /// Number of replicas; ignored by Solo, which has one.
     pub replicas: usize,
-    /// How many parties share the key, 2 to 64.
+    /// Number of parties that share the key, 2 to 64.
     pub parties: usize,
-    /// How many of them sign, 2 to `parties`.
+    /// Number of them that sign, 2 to `parties`.
     pub threshold: usize,
-    /// What they sign.
+    /// Message that they sign.
     pub message: String,
     /// The engine; `None` takes CometBFT where it can be had, and otherwise Solo.
     pub engine: Option<Engine>,
@@ -35,7 +35,7 @@ pub struct DemoOptions {
     pub keep: bool,
 }
 
-/// What came out of it.
+/// Result of the demo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The shared public key, in hexadecimal.
@@ -44,11 +44,11 @@ pub struct Outcome {
     pub signature: String,
     /// The engine that ran.
     pub engine: Engine,
-    /// How many replicas ran.
+    /// Number of replicas that ran.
     pub replicas: usize,
     /// The ceremony receipt of the signing session; gone with the directory unless that is kept.
     pub receipt: PathBuf,
-    /// What the receipt proves, in words, as `white-city verify` says it offline.
+    /// Words for what the receipt proves, as `white-city verify` says them offline.
     pub proven: String,
     /// From the first step to the last.
     pub seconds: f64,
@@ -170,7 +170,7 @@ async fn network(
     }
 }
 
-/// What the parties made.
+/// Results of the parties.
 struct Played {
     public_key: String,
     signature: String,
@@ -431,7 +431,7 @@ fn text(step: &str, result: &Value, key: &str) -> Result<String, Error> {
     text.ok_or_else(|| failed(step, format!("expected {key} in {result}")))
 }
 
-/// What all parties say, which must be the same.
+/// The value that all parties say, which must be the same.
 fn agreed(step: &str, results: &[Value], key: &str) -> Result<String, Error> {
     let first = text(step, results.first().unwrap_or(&Value::Null), key)?;
     for result in results {

@@ -1,4 +1,4 @@
-//! What can go wrong, and what was expected instead
+//! Errors of the launcher, each with what was expected instead
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub enum Tooling {
         "Go is too old: found {found}, CometBFT needs {required} or newer (GOTOOLCHAIN=auto lets Go fetch it)"
     )]
     GoTooOld {
-        /// What is installed.
+        /// The version that is installed.
         found: String,
         /// Oldest version that will do.
         required: String,
@@ -31,9 +31,9 @@ pub enum Tooling {
     /// The build ran and failed.
     #[error("building CometBFT failed ({status}); the last lines of {log}:\n{tail}", log = .log.display())]
     BuildFailed {
-        /// How `go build` ended.
+        /// Exit status of `go build`.
         status: String,
-        /// Where all of its output is.
+        /// The file with all of its output.
         log: PathBuf,
         /// The end of its output.
         tail: String,
@@ -41,9 +41,9 @@ pub enum Tooling {
     /// `WHITE_CITY_COMETBFT` names something that can't be used.
     #[error("WHITE_CITY_COMETBFT={path}: {reason}", path = .path.display())]
     BadOverride {
-        /// What the variable says.
+        /// Path that the variable names.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The mistake in it.
         reason: String,
     },
     /// The cache directory can't be found or written.
@@ -60,11 +60,11 @@ pub enum Error {
     /// A file or directory could not be read or written; a full disk says so here.
     #[error("{action} {path}: {source}", path = .path.display())]
     Io {
-        /// What was tried, as in "write".
+        /// The deed that was tried, as in "write".
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// An option is out of its range.
@@ -74,7 +74,7 @@ pub enum Error {
         what: &'static str,
         /// Its value.
         got: String,
-        /// What would have been accepted.
+        /// Values that would have been accepted.
         expected: String,
     },
     /// The board's parameters are refused.
@@ -89,13 +89,13 @@ pub enum Error {
         first: u16,
         /// Last port of the block.
         last: u16,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// No free block of ports was found.
     #[error("no free block of {count} ports between {first} and {last} on 127.0.0.1")]
     NoPorts {
-        /// How many are needed in a row.
+        /// Number of free ports that are needed in a row.
         count: u16,
         /// Start of the range that was searched.
         first: u16,
@@ -115,7 +115,7 @@ pub enum Error {
     NoLauncher {
         /// The network's directory.
         dir: PathBuf,
-        /// How that was seen.
+        /// The sign of it.
         reason: String,
     },
     /// The directory holds something, but not a complete network of this kind.
@@ -123,7 +123,7 @@ pub enum Error {
     StaleHome {
         /// The network's directory.
         dir: PathBuf,
-        /// What is missing or different.
+        /// The part that is missing or different.
         reason: String,
     },
     /// A file does not hold what it should.
@@ -131,7 +131,7 @@ pub enum Error {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What was expected.
+        /// The content that was expected.
         reason: String,
     },
     /// A program that the launcher needs was not found or could not be built.
@@ -139,7 +139,7 @@ pub enum Error {
     Program {
         /// Its name.
         program: String,
-        /// What is wrong.
+        /// The mistake.
         reason: String,
     },
     /// There is no such replica.
@@ -147,7 +147,7 @@ pub enum Error {
     NoReplica {
         /// The number that was given.
         index: usize,
-        /// How many there are.
+        /// Number of replicas that there are.
         count: usize,
     },
     /// A replica is not in the state that the command needs.
@@ -157,7 +157,7 @@ pub enum Error {
         index: usize,
         /// Its state.
         state: String,
-        /// What the command needs.
+        /// State or deed that the command needs.
         expected: &'static str,
     },
     /// A replica stopped for good.
@@ -176,9 +176,9 @@ pub enum Error {
     Timeout {
         /// The condition.
         what: String,
-        /// How long it was waited for.
+        /// Time that it was waited for.
         seconds: u64,
-        /// What was seen last.
+        /// The last that was seen.
         seen: String,
     },
     /// A replica's RPC did not answer, or not as expected.
@@ -186,7 +186,7 @@ pub enum Error {
     Rpc {
         /// Its address.
         url: String,
-        /// What happened.
+        /// The fault in the answer, or its lack.
         reason: String,
     },
     /// The launcher refused a command.
@@ -203,7 +203,7 @@ pub enum Error {
     Demo {
         /// The step.
         step: String,
-        /// What was seen.
+        /// The observation.
         reason: String,
     },
 }

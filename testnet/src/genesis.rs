@@ -21,7 +21,7 @@ const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
 /// CometBFT's limit.
 pub(crate) const CHAIN_ID_MAX: usize = 50;
 
-/// What the launcher needs of a genesis that exists already.
+/// The parts of an existing genesis that the launcher needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Genesis {
     pub(crate) chain_id: String,
@@ -129,7 +129,7 @@ fn block_max_bytes(defaults: &Defaults, params: &Params) -> Result<u64, Error> {
     })
 }
 
-/// What every replica and client will check, before anything is written.
+/// Checks that every replica and client will make, before anything is written.
 fn check(
     chain_id: &str,
     validators: &[Validator],

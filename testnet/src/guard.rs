@@ -21,10 +21,10 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long a program may take to end when it is asked to.
+/// Time that a program may take to end when it is asked to.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// What a guard is told on its command line.
+/// Command line of a guard.
 #[derive(Debug, Clone, clap::Args)]
 pub struct GuardArgs {
     /// File to which the program's standard output is appended; where absent, that of its errors.

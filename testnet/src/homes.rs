@@ -23,7 +23,7 @@ use crate::keys::{self, KeyPair};
 use crate::params::{default_params, random_bytes, with_random};
 use crate::{Application, Engine, Error, Options, Params};
 
-/// What a network is; the content of `testnet.json`.
+/// Identity of a network; the content of `testnet.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Record {
@@ -32,9 +32,9 @@ pub(crate) struct Record {
     pub(crate) engine: Engine,
     pub(crate) application: Application,
     pub(crate) replicas: usize,
-    /// Where the ports were the last time.
+    /// First of the ports that it had the last time.
     pub(crate) port_base: Option<u16>,
-    /// Where the homes are if they are in memory.
+    /// Directory of the homes if they are in memory.
     pub(crate) memory: Option<PathBuf>,
 }
 

@@ -95,7 +95,7 @@ impl KeyPair {
     }
 }
 
-/// What a validator that never signed has in `priv_validator_state.json`.
+/// Content of `priv_validator_state.json` for a validator that never signed.
 pub(crate) const NEVER_SIGNED: &str =
     "{\n  \"height\": \"0\",\n  \"round\": 0,\n  \"step\": 0\n}\n";
 

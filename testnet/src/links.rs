@@ -46,7 +46,7 @@ impl Links {
         Ok(links)
     }
 
-    /// Where the others reach this replica.
+    /// Port where the others reach this replica.
     pub(crate) fn port(&self, replica: usize) -> Option<u16> {
         self.ports.get(replica).copied()
     }

@@ -17,7 +17,7 @@ pub struct Network {
     pub chain_id: String,
     /// Absolute path of `genesis.json`.
     pub genesis: PathBuf,
-    /// What makes the blocks.
+    /// Engine that makes the blocks.
     pub engine: Engine,
     /// The launcher's process id.
     pub launcher_pid: u32,

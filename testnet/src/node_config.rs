@@ -7,12 +7,12 @@ use crate::{Error, Profile};
 /// The commented defaults.
 pub const COMETBFT_DEFAULTS: &str = include_str!("../../config/cometbft.toml");
 
-/// What differs from replica to replica, or follows from the genesis.
+/// Settings that differ from replica to replica, or follow from the genesis.
 pub(crate) struct NodeConfig {
     pub(crate) moniker: String,
     /// Address of the application, or the name of one that is built into CometBFT.
     pub(crate) proxy_app: String,
-    /// Where it listens for a remote signer; empty: it signs with its key file.
+    /// Address where it listens for a remote signer; empty: it signs with its key file.
     pub(crate) signer: String,
     pub(crate) rpc_port: u16,
     pub(crate) p2p_port: u16,

@@ -1,4 +1,4 @@
-//! What a caller may choose about a network
+//! Choices of a caller about a network
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Params, Profile};
 
-/// What makes the blocks.
+/// Maker of the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
@@ -18,7 +18,7 @@ pub enum Engine {
     Solo,
 }
 
-/// What runs behind CometBFT.
+/// Program behind CometBFT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Application {
@@ -53,12 +53,12 @@ impl FromStr for Application {
     }
 }
 
-/// How a network is made.
+/// Description of a network that is to be made.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where it lives. Created if it isn't there; only its owner may enter.
+    /// Its directory. Created if it isn't there; only its owner may enter.
     pub dir: PathBuf,
-    /// How many replicas, 1 to 16.
+    /// Number of replicas, 1 to 16.
     pub replicas: usize,
     /// Its name, 1 to 50 characters; `None` draws one.
     pub chain_id: Option<String>,
@@ -68,16 +68,15 @@ pub struct Options {
     pub port_base: Option<u16>,
     /// Keep the homes in memory (`/dev/shm`): faster, and gone when the network is stopped.
     pub tmpfs: bool,
-    /// How long every byte between two replicas takes, in each direction: zero, as on one machine,
-    /// or as over a long wire.
+    /// Time that every byte between two replicas takes, in each direction: zero, as on one machine, or as over a long wire.
     pub link_delay: Duration,
-    /// How long replicas wait for one another; `None`: what fits `link_delay`.
+    /// Times that replicas wait for one another; `None`: what fits `link_delay`.
     pub profile: Option<Profile>,
-    /// How long a node may stay at its height while the others go on, until it is restarted. Several heartbeats.
+    /// Time that a node may stay at its height while the others go on, until it is restarted. Several heartbeats.
     pub stands_still: Duration,
-    /// What makes the blocks.
+    /// Maker of the blocks.
     pub engine: Engine,
-    /// What runs behind CometBFT.
+    /// Program behind CometBFT.
     pub application: Application,
     /// The replica's program; `None` finds it. Only for tests with a program of their own, which
     /// takes the same arguments.

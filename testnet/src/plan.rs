@@ -1,4 +1,4 @@
-//! What each replica is started with: its configuration files and its two command lines
+//! The plan of each replica's start: its configuration files and its two command lines
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn socket(sockets: &SocketDir, index: usize) -> PathBuf {
     sockets.path(&format!("app{index}.sock"))
 }
 
-/// Where a node listens for its remote signer.
+/// Socket on which a node listens for its remote signer.
 pub(crate) fn signer_socket(sockets: &SocketDir, index: usize) -> PathBuf {
     sockets.path(&format!("sign{index}.sock"))
 }
@@ -105,7 +105,7 @@ fn replica_config(address: &str, rpc_port: u16) -> String {
     )
 }
 
-/// How a replica is started.
+/// The files and command lines with which a replica is started.
 pub(crate) fn plan(
     homes: &Homes,
     sockets: &SocketDir,

@@ -29,12 +29,12 @@ impl Ports {
         self.base
     }
 
-    /// Where a replica's RPC listens.
+    /// Port of a replica's RPC.
     pub(crate) fn rpc(&self, replica: usize) -> u16 {
         self.at(2 * replica)
     }
 
-    /// Where a replica listens for the others.
+    /// Port where a replica listens for the others.
     pub(crate) fn p2p(&self, replica: usize) -> u16 {
         self.at(2 * replica + 1)
     }

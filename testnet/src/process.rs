@@ -24,7 +24,7 @@ pub(crate) struct Program {
     pub(crate) stderr: PathBuf,
 }
 
-/// How a program ended.
+/// End of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Exit {
     Code(i32),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long replicas wait for one another, and proposals for entries. Milliseconds.
+/// Times that replicas wait for one another, and proposals for entries. Milliseconds.
 ///
 /// A dead proposer costs `timeout_propose` and `timeout_precommit`, once in as many heights as there are replicas; a proposal that takes
 /// longer to arrive than the former is voted down. What each key means is said in `config/cometbft.toml` and `config/replica.toml`.

@@ -1,4 +1,4 @@
-//! What a replica says about itself over CometBFT's RPC: hints for tests and people, not proofs
+//! Hints that a replica gives about itself over CometBFT's RPC, for tests and people: no proofs
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Health {
     pub app_hash: String,
     /// Whether it is still fetching blocks that others have.
     pub catching_up: bool,
-    /// How many replicas it is connected to.
+    /// Number of replicas that it is connected to.
     pub peers: u64,
 }
 

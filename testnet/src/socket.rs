@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// What fits into the system's address of a unix socket, without the final zero.
+/// Most that fits into the system's address of a unix socket, without the final zero, bytes.
 const PATH_MAX: usize = 107;
 
 /// A directory for sockets: `dir` itself, or a private one under the system's temporary directory

@@ -21,7 +21,7 @@ use white_city_replica::{Config, Halt, Replica, Store};
 use self::{chain::Chain, genesis::SoloGenesis};
 use crate::Error;
 
-/// How long clients may take to end their connections.
+/// Time that clients may take to end their connections.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// A running Solo engine.
@@ -88,7 +88,7 @@ impl Solo {
         })
     }
 
-    /// Where its RPC listens.
+    /// Address of its RPC.
     #[must_use]
     pub fn rpc_url(&self) -> String {
         format!("http://{}", self.address)

@@ -21,29 +21,29 @@ use handle::Mail;
 pub(crate) use handle::{Handle, Hold, Order};
 pub use handle::{Snapshot, State};
 
-/// How long an application may take until it accepts connections: it may have much to read.
+/// Time that an application may take until it accepts connections: it may have much to read.
 const APP_READY: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A pair that ran this long had started well: the next pause is the first one again.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
-/// How much of a node's log is looked through for the reason of its standing still.
+/// Number of lines of a node's log that are looked through for the reason of its standing still.
 const LOG_LINES: usize = 1_000;
-/// And how much of that line is shown: a stack follows.
+/// Characters of that line that are shown: a stack follows.
 const LINE_CHARS: usize = 300;
 
-/// What a replica consists of.
+/// The parts of a replica.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) index: usize,
-    /// What is wrong with its home: it isn't started.
+    /// The mistake in its home: it isn't started.
     pub(crate) bad: Option<String>,
     pub(crate) home: PathBuf,
     /// The application with its socket; `None` where it is built into the node.
     pub(crate) app: Option<(Program, PathBuf)>,
-    /// Where the node listens if it has a remote signer: a node that was killed leaves the socket
-    /// behind and could not bind it again.
+    /// Socket on which the node listens if it has a remote signer: a node that was killed leaves it behind and could not bind it
+    /// again.
     pub(crate) signer: PathBuf,
     pub(crate) node: Program,
     pub(crate) network: Arc<NetworkFile>,
@@ -292,7 +292,7 @@ impl Supervisor {
             .send_modify(|snapshot| snapshot.why = error.to_string());
     }
 
-    /// How an end is told: for good if the application said so.
+    /// The error that tells of an end: for good if the application said so.
     fn ended(&self, who: &str, exit: &Exit) -> Error {
         let index = self.plan.index;
         let name = if who == "node" { "node.log" } else { "app.log" };

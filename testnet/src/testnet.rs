@@ -20,7 +20,7 @@ use crate::supervisor::{Handle, Hold, Order, Snapshot, State};
 use crate::watch::Watch;
 use crate::{Application, Engine, Error, Options, Profile};
 
-/// How long a network may take until all its replicas work together.
+/// Time that a network may take until all its replicas work together.
 const START: Duration = Duration::from_secs(120);
 
 /// A local network of replicas, its directory locked by this process.
@@ -252,7 +252,7 @@ impl Testnet {
         self.homes.forget_memory()
     }
 
-    /// How many replicas there are.
+    /// Number of replicas.
     #[must_use]
     pub fn replicas(&self) -> usize {
         self.rpc_urls.len()
@@ -264,7 +264,7 @@ impl Testnet {
         &self.homes.record.chain_id
     }
 
-    /// What makes the blocks.
+    /// Engine that makes the blocks.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.homes.record.engine
@@ -395,7 +395,7 @@ impl Testnet {
         self.order(index, Order::Wipe).await
     }
 
-    /// What the launcher knows about a replica's processes. Solo has none, and runs in this one.
+    /// State of a replica's processes, as the launcher knows it. Solo has none, and runs in this one.
     ///
     /// # Errors
     /// [`Error::NoReplica`].
@@ -414,7 +414,7 @@ impl Testnet {
         Ok(self.handle(index)?.hold.snapshot.borrow().clone())
     }
 
-    /// What a replica says about itself.
+    /// Hints of a replica about itself.
     ///
     /// # Errors
     /// [`Error::NoReplica`], [`Error::Rpc`].

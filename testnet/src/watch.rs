@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::rpc::Status;
 use crate::supervisor::{Hold, Order, State};
 
-/// How often heights are asked for, in parts of the time after which a node stands still.
+/// Number of times that heights are asked for in the time after which a node stands still.
 const LOOKS: u32 = 6;
 
 /// Watches the heights of replicas until it is dropped.
@@ -20,7 +20,7 @@ pub(crate) struct Watch {
     task: JoinHandle<()>,
 }
 
-/// What was last seen of a node that runs.
+/// The last that was seen of a node that runs.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     height: u64,
@@ -82,7 +82,7 @@ fn look(before: Option<Seen>, height: u64, now: Instant) -> Seen {
     }
 }
 
-/// Which of them have the same height as long ago, while another one has gone on and is ahead.
+/// The nodes that have the same height as long ago, while another one has gone on and is ahead.
 fn stand_still(seen: &[Option<Seen>], still: Duration, now: Instant) -> Vec<Still> {
     let ahead = seen.iter().flatten();
     let ahead = ahead.filter(|one| now.saturating_duration_since(one.since) < still);

@@ -1,4 +1,4 @@
-//! How fast sessions are beside an attacker who sends as much as it can.
+//! Speed of sessions beside an attacker who sends as much as it can.
 //!
 //! Attacker, replicas and parties share this machine's cores. What that alone costs is measured in the same run: beside a
 //! process that sends nothing and keeps one core busy.
@@ -31,28 +31,28 @@ use crate::{
 /// Sessions beside an attacker.
 #[derive(Parser)]
 struct Args {
-    /// Which floods; may be given several times. Each by itself, and then all at once, unless given.
+    /// Floods; may be given several times. Each by itself, and then all at once, unless given.
     #[arg(long, value_enum)]
     kind: Vec<Flood>,
-    /// Which attacks on the direct ports; may be given several times. Each by itself, unless a flood or an attack is given.
+    /// Attacks on the direct ports; may be given several times. Each by itself, unless a flood or an attack is given.
     #[arg(long, value_enum)]
     direct: Vec<DirectFlood>,
-    /// Which lies of one replica's application, as `white-city-hostile lies` names them; may be given several times. None unless given.
+    /// Lies of one replica's application, as `white-city-hostile lies` names them; may be given several times. None unless given.
     #[arg(long, value_parser = lie)]
     lie: Vec<Lie>,
     /// From how many addresses direct ports are attacked.
     #[arg(long, default_value_t = 16)]
     addresses: u8,
-    /// How many connections such an attacker has at once; 5 000 silent ones, 1 200 that read nothing and 64 others unless given.
+    /// Number of connections of such an attacker at once; 5 000 silent ones, 1 200 that read nothing and 64 others unless given.
     #[arg(long)]
     direct_connections: Option<u16>,
-    /// How many pairs of sessions, one undisturbed and one beside the attacker, for each flood.
+    /// Number of pairs of sessions, one undisturbed and one beside the attacker, for each flood.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
     /// Rounds of a session.
     #[arg(long, default_value_t = 30)]
     rounds: u32,
-    /// How many transactions the attacker has under way at once.
+    /// Number of transactions that the attacker has under way at once.
     #[arg(long, default_value_t = 1)]
     connections: u16,
     /// A replica that the attacker sends to, from 0; may be given several times. All of them unless given.
@@ -97,7 +97,7 @@ async fn main() {
     world.stop().await;
 }
 
-/// What a session runs beside.
+/// Attack that a session runs beside.
 enum Attack {
     BusyCore,
     Flood(Vec<Flood>),

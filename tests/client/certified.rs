@@ -22,7 +22,7 @@ use white_city_tests::{
 
 use crate::forged::{ALL, OUTCOME, observe, read, running, trust};
 
-/// What is wrong with a receipt of this content.
+/// The fault that is found in a receipt of this content.
 pub fn refusal(body: Body) -> String {
     match verified(body) {
         Ok(proven) => format!("accepted: {proven}"),
@@ -30,7 +30,7 @@ pub fn refusal(body: Body) -> String {
     }
 }
 
-/// What a receipt of this content proves.
+/// The statement that a receipt of this content proves.
 pub fn proven(body: Body) -> Proven {
     verified(body).unwrap()
 }
@@ -62,7 +62,7 @@ async fn client_of(replica: &ForgedReplica) -> Client {
         .unwrap()
 }
 
-/// What a reader makes of a session's leaf whose spec it doesn't know.
+/// The result of reading a session's leaf without knowing its spec.
 async fn summary(story: Story) -> Result<(), Error> {
     let id = story.id;
     let replica = ForgedReplica::start(story).await;
@@ -91,7 +91,7 @@ fn disagreed() -> Story {
     split.end((Status::Aborted, Cause::Disagreement), Hash::ZERO, &ALL)
 }
 
-/// What the leaf and the terminal record alone give away.
+/// Contradictions that the leaf and the terminal record alone give away.
 const BY_THE_RECORD: [Impossible; 24] = [
     ("finished while joining", || {
         never_ran().finished(OUTCOME, &ALL)
@@ -189,7 +189,7 @@ fn left() -> Story {
     ended.with_record(|record| record.by = 2)
 }
 
-/// What only somebody with the spec and the rounds sees.
+/// Contradictions that only somebody with the spec and the rounds sees.
 const BY_THE_ROUNDS: [Impossible; 14] = [
     ("too few, but enough have written", || {
         disagreed().with_record(|record| record.cause = Cause::TooFew)
@@ -309,7 +309,7 @@ async fn an_end_that_no_board_comes_to_is_refused_live_and_in_receipts() {
     assert_eq!(believed, []);
 }
 
-/// What no board says of a session that lives.
+/// States that no board shows of a session that lives.
 const LIVE: [Impossible; 9] = [
     ("joining in round 1", || {
         running().with_leaf(|leaf| leaf.status = Status::Joining)
@@ -569,7 +569,7 @@ fn changed(mut story: Story, rng: &mut Rng) -> Story {
     story
 }
 
-/// What a reader believes of a leaf and its record, a receipt of the end believes, and the other way round.
+/// An end that a reader believes by a leaf and its record, a receipt of the end believes, and the other way round.
 #[test]
 fn readers_and_receipts_believe_the_same_ends() {
     let (mut believed, mut refused) = (0, 0);

@@ -1,4 +1,4 @@
-//! What the client checks, one by one, and how it would look without: `checks.json`. Here it is kept true; that some test
+//! Checks of the client, one by one, and its code without each: `checks.json`. Here the list is kept true; that some test
 //! fails without each of them is shown by `cargo run -p white-city-tests --example checks`.
 
 use std::{collections::BTreeSet, path::Path};

@@ -24,7 +24,7 @@ use crate::{
     world::{World, closed, key, post, spec, until, world},
 };
 
-/// What is complained about here: party 1 about what party 0 sent it in round 1.
+/// The complaint of these tests: party 1's about what party 0 sent it in round 1.
 const DISPUTE: Dispute = Dispute {
     by: 1,
     accused: 0,
@@ -38,13 +38,13 @@ fn aborted(end: End) -> AbortRecord {
     }
 }
 
-/// What somebody who has nothing but the genesis makes of a ceremony's file.
+/// The findings of somebody who has nothing but the genesis and a ceremony's file.
 fn third_party(world: &World, receipt: &Receipt) -> Proven {
     let receipt = Receipt::from_bytes(&receipt.to_bytes()).unwrap();
     receipt.verify(&world.trust()).unwrap()
 }
 
-/// Who is convicted in a ceremony, and how it ended.
+/// The culprits of a ceremony, its dispute and the cause of its end.
 fn judged(proven: &Proven) -> (Vec<u16>, Option<Dispute>, Cause) {
     let Claim::Ceremony {
         culprits,

@@ -1,4 +1,4 @@
-//! Whom a proof of a fork convicts, and what is none: all replicas malicious, all keys at hand.
+//! Proofs of a fork: the validators that one convicts, and what is none. All replicas malicious, all keys at hand.
 
 use tendermint::block::{Height, Round, signed_header::SignedHeader};
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as Raw};
@@ -68,7 +68,7 @@ fn two_headers_convict_those_who_signed_both_in_one_consensus_round_and_nobody_e
     assert!(text.contains("isn't its validator's"), "{text}");
 }
 
-/// What a later state can't undo, and which it is.
+/// Every kind of thing that a later state can't undo, and its name.
 #[test]
 fn a_session_that_goes_back_is_a_fork_with_a_form_of_its_own() {
     let at = |height: u64, mut story: Story| {
@@ -125,7 +125,7 @@ fn a_session_that_goes_back_is_a_fork_with_a_form_of_its_own() {
     assert!(text.contains("another session"), "{text}");
 }
 
-/// What a reader says and can prove that is in round 3 and is shown this at a later height.
+/// The error, and the claim that can be proven, of a reader who is in round 3 and is shown this at a later height.
 async fn shown_in_round_3(later: Story) -> (String, ForkClaim) {
     let story = |round| Story::new(&Forger::new(), 3, 2).in_round(round, &ALL);
     let replica = ForgedReplica::start(story(3)).await;

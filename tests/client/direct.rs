@@ -12,7 +12,7 @@ use white_city_tests::tampering::{Change, DirectPort, Mutator, Proxy, Sort, muta
 
 use crate::world::{PATIENCE, World, closed, post, spec, world};
 
-/// How often was asked at the direct port, and how often by way of the RPC.
+/// Number of requests at the direct port, and of those by way of the RPC.
 fn asked(proxy: &Proxy) -> (u64, u64) {
     let requests = proxy.requests();
     let count = |what: &str| requests.get(what).copied().unwrap_or(0);
@@ -20,7 +20,7 @@ fn asked(proxy: &Proxy) -> (u64, u64) {
     (direct, count("abci_query 0") - direct)
 }
 
-/// How often a port may have been tried again since then where nothing useful was heard: no sooner than after two seconds.
+/// Number of times that a port may have been tried again since then where nothing useful was heard: no sooner than after two seconds.
 fn tried_again(since: Instant) -> u64 {
     since.elapsed().as_secs() / 2
 }
@@ -146,7 +146,7 @@ async fn four(world: &World) -> (Vec<Proxy>, Session) {
     (proxies, session.unwrap())
 }
 
-/// How many transactions each proxy got at its direct port, and how many all of them at their RPC.
+/// Number of transactions that each proxy got at its direct port, and that all of them got at their RPC.
 fn sent(proxies: &[Proxy]) -> (Vec<usize>, usize) {
     let handed = proxies.iter().map(|proxy| proxy.handed().len());
     let sent = proxies.iter().map(|proxy| proxy.sent().len());

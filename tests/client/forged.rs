@@ -26,7 +26,7 @@ pub const OUTCOME: Hash = Hash([7; 32]);
 /// Everybody.
 pub const ALL: [u16; 3] = [0, 1, 2];
 
-/// What the forger's victims trust.
+/// The trust of the forger's victims.
 pub fn trust() -> Trust {
     Trust::new(Forger::new().network().clone()).unwrap()
 }
@@ -36,7 +36,7 @@ pub fn running() -> Story {
     Story::new(&Forger::new(), 3, 2).in_round(1, &ALL)
 }
 
-/// What a reader makes of a story that a replica with the validators' keys tells.
+/// The result of observing a story that a replica with the validators' keys tells.
 pub async fn observe(story: Story) -> Result<(), Error> {
     let id = story.id;
     let replica = ForgedReplica::start(story).await;

@@ -14,9 +14,9 @@ use white_city_client::{
 
 use crate::world::{spec, world};
 
-/// How large the answers are.
+/// Size of the answers.
 const BYTES: usize = 2 << 20;
-/// How much memory an answer may take, in its own size: it is kept, decoded, and taken apart.
+/// Most memory that an answer may take, in its own size: it is kept, decoded, and taken apart.
 const TIMES: u64 = 3;
 
 /// The field of an answer that has its body, for each question.
@@ -36,8 +36,8 @@ fn with_length(field: usize, bytes: &[u8]) -> Vec<u8> {
     [key(field), length, bytes.to_vec()].concat()
 }
 
-/// What a reader takes of each answer that has nothing but many of the smallest parts, in each field of this body or of what is
-/// in it.
+/// Bound on the memory that a reader takes for each answer that has nothing but many of the smallest parts, in each field of this
+/// body or of what is in it.
 fn inflate<R: Read>(read: &R, trust: &Trust, header: &Arc<VerifiedHeader>, body: usize) {
     let version = [8, 1];
     let small = |field: usize, content: &[u8]| {

@@ -16,9 +16,9 @@ use white_city_tests::tampering::{Change, Mutator, Proxy, Sort, named};
 
 use crate::world::{QUESTION, World, closed, post, spec, until, world};
 
-/// How late whoever delays comes: a party that waits for it once misses a round of twenty seconds, or nearly.
+/// Delay of whoever delays: a party that waits for it once misses a round of twenty seconds, or nearly.
 const DELAY: Duration = Duration::from_secs(9);
-/// How far away honest replicas may be.
+/// Distance that honest replicas may have.
 const FAR: Duration = Duration::from_millis(1_200);
 /// A broadcast of which a page has room for three.
 const LARGE: usize = 500 << 10;
@@ -254,7 +254,7 @@ async fn who_gave_a_later_page_that_is_wrong_is_named_and_not_who_gave_the_first
     assert!(lies.iter().all(|lie| lie.replica == liar.url()), "{lies:?}");
 }
 
-/// What a list can't be: in another order, or with a page after which something is left out.
+/// Lists that can't be: in another order, or with a page after which something is left out.
 fn wrong_lists() -> [Mutator; 2] {
     let list = |name, change| Mutator {
         name,

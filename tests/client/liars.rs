@@ -26,7 +26,7 @@ async fn a_session(world: &World) -> SessionId {
     id
 }
 
-/// What a client that asks the liar first makes of a session.
+/// Observation of a session by a client that asks the liar first.
 async fn observed(client: &Client, id: SessionId) -> Result<Hash, Error> {
     let observer = client.observe(id).await?;
     Ok(observer.history().transcript())

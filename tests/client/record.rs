@@ -21,7 +21,7 @@ use crate::{
     world::{World, closed, post, spec, until, world},
 };
 
-/// What is asked about a session, or about the board.
+/// Subject of a question: something of a session, or of the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Status,
@@ -51,7 +51,7 @@ pub struct Record {
     pub memory: Memory,
     pub headers: BTreeMap<u64, Arc<VerifiedHeader>>,
     pub specs: BTreeMap<SessionId, Spec>,
-    /// What was read before each round, by session and round.
+    /// Histories that were read before each round, by session and round.
     pub histories: BTreeMap<(SessionId, u32), History>,
 }
 

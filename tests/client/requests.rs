@@ -1,4 +1,4 @@
-//! How often a client asks, and whom.
+//! Numbers of a client's requests, and those who get them.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn client(world: &World, proxies: &[Proxy], party: u8) -> Client {
     world.client_of(&urls, party)
 }
 
-/// How many transactions each proxy has got.
+/// Number of transactions that each proxy has got.
 fn sent(proxies: &[Proxy]) -> Vec<usize> {
     proxies.iter().map(|proxy| proxy.sent().len()).collect()
 }

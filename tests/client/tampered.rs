@@ -27,14 +27,14 @@ use white_city_tests::{
 
 use crate::record::{Asked, Record, What, record};
 
-/// How many answers are tampered with at least.
+/// Least number of answers that are tampered with.
 const TAMPERED_MIN: usize = 100_000;
-/// How often each mutator has to have changed an answer. Some find few answers that they can be applied to.
+/// Least number of answers that each mutator has to have changed. Some find few answers that they can be applied to.
 const EACH_MIN: usize = 100;
-/// How many answers are looked at to change one.
+/// Number of answers that are looked at to change one.
 const TRIES: usize = 60;
 
-/// What a client takes for the truth, or why it doesn't: as the client reads, by question, header and floor.
+/// The value that a client takes for the truth, or why it doesn't: as the client reads, by question, header and floor.
 fn taken(
     record: &Record,
     asked: &Asked,

@@ -14,7 +14,7 @@ use white_city_tests::dispute::{self, Place};
 
 use crate::world::{World, key};
 
-/// What a bad payload was sealed from, for the wrong place.
+/// Secret that a bad payload was sealed from, for the wrong place.
 pub const SECRET: &[u8] = b"a share";
 
 impl World {

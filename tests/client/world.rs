@@ -20,7 +20,7 @@ use white_city_tests::tampering::Proxy;
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a client of these tests waits for an answer.
+/// Time that a client of these tests waits for an answer.
 pub const QUESTION: Duration = Duration::from_secs(5);
 
 pub struct World {
@@ -120,7 +120,7 @@ impl World {
             .unwrap()
     }
 
-    /// What the board answers, as it is.
+    /// The board's answer, as it is.
     pub async fn ask(&self, question: Question) -> pb::Answer {
         let query = encode_query(question);
         let path = Some(QUERY_PATH.to_owned());

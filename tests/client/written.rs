@@ -1,4 +1,4 @@
-//! What a party may not write, or not any more: said before anything is signed, since a slot is signed for once.
+//! Entries that a party may not write, or not any more: said before anything is signed, since a slot is signed for once.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn send(session: &mut Session, round: u32, to: &[u16]) -> Result<(), Error
     session.post(round, Vec::new(), p2p).await
 }
 
-/// What the refusal of another round expects.
+/// The expectation in the refusal of another round.
 fn wrong(refused: Result<(), Error>) -> String {
     match refused {
         Err(Error::WrongRound { expected, .. }) => expected,
@@ -24,7 +24,7 @@ fn wrong(refused: Result<(), Error>) -> String {
     }
 }
 
-/// What is too large, and why.
+/// The part that is too large, and why.
 fn too_large(refused: Result<(), Error>) -> (&'static str, &'static str) {
     match refused {
         Err(Error::TooLarge { what, limit, .. }) => (what, limit),

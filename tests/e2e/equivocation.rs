@@ -73,7 +73,7 @@ async fn before_evidence(world: &World, key: &Key, id: SessionId) -> Proxy {
     old
 }
 
-/// What one of four replicas remembers, which was true once, hides the evidence from nobody who asks once.
+/// Check that one of four replicas' memories, true once, hides the evidence from nobody who asks once.
 async fn hides_nothing(world: &World, old: &Proxy, key: &Key, id: SessionId) {
     let others = &world.net.rpc_urls()[1..];
     for url in others {

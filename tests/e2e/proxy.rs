@@ -13,7 +13,7 @@ use white_city_testnet::binaries::Binaries;
 
 use crate::world::{PATIENCE, Setup, World, keys, party, world};
 
-/// Where nginx listens: with its own port numbers the replica is at 127.0.0.1.
+/// Address where nginx listens: with its own port numbers the replica is at 127.0.0.1.
 const PUBLIC: &str = "127.0.0.50";
 
 struct Nginx(Child);

@@ -1,4 +1,4 @@
-//! What a round costs: blocks, calls of the engine, signatures.
+//! Cost of a round: blocks, calls of the engine, signatures.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -87,7 +87,7 @@ fn check_engines(engines: &[Proxy]) {
     assert!(queries * 2 < all, "{queries} questions went to an engine");
 }
 
-/// What the replicas have worked for the session's transactions, and for blocks from this height on.
+/// Bound on the work of replicas for the session's transactions, and for blocks from this height on.
 async fn check_work(world: &World, before: &[Value], from: u64) {
     // A join, the posts and a finish of each.
     let txs = u64::from(PARTIES) * (u64::from(ROUNDS) + 3);
@@ -127,7 +127,7 @@ async fn check_work(world: &World, before: &[Value], from: u64) {
     );
 }
 
-/// What each replica says that it has worked.
+/// The counts that each replica gives of its work.
 async fn work(world: &World) -> Vec<Value> {
     let http = reqwest::Client::new();
     let mut all = Vec::new();

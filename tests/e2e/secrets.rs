@@ -17,7 +17,7 @@ use crate::world::{PATIENCE, Setup, World, world};
 
 const PARTIES: usize = 3;
 
-/// What nobody may find, and the one file where it belongs.
+/// A secret that nobody may find, and the one file where it belongs.
 struct Known {
     what: String,
     secret: Vec<u8>,

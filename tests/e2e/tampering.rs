@@ -8,7 +8,7 @@ use white_city_tests::tampering::{Change, Mutator, Proxy, Sort, mutators};
 
 use crate::world::{Key, PATIENCE, Setup, World, keys, party, world};
 
-/// How often the board is read anew until the liar was asked and named.
+/// Most readings of the board until the liar was asked and named.
 const READINGS_MAX: usize = 20;
 
 /// A client that has the liar in front of the three others.

@@ -24,7 +24,7 @@ pub struct World {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// What a test changes of the usual options.
+/// Changes of a test to the usual options.
 #[derive(Default)]
 pub struct Setup {
     pub heartbeat_ms: Option<u32>,
@@ -35,11 +35,11 @@ pub struct Setup {
     pub replica_config: &'static str,
     /// Homes in memory instead of on disk.
     pub tmpfs: bool,
-    /// How many replicas; four if it is none.
+    /// Number of replicas; four if it is none.
     pub replicas: Option<usize>,
-    /// How long every byte between two replicas takes.
+    /// Time that every byte between two replicas takes.
     pub link_delay: Duration,
-    /// How long replicas wait for one another; what fits the delay if it is none.
+    /// Times that replicas wait for one another; what fits the delay if it is none.
     pub profile: Option<Profile>,
     /// An identity that may open as many sessions as it likes.
     pub opener: Option<Key>,

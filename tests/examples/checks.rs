@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-/// Where a missing check may be noticed, the fastest first.
+/// Tests that may notice a missing check, the fastest first.
 const TESTS: [&[&str]; 8] = [
     &["-p", "white-city-wire", "--lib"],
     &["-p", "white-city-verify", "--lib"],
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(unnoticed > 0))
 }
 
-/// What is committed, with what isn't yet.
+/// A copy of all that is committed, with what isn't yet.
 fn clone(root: &Path, to: &Path) {
     let listed = Command::new("git")
         .args(["ls-files"])

@@ -1,4 +1,4 @@
-//! What verified reads cost: microseconds and bytes for each kind, as the number of parties grows, and their share in a round.
+//! Cost of verified reads: microseconds and bytes for each kind, as the number of parties grows, and their share in a round.
 //!
 //! ```console
 //! $ cargo run --release -p white-city-tests --example verified_reads
@@ -37,7 +37,7 @@ use white_city_tests::tampering::Council;
 const PAYLOADS: (usize, usize) = (200, 80);
 /// Transactions on their way at once.
 const AT_ONCE: usize = 16;
-/// How often each thing is measured.
+/// Number of times that each thing is measured.
 const TIMES: usize = 21;
 
 #[tokio::main]
@@ -446,7 +446,7 @@ type Page = (
     u16,
 );
 
-/// What the signatures in an answer cost alone.
+/// Cost of the signatures in an answer alone.
 struct Floor {
     signatures: u32,
     signature_us: f64,

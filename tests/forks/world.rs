@@ -37,12 +37,12 @@ fn local(party: u8) -> LocalKey {
     LocalKey::from_seed(&[party + 1; 32]).unwrap()
 }
 
-/// Who takes part.
+/// Parties of a session, and its times.
 pub struct Setup {
     pub n: u8,
     pub quorum: u16,
     pub corrupt: Vec<u8>,
-    /// How long a round may take, seconds.
+    /// Time that a round may take, seconds.
     pub round_s: u32,
 }
 
@@ -65,7 +65,7 @@ pub struct Board {
     url: String,
     solo: Mutex<Option<Solo>>,
     id: SessionId,
-    /// How far its blocks were read, and what of them the other board hasn't taken yet.
+    /// Height up to which its blocks were read, and the transactions of them that the other board hasn't taken yet.
     read: tokio::sync::Mutex<(u64, Vec<Vec<u8>>)>,
 }
 
@@ -323,7 +323,7 @@ impl Board {
         !state.unwrap().leaf.status.is_live()
     }
 
-    /// What is in the blocks after `height`, without the seals.
+    /// Transactions in the blocks after `height`, without the seals.
     async fn read_blocks(&self, height: &mut u64, txs: &mut Vec<Vec<u8>>) {
         loop {
             let next = json!({ "height": (*height + 1).to_string() });

@@ -17,7 +17,7 @@ use std::{
 
 use white_city_tests::rng::Rng;
 
-/// How many inputs a target gets when nobody says.
+/// Number of inputs for a target when nobody says.
 const INPUTS: u64 = 20_000;
 
 /// Counts of inputs, by what became of them.

@@ -1,4 +1,4 @@
-//! How inputs are made.
+//! Making of inputs.
 
 use white_city_tests::rng::Rng;
 

@@ -120,7 +120,7 @@ impl Fixture {
         self.tx(index, Action::Post(post))
     }
 
-    /// What party 0 sent party 1 in round 1 can't be opened.
+    /// Party 1's complaint that it can't open what party 0 sent it in round 1.
     fn complaint(&self) -> Complain {
         let bytes = self.post(self.first_transcript(), 0);
         let tx = SignedTx::decode(&bytes).unwrap();

@@ -36,7 +36,7 @@ impl Case {
         &self.name
     }
 
-    /// What goes in.
+    /// Values that go in.
     pub fn input(&self) -> Fields<'_> {
         Fields(&self.input)
     }
@@ -47,7 +47,7 @@ impl Case {
         assert_eq!(found, self.output, "{}", self.name);
     }
 
-    /// What should come out, for checks that have to walk through it.
+    /// Values that should come out, for checks that have to walk through them.
     pub fn output(&self) -> Fields<'_> {
         Fields(&self.output)
     }

@@ -1,4 +1,4 @@
-//! What parties sign, payloads, and transcripts.
+//! Bytes that parties sign, payloads, and transcripts.
 
 use serde_json::{Value, json};
 use white_city_wire::{

@@ -1,4 +1,4 @@
-//! What the state commits to: leaves, records, the root, the seal.
+//! Bytes that the state commits to: leaves, records, the root, the seal.
 
 use white_city_wire::{
     Bitmap, Hash,

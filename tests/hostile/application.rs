@@ -28,13 +28,13 @@ fn order(world: &World, lie: Option<Lie>) {
     fs::write(file, lie.map_or("", Lie::name)).unwrap();
 }
 
-/// How often it has lied like that.
+/// Number of times that it has lied like that.
 fn lies(world: &World, lie: Lie) -> u64 {
     let counts = Tally::read(&world.net.home(HOSTILE).join("app/lies"));
     counts.get(lie.name()).copied().unwrap_or(0)
 }
 
-/// How many proposals an honest replica has rejected.
+/// Number of proposals that an honest replica has rejected.
 fn rejected(world: &World) -> usize {
     let log = fs::read_to_string(world.net.home(1).join("app.log")).unwrap();
     log.matches("proposal rejected").count()

@@ -45,7 +45,7 @@ impl Drop for Signer {
     }
 }
 
-/// What passed until a round's deadline ended a session: here, and in board time.
+/// Time that passed until a round's deadline ended a session: here, and in board time.
 struct Passed {
     here: Duration,
     board_ms: u64,
@@ -88,7 +88,7 @@ fn tolerable(what: &str, clock: Clock, ratio: f64) {
     );
 }
 
-/// How far the hostile validator's vote is from its block's time, in the latest commit that has its vote.
+/// Distance of the hostile validator's vote from its block's time, in the latest commit that has its vote.
 async fn strayed(world: &World) -> Option<Duration> {
     let rpc = |k: usize| {
         HttpClient::builder(world.net.rpc_urls()[k].parse().unwrap())

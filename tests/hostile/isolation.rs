@@ -17,7 +17,7 @@ use crate::{
 /// Idle connections to each p2p port.
 const CONNECTIONS: usize = 150;
 
-/// Where a replica's node listens for its peers.
+/// Address where a replica's node listens for its peers.
 fn p2p_port(world: &World, replica: usize) -> SocketAddr {
     let file = world.net.home(replica).join("config/config.toml");
     let config: toml::Table = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();

@@ -9,7 +9,7 @@ use crate::{
     world::{Setup, keys, world},
 };
 
-/// What may come back for a flood: refusals' numbers, 0 for taken.
+/// Answers that may come back for a flood: refusals' numbers, 0 for taken.
 const fn expected(flood: Flood) -> &'static [&'static str] {
     match flood {
         Flood::UnknownKeys | Flood::UnsignedOpens => &["34"],

@@ -1,4 +1,4 @@
-//! What malicious replicas can do: state anything about a session, and sign a header for it.
+//! Powers of malicious replicas: they state anything about a session, and sign a header for it.
 
 use ed25519_dalek::Signer as _;
 use prost::Message as _;
@@ -38,7 +38,7 @@ pub fn file(trust: &Trust, body: Body) -> Vec<u8> {
     })
 }
 
-/// What is wrong with this content.
+/// The fault that is found in this content.
 pub fn refusal(trust: &Trust, body: Body) -> String {
     let receipt = Receipt::from_bytes(&file(trust, body));
     match receipt.and_then(|receipt| receipt.verify(trust)) {

@@ -1,4 +1,4 @@
-//! What receipts weigh at 512 parties and 5 rounds, as the architecture says it.
+//! Sizes of receipts at 512 parties and 5 rounds, as the architecture says them.
 
 use white_city_client::wire::pb::{self, receipt::Body, receipt_entry::Content};
 

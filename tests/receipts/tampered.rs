@@ -66,7 +66,7 @@ fn spec(open: &mut Option<pb::Open>) -> &mut pb::Spec {
     open.as_mut().unwrap().spec.as_mut().unwrap()
 }
 
-/// What opens another session with the same spec, under the opener's signature.
+/// Puts an opening of another session with the same spec there, under the opener's signature.
 fn open_again(open: &mut Option<pb::Open>, trust: &Trust) {
     let open = open.as_mut().unwrap();
     open.nonce[0] ^= 1;

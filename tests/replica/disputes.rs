@@ -225,7 +225,7 @@ fn a_replica_that_is_started_again_in_the_middle_of_a_dispute_goes_on_with_it() 
     }
 }
 
-/// What a party joined with.
+/// The join of a party.
 fn join_of(case: &Case, index: u16) -> Join {
     let session = case.reference();
     let roster = case.ask(Question::Roster(pb::RosterQuery { session }));
@@ -237,7 +237,7 @@ fn join_of(case: &Case, index: u16) -> Join {
     joins.find(|join| join.index == index).unwrap()
 }
 
-/// What somebody who has only answers and the session's leaf finds out: it judges by itself.
+/// The culprit that somebody finds who has only answers and the session's leaf: it judges by itself.
 fn convicted(case: &Case) -> Culprit {
     let session = case.reference();
     let round = |round| {
@@ -318,7 +318,7 @@ fn a_third_party_convicts_from_the_board_alone() {
     }
 }
 
-/// What a path under `/json` answers, which has the names of `wire::json` and no others.
+/// The answer to a path under `/json`, which has the names of `wire::json` and no others.
 fn shown<A: Serialize + DeserializeOwned>(case: &Case, path: &str) -> A {
     let response = case.chain.replica.query(RequestQuery {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! What a replica takes into its mempool.
+//! Transactions that a replica takes into its mempool, and those that it refuses.
 
 use prost::Message as _;
 use white_city_replica::{Config, alarm};

@@ -1,4 +1,4 @@
-//! What a proposer puts into a block.
+//! Content of proposals.
 
 use white_city_replica::{Store, app::Fatal, execution::InvalidBlock};
 use white_city_tests::party::Party;
@@ -6,7 +6,7 @@ use white_city_wire::{Refusal, seal::Seal};
 
 use crate::chain::{Chain, naive, proposed};
 
-/// What a transaction takes of a block: CometBFT counts it as a protobuf field.
+/// Bytes of a block that a transaction takes: CometBFT counts it as a protobuf field.
 fn in_block(bytes: usize) -> u64 {
     u64::try_from(prost::encoding::bytes::encoded_len(1, &vec![0_u8; bytes])).unwrap()
 }

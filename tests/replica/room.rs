@@ -1,4 +1,4 @@
-//! How many bytes a replica holds pending, and on whose account.
+//! Bytes that a replica holds pending, and the accounts that they are on.
 
 use white_city_replica::{Config, Store};
 use white_city_tests::{network::params, party::Party};
@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use crate::chain::{Chain, naive};
 
-/// What a transaction counts beside its bytes.
+/// Bytes that a transaction counts beside its own.
 const OVERHEAD: u64 = 4 << 10;
 /// Far more than anything here.
 const PLENTY: u64 = 1 << 30;

@@ -1,4 +1,4 @@
-//! What a proposer waits for. That it waits no longer is shown by bounds that no test could sit out.
+//! Waiting of a proposer. That it waits no longer is shown by bounds that no test could sit out.
 
 use std::{
     sync::mpsc::{self, Receiver},

@@ -1,4 +1,4 @@
-//! What a block costs a replica, in things that can be counted.
+//! Cost of a block to a replica, in things that can be counted.
 
 use std::{
     io,

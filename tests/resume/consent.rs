@@ -1,4 +1,4 @@
-//! What a party has to say before it takes part in something, and what it is told before.
+//! Consent of a party before it takes part in something, and what it is told before.
 
 use std::process::{Output, Stdio};
 

@@ -9,7 +9,7 @@ use crate::{
     world::{Step, spawn, world},
 };
 
-/// What a process is ended with that has found itself broken: the system keeps its memory, if it may.
+/// Signal that ends a process which has found itself broken: the system keeps its memory, if it may.
 const SIGABRT: &str = "-ABRT";
 
 async fn aborted(mut child: Child) -> std::process::ExitStatus {

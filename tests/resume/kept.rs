@@ -34,7 +34,7 @@ async fn listed(world: &World) -> Vec<Value> {
     result(&done)["journals"].as_array().unwrap().clone()
 }
 
-/// What a party runs to join with a journal.
+/// Command of a party that joins with a journal.
 async fn join(world: &World, id: &str, unlock: &[&str]) -> std::process::Output {
     let join = ["session", "join", id, "--identity", "party0.key", "--yes"];
     cli(world, &[&join, unlock].concat()).await

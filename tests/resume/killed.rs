@@ -113,7 +113,7 @@ async fn a_party_that_dies_while_it_writes_its_journal_finishes_the_session() {
     world.net.stop().await.unwrap();
 }
 
-/// What ends a process that writes past its limit.
+/// Signal that ends a process which writes past its limit.
 const SIGXFSZ: i32 = 25;
 
 async fn spawn_and_wait_for(

@@ -1,4 +1,4 @@
-//! How often a share is in a party's memory, at each of its transactions.
+//! Copies of a share in a party's memory, at each of its transactions.
 
 use std::{
     fs::{self, File},
@@ -23,7 +23,7 @@ use crate::{
 
 const PAGE_BYTES: usize = 4_096;
 
-/// How often these bytes are in memory that the process has written: its heap, its stacks, its variables.
+/// Number of places where these bytes are in memory that the process has written: its heap, its stacks, its variables.
 fn copies(process: u32, wanted: &[u8; 32]) -> io::Result<usize> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps"))?;
     let memory = File::open(format!("/proc/{process}/mem"))?;
@@ -77,7 +77,7 @@ fn share(file: &Path, key_file: &Path) -> Option<[u8; 32]> {
     share.last_chunk().copied()
 }
 
-/// What was found at each transaction of party 0.
+/// Copies that were found at each transaction of party 0.
 async fn watched(
     world: &World,
     step: Step,

@@ -4,7 +4,7 @@ use white_city_client::SessionId;
 
 use crate::world::{Step, World, assert_signed, result, run, world};
 
-/// What `--once` exits with when other parties have to act first.
+/// Exit code of `--once` when other parties have to act first.
 const WAITING: i32 = 9;
 
 /// Each party comes by in turn, until all are done. Gives what they ended with, and how often somebody had to come again.

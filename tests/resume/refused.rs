@@ -1,4 +1,4 @@
-//! What a party does again after a crash, and what it never does.
+//! Deeds that a party repeats after a crash, and those that it never repeats.
 
 use std::{path::Path, time::Duration};
 

@@ -114,7 +114,7 @@ async fn a_result_is_neither_lost_nor_made_twice() {
     world.net.stop().await.unwrap();
 }
 
-/// Who comes when all is over is too late, and nothing is left of it.
+/// Check that a party which comes when all is over is too late, and that nothing is left of it.
 async fn too_late(world: &World, id: SessionId) {
     let name = id.to_string();
     let party = ["--identity", "party1.key", "--key-file", "party1.key32"];
@@ -131,7 +131,7 @@ async fn too_late(world: &World, id: SessionId) {
     }
 }
 
-/// What opens an identity for itself is no mistake that nobody hears of, and a command that has several files says which it means.
+/// A key that opens nothing is no mistake that nobody hears of, and a command that has several files says which it means.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_does_not_open_is_named_and_so_is_a_key_that_opens_nothing() {
     let world = world().await;

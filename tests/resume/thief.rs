@@ -16,7 +16,7 @@ use white_city_eddsa::KeyShare;
 use self::attack::{Stolen, scalar};
 use crate::world::{MESSAGE, PATIENCE, Step, World, result, run, world};
 
-/// Whose files are stolen.
+/// The party whose files are stolen.
 const VICTIM: u16 = 0;
 
 /// Runs these parties to the end. Gives the victim's journal as it became, though its owner removes it, and the victim's result.
@@ -63,7 +63,7 @@ fn secret(share: &KeyShare) -> Scalar {
     scalar(share.to_bytes().last_chunk().unwrap())
 }
 
-/// What opens the victim's journals: what a thief can try who has no unlock, and what the victim has.
+/// Secrets that may open the victim's journals: those that a thief can try who has no unlock, and the one that the victim has.
 struct Secrets {
     tried: [Vec<u8>; 3],
     right: Vec<u8>,

@@ -15,7 +15,7 @@ use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_p
 
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// What is signed.
+/// Message that is signed.
 pub const MESSAGE: &str = "resumed";
 const PARTIES: usize = 3;
 
@@ -153,7 +153,7 @@ impl World {
         keys.remove(0)
     }
 
-    /// What a party runs in a session, by way of this address.
+    /// Command of a party in a session, by way of this address.
     pub fn party(&self, url: &str, step: Step, party: usize, id: SessionId) -> Command {
         let args = self.args(step, party, id);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -185,7 +185,7 @@ impl World {
         [&args[..], &files, &consent].concat()
     }
 
-    /// What a party runs to join without its rounds, but for saying yes.
+    /// Command of a party that joins without its rounds, but for saying yes.
     pub fn join(&self, url: &str, party: usize, id: SessionId, more: &[&str]) -> Command {
         let (id, file) = (id.to_string(), |what: &str| format!("party{party}.{what}"));
         let (key, unlock) = (file("key"), file("key32"));
@@ -201,7 +201,7 @@ impl World {
         self.command(url, &[&join[..], more].concat())
     }
 
-    /// What says yes to a key of all parties, of whom two can sign.
+    /// Arguments that say yes to a key of all parties, of whom two can sign.
     pub fn roster_args(&self) -> Vec<String> {
         let mut args = ["--threshold", "2"].map(str::to_owned).to_vec();
         for party in 0..PARTIES {
@@ -210,7 +210,7 @@ impl World {
         args
     }
 
-    /// What speaks against anybody, if anything does.
+    /// Check that nothing speaks against anybody.
     pub async fn assert_nobody_is_blamed(&self, id: SessionId) {
         let evidence = self.client().evidence(id).await.unwrap();
         assert!(evidence.culprits.is_empty(), "{:?}", evidence.culprits);
@@ -221,7 +221,7 @@ impl World {
     }
 }
 
-/// What a party runs.
+/// Protocol that a party runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Keygen,
@@ -229,7 +229,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// How many transactions one party sends: its join, its posts, its finish.
+    /// Number of transactions that one party sends: its join, its posts, its finish.
     pub const fn transactions(self) -> usize {
         match self {
             Self::Keygen => 4,

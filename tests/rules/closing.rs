@@ -1,4 +1,4 @@
-//! How rounds close and sessions end.
+//! Closing of rounds and ends of sessions.
 
 use white_city_tests::{
     network::{network, params},

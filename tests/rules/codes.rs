@@ -10,7 +10,7 @@ use white_city_tests::{
 };
 use white_city_wire::{Hash, hash::sha256, tx::Action};
 
-/// What the state machine answers with, by code. Codes 17 to 20 and 35 are found when bytes are decoded, 103 needs
+/// Codes that the state machine answers with. Codes 17 to 20 and 35 are found when bytes are decoded, 103 needs
 /// 2^32 sessions, 128 and up belong to replicas and queries.
 const REACHABLE: [u32; 33] = [
     16, 32, 33, 34, 48, 50, 51, 52, 53, 54, 55, 64, 65, 66, 67, 68, 80, 81, 82, 96, 97, 98, 99,

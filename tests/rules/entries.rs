@@ -1,4 +1,4 @@
-//! What may fill a slot: who, when, for which history, how large.
+//! Entries that may fill a slot: whose, when, for which history, how large.
 
 use white_city_tests::scene::Scene;
 use white_city_wire::{Hash, Refusal, board::Status, hash::sha256, tx::Action};

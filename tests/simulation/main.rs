@@ -68,7 +68,7 @@ fn many_seeds_keep_every_promise_and_reach_every_kind_of_end() {
     }
 }
 
-/// How often each bug is planted.
+/// Number of times that each bug is planted.
 const TIMES: usize = 4;
 
 /// A planted bug, the property that has to find it, and how often it did.

@@ -1,4 +1,4 @@
-//! What the program `white-city-hostile` can do to a running network: the names that its command line, its files and
+//! Names of all that the program `white-city-hostile` can do to a running network: its command line, its files and
 //! the tests share.
 
 mod clock;

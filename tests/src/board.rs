@@ -8,7 +8,7 @@ use white_city_wire::{
     seal::BlockTime,
 };
 
-/// What comes to a block.
+/// Candidate for a block.
 #[derive(Clone)]
 pub enum Candidate {
     /// Bytes from the network.
@@ -45,9 +45,9 @@ pub struct Executed {
     pub context: BlockContext,
     /// Its board time, ms.
     pub board_ms: u64,
-    /// What came to it, in order.
+    /// Candidates that came to it, in order.
     pub candidates: Vec<Candidate>,
-    /// What became of each.
+    /// Outcome of each.
     pub outcomes: Vec<Outcome>,
 }
 

@@ -66,7 +66,7 @@ impl Forger {
         Self { council, network }
     }
 
-    /// What its victims trust.
+    /// The network that its victims trust.
     #[must_use]
     pub const fn network(&self) -> &Network {
         &self.network
@@ -158,7 +158,7 @@ pub struct Certified {
 }
 
 impl Certified {
-    /// What certifies the session, as receipts have it.
+    /// The anchor that certifies the session, as receipts have it.
     #[must_use]
     pub fn anchor(&self) -> pb::Anchor {
         pb::Anchor {

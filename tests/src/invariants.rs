@@ -1,4 +1,4 @@
-//! What has to hold after every block: one property a file. Each is shown to find a planted bug (`crate::tamper`).
+//! Properties that have to hold after every block, each in a file. Each is shown to find a planted bug (`crate::tamper`).
 
 use white_city_state_machine::{Body, Session, State};
 

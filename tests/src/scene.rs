@@ -124,7 +124,7 @@ impl Scene {
         self.board.session(&self.session)
     }
 
-    /// What is kept until erasure.
+    /// The part that is kept until erasure.
     ///
     /// # Panics
     /// When it is erased.
@@ -133,7 +133,7 @@ impl Scene {
         self.get().body().expect("the session isn't erased")
     }
 
-    /// What it is doing.
+    /// Its status.
     #[must_use]
     pub fn status(&self) -> Status {
         self.get().status()
@@ -185,13 +185,13 @@ impl Scene {
         )
     }
 
-    /// What party `i` posts in the open round: a broadcast.
+    /// Post of party `i` in the open round: a broadcast.
     #[must_use]
     pub fn post(&self, i: u16) -> VerifiedTx {
         self.post_of(i, vec![i.to_be_bytes()[1]; 10], vec![])
     }
 
-    /// What party `i` posts in the open round.
+    /// Post of party `i` in the open round.
     #[must_use]
     pub fn post_of(&self, i: u16, broadcast: Vec<u8>, p2p: Vec<(u16, Vec<u8>)>) -> VerifiedTx {
         let transcript = self.get().leaf.transcript;
@@ -329,7 +329,7 @@ impl Scene {
             .collect()
     }
 
-    /// What a block right now would say to one transaction; the block isn't made.
+    /// The answer of a block right now to one transaction; the block isn't made.
     #[must_use]
     pub fn refusal(&self, tx: VerifiedTx) -> Option<Refusal> {
         let mut copy = self.clone();

@@ -40,11 +40,11 @@ pub type Sealed = BTreeMap<Hash, ([u8; 32], Vec<u8>)>;
 /// A block as the properties see it.
 #[derive(Clone)]
 pub struct Observed {
-    /// What was executed.
+    /// Result of the execution.
     pub executed: Executed,
     /// The root after it.
     pub root: Hash,
-    /// Which candidates the rules have to accept.
+    /// Candidates that the rules have to accept, of all of them.
     pub must_be_taken: Vec<bool>,
     /// Everything that was ever signed.
     pub signed: Arc<Signed>,
@@ -56,16 +56,16 @@ pub struct Observed {
     pub honest: Arc<BTreeSet<[u8; 32]>>,
 }
 
-/// What a run has seen.
+/// Counts over a run.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
     /// Transactions that were accepted.
     pub accepted: usize,
-    /// How often each refusal was given, by code.
+    /// Number of times that each refusal was given, by code.
     pub refused: BTreeMap<u32, usize>,
     /// Sessions that were opened.
     pub sessions: usize,
-    /// How often each cause ended a session.
+    /// Number of sessions that each cause ended.
     pub causes: BTreeMap<u16, usize>,
     /// Sessions that were erased.
     pub erased: usize,
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// How far it is to some session's deadline, or to a millisecond before or after it.
+    /// Time to some session's deadline, or to a millisecond before or after it.
     fn step_to_a_deadline(&mut self) -> Option<u64> {
         let board_ms = self.board.time.millis() - self.board.state.paused_ms();
         let steps: Vec<u64> = self

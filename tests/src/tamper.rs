@@ -17,9 +17,9 @@ pub type Tamper = fn(&Observed) -> Option<Observed>;
 pub struct Planted {
     /// Name of the property.
     pub invariant: &'static str,
-    /// What the bug does.
+    /// Description of the bug.
     pub bug: &'static str,
-    /// How.
+    /// The change itself.
     pub tamper: Tamper,
 }
 

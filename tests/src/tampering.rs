@@ -30,7 +30,7 @@ pub use self::{
 };
 use crate::rng::Rng;
 
-/// What a client makes of a change.
+/// Kind of change, by what a client makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
     /// It can't be true: the replica is named as a liar.
@@ -41,7 +41,7 @@ pub enum Sort {
     Silence,
 }
 
-/// What of a replica's answers is changed, and how. A change says `None` where an answer gives no opportunity.
+/// A change to one part of a replica's answers. It says `None` where an answer gives no opportunity.
 #[derive(Clone, Copy)]
 pub enum Change {
     /// An answer of the board.
@@ -56,7 +56,7 @@ pub enum Change {
     Transport(Transport),
 }
 
-/// How a reply is withheld.
+/// Way to withhold a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// An error of JSON-RPC.
@@ -73,11 +73,11 @@ pub enum Transport {
     Refuse,
 }
 
-/// What a change may use beside the answer itself.
+/// Circumstances of an answer that a change may use.
 pub struct Around<'a> {
-    /// What was asked.
+    /// The question.
     pub question: &'a Question,
-    /// What was answered before.
+    /// Earlier questions and answers.
     pub memory: &'a Memory,
 }
 
@@ -86,11 +86,11 @@ pub struct Around<'a> {
 pub struct Mutator {
     /// Its name, for the command line.
     pub name: &'static str,
-    /// What it does.
+    /// Description of what it does.
     pub about: &'static str,
-    /// What a client makes of it.
+    /// Its kind, by what a client makes of it.
     pub sort: Sort,
-    /// How it does it.
+    /// The change itself.
     pub change: Change,
 }
 

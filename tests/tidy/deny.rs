@@ -79,7 +79,7 @@ fn rules() -> Table {
     read("deny.toml").parse().unwrap()
 }
 
-/// What a list of `deny.toml` names, as crate and version, which may be a part of it or nothing.
+/// Entries of a list of `deny.toml`, as crate and version, which may be a part of it or nothing.
 fn named(list: &str) -> Vec<(String, String)> {
     let bans = rules()["bans"].clone();
     let list = bans[list].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! Which crate may know which: wire below everything, the state machine pure, the client without the replica's code.
+//! Rules on the crates that may know one another: wire below everything, the state machine pure, the client without the replica's code.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +68,7 @@ const NOT_TO_VERIFY: [&str; 11] = [
     "tokio",
 ];
 
-/// What the two pure crates use directly. A new one is a decision.
+/// Crates that the two pure crates use directly. A new one is a decision.
 const PURE: [(&str, &[&str]); 2] = [
     (
         "white-city-wire",
@@ -88,7 +88,7 @@ const PURE: [(&str, &[&str]); 2] = [
     ("white-city-state-machine", &["rpds", "white-city-wire"]),
 ];
 
-/// What reaches clocks, files, networks, threads or the system's randomness.
+/// Crates that reach clocks, files, networks, threads or the system's randomness.
 const IMPURE: [&str; 16] = [
     "chrono",
     "crossbeam-channel",

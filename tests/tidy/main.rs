@@ -1,5 +1,6 @@
 //! Rules about the repository itself. With `UPDATE=1` the generated files are written instead of compared.
 
+mod comments;
 mod config;
 mod deny;
 mod dependencies;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::files;
 
-/// Where the crates' sources are that are held to it.
+/// Sources of the crates that are held to it.
 const CRATES: [&str; 5] = [
     "abci-app/wire/src",
     "abci-app/state-machine/src",
@@ -82,7 +82,7 @@ fn first_names(after: &str) -> Vec<&str> {
     names
 }
 
-/// What a file `depth` modules below the crate's root uses of that, by its first name.
+/// Names that a file `depth` modules below the crate's root uses of that, by the first name of each path.
 fn from_root(code: &str, depth: usize) -> BTreeSet<&str> {
     let begins = |at: usize| !code[..at].ends_with(|c| is_of_name(c) || c == ':');
     let mut names = BTreeSet::new();
@@ -100,7 +100,7 @@ fn from_root(code: &str, depth: usize) -> BTreeSet<&str> {
     names.into_iter().filter(|name| *name != "super").collect()
 }
 
-/// What the crate's root gives other names to, and the modules where that is.
+/// Names that the crate's root gives other names to, each with its module.
 fn reexports(root: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for statement in root.split(';') {
@@ -127,7 +127,7 @@ fn is_declared(code: &str, name: &str) -> bool {
         .any(|kind| code.contains(&format!("{kind} {name}")))
 }
 
-/// Who uses whom in a crate, of which these are the files: each with its path below the sources.
+/// Modules of a crate, each with those that it uses. These are the crate's files: each with its path below the sources.
 fn uses(sources: &[(String, String)]) -> Uses {
     let root = sources.iter().find(|(path, _)| path == "lib.rs").unwrap();
     let reexports = reexports(&code(&root.1));

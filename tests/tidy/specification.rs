@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::{files, root};
 
-/// Where texts may be cited by name alone.
+/// Folders of the texts that may be cited by name alone.
 const FOLDERS: [&str; 4] = ["", "docs", "docs/spec", "client/protocols"];
-/// How many promises there are.
+/// Number of promises.
 const PROMISES: u32 = 10;
-/// What tags begin with, in the code and in the text.
+/// Beginning of tags, in the code and in the text.
 const TAG: &str = "white-city/";
 
 /// Characters of a tag behind its beginning.

@@ -1,4 +1,4 @@
-//! What may not be in any file.
+//! Rules on the text of every file.
 
 use crate::files;
 

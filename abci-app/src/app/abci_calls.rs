@@ -21,7 +21,7 @@ use white_city_wire::{
 use super::{Replica, consensus::Proposed};
 use crate::{execution::Executed, front, genesis};
 
-/// What three kinds of request say of a block in fields of the same names.
+/// A [`Proposed`] of the fields that three kinds of request have by the same names.
 macro_rules! proposed {
     ($request:ident, $hash:expr) => {
         Proposed {

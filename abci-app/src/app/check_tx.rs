@@ -1,4 +1,4 @@
-//! What this replica takes into its mempool.
+//! Check of transactions for this replica's mempool.
 
 use std::{sync::Arc, time::Instant};
 

@@ -28,7 +28,7 @@ use crate::{
 /// Most executed proposals that are remembered at one height.
 const EXECUTED_MAX: usize = 16;
 
-/// What is known of the height that is being decided.
+/// Everything that is known of the height that is being decided.
 #[derive(Default)]
 pub struct Consensus {
     /// By [`execution::proposal_key`].
@@ -37,13 +37,13 @@ pub struct Consensus {
     by_hash: BTreeMap<Hash, Hash>,
     /// When the first proposal of this height was made or seen here.
     began: Option<Instant>,
-    /// How long the last block took from then until it was stored; nothing, as long as there was none.
+    /// Time that the last block took from then until it was stored; nothing, as long as there was none.
     pub(super) last_block: Duration,
-    /// What this replica does for proposals.
+    /// Work that this replica still does for proposals at this height.
     credit: Credit,
-    /// How much this replica packs into its own.
+    /// Amount that this replica packs into its own.
     pub(super) pace: Pace,
-    /// What its own proposal at this height had, but for sessions in last call.
+    /// Its own proposal at this height, with the load of all but sessions in last call.
     proposed: Option<OwnProposal>,
     /// The decided block, until it is stored.
     decided: Option<Decided>,
@@ -51,10 +51,10 @@ pub struct Consensus {
     storing: Option<Hash>,
 }
 
-/// What this replica has proposed.
+/// A proposal that this replica has made.
 struct OwnProposal {
     key: Hash,
-    /// What of it isn't of sessions in last call.
+    /// The part of it that isn't of sessions in last call.
     load: Load,
 }
 
@@ -93,7 +93,7 @@ pub enum Fatal {
     InvalidCommitted {
         /// Its height.
         height: u64,
-        /// What is wrong.
+        /// The rule that it breaks.
         reason: InvalidBlock,
     },
     /// The store failed.
@@ -374,7 +374,7 @@ impl Replica {
 }
 
 impl Consensus {
-    /// What this replica's own proposal had, if that is what was decided; if it isn't, there was too much in it.
+    /// The load of this replica's own proposal, if that is what was decided; if it isn't, there was too much in it.
     fn own_decided(&mut self, decided: &Arc<Executed>) -> Option<Load> {
         let own = self.proposed.take()?;
         let is_own = |executed: &Arc<Executed>| Arc::ptr_eq(executed, decided);

@@ -70,9 +70,9 @@ impl Replica {
         }
     }
 
-    /// What may go into a proposal: the evidence that this replica has found, what it holds of sessions in last call, what the
-    /// engine offers; and whatever else it holds, if it waits for rounds: what has come since the engine looked into its
-    /// mempool, and what was parked.
+    /// Candidates for a proposal: the evidence that this replica has found, what it holds of sessions in last call, what the engine
+    /// offers; and whatever else it holds, if it waits for rounds: what has come since the engine looked into its mempool, and what
+    /// was parked.
     fn candidates(&self, committed: &Committed, next: &Block, offered: &[Bytes]) -> Vec<Offered> {
         let network = &committed.state.network().id;
         let verified = |bytes: Bytes| {
@@ -147,7 +147,7 @@ fn rounds(committed: &Committed, pending: &Pending) -> Vec<Round> {
     rounds
 }
 
-/// How many members a session's open round waits for, if that is `round`.
+/// Number of members that a session's open round waits for, if that is `round`.
 fn awaited(committed: &Committed, session: SessionId, round: u32) -> Option<usize> {
     let session = committed.state.session(&session).ok()?;
     let body = session.body().ok()?;

@@ -35,11 +35,11 @@ use crate::{
     halt::Halt,
 };
 
-/// How long the body of a request may take.
+/// Longest that the body of a request may take.
 const BODY: Duration = Duration::from_secs(10);
-/// How long a request waits for its turn, where others of the same address or of others move a lot.
+/// Longest that a request waits for its turn, where others of the same address or of others move a lot.
 const MOVING: Duration = Duration::from_secs(5);
-/// How much of an answer is handed to the connection at once, bytes: that much isn't counted as memory for answers any more.
+/// Part of an answer that is handed to the connection at once, bytes: that much isn't counted as memory for answers any more.
 const PIECE_BYTES: usize = 32 << 10;
 
 /// The replica has halted, and answers nobody any more.
@@ -77,15 +77,15 @@ impl Body for Answer {
     }
 }
 
-/// What a request is answered from.
+/// Everything that a request is answered from.
 pub struct Desk<'a, B> {
-    /// Who answers it.
+    /// The board that answers it.
     pub board: &'a B,
-    /// What stops it.
+    /// The signal that stops it.
     pub halt: &'a Halt,
-    /// How much each address may ask.
+    /// Bounds on the requests of each address.
     pub rates: &'a Rates,
-    /// How many bytes they move.
+    /// Bounds on the bytes that they move.
     pub flow: &'a Flow,
     /// The place of the connection that asks.
     pub place: &'a Place,

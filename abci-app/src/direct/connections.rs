@@ -1,5 +1,5 @@
-//! Who is connected to the direct port, and what each of them takes of what all share: places, and memory for requests that are being
-//! read and for answers that are being written.
+//! The connections to the direct port, and what each of them takes of what all share: places, and memory for requests that are
+//! being read and for answers that are being written.
 //!
 //! Whatever is short, the address that takes the most of it makes room for those that take less. So one address can use all that
 //! nobody else wants, and however many there are, none is shut out by the others.
@@ -17,11 +17,11 @@ use tokio::{sync::oneshot, time::Instant};
 const BODIES_BYTES: u64 = 64 << 20;
 /// Memory for answers that are being written, bytes.
 const ANSWERS_BYTES: u64 = 128 << 20;
-/// How long a connection may be silent that has never asked anything.
+/// Longest silence of a connection that has never asked anything.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// How long a connection may be without a whole request.
+/// Longest that a connection may be without a whole request.
 pub const IDLE: Duration = Duration::from_secs(60);
-/// How long an answer may take to be written: a page of 1 MiB at 52 KB a second.
+/// Longest that an answer may take to be written: a page of 1 MiB at 52 KB a second.
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// Something that all connections share.
@@ -81,7 +81,7 @@ impl Shared {
     }
 }
 
-/// What a connection is doing; which of them are closed first where there are too many.
+/// State of a connection, in the order in which they are closed where there are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doing {
     /// It hasn't asked anything yet.
@@ -290,7 +290,7 @@ impl State {
 }
 
 impl Place {
-    /// Where the connection comes from.
+    /// Address that the connection comes from.
     pub const fn address(&self) -> &IpAddr {
         &self.address
     }

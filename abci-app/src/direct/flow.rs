@@ -1,4 +1,4 @@
-//! How many bytes a second go through the direct port for addresses that move a lot of them.
+//! Shares of the bytes a second that go through the direct port, for addresses that move a lot of them.
 //!
 //! A replica's processor goes with the bytes that it reads, hashes and copies, whoever's they are. An address that moves little never
 //! waits, nor does one that is alone. Where others are there, too, those that move a lot wait for one another.
@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// The part of what is moved a second for all of them that each address has for itself.
 const OWN_PART: u64 = 8;
-/// How much of its own an address saves up, bytes: as much as the largest transaction takes, and some.
+/// Most that an address saves up of its own, bytes: as much as the largest transaction takes, and some.
 const OWN_SAVED: u64 = 2 << 20;
-/// How long an address is there after it has asked.
+/// Time for which an address counts as present after it has asked.
 const PRESENT: Duration = Duration::from_secs(1);
 
 /// Bytes that were moved, less what may be moved in the meantime.
@@ -51,7 +51,7 @@ struct State {
     addresses: BTreeMap<IpAddr, Address>,
 }
 
-/// What addresses have moved lately.
+/// Account of the bytes that addresses have moved lately.
 pub struct Flow {
     per_second: u64,
     state: Mutex<State>,
@@ -126,7 +126,7 @@ impl Flow {
 }
 
 impl State {
-    /// What an address has moved up to now; it is there.
+    /// The account of one address up to now; from here on it is present.
     fn address(&mut self, address: &IpAddr, now: Instant, per_second: u64) -> &mut Address {
         let new = || Address {
             own: Level::new(now),
@@ -159,7 +159,7 @@ mod tests {
         [10, 0, 0, last].into()
     }
 
-    /// How many pieces each of these moves in so many seconds, as fast as it may.
+    /// Number of pieces that each of these moves in so many seconds, as fast as it may.
     async fn moved(flow: &Flow, addresses: &[u8], seconds: u64) -> Vec<u64> {
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut moved = vec![0; addresses.len()];

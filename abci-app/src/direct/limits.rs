@@ -1,4 +1,4 @@
-//! How often each address may ask at the direct port, and how many bad transactions it may hand over before it is made to wait.
+//! Limits of each address at the direct port: requests a second, and bad transactions before it is made to wait.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ const REQUESTS_SAVED: u32 = 2;
 const REQUEST_BYTES: usize = 16 << 10;
 /// Seconds of bad transactions that an address may hand over at once.
 const BAD_SAVED: u32 = 16;
-/// How long an address waits that has handed over too many bad ones.
+/// Time that an address waits that has handed over too many bad ones.
 const PENALTY: Duration = Duration::from_secs(1);
 /// An address in version 6 is whoever has the same leading bits: a single customer has that many.
 const PREFIX_V6: u32 = 64;
@@ -38,7 +38,7 @@ pub struct Limits {
     pub bytes_per_second: u32,
 }
 
-/// Who a peer is, for limits.
+/// The address that a peer counts as, for limits.
 pub fn address_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) => {
@@ -49,11 +49,11 @@ pub fn address_of(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// How often each address has asked, and how many bad transactions it has handed over.
+/// Counts of each address: requests, and bad transactions that it has handed over.
 pub struct Rates {
     requests: DefaultKeyedRateLimiter<IpAddr>,
     bad: DefaultKeyedRateLimiter<IpAddr>,
-    /// Who waits, and until when.
+    /// Addresses that wait, and until when.
     waiting: Mutex<BTreeMap<IpAddr, Instant>>,
 }
 

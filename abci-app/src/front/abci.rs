@@ -7,7 +7,7 @@ use white_city_wire::Refusal;
 
 use super::{Answer, Board, Source};
 
-/// Whose numbers the codes are.
+/// Name of the space that the codes are numbers of.
 const CODESPACE: &str = "white-city";
 
 /// ABCI's `Query`, answered by a board.

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Instant};
 
 use white_city_wire::SessionId;
 
-/// What has come of one round, or of everything that fills none.
+/// The arrivals of one round, or of everything that fills none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrived {
-    /// How many are pending.
+    /// Number of them that are pending.
     pub pending: usize,
     /// When the last one of a round came; of everything else, the first one that is pending.
     pub at: Instant,
@@ -54,18 +54,18 @@ impl Arrivals {
         }
     }
 
-    /// What is pending for one round.
+    /// Number of transactions that are pending for one round.
     pub fn round(&self, session: SessionId, round: u32) -> usize {
         let arrived = self.rounds.get(&(session, round));
         arrived.map_or(0, |arrived| arrived.pending)
     }
 
-    /// What is pending for rounds, by session and round.
+    /// The arrivals that are pending for rounds, by session and round.
     pub const fn rounds(&self) -> &BTreeMap<(SessionId, u32), Arrived> {
         &self.rounds
     }
 
-    /// What is pending and fills no round.
+    /// The arrivals that are pending and fill no round.
     pub const fn others(&self) -> Option<Arrived> {
         self.others
     }

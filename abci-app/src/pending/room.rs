@@ -1,13 +1,13 @@
-//! How many bytes may be pending: in all, and on whose account. Whoever opens sessions and sends to them what is never put into
-//! blocks as fast as it comes would else take all memory, and all room that others need.
+//! Room for pending transactions, in bytes: in all, and on each account. Whoever opens sessions and sends to them what is never put
+//! into blocks as fast as it comes would else take all memory, and all room that others need.
 
 use std::collections::BTreeMap;
 
 use white_city_state_machine::State;
 use white_city_wire::{IdentityKey, Refusal, SessionId, VerifiedTx, tx::Action};
 
-/// What a pending transaction counts beside its bytes: more than what is kept of it besides, so that many small ones are bounded,
-/// too.
+/// Bytes that a pending transaction counts beside its own: more than what is kept of it besides, so that many small ones are
+/// bounded, too.
 pub const OVERHEAD_BYTES: u64 = 4 << 10;
 
 /// The limits, bytes; the last ones are parts of the first ones.
@@ -83,12 +83,12 @@ pub enum Lack {
     Shared {
         /// Whether it is that of strangers.
         is_strangers: bool,
-        /// What to say when nobody makes room.
+        /// The refusal to give when nobody makes room.
         refusal: Refusal,
     },
 }
 
-/// What one session has pending.
+/// The bytes that one session has pending.
 #[derive(Debug, Clone, Copy)]
 struct OfSession {
     bytes: u64,

@@ -19,7 +19,7 @@ pub enum StoreError {
     /// A record that this version can't have written.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),
-    /// What was loaded isn't what was stored.
+    /// Sessions that aren't those that were stored.
     #[error(
         "the store is damaged: its sessions have the root {loaded}, its last block had {stored}"
     )]

@@ -238,7 +238,7 @@ fn dispute(
     Ok(Some(Dispute { complain, revealed }))
 }
 
-/// What a stored entry is in its slot, and what it counts against its author's share.
+/// A stored entry as its slot holds it, and the bytes that it counts against its author's share.
 fn slot(stored: &StoredEntry) -> Result<(Slot, u64), StoreError> {
     let damaged = |_| StoreError::Damaged("an entry");
     if let Some(join) = &stored.join {

@@ -1,4 +1,4 @@
-//! How the sealed payloads of one post are stored, in one of two forms. Where most of the roster gets one, the p2p tree is
+//! Storage of the sealed payloads of one post, in one of two forms. Where most of the roster gets one, the p2p tree is
 //! stored with them, and a reader's payload and path are found without reading the others. Where few do, that tree would
 //! outweigh them by far (and what an entry counts against its author's share), so it is computed again when it is read.
 //!

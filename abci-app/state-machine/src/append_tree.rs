@@ -51,7 +51,7 @@ impl<T> Default for AppendTree<T> {
 }
 
 impl<T> AppendTree<T> {
-    /// How many values there are.
+    /// Number of values.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len

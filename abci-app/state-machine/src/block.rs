@@ -50,7 +50,7 @@ pub struct Block {
     state: State,
     context: BlockContext,
     board_ms: u64,
-    /// How long the board was down before it, ms.
+    /// Time for which the board was down before it, ms.
     outage_ms: u64,
     /// Sessions that this block has changed.
     sessions: BTreeMap<u32, Session>,
@@ -60,7 +60,7 @@ pub struct Block {
     openers: BTreeMap<u32, OpenerLeaf>,
     /// Numbers of those among them that it has brought, by their keys.
     fresh_openers: BTreeMap<[u8; 32], u32>,
-    /// What its openings by strangers reserve, bytes.
+    /// Bytes that its openings by strangers reserve.
     strangers_added: u64,
     last_call: LastCall,
 }
@@ -86,7 +86,7 @@ impl Deref for Preview {
     }
 }
 
-/// What a block has done.
+/// Result of a block.
 #[derive(Debug)]
 pub struct Ended {
     /// The state after the block.
@@ -153,7 +153,7 @@ impl Block {
         self.board_ms
     }
 
-    /// Who has to have signed a transaction, and the size of the roster.
+    /// The identity that has to have signed a transaction, and the size of the roster.
     ///
     /// # Errors
     /// [`Refusal::UnknownSession`], [`Refusal::Erased`] or [`Refusal::NotInRoster`].
@@ -445,7 +445,7 @@ impl Block {
     }
 }
 
-/// How long the board was down before a block, ms.
+/// Time for which the board was down before a block, ms.
 fn outage_ms(network: &Network, context: &BlockContext) -> u64 {
     let (time, parent) = (context.time, context.parent_time);
     let step = time.millis().saturating_sub(parent.millis());

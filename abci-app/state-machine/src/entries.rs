@@ -13,11 +13,11 @@ use crate::session::{Body, Session, Slot};
 
 /// A slot to be filled.
 pub struct Fill {
-    /// Whose.
+    /// Index of its author.
     pub index: u16,
     /// With what.
     pub slot: Slot,
-    /// What it counts against its author's share, bytes.
+    /// Size that it counts against its author's share, bytes.
     pub bytes: u64,
 }
 

@@ -14,11 +14,11 @@ pub struct Opening {
     pub opener: u32,
     /// The opener with the session counted.
     pub leaf: OpenerLeaf,
-    /// What the session reserves, bytes.
+    /// Bytes that the session reserves.
     pub reserved: u64,
 }
 
-/// What an opening is checked against.
+/// The numbers that an opening is checked against.
 pub struct Books<'a> {
     /// The state before the block.
     pub state: &'a State,
@@ -26,7 +26,7 @@ pub struct Books<'a> {
     pub opener: Option<(u32, OpenerLeaf)>,
     /// The number that an unknown opener would get.
     pub next_opener: Option<u32>,
-    /// What openers outside the genesis have reserved, bytes.
+    /// Bytes that openers outside the genesis have reserved.
     pub strangers_bytes: u64,
     /// Now, in board time.
     pub board_ms: u64,

@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use crate::session::{Body, ClosedRound, Session, Slot};
 
-/// What a block tells the closing of a round.
+/// Circumstances in which a round closes, as the block tells them.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     /// The block's height.

@@ -11,7 +11,7 @@ use white_city_wire::{
     reserve::{Disputed, kept_bytes, reserved_bytes},
 };
 
-/// What a slot holds: the first valid one, for ever.
+/// Content of a slot: the first valid one, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Slot {
     /// Nothing.
@@ -84,30 +84,30 @@ pub struct Session {
     pub number: u32,
     /// Its opener's number.
     pub opener: u32,
-    /// What it reserves of its opener's quota until erasure, bytes: until its end for whatever its spec allows, then for what is
+    /// Bytes of its opener's quota that it reserves until erasure: until its end for whatever its spec allows, then for what is
     /// there.
     pub reserved_bytes: u64,
-    /// What its leaf hashes. The hashes of slots, terminal record, evidence, leavers and dispute are those of the end of
+    /// The values that its leaf hashes. The hashes of slots, terminal record, evidence, leavers and dispute are those of the end of
     /// the last block.
     pub leaf: SessionLeaf,
-    /// How it ended.
+    /// The terminal record, once it has ended.
     pub terminal: Option<Terminal>,
-    /// What is kept until erasure.
+    /// Everything that is kept only until erasure.
     pub body: Option<Body>,
 }
 
-/// What is kept of a session until erasure.
+/// The part of a session that is kept until erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// What the session is.
+    /// The session's spec.
     pub spec: Arc<Spec>,
-    /// Who may fill the open round's slots.
+    /// Members: the parties that may fill the open round's slots.
     pub members: Bitmap,
     /// The open round's slots.
     pub slots: Vec<Slot>,
     /// The closed rounds, from round 0. There may be tens of thousands: a copy shares them.
     pub closed: VectorSync<ClosedRound>,
-    /// What each party's entries have counted, bytes.
+    /// Bytes that each party's entries have counted.
     pub used_bytes: Vec<u64>,
     /// Parties with signed evidence against them, ascending.
     pub culprits: Vec<Culprit>,
@@ -131,7 +131,7 @@ pub struct Dispute {
 pub struct Revealed {
     /// Digest of the reveal.
     pub digest: Hash,
-    /// What it has shown.
+    /// The verdict on the reveal.
     pub verdict: Verdict,
     /// Size of the plaintext that it shows, bytes.
     pub plaintext_bytes: u32,
@@ -144,7 +144,7 @@ impl Dispute {
             .is_some_and(|revealed| revealed.digest == digest)
     }
 
-    /// What a session's dispute leaves on the board.
+    /// Kind of dispute that a session's weight counts.
     fn left_behind(dispute: Option<&Self>) -> Disputed {
         let Some(dispute) = dispute else {
             return Disputed::No;
@@ -154,7 +154,7 @@ impl Dispute {
         })
     }
 
-    /// What the session ends of, and who has caused it. Silence has a cause, too: the accused; but it is no offence.
+    /// Cause and causer of the session's end. Silence has a cause, too: the accused; but it is no offence.
     pub(crate) fn ending(&self) -> (Cause, u16) {
         match self.revealed {
             Some(Revealed { verdict, .. }) => (verdict.cause(), verdict.culprit(&self.complain)),
@@ -209,13 +209,13 @@ impl Session {
         self.leaf.session
     }
 
-    /// What it is doing.
+    /// Its present status.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.leaf.status
     }
 
-    /// What is kept until erasure.
+    /// The part that is kept until erasure.
     ///
     /// # Errors
     /// [`Refusal::Erased`].
@@ -223,7 +223,7 @@ impl Session {
         self.body.as_ref().ok_or(Refusal::Erased)
     }
 
-    /// How long the present phase lasts, ms of board time.
+    /// Length of the present phase, ms of board time.
     #[must_use]
     pub fn phase_ms(&self) -> u64 {
         self.body.as_ref().map_or(0, |body| match self.leaf.status {
@@ -339,7 +339,7 @@ impl Body {
             .collect()
     }
 
-    /// Where among the culprits the party is, or would be.
+    /// Position among the culprits that the party has, or would have.
     pub(crate) fn culprit(&self, index: u16) -> Result<usize, usize> {
         self.culprits
             .binary_search_by_key(&index, |culprit| culprit.index)

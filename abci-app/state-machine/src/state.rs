@@ -117,7 +117,7 @@ impl State {
         self.paused_ms
     }
 
-    /// What openers outside the genesis have reserved, bytes.
+    /// Bytes that openers outside the genesis have reserved.
     #[must_use]
     pub const fn strangers_bytes(&self) -> u64 {
         self.strangers_bytes
@@ -152,7 +152,7 @@ impl State {
         Some((number, self.openers.get(number)?))
     }
 
-    /// What the root hashes.
+    /// The values that the root hashes.
     #[must_use]
     pub fn board_root(&self) -> BoardRoot {
         BoardRoot {

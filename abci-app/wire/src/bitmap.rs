@@ -36,7 +36,7 @@ impl Bitmap {
         (members == read).then_some(read)
     }
 
-    /// How many indices there are, in the set or not.
+    /// Number of indices, in the set or not.
     #[must_use]
     pub const fn size(&self) -> u16 {
         self.size
@@ -79,7 +79,7 @@ impl Bitmap {
         (0..self.size).filter(|index| self.contains(*index))
     }
 
-    /// How many indices are in the set.
+    /// Number of indices in the set.
     #[must_use]
     pub fn count(&self) -> u16 {
         u16::try_from(self.iter().count()).unwrap_or(u16::MAX)

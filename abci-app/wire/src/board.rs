@@ -12,7 +12,7 @@ use crate::{
     tree::filled_slot_root,
 };
 
-/// What a session is doing. The numbers are hashed.
+/// Stage of a session's life. The numbers are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -181,7 +181,7 @@ pub struct Terminal {
     pub height: u64,
     /// Board time of that block.
     pub board_ms: u64,
-    /// Who caused the end, or [`NOBODY`].
+    /// Index of the party that caused the end, or [`NOBODY`].
     pub by: u16,
     /// The outcome, zeros if aborted.
     pub outcome: Hash,
@@ -218,14 +218,14 @@ impl Terminal {
         }
     }
 
-    /// Who caused the end, if anybody did.
+    /// The party that caused the end, if one did.
     #[must_use]
     pub fn by(&self) -> Option<u16> {
         (self.by != NOBODY).then_some(self.by)
     }
 }
 
-/// What convicted a culprit. The numbers are hashed.
+/// Deed that convicted a culprit. The numbers are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Offence {
@@ -265,7 +265,7 @@ impl Offence {
 pub struct Culprit {
     /// Its index.
     pub index: u16,
-    /// What it did.
+    /// Its deed.
     pub offence: Offence,
     /// In which round.
     pub round: u32,
@@ -318,7 +318,7 @@ pub fn left_hash(left: &[(u16, Hash)]) -> Hash {
 pub struct SessionLeaf {
     /// The session's id.
     pub session: SessionId,
-    /// What it is doing.
+    /// Stage of the session's life.
     pub status: Status,
     /// The open round; after the end, the round that was open.
     pub open_round: u32,
@@ -394,18 +394,18 @@ impl OpenerLeaf {
     }
 }
 
-/// What the root hashes.
+/// The values that the root hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardRoot {
     /// Version of the rules.
     pub protocol: u32,
     /// Hash of the genesis parameters.
     pub params_hash: Hash,
-    /// How many sessions were opened.
+    /// Number of sessions that were opened.
     pub sessions: u64,
     /// Root over their leaves.
     pub sessions_root: Hash,
-    /// How many openers there are.
+    /// Number of openers.
     pub openers: u64,
     /// Root over their leaves.
     pub openers_root: Hash,

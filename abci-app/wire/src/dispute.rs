@@ -49,7 +49,7 @@ pub struct Complain {
 }
 
 impl Complain {
-    /// What the complaining party signs, and what stands for the dispute in the session's leaf.
+    /// Digest that the complaining party signs, and that stands for the dispute in the session's leaf.
     #[must_use]
     pub fn digest(&self) -> Hash {
         let post = &self.post;
@@ -100,7 +100,7 @@ pub struct Reveal {
 }
 
 impl Reveal {
-    /// What the accused signs.
+    /// Digest that the accused signs.
     #[must_use]
     pub fn digest(&self) -> Hash {
         let plaintext = sha256(&self.plaintext);
@@ -108,7 +108,7 @@ impl Reveal {
     }
 }
 
-/// What a reveal has shown.
+/// Result of a reveal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The accused has signed something else than what it reveals: the payload was bad.
@@ -118,7 +118,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Who is the culprit.
+    /// Index of the culprit.
     #[must_use]
     pub const fn culprit(self, complain: &Complain) -> u16 {
         match self {
@@ -136,7 +136,7 @@ impl Verdict {
         }
     }
 
-    /// What the session ends of.
+    /// Cause of the session's end.
     #[must_use]
     pub const fn cause(self) -> Cause {
         match self {

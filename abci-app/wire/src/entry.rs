@@ -31,7 +31,7 @@ pub struct PostHeader {
 }
 
 impl PostHeader {
-    /// What the author signs, and what the slot commits to.
+    /// Digest that the author signs, and that the slot commits to.
     #[must_use]
     pub fn digest(&self) -> Hash {
         Preimage::new("white-city/post/1")
@@ -63,7 +63,7 @@ pub struct FinishHeader {
 }
 
 impl FinishHeader {
-    /// What the author signs, and what the slot commits to.
+    /// Digest that the author signs, and that the slot commits to.
     #[must_use]
     pub fn digest(&self) -> Hash {
         Preimage::new("white-city/finish/1")
@@ -86,7 +86,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// What the author signs.
+    /// Digest that the author signs.
     #[must_use]
     pub fn digest(&self) -> Hash {
         match self {
@@ -113,7 +113,7 @@ impl Entry {
         }
     }
 
-    /// What its signature is for.
+    /// Purpose of its signature.
     #[must_use]
     pub const fn purpose(&self) -> Purpose {
         match self {
@@ -133,7 +133,7 @@ pub struct SignedEntry {
 }
 
 impl SignedEntry {
-    /// What its author has signed, for `network`.
+    /// Bytes that its author has signed, for `network`.
     #[must_use]
     pub fn signed_bytes(&self, network: &NetworkId) -> Vec<u8> {
         signed_bytes(self.entry.purpose(), network, &self.entry.digest())
@@ -157,8 +157,8 @@ pub enum NoEquivocation {
     Order,
 }
 
-/// Whom two entries convict, if their author has signed both: an honest party signs one for a slot. The one place that says
-/// what an equivocation is.
+/// The culprit whom two entries convict, if their author has signed both: an honest party signs one for a slot. The one place that
+/// says what an equivocation is.
 ///
 /// # Errors
 /// [`NoEquivocation`].

@@ -1,4 +1,4 @@
-//! What a network is: its chain, its validators and the board's parameters, fixed in the genesis.
+//! Identity of a network: its chain, its validators and the board's parameters, fixed in the genesis.
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
@@ -22,7 +22,7 @@ pub struct Params {
     pub protocol: u32,
     /// Makes the network's id unique.
     pub random: Hash,
-    /// How often an idle board makes a block, ms.
+    /// Longest time between two blocks of an idle board, ms.
     pub heartbeat_ms: u32,
     /// A longer step between two blocks counts as an outage and stops every clock, ms; at least 3 heartbeats.
     pub cap_ms: u32,
@@ -42,7 +42,7 @@ pub struct Params {
     pub max_board_bytes: u64,
     /// Longest duration in a spec, ms.
     pub max_duration_ms: u64,
-    /// How far ahead the opening of a session may be limited, ms.
+    /// Furthest that the opening of a session may be limited ahead, ms.
     pub max_open_ms: u64,
     /// Whether identities that aren't listed may open sessions.
     pub anyone_may_open: bool,
@@ -90,7 +90,7 @@ impl Validator {
     }
 }
 
-/// What CometBFT's genesis says beside the parameters.
+/// Content of CometBFT's genesis beside the parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     /// Name of the chain.
@@ -113,11 +113,11 @@ pub enum BadGenesis {
     /// A parameter outside its range.
     #[error("genesis parameter {field} is {got}, expected {expected}")]
     Param {
-        /// Which.
+        /// Name of the parameter.
         field: &'static str,
-        /// What the genesis says.
+        /// Its value in the genesis.
         got: u64,
-        /// What it may be.
+        /// Values that it may have.
         expected: &'static str,
     },
     /// The parameters aren't the JSON that they should be.
@@ -128,7 +128,7 @@ pub enum BadGenesis {
     OpenerKey {
         /// The key.
         key: Hash,
-        /// What is wrong with it.
+        /// The mistake in it.
         reason: BadKey,
     },
     /// An opener that is listed twice.
@@ -218,7 +218,7 @@ impl Network {
         })
     }
 
-    /// How many replicas may be malicious: `f = ⌊(k - 1)/3⌋`.
+    /// Number of replicas that may be malicious: `f = ⌊(k - 1)/3⌋`.
     #[must_use]
     pub fn faults(&self) -> u16 {
         let k = u16::try_from(self.validators.len()).unwrap_or(u16::MAX);
@@ -301,7 +301,7 @@ impl Params {
         preimage.hash(&Hash::ZERO).finish()
     }
 
-    /// What the listed openers may reserve together, bytes.
+    /// Bytes that the listed openers may reserve together.
     #[must_use]
     pub fn listed_bytes(&self) -> u64 {
         self.openers

@@ -171,7 +171,7 @@ impl Preimage {
         self.raw(&value.0)
     }
 
-    /// How many bytes have been laid out.
+    /// Number of bytes that have been laid out.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len

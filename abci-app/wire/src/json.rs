@@ -1,4 +1,4 @@
-//! What programs read as JSON: the answers under a replica's `/json`, and what the command line prints with `--json`.
+//! JSON for programs: the answers under a replica's `/json`, and what the command line prints with `--json`.
 //!
 //! The same thing has the same name in both, and one name means one thing: `docs/json.md` lists them, and `tests/golden/shown.jsonl`
 //! holds them fast. Nothing here is signed, hashed or proven. Parties are named by index, in lists of them without exception.
@@ -21,20 +21,20 @@ pub struct SessionLine {
     pub session: SessionId,
     /// Its number.
     pub number: u64,
-    /// What it is doing.
+    /// Its status.
     pub status: Status,
     /// Name of its protocol; empty once it is erased.
     pub protocol: String,
 }
 
-/// How a session stands. What erasure takes away is `None` after it.
+/// State of a session. What erasure takes away is `None` after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its id.
     pub session: SessionId,
     /// Its number.
     pub number: u32,
-    /// What it is doing.
+    /// Its status.
     pub status: Status,
     /// The open round, 0 is joining; after the end, the round that was open.
     pub open_round: u32,
@@ -42,25 +42,25 @@ pub struct Session {
     pub transcript: Hash,
     /// Until when, board time; 0 while the clock hasn't started.
     pub deadline_ms: u64,
-    /// What is left until then; `None` where nothing is waited for.
+    /// Time left until then; `None` where nothing is waited for.
     pub remaining_ms: Option<u64>,
     /// Blocks since last call began, 0 for none.
     pub call_blocks: u32,
-    /// Who is a member of the open round.
+    /// Members of the open round.
     pub members: Option<Vec<u16>>,
-    /// Who has filled its slot of it.
+    /// Members that have filled their slot of it.
     pub filled: Option<Vec<u16>>,
-    /// Whom it waits for.
+    /// Members that it waits for.
     pub waiting_for: Option<Vec<u16>>,
-    /// Who left by name, in the order of leaving.
+    /// Parties that left by name, in the order of leaving.
     pub left: Option<Vec<u16>>,
     /// Against whom there is signed evidence.
     pub culprits: Option<Vec<u16>>,
-    /// What they did.
+    /// Culprits, each with its offence.
     pub offences: Option<Vec<Culprit>>,
-    /// Who complains about whom.
+    /// The complaint, with who complains about whom.
     pub dispute: Option<Dispute>,
-    /// How it ended.
+    /// The terminal record.
     pub end: Option<Terminal>,
 }
 
@@ -69,7 +69,7 @@ pub struct Session {
 pub struct Culprit {
     /// Its index.
     pub index: u16,
-    /// What it did.
+    /// Its offence.
     pub offence: Offence,
     /// In which round.
     pub round: u32,
@@ -82,7 +82,7 @@ pub struct Culprit {
 /// A complaint. What isn't known, or hasn't come, is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {
-    /// Who complains.
+    /// The party that complains.
     pub by: u16,
     /// About whose payload.
     pub accused: u16,
@@ -94,12 +94,12 @@ pub struct Dispute {
     /// The answer's digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<Hash>,
-    /// Whom the answer convicts.
+    /// The party that the answer convicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub culprit: Option<u16>,
 }
 
-/// How a session ended.
+/// End of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminal {
     /// Whether it finished or aborted.
@@ -110,30 +110,30 @@ pub struct Terminal {
     pub height: u64,
     /// Board time of that block.
     pub board_ms: u64,
-    /// Who caused the end, if anybody did.
+    /// The party that caused the end, if one did.
     pub by: Option<u16>,
     /// The outcome; `None` without one.
     pub outcome: Option<Hash>,
-    /// Who was a member of the open round.
+    /// Members of the open round.
     pub members: Vec<u16>,
-    /// Who had filled its slot of it.
+    /// Members that had filled their slot of it.
     pub filled: Vec<u16>,
 }
 
-/// What a session is.
+/// Terms of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// Name of the protocol.
     pub protocol: String,
     /// Its version.
     pub version: u32,
-    /// Who opened the session.
+    /// Identity key of the opener.
     pub opener: Hash,
     /// Identity keys in the order of the indices.
     pub roster: Vec<Hash>,
-    /// How many entries close a round.
+    /// Number of entries that close a round.
     pub quorum: u16,
-    /// How many parties may be corrupt.
+    /// Number of parties that may be corrupt.
     pub corrupt: u16,
     /// Whether no two groups of honest parties can end differently, whatever the replicas do.
     pub fork_safe: bool,
@@ -145,15 +145,15 @@ pub struct Spec {
     pub round_ms: u64,
     /// Time for the answer to a complaint.
     pub reveal_ms: u64,
-    /// How long payloads stay after the end.
+    /// Time for which payloads stay after the end.
     pub retention_ms: u64,
     /// Largest broadcast, bytes.
     pub max_bcast: u32,
     /// Largest sealed payload for one recipient, bytes.
     pub max_p2p: u32,
-    /// What all entries together may weigh, bytes.
+    /// Most that all entries together may weigh, bytes.
     pub max_bytes: u64,
-    /// What is to be computed, in hex.
+    /// Data to compute with, in hex.
     pub input: String,
     /// The same as text, where it is text without control characters.
     pub input_text: Option<String>,
@@ -163,7 +163,7 @@ pub struct Spec {
     pub spec_hash: Hash,
 }
 
-/// What the slots of a round hold, in the order of the indices.
+/// Contents of a round's slots, in the order of the indices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     /// The round.
@@ -177,13 +177,13 @@ pub struct Round {
 /// One slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// What is in it.
+    /// Kind of its content.
     pub kind: SlotKind,
     /// Digest of that.
     pub digest: Option<Hash>,
 }
 
-/// What a slot holds.
+/// Kind of content of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotKind {
@@ -202,7 +202,7 @@ pub enum SlotKind {
 pub struct Sessions {
     /// Their lines.
     pub sessions: Vec<SessionLine>,
-    /// Where the next page begins, if there is one.
+    /// Number at which the next page begins, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_number: Option<u64>,
 }
@@ -227,7 +227,7 @@ pub struct Opener {
 pub struct Openers {
     /// Their lines.
     pub openers: Vec<Opener>,
-    /// Where the next page begins, if there is one.
+    /// Index at which the next page begins, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
 }
@@ -241,11 +241,11 @@ pub struct Board<P> {
     pub chain_id: String,
     /// The parameters of its genesis.
     pub params: P,
-    /// How many sessions were opened.
+    /// Number of sessions that were opened.
     pub session_count: u64,
-    /// How many openers there are.
+    /// Number of openers.
     pub opener_count: u64,
-    /// How long the board was down.
+    /// Time for which the board was down.
     pub paused_ms: u64,
     /// The root of the state.
     pub root: Hash,
@@ -258,7 +258,7 @@ pub struct Answer<A> {
     pub height: u64,
     /// The board's time.
     pub board_ms: u64,
-    /// What was asked for.
+    /// The answer to the question.
     pub answer: A,
 }
 
@@ -317,7 +317,7 @@ impl From<&Open> for Spec {
     }
 }
 
-/// What is left until a deadline, where the session's clock runs towards one.
+/// Time left until a deadline, where the session's clock runs towards one.
 #[must_use]
 pub fn remaining_ms(status: Status, deadline_ms: u64, board_ms: u64) -> Option<u64> {
     (status.is_live() && deadline_ms > 0).then(|| deadline_ms.saturating_sub(board_ms))

@@ -1,4 +1,4 @@
-//! What is signed, hashed, stored and sent: the wire format of White City.
+//! Wire format of White City: everything that is signed, hashed, stored and sent.
 //!
 //! Everything that a party signs or a replica commits to has exactly one encoding, made here, and one golden
 //! file in `tests/golden/`. Protobuf ([`pb`]) only carries the values. The crate is pure: no clock, no I/O,

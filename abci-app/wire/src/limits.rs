@@ -12,9 +12,9 @@ pub const INPUT_BYTES_MAX: u32 = 16 * 1_024;
 pub const PROTOCOL_BYTES_MAX: u32 = 64;
 /// Most validators: last call's bitmap has 256 bits.
 pub const VALIDATORS_MAX: u32 = 256;
-/// What an entry weighs beside its payloads.
+/// Weight of an entry beside its payloads.
 pub const ENTRY_BYTES: u64 = 256;
-/// What sealing adds to a payload: encapsulated key 32, tag 16.
+/// Bytes that sealing adds to a payload: encapsulated key 32, tag 16.
 pub const SEALING_BYTES: u32 = 48;
 /// Smallest sealed payload: of at least one byte of plaintext.
 pub const CIPHERTEXT_BYTES_MIN: u32 = SEALING_BYTES + 1;

@@ -33,7 +33,7 @@ impl<K: hpke::Kem<PublicKey = PublicKey, EncappedKey = Encapped>> PayloadKem for
 /// Bytes of the encapsulated key in front of the ciphertext.
 const ENCAPPED_BYTES: usize = 32;
 
-/// Where a payload belongs. All of it is authenticated.
+/// Place that a payload belongs to. All of it is authenticated.
 #[derive(Debug, Clone)]
 pub struct PayloadContext<'a> {
     /// The network.

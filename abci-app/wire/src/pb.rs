@@ -32,7 +32,7 @@ pub mod tx {
         Reveal(super::Reveal),
     }
 }
-/// What a session is.
+/// Terms of a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Spec {
     /// Name of the protocol, 1 to 64 printable ASCII bytes.
@@ -44,10 +44,10 @@ pub struct Spec {
     /// Identity keys in agreed order; a party's position is its index.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub roster: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// How many entries of one group close a round.
+    /// Number of entries of one group that close a round.
     #[prost(uint32, tag = "4")]
     pub quorum: u32,
-    /// How many roster members may be corrupt.
+    /// Number of roster members that may be corrupt.
     #[prost(uint32, tag = "5")]
     pub corrupt: u32,
     /// Last round in which posts may win.
@@ -62,7 +62,7 @@ pub struct Spec {
     /// Time for the answer to a complaint, milliseconds of board time.
     #[prost(uint64, tag = "9")]
     pub reveal_ms: u64,
-    /// How long payloads stay after the end, milliseconds of board time.
+    /// Time for which payloads stay after the end, milliseconds of board time.
     #[prost(uint64, tag = "10")]
     pub retention_ms: u64,
     /// Largest broadcast, bytes.
@@ -71,10 +71,10 @@ pub struct Spec {
     /// Largest p2p ciphertext for one recipient, bytes.
     #[prost(uint32, tag = "12")]
     pub max_p2p: u32,
-    /// What all entries together may weigh, bytes.
+    /// Most that all entries together may weigh, bytes.
     #[prost(uint64, tag = "13")]
     pub max_bytes: u64,
-    /// What is to be signed or computed.
+    /// Data to sign or to compute with.
     #[prost(bytes = "vec", tag = "14")]
     pub input: ::prost::alloc::vec::Vec<u8>,
     /// Id of an earlier session that this one continues, or 32 zero bytes.
@@ -84,7 +84,7 @@ pub struct Spec {
 /// Opens a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Open {
-    /// What the session is.
+    /// Terms of the session.
     #[prost(message, optional, tag = "1")]
     pub spec: ::core::option::Option<Spec>,
     /// Identity key of the opener.
@@ -128,7 +128,7 @@ pub struct Decline {
     #[prost(bytes = "vec", tag = "4")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
-/// What one party writes in one round.
+/// Entry of one party in one round.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Post {
     #[prost(bytes = "vec", tag = "1")]
@@ -184,7 +184,7 @@ pub struct Abort {
     /// Free for the protocol, at most 65535.
     #[prost(uint32, tag = "3")]
     pub cause: u32,
-    /// Whom the abort is about; 65535 is nobody.
+    /// Index of the party that the abort is about; 65535 is nobody.
     #[prost(uint32, tag = "4")]
     pub about: u32,
     #[prost(bytes = "vec", tag = "5")]
@@ -271,7 +271,7 @@ pub struct Complain {
     #[prost(bytes = "vec", tag = "5")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
-/// What the accused says to a complaint: that one payload, and what sealed it.
+/// Answer of the accused to a complaint: that one payload, and what sealed it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reveal {
     #[prost(bytes = "vec", tag = "1")]
@@ -366,7 +366,7 @@ pub struct RosterQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
 }
-/// Which slots of a round are filled, and with what digests.
+/// Query for the slots of a round: those that are filled, and their digests.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RoundQuery {
     #[prost(message, optional, tag = "1")]
@@ -374,7 +374,7 @@ pub struct RoundQuery {
     #[prost(uint32, tag = "2")]
     pub round: u32,
 }
-/// What one party reads of one round: all of it once it has closed or the session has ended, and how the session stands.
+/// Query for one party's reading of one round: all of it once it has closed or the session has ended, and how the session stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InboxQuery {
     #[prost(message, optional, tag = "1")]
@@ -394,13 +394,13 @@ pub struct TranscriptQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
 }
-/// What convicts culprits, the dispute, and the words of those who left.
+/// Query for what convicts culprits, the dispute, and the words of those who left.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EvidenceQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
 }
-/// How the session ended.
+/// Query for the end of a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TerminalQuery {
     #[prost(message, optional, tag = "1")]
@@ -415,13 +415,13 @@ pub struct SessionsQuery {
     #[prost(uint64, tag = "2")]
     pub from_number: u64,
 }
-/// Who may open sessions.
+/// Query for those who may open sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenersQuery {
     #[prost(uint32, tag = "1")]
     pub from: u32,
 }
-/// What one replica says, with what proves it: the header of the block of that height commits to the seal, the seal to
+/// Answer of one replica, with what proves it: the header of the block of that height commits to the seal, the seal to
 /// the state's root, the root to the session, the session to its rounds.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Answer {
@@ -471,7 +471,7 @@ pub mod answer {
         Openers(super::OpenersAnswer),
     }
 }
-/// What the root and the seal hash, beside what the genesis says.
+/// The values that the root and the seal hash, beside what the genesis says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateProof {
     #[prost(uint64, tag = "1")]
@@ -505,7 +505,7 @@ pub struct SessionProof {
     #[prost(bytes = "vec", tag = "3")]
     pub path: ::prost::alloc::vec::Vec<u8>,
 }
-/// What a session's leaf hashes.
+/// The values that a session's leaf hashes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionLeaf {
     #[prost(bytes = "vec", tag = "1")]
@@ -553,7 +553,7 @@ pub struct ParamsAnswer {
     #[prost(string, tag = "3")]
     pub params_json: ::prost::alloc::string::String,
 }
-/// How a session ended.
+/// Terminal record: the end of a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Terminal {
     #[prost(uint32, tag = "1")]
@@ -564,7 +564,7 @@ pub struct Terminal {
     pub height: u64,
     #[prost(uint64, tag = "4")]
     pub board_ms: u64,
-    /// Who caused the end; 65535 is nobody.
+    /// Index of the party that caused the end; 65535 is nobody.
     #[prost(uint32, tag = "5")]
     pub by: u32,
     #[prost(bytes = "vec", tag = "6")]
@@ -599,7 +599,7 @@ pub struct Leaver {
     #[prost(bytes = "vec", tag = "2")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
 }
-/// What the hashes in a session's leaf stand for; once it is erased, only the terminal record.
+/// The values behind the hashes of a session's leaf; once it is erased, only the terminal record.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SessionAnswer {
     /// The open round's slot leaves, 32 bytes each in the order of the roster.
@@ -664,10 +664,10 @@ pub struct InboxAnswer {
     /// Ascending by index. None as long as the round is open and the session lives.
     #[prost(message, repeated, tag = "2")]
     pub items: ::prost::alloc::vec::Vec<InboxItem>,
-    /// Where the next page begins; the roster's size when this is the last.
+    /// Index at which the next page begins; the roster's size when this is the last.
     #[prost(uint32, tag = "3")]
     pub next_index: u32,
-    /// How the session stands, on the first page.
+    /// State of the session, on the first page.
     #[prost(message, optional, tag = "4")]
     pub now: ::core::option::Option<SessionAnswer>,
 }
@@ -717,7 +717,7 @@ pub struct SessionLine {
 pub struct SessionsAnswer {
     #[prost(message, repeated, tag = "1")]
     pub sessions: ::prost::alloc::vec::Vec<SessionLine>,
-    /// Where the next page begins; the number of sessions when this is the last.
+    /// Number at which the next page begins; the number of sessions when this is the last.
     #[prost(uint64, tag = "2")]
     pub next_number: u64,
 }
@@ -774,7 +774,7 @@ pub mod receipt {
         Fork(super::ForkReceipt),
     }
 }
-/// What a quorum of replicas certifies of one session at one height.
+/// Statement that a quorum of replicas certifies of one session at one height.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Anchor {
     /// The header with the signatures below it: CometBFT's tendermint.types.SignedHeader.
@@ -817,7 +817,7 @@ pub mod submission_receipt {
         Signed(super::SignedEntry),
     }
 }
-/// How a session ended: certified by the replicas, by the parties, or both.
+/// Receipt for the end of a session: certified by the replicas, by the parties, or both.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndReceipt {
     /// Absent where only the terminal record is left: after erasure.
@@ -841,7 +841,7 @@ pub struct Finishes {
     pub transcript: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     pub outcome: ::prost::alloc::vec::Vec<u8>,
-    /// Whose they are: a bitmap over the roster.
+    /// Authors of the words: a bitmap over the roster.
     #[prost(bytes = "vec", tag = "4")]
     pub parties: ::prost::alloc::vec::Vec<u8>,
     /// 64 bytes each, ascending by index.
@@ -1008,7 +1008,7 @@ pub struct Handing {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub txs: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// What the replica says to each of them, in their order.
+/// Answers of the replica to each of them, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Handed {
     #[prost(message, repeated, tag = "1")]
@@ -1019,7 +1019,7 @@ pub struct HandedTx {
     /// 0 where the replica has it, otherwise the number of a refusal.
     #[prost(uint32, tag = "1")]
     pub code: u32,
-    /// What the refusal says.
+    /// Text of the refusal.
     #[prost(string, tag = "2")]
     pub log: ::prost::alloc::string::String,
     /// The engine makes a block anyway, which can have it: it needn't be in any mempool. A hint.

@@ -1,4 +1,4 @@
-//! What a board can come to: what holds of every session's leaf and of what it hashes, whoever has certified them.
+//! States that a board can come to: what holds of every session's leaf and of what it hashes, whoever has certified them.
 //!
 //! It follows from the rules of the state machine and needs nothing but what is stated. Whoever reads a board and whoever
 //! checks a receipt ask the same functions, so that neither believes what the other refuses.
@@ -71,7 +71,7 @@ impl SessionLeaf {
 }
 
 impl SessionLeaf {
-    /// What a later state of the same session undoes of this one; `None` where it may go on from it.
+    /// Contradiction between a later state of the same session and this one; `None` where it may go on from it.
     #[must_use]
     pub fn undone_by(&self, later: &Self) -> Option<&'static str> {
         let is_gone = |before: Hash, after: Hash| before != Hash::ZERO && after == Hash::ZERO;

@@ -1,4 +1,4 @@
-//! What leads from a block's header to one value of the state, and how to check it.
+//! Proofs that lead from a block's header to one value of the state, and their check.
 //!
 //! A header commits to its block's seal by `data_hash`, the seal to the root of the state after the block, the root to
 //! every session's leaf, and the leaf to its rounds by the transcript. Everything here is arithmetic over claimed values:
@@ -23,7 +23,7 @@ const DATA_PATH_MAX: usize = 32;
 /// From a header to the root of the state after its block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateProof {
-    /// What the root hashes.
+    /// The values that the root hashes.
     pub board: BoardRoot,
     /// Hash of the block before; zeros in the first block.
     pub parent_hash: Hash,
@@ -106,7 +106,7 @@ impl From<&StateProof> for pb::StateProof {
 pub struct SessionProof {
     /// The session's number.
     pub number: u32,
-    /// What its leaf hashes.
+    /// The values that its leaf hashes.
     pub leaf: SessionLeaf,
     /// The siblings that aren't empty, from the leaf up.
     pub path: Vec<Hash>,

@@ -17,15 +17,15 @@ use crate::{
 
 /// The type of the event that tells whoever follows a replica that a block has changed a session: a hint.
 pub const SESSION_EVENT: &str = "white_city.session";
-/// How a session stands after a block: what the attribute `standing` of [`SESSION_EVENT`] says, as JSON with the fields in this order.
-/// Enough to see whether there is anything to read.
+/// State of a session after a block, in short: what the attribute `standing` of [`SESSION_EVENT`] says, as JSON with the fields in
+/// this order. Enough to see whether there is anything to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// How many culprits are flagged.
+    /// Number of culprits that are flagged.
     pub culprits: u32,
-    /// How many slots of the open round are filled.
+    /// Number of slots of the open round that are filled.
     pub filled: u32,
-    /// How many parties have left.
+    /// Number of parties that have left.
     pub left: u32,
     /// The session's number.
     pub number: u32,
@@ -37,26 +37,26 @@ pub struct Standing {
 
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
-/// Where transactions are handed over at a replica's direct port: a `Handing`.
+/// Path where transactions are handed over at a replica's direct port: a `Handing`.
 pub const HANDING_PATH: &str = "/v1/txs";
 /// Most transactions of one `Handing`.
 pub const HANDING_TXS_MAX: usize = 32;
 /// In the `info` of an answer, before the number of the replica's direct port: a hint.
 pub const DIRECT_PORT_HINT: &str = "direct-port=";
-/// How the text begins with which a direct port refuses, with status 405, to be asked in another way than it should: by this it is
-/// known to be one.
+/// Beginning of the text with which a direct port refuses, with status 405, to be asked in another way than it should: by this it
+/// is known to be one.
 pub const DIRECT_PORT_SAYS: &str = "expected POST /v1 with a query";
 /// Largest query, bytes.
 pub const QUERY_BYTES_MAX: u32 = 1_024;
-/// How large a page of an inbox grows before it ends, bytes.
+/// Size that a page of an inbox grows to before it ends, bytes.
 pub const PAGE_BYTES: usize = 1 << 20;
 /// Sessions on a page of a list; only the last page has fewer.
 pub const SESSIONS_PAGE: usize = 100;
 /// Openers on a page; only the last page has fewer.
 pub const OPENERS_PAGE: usize = 100;
 
-/// How full a page of an inbox is: it ends with the item with which it is full, neither sooner nor later. So a reader notices
-/// when a replica gives less at a time than it could.
+/// Measure of a page of an inbox: it ends with the item with which it is full, neither sooner nor later. So a reader notices when a
+/// replica gives less at a time than it could.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PageRoom {
     bytes: usize,

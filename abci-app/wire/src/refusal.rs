@@ -13,7 +13,7 @@ pub enum Refusal {
     /// Larger than the board takes.
     #[error("{what} is {got} bytes, at most {max} are taken")]
     TooLarge {
-        /// Which part.
+        /// Name of the part.
         what: &'static str,
         /// Its size, bytes.
         got: u64,
@@ -34,9 +34,9 @@ pub enum Refusal {
     /// A field outside its range.
     #[error("field {field}: expected {expected}")]
     Field {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What it may be.
+        /// Values that it may have.
         expected: &'static str,
     },
     /// A block's seal, which only proposers write.
@@ -72,9 +72,9 @@ pub enum Refusal {
     /// A key that may not be used.
     #[error("field {field}: {reason}")]
     Key {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is wrong with the key.
+        /// The mistake in the key.
         reason: BadKey,
     },
 
@@ -138,7 +138,7 @@ pub enum Refusal {
     /// More than the session takes.
     #[error("{what} is {got} bytes, the session's spec takes {max}")]
     OverSpec {
-        /// Which part.
+        /// Name of the part.
         what: &'static str,
         /// Its size, bytes.
         got: u64,
@@ -148,9 +148,9 @@ pub enum Refusal {
     /// The author's share of the session's bytes is used up.
     #[error("the entry counts {needed} bytes, {left} are left of the author's share")]
     ShareUsedUp {
-        /// What the entry counts.
+        /// Bytes that the entry counts.
         needed: u64,
-        /// What is left.
+        /// Bytes that are left.
         left: u64,
     },
     /// A p2p payload for somebody who isn't a member any more.
@@ -188,9 +188,9 @@ pub enum Refusal {
     /// The opener's bytes don't suffice.
     #[error("the session reserves {needed} bytes, {left} are left of the opener's quota")]
     BytesQuota {
-        /// What the session would reserve.
+        /// Bytes that the session would reserve.
         needed: u64,
-        /// What is left.
+        /// Bytes that are left.
         left: u64,
     },
     /// The board's bytes for strangers don't suffice.
@@ -198,17 +198,17 @@ pub enum Refusal {
         "the session reserves {needed} bytes, the board has {left} left for openers outside its genesis"
     )]
     BoardFull {
-        /// What the session would reserve.
+        /// Bytes that the session would reserve.
         needed: u64,
-        /// What is left.
+        /// Bytes that are left.
         left: u64,
     },
     /// The spec wants more than the board's genesis allows.
     #[error("spec field {field} is {got}, this board allows {max}")]
     OverParams {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What the spec says.
+        /// Its value in the spec.
         got: u64,
         /// The limit, included.
         max: u64,
@@ -272,9 +272,9 @@ pub enum Refusal {
     /// This replica has checked as many openings of strangers as it does at a time.
     #[error("checking this opening costs {needed} keys, {left} are left for strangers at present")]
     OpeningsBusy {
-        /// What it costs: its roster's keys, and 16.
+        /// Cost in keys: its roster's, and 16.
         needed: u32,
-        /// What is left.
+        /// Keys that are left.
         left: u32,
     },
     /// This replica's proposals don't wait, and have only what its engine offers.
@@ -283,11 +283,11 @@ pub enum Refusal {
     /// This replica has no room for so many bytes more, of this identity, session or opener, or of everybody.
     #[error("{needed} bytes more, {pending} bytes of {of} are pending here, at most {max}")]
     PendingBytes {
-        /// Whose.
+        /// Name of the account: the identity's, the session's, the opener's, or everybody's.
         of: &'static str,
         /// Pending now, bytes.
         pending: u64,
-        /// What this one counts, bytes.
+        /// Bytes that this one counts.
         needed: u64,
         /// The limit, bytes, included.
         max: u64,

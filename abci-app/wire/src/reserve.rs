@@ -1,9 +1,9 @@
-//! What a session weighs on the board: what its opening reserves of its opener's quota, and what it keeps of that when it has ended,
+//! Weight of a session on the board: what its opening reserves of its opener's quota, and what it keeps of that when it has ended,
 //! until erasure. Every replica keeps this much for it, hashes, rows and rosters included, so that quotas bound memory and disk.
 
 use crate::{limits::SEALING_BYTES, spec::Spec};
 
-/// What a session and its roster's place in an index weigh, for each party.
+/// Weight of a session and of its roster's place in an index, for each party.
 const PARTY_BYTES: u64 = 512;
 /// Evidence against a party, which may come after the end, too.
 const EVIDENCE_BYTES: u64 = 512;
@@ -14,7 +14,7 @@ const SLOT_BYTES: u64 = 80;
 /// A complaint, or a reveal beside its plaintext.
 const DISPUTE_BYTES: u64 = 1_024;
 
-/// What a dispute has left on the board.
+/// Trace of a dispute on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disputed {
     /// Nothing: nobody complained.
@@ -25,7 +25,7 @@ pub enum Disputed {
     Revealed(u32),
 }
 
-/// What `Open` reserves: whatever the spec allows, bytes.
+/// Bytes that `Open` reserves: whatever the spec allows.
 #[must_use]
 pub fn reserved_bytes(spec: &Spec) -> u64 {
     let plaintext = u64::from(spec.max_p2p).min(spec.share_bytes());
@@ -36,7 +36,7 @@ pub fn reserved_bytes(spec: &Spec) -> u64 {
         .saturating_add(rounds_bytes(spec, spec.max_rounds))
 }
 
-/// What is kept of a session that has ended in `open_round`, whose entries count `entries` bytes: whatever there was.
+/// Bytes that are kept of a session that has ended in `open_round`, whose entries count `entries` bytes: whatever there was.
 #[must_use]
 pub fn kept_bytes(spec: &Spec, open_round: u32, entries: u64, disputed: Disputed) -> u64 {
     let disputed = match disputed {

@@ -1,10 +1,10 @@
-//! What a signature covers: a purpose, the network, and one digest. There is no way to sign other bytes.
+//! Bytes that a signature covers: a purpose, the network, and one digest. There is no way to sign other bytes.
 
 use alloc::vec::Vec;
 
 use crate::hash::{Hash, NetworkId, Preimage, SessionId};
 
-/// What a signature is for. The numbers are part of what is signed.
+/// Purpose of a signature. The numbers are part of what is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Purpose {

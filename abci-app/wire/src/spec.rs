@@ -9,7 +9,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// What a session is: protocol, roster, quorum, deadlines, limits, retention, and what is to be computed.
+/// Terms of a session: protocol, roster, quorum, deadlines, limits, retention, and what is to be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     /// Name of the protocol, 1 to 64 bytes from 0x20 to 0x7E.
@@ -20,7 +20,7 @@ pub struct Spec {
     pub roster: Vec<IdentityKey>,
     /// The quorum `m`: how many entries of one group close a round; `n/2 < m <= n`.
     pub quorum: u16,
-    /// How many roster members may be corrupt, present or not; below `n`.
+    /// Number of roster members that may be corrupt, present or not; below `n`.
     pub corrupt: u16,
     /// Last round in which posts may win, at least 1.
     pub max_rounds: u32,
@@ -30,15 +30,15 @@ pub struct Spec {
     pub round_ms: u64,
     /// Time for the answer to a complaint.
     pub reveal_ms: u64,
-    /// How long payloads stay after the end.
+    /// Time for which payloads stay after the end.
     pub retention_ms: u64,
     /// Largest broadcast, bytes.
     pub max_bcast: u32,
     /// Largest sealed payload for one recipient, bytes.
     pub max_p2p: u32,
-    /// What all entries together may weigh, bytes; each party's share is an n-th.
+    /// Most that all entries together may weigh, bytes; each party's share is an n-th.
     pub max_bytes: u64,
-    /// What is to be signed or computed, at most 16 KB; shown before consent.
+    /// Data to sign or to compute with, at most 16 KB; shown before consent.
     pub input: Vec<u8>,
     /// The session that this one continues, or zeros; not checked by the board.
     pub prev_session: SessionId,

@@ -17,7 +17,7 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
     Hash(hasher.finalize().into())
 }
 
-/// How long a path is in the tree over `n` leaves: ⌈log2 n⌉, 0 for one leaf.
+/// Length of a path in the tree over `n` leaves: ⌈log2 n⌉, 0 for one leaf.
 #[must_use]
 pub fn depth(n: u16) -> u8 {
     (0..16).find(|d| u32::from(n) <= 1 << d).unwrap_or(16)

@@ -25,9 +25,9 @@ use crate::{
 /// Opens a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    /// What the session is.
+    /// Terms of the session.
     pub spec: Spec,
-    /// Who opens it.
+    /// Identity that opens it.
     pub opener: IdentityKey,
     /// Makes the id unique.
     pub nonce: [u8; 32],
@@ -56,12 +56,12 @@ pub struct Join {
     pub session: SessionId,
     /// The party's index.
     pub index: u16,
-    /// What others seal to; of the kind [`KEM_X25519`].
+    /// Key that others seal to; of the kind [`KEM_X25519`].
     pub key: EncryptionKey,
 }
 
 impl Join {
-    /// What the party signs, and what its slot commits to.
+    /// Digest that the party signs, and that its slot commits to.
     #[must_use]
     pub fn digest(&self) -> Hash {
         join_digest(&self.session, self.index, KEM_X25519, self.key.as_bytes())
@@ -91,7 +91,7 @@ pub enum Leave {
     Abort {
         /// Free for the protocol.
         cause: u16,
-        /// Whom it is about, or [`NOBODY`](crate::limits::NOBODY).
+        /// Index of the party that it is about, or [`NOBODY`](crate::limits::NOBODY).
         about: u16,
         /// Free for the protocol.
         detail: Hash,
@@ -99,7 +99,7 @@ pub enum Leave {
 }
 
 impl Leave {
-    /// What the party at `index` signs.
+    /// Digest that the party at `index` signs.
     #[must_use]
     pub fn digest(&self, session: &SessionId, index: u16) -> Hash {
         match self {
@@ -120,7 +120,7 @@ impl Leave {
     }
 }
 
-/// What a transaction does.
+/// Effect that a transaction asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Opens a session.
@@ -149,7 +149,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What it costs those who check it, in units of about one signature. It follows from the transaction alone, so that a block's is
+    /// Cost to those who check it, in units of about one signature. It follows from the transaction alone, so that a block's is
     /// known before any of it is checked.
     #[must_use]
     pub fn work(&self) -> u32 {
@@ -212,13 +212,13 @@ pub struct VerifiedTx {
 }
 
 impl VerifiedTx {
-    /// What it does.
+    /// Its action.
     #[must_use]
     pub const fn action(&self) -> &Action {
         &self.tx.action
     }
 
-    /// Whose signature was checked: the opener, the author, or the one that the evidence is about.
+    /// The key whose signature was checked: the opener's, the author's, or that of the party that the evidence is about.
     #[must_use]
     pub const fn signer(&self) -> &IdentityKey {
         &self.signer
@@ -269,7 +269,7 @@ impl UncheckedTx {
         }))
     }
 
-    /// What it opens, if that is what it does. The opener's key is good; the roster's are only 32 bytes each, and different.
+    /// The opening, if that is what it is. The opener's key is good; the roster's are only 32 bytes each, and different.
     #[must_use]
     pub const fn opening(&self) -> Option<&Open> {
         match &self.0.action {
@@ -344,7 +344,7 @@ impl SignedTx {
         codec::encode(&self.action, &self.signature)
     }
 
-    /// What it does, as long as nobody has checked who says so.
+    /// Its action, as long as nobody has checked who says so.
     #[must_use]
     pub const fn unverified_action(&self) -> &Action {
         &self.action
@@ -394,7 +394,7 @@ impl SignedTx {
     }
 }
 
-/// What the signature of a transaction is over.
+/// Part of a transaction that its signature is over.
 enum Signed<'a> {
     Digest(Purpose, Hash),
     Entries(&'a [SignedEntry; 2]),

@@ -17,9 +17,9 @@ use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
 
 use crate::proxy::{Habits, Proxy};
 
-/// How long a round stays open in tests, board time.
+/// Time that a round stays open in tests, board time.
 const ROUND: Duration = Duration::from_secs(60);
-/// How long a board in memory may take to make its first block, and the pause between two looks at it.
+/// Longest that a board in memory may take to make its first block, and the pause between two looks at it.
 const START: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 /// Pause between two blocks of an idle board, milliseconds.
@@ -27,7 +27,7 @@ const HEARTBEAT_MS: u32 = 200;
 /// A Solo that was stopped for this long, milliseconds, stops the sessions' clocks.
 const CAP_MS: u32 = 60_000;
 
-/// What all sessions together may reserve, bytes. Nothing is allocated for it.
+/// Bytes that all sessions together may reserve. Nothing is allocated for it.
 const BOARD_BYTES: u64 = 1 << 50;
 
 /// Why the kit couldn't do it.
@@ -43,9 +43,9 @@ pub enum KitError {
     /// A file or a port.
     #[error("{what}: {reason}")]
     Io {
-        /// Which.
+        /// Name of the file or port.
         what: &'static str,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
 }
@@ -174,7 +174,7 @@ impl Board {
         Ok(())
     }
 
-    /// How many requests the bad replica has lost, delayed, doubled or lied about.
+    /// Number of requests that the bad replica has lost, delayed, doubled or lied about.
     #[must_use]
     pub fn bad_answers(&self) -> u64 {
         self.proxy.as_ref().map_or(0, Proxy::bad_answers)

@@ -23,7 +23,7 @@ impl Crashing {
         Self { steps, crashes: 0 }
     }
 
-    /// How often it has crashed.
+    /// Number of its crashes.
     #[must_use]
     pub const fn crashes(&self) -> u32 {
         self.crashes

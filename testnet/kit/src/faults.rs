@@ -7,10 +7,10 @@ use white_city_client::{Error, SpecBuilder};
 
 use crate::{Board, Crashing, KitError, Party};
 
-/// What the protocol gave to each party, by index. Absent parties have none.
+/// Results that the protocol gave to each party, by index. Absent parties have none.
 pub type Results<T, E> = Vec<Result<T, E>>;
 
-/// What may go wrong with the parties. What may go wrong with replicas is the board's: [`Board::add_bad_replica`].
+/// Faults of the parties. Those of replicas are the board's: [`Board::add_bad_replica`].
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     /// Parties that join and then never do anything.

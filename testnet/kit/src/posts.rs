@@ -1,4 +1,4 @@
-//! How large a protocol's posts are.
+//! Sizes of a protocol's posts.
 
 use white_city_client::{Session, wire::Entry};
 

@@ -22,10 +22,10 @@ use crate::{Dice, KitError};
 
 /// Largest request that is passed on, bytes.
 const REQUEST_BYTES_MAX: usize = 2 << 20;
-/// How late an answer is that comes late: later than a client waits before it asks another replica.
+/// Delay of an answer that comes late: later than a client waits before it asks another replica.
 const LATE: Duration = Duration::from_millis(400);
 
-/// How often, in percent of all requests, the replica does what. The rest is answered well.
+/// Shares, in percent of all requests, of each thing that the replica does wrong. The rest is answered well.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Habits {
     /// The request is lost: the replica never sees it.

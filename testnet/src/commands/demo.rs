@@ -8,16 +8,16 @@ use super::{print, up::interrupted};
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// How many replicas, 1 to 16.
+    /// Number of replicas, 1 to 16.
     #[arg(long, default_value_t = 4)]
     replicas: usize,
-    /// How many parties share the key, 2 to 64.
+    /// Number of parties that share the key, 2 to 64.
     #[arg(long, default_value_t = 3)]
     parties: usize,
-    /// How many of them sign, 2 to all.
+    /// Number of them that sign, 2 to all.
     #[arg(long, default_value_t = 2)]
     threshold: usize,
-    /// What they sign.
+    /// Message that they sign.
     #[arg(long, default_value = "Hello from White City")]
     message: String,
     /// cometbft or solo [default: cometbft where it can be built].

@@ -48,7 +48,7 @@ pub struct Block {
     pub signed_header: SignedHeader,
     /// Seal and transactions.
     pub txs: Vec<Bytes>,
-    /// What the application tells those who follow.
+    /// Events that the application tells those who follow.
     pub events: Vec<Event>,
 }
 

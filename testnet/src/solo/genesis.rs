@@ -1,4 +1,4 @@
-//! What Solo needs of a home: the genesis as `InitChain` carries it, and the one key.
+//! The parts of a home that Solo needs: the genesis as `InitChain` carries it, and the one key.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub struct SoloGenesis {
     /// The whole file.
     pub json: Value,
-    /// What the application is told.
+    /// The request that tells the application of the genesis.
     pub init: RequestInitChain,
     /// Signs every header.
     pub key: SigningKey,
@@ -30,7 +30,7 @@ pub struct SoloGenesis {
     pub chain_id: String,
     /// When it began.
     pub time: Time,
-    /// How often an idle board makes a block, ms.
+    /// Longest time between two blocks of an idle board, ms.
     pub heartbeat_ms: u64,
     /// Largest block, bytes.
     pub block_max_bytes: i64,

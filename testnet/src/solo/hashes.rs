@@ -15,7 +15,7 @@ pub fn empty_root() -> Hash {
     root(&[])
 }
 
-/// What the next header says of a commit.
+/// The hash by which the next header names a commit.
 pub fn commit_hash(commit: &Commit) -> Hash {
     let signatures: Vec<Vec<u8>> = commit
         .signatures

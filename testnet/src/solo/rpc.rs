@@ -219,7 +219,7 @@ fn block(chain: &Chain, params: &Value) -> Result<super::chain::Block, Failure> 
     })
 }
 
-/// What CometBFT says of a new block.
+/// The event by which CometBFT tells of a new block.
 fn event_of(block: &super::chain::Block) -> Value {
     let events = block.events.iter().map(|event| {
         let attributes = event.attributes.iter().map(

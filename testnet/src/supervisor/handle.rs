@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::{FIRST_PAUSE, Plan, Supervisor};
 use crate::Error;
 
-/// Where a replica is in its life.
+/// Stage of a replica's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Not running, and not meant to.
@@ -35,22 +35,22 @@ impl std::fmt::Display for State {
     }
 }
 
-/// What the launcher knows about a replica.
+/// State of a replica's processes, as the launcher knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Where it is in its life.
+    /// Stage of its life.
     pub state: State,
     /// The application's process id, 0 if there is none.
     pub app_pid: u32,
     /// CometBFT's process id, 0 if there is none.
     pub node_pid: u32,
-    /// How often it was restarted after an unexpected end.
+    /// Number of restarts after an unexpected end.
     pub restarts: u32,
     /// Why it ended unexpectedly the last time, or wasn't started; empty if it never was like that.
     pub why: String,
 }
 
-/// What a replica is told to do.
+/// Order to a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Start,
@@ -68,7 +68,7 @@ pub(crate) enum Order {
     },
 }
 
-/// What gives orders to a replica and sees how it is, without keeping it alive.
+/// Handle that gives orders to a replica and sees how it is, without keeping it alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
     index: usize,

@@ -1,4 +1,4 @@
-//! What several tests need
+//! Helpers of several tests
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

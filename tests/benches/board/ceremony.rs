@@ -29,10 +29,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many parties; may be given several times. More than half of them sign.
+    /// Number of parties; may be given several times. More than half of them sign.
     #[arg(long, default_values_t = [3, 8, 16])]
     parties: Vec<u16>,
-    /// How often.
+    /// Number of ceremonies.
     #[arg(long, default_value_t = 9)]
     times: u32,
 }

@@ -1,11 +1,11 @@
-//! Whose clients a session's parties have.
+//! Owners of the clients that a session's parties have.
 
 use clap::ValueEnum;
 use white_city_client::Client;
 
 use crate::world::{Key, World};
 
-/// What runs on this machine beside the replicas.
+/// Clients on this machine, beside the replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Clients {
     /// One party; the others only write, as if they read on machines of their own.

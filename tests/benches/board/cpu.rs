@@ -29,7 +29,7 @@ impl Cpu {
         }
     }
 
-    /// What was used since then, for each of so many.
+    /// Time that was used since then, for each of so many.
     pub fn since(self, before: Self, count: f64) -> Value {
         json!({
             "engines_ms": (self.engines - before.engines) / count,

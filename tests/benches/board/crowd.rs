@@ -60,7 +60,7 @@ impl Crowd {
         self.send(self.posts(round, transcript, bytes).await).await;
     }
 
-    /// What they would post.
+    /// Posts that they would make.
     pub async fn posts(&self, round: u32, transcript: Hash, bytes: u32) -> Vec<Vec<u8>> {
         let post = |index: u16| {
             let words = vec![index.to_be_bytes()[1]; bytes as usize];

@@ -11,10 +11,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How long a byte takes from one replica to another, milliseconds; may be given several times.
+    /// Time that a byte takes from one replica to another, milliseconds; may be given several times.
     #[arg(long, default_values_t = [10, 50, 100])]
     delay_ms: Vec<u64>,
-    /// How many parties.
+    /// Number of parties.
     #[arg(long, default_value_t = 4)]
     parties: u16,
     /// Rounds of a session.

@@ -16,7 +16,7 @@ use crate::{
 
 /// Blocks that aren't measured.
 const WARM_UP: u32 = 5;
-/// What a post weighs beside its payload, about: header, signature and framing.
+/// Weight of a post beside its payload, about: header, signature and framing.
 pub const POST_BYTES: usize = 150;
 
 /// Replicas whose application does nothing.
@@ -79,7 +79,7 @@ impl Engine {
         (median_ms(took), f64::from(blocks) / f64::from(times))
     }
 
-    /// How long `count` transactions of `bytes` take until they are all in blocks, at most so many under way at once.
+    /// Time that `count` transactions of `bytes` take until they are all in blocks, at most so many under way at once.
     pub async fn flood(&mut self, count: usize, bytes: usize, at_once: usize) -> Duration {
         let txs: Vec<Vec<u8>> = (0..count).map(|_| self.transaction(bytes)).collect();
         let urls = self.world.net.rpc_urls();
@@ -156,10 +156,10 @@ pub async fn call(http: &reqwest::Client, url: &str, method: &str, params: &Valu
     serde_json::from_str(&text).unwrap()
 }
 
-/// How many transactions a replica's blocks have, as it makes them.
+/// Numbers of transactions in a replica's blocks, as it makes them.
 pub struct Blocks {
     socket: WebSocketStream<TcpStream>,
-    /// How many of each block's aren't anybody's.
+    /// Number of each block's that aren't anybody's.
     seals: usize,
 }
 

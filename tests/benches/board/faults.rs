@@ -16,21 +16,21 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many parties. More than half of them sign.
+    /// Number of parties. More than half of them sign.
     #[arg(long, default_value_t = 3)]
     parties: u16,
-    /// How often.
+    /// Number of ceremonies for each fault.
     #[arg(long, default_value_t = 5)]
     times: u32,
-    /// Which replicas are disturbed, one after the other. Clients name replica 0 first.
+    /// Replicas that are disturbed, one after the other. Clients name replica 0 first.
     #[arg(long, default_values_t = [0, 3])]
     replica: Vec<usize>,
-    /// How long every byte between two replicas takes, milliseconds.
+    /// Time that every byte between two replicas takes, milliseconds.
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
 }
 
-/// How a replica fails.
+/// Fault of a replica.
 #[derive(Clone, Copy)]
 enum Fault {
     Killed,

@@ -28,13 +28,13 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many sessions have ended on the board; may be given several times, ascending.
+    /// Number of sessions that have ended on the board; may be given several times, ascending.
     #[arg(long, default_values_t = [1_000, 10_000, 100_000])]
     sessions: Vec<u32>,
     /// Rounds of the session that is measured.
     #[arg(long, default_value_t = 60)]
     rounds: u32,
-    /// How many parties it has.
+    /// Number of parties that it has.
     #[arg(long, default_value_t = 4)]
     parties: u16,
 }

@@ -28,13 +28,13 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many parties; may be given several times.
+    /// Number of parties; may be given several times.
     #[arg(long, default_values_t = [64, 128, 256, 512])]
     parties: Vec<u16>,
-    /// What each party seals for each other one, bytes.
+    /// Bytes that each party seals for each other one.
     #[arg(long, default_value_t = 80)]
     sealed: u32,
-    /// What each party broadcasts, bytes.
+    /// Bytes that each party broadcasts.
     #[arg(long, default_value_t = 200)]
     bytes: u32,
     /// Rounds of broadcasts.
@@ -159,7 +159,7 @@ async fn party(
     (first, session.height())
 }
 
-/// What sealing and opening one payload takes when all cores do nothing else, as parties do it and as the library does.
+/// Times that sealing and opening one payload take when all cores do nothing else, as parties do it and as the library does.
 struct Sealing {
     party_us: f64,
     library_us: f64,

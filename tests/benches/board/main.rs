@@ -1,4 +1,4 @@
-//! What the board costs, each figure beside a reference of the same run on the same machine: see `docs/benchmarks.md`.
+//! Costs of the board, each figure beside a reference of the same run on the same machine: see `docs/benchmarks.md`.
 //!
 //! `cargo bench -p white-city-tests --bench board -- SCENARIO`; without one, all of them but the two that take many minutes.
 
@@ -31,7 +31,7 @@ use crate::{
     world::{Setup, World, world},
 };
 
-/// What the board costs, beside what its engine costs.
+/// Costs of the board, beside those of its engine.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -39,7 +39,7 @@ struct Args {
     /// Homes on disk instead of in memory.
     #[arg(long, global = true)]
     disk: bool,
-    /// How many replicas.
+    /// Number of replicas.
     #[arg(long, global = true, default_value_t = 4)]
     replicas: usize,
     /// JSON instead of tables.
@@ -73,7 +73,7 @@ enum Scenario {
     Delays(delays::Args),
 }
 
-/// What all scenarios know.
+/// Choices that all scenarios know.
 struct Bench {
     disk: bool,
     replicas: usize,
@@ -116,7 +116,7 @@ async fn main() {
     }
 }
 
-/// What takes a few minutes in all.
+/// The scenarios that take a few minutes in all.
 fn usual() -> Vec<Scenario> {
     let names = [
         "rounds",

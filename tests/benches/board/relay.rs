@@ -1,4 +1,4 @@
-//! What not trusting costs: the same rounds through a relay that everybody believes, without signatures, proofs or a disk.
+//! Cost of not trusting: the same rounds through a relay that everybody believes, without signatures, proofs or a disk.
 
 use std::{
     collections::BTreeMap,

@@ -22,16 +22,16 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many parties; may be given several times.
+    /// Number of parties; may be given several times.
     #[arg(long, default_values_t = [4, 16, 64])]
     parties: Vec<u16>,
     /// Rounds of a session, after five that aren't measured.
     #[arg(long, default_value_t = 30)]
     rounds: u32,
-    /// What each party broadcasts in a round, bytes; may be given several times.
+    /// Bytes that each party broadcasts in a round; may be given several times.
     #[arg(long, default_values_t = [250])]
     bytes: Vec<u32>,
-    /// What runs here beside the replicas; may be given several times.
+    /// Clients that run here beside the replicas; may be given several times.
     #[arg(long, value_enum, default_values_t = [Clients::One, Clients::Shared])]
     clients: Vec<Clients>,
     /// Leaves out the replicas whose proposals don't wait.
@@ -46,7 +46,7 @@ const WARM_UP: u32 = 5;
 pub struct Measured {
     /// The median as the first party sees it: from the beginning of its post until it has read the whole round.
     pub round_ms: f64,
-    /// What the board's height grew by for each round.
+    /// Number of heights that the board grew by for each round.
     pub blocks: f64,
     /// Processor time for each round.
     pub cpu: Value,

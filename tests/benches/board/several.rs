@@ -19,10 +19,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many sessions at once; may be given several times.
+    /// Number of sessions at once; may be given several times.
     #[arg(long, default_values_t = [1, 8, 64])]
     sessions: Vec<u16>,
-    /// How many parties each session has, the same in all.
+    /// Number of parties of each session, the same in all.
     #[arg(long, default_value_t = 4)]
     parties: u16,
     /// Rounds of a session.
@@ -30,7 +30,7 @@ pub struct Args {
     rounds: u16,
 }
 
-/// What each party broadcasts, bytes.
+/// Bytes that each party broadcasts.
 const BYTES: u32 = 100;
 
 pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {

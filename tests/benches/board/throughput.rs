@@ -17,19 +17,19 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many sessions take one round's posts.
+    /// Number of sessions that take one round's posts.
     #[arg(long, default_value_t = 64)]
     sessions: u16,
-    /// How many parties each has.
+    /// Number of parties of each.
     #[arg(long, default_value_t = 64)]
     parties: u16,
-    /// What each broadcasts, bytes.
+    /// Bytes that each broadcasts.
     #[arg(long, default_value_t = 100)]
     bytes: u32,
-    /// How many transactions are under way at once.
+    /// Number of transactions that are under way at once.
     #[arg(long, default_value_t = 64)]
     at_once: usize,
-    /// How many go in one request, as those of one process do that are under way together; may be given several times.
+    /// Number of them that go in one request, as those of one process do that are under way together; may be given several times.
     #[arg(long, default_values_t = [1, 16])]
     together: Vec<usize>,
 }

@@ -1,4 +1,4 @@
-//! What isn't measured.
+//! Warming up, which isn't measured.
 
 use tokio::task::JoinSet;
 

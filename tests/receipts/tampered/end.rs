@@ -1,4 +1,4 @@
-//! How a session ended.
+//! Changes to the end of a session.
 
 use super::*;
 

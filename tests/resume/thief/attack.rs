@@ -1,4 +1,4 @@
-//! What a thief computes of it, with all that the board shows to everybody.
+//! Attack of a thief on it, with all that the board shows to everybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ impl Stolen {
         &self.spec.roster[usize::from(index)]
     }
 
-    /// What the victim was sent in a round.
+    /// Plaintexts that the victim was sent in a round.
     fn opened(&self, round: u32, seeds: &Seeds) -> BTreeMap<u16, Vec<u8>> {
         let seed = SessionSeed::new(seeds.session.clone().try_into().unwrap());
         let key = seed.encryption_key(&self.id, self.victim);
@@ -127,7 +127,7 @@ impl Stolen {
         Session::new(self.id.0, &roster, self.victim).unwrap()
     }
 
-    /// What the victim dealt of its nonce, as nobody can know who hasn't its share: what journals held once.
+    /// Dealings of the victim's nonce, which nobody can know who hasn't its share: journals held them once.
     pub fn dealt(&self, loot: &Loot, share: &KeyShare) -> Vec<(u32, Plaintext)> {
         let randomness = Randomness::from_seed(self.randomness(loot.seeds.as_ref().unwrap()));
         let signers: Vec<u16> = (0..self.spec.parties()).collect();

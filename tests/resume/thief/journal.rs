@@ -1,4 +1,4 @@
-//! What a thief reads of a journal.
+//! A journal as a thief reads it.
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 const HEADER_BYTES: usize = 8 + 3 * 32 + 13 + 32;
 const PREFIX_BYTES: usize = 4 + 8;
 
-/// What the thief is after. Journals held plaintexts once, of whatever was sealed; none does any more.
+/// Everything that the thief is after. Journals held plaintexts once, of whatever was sealed; none does any more.
 #[derive(Default)]
 pub struct Loot {
     pub seeds: Option<Seeds>,

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// What time a validator says it is.
+/// Clock of a validator, by which it votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Clock {
     /// The time that its node asks it to sign.
@@ -17,7 +17,7 @@ pub enum Clock {
 
 /// An hour, nanoseconds.
 const HOUR_NS: i128 = 3_600 * 1_000_000_000;
-/// What the clock that hardly moves moves by, nanoseconds.
+/// Step of the clock that hardly moves, nanoseconds.
 const STEP_NS: i128 = 1_000_000;
 
 impl Clock {
@@ -32,7 +32,7 @@ impl Clock {
         }
     }
 
-    /// What this clock shows at `now_ns`, nanoseconds since 1970, when it showed `last_ns` before.
+    /// Time that this clock shows at `now_ns`, nanoseconds since 1970, when it showed `last_ns` before.
     #[must_use]
     pub fn shows(self, now_ns: i128, last_ns: Option<i128>) -> i128 {
         match self {

@@ -1,4 +1,4 @@
-//! What a replica's direct port can be attacked with.
+//! Attacks on a replica's direct port.
 
 use clap::ValueEnum;
 

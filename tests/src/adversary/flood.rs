@@ -1,4 +1,4 @@
-//! What a network can be flooded with.
+//! Floods of a network.
 
 use clap::ValueEnum;
 

@@ -115,7 +115,7 @@ impl Lie {
         }
     }
 
-    /// What it is, for people.
+    /// Description of it, for people.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! How often something hostile was really done: a test that doesn't ask would pass as well without it.
+//! Count of hostile deeds that were really done: a test that doesn't ask would pass as well without them.
 
 use std::{
     collections::BTreeMap,

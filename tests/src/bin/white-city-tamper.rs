@@ -17,10 +17,10 @@ struct Cli {
     /// The replica's RPC.
     #[arg(long, required_unless_present = "list")]
     target: Option<String>,
-    /// Where clients find it.
+    /// Address where clients find it.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// How to tamper, one of `--list`; several take turns at random, none means all.
+    /// Ways to tamper, of `--list`; several take turns at random, none means all.
     #[arg(long = "mutator", value_parser = parse)]
     mutators: Vec<Mutator>,
     /// Decides all that is random.

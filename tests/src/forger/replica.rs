@@ -15,7 +15,7 @@ use white_city_wire::read::decode_query;
 
 use super::{Forger, Story};
 
-/// How many heights a story's next state is later: no block of it is the next one of another.
+/// Number of heights by which a story's next state is later: no block of it is the next one of another.
 const STEP: u64 = 2;
 
 /// A replica with the validators' keys. It ends when it is dropped.

@@ -35,7 +35,7 @@ pub struct Story {
     pub height: u64,
     /// The roster, whose keys are at hand, too.
     pub parties: Vec<Party>,
-    /// What opened it.
+    /// Its opening.
     pub open: Open,
     /// Its id.
     pub id: SessionId,
@@ -46,19 +46,19 @@ pub struct Story {
     pub joins: Vec<(Join, Signature)>,
     /// The entries of the rounds from 1 on, the open one's the last.
     pub rounds: Vec<Vec<Told>>,
-    /// What the slots of the open round hold.
+    /// Digests that the slots of the open round hold.
     pub slots: Vec<Option<Hash>>,
     /// The transcript before each closed round, and its root.
     pub(super) closed: Vec<(Hash, Hash)>,
-    /// How it ended.
+    /// Its terminal record.
     pub terminal: Option<Terminal>,
-    /// Whom evidence is said to be against.
+    /// Parties that evidence is said to be against.
     pub culprits: Vec<Culprit>,
     /// The evidence.
     pub evidence: Vec<[SignedEntry; 2]>,
-    /// Who is said to have left, with the digest of what they said.
+    /// Parties that are said to have left, with the digest of what they said.
     pub left: Vec<(u16, Hash)>,
-    /// What those who left have signed.
+    /// Transactions that those who left have signed.
     pub words: Vec<SignedTx>,
     /// The dispute.
     pub dispute: Option<Dispute>,

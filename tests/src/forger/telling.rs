@@ -1,4 +1,4 @@
-//! How a story is told: in a replica's answers and in receipts.
+//! Telling of a story: in a replica's answers and in receipts.
 
 use prost::Message as _;
 use white_city_wire::{
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Story {
-    /// How it stands.
+    /// Its present state.
     #[must_use]
     pub fn now(&self) -> pb::SessionAnswer {
         let slots: Vec<Hash> = self.slots.iter().map(|s| slot_leaf(s.as_ref())).collect();
@@ -47,7 +47,7 @@ impl Story {
         })
     }
 
-    /// What a replica answers.
+    /// The answer that a replica gives.
     #[must_use]
     pub fn answer(&self, question: &Question) -> (Option<RoundProof>, Body) {
         match question {

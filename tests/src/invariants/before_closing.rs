@@ -25,7 +25,7 @@ pub struct BeforeClosing<'a> {
     pub complain: Option<Complain>,
     /// Whether it was before.
     pub was_disputed: bool,
-    /// What the block's reveal has shown, by the ledger of what was sealed.
+    /// The result of the block's reveal, by the ledger of what was sealed.
     pub shown: Option<(Cause, u16)>,
 }
 
@@ -94,7 +94,7 @@ pub fn before_closing(seen: &Observed, number: u32) -> Option<BeforeClosing<'_>>
     Some(here)
 }
 
-/// What a reveal shows: the payload was rightly sealed from just this, or it wasn't.
+/// The result of a reveal: the payload was rightly sealed from just this, or it wasn't.
 fn shown(seen: &Observed, complain: Option<&Complain>, reveal: &Reveal) -> Option<(Cause, u16)> {
     let complain = complain?;
     let (ikm_e, plaintext) = (reveal.ikm_e, reveal.plaintext.clone());

@@ -16,7 +16,7 @@ pub fn tag(name: &str) -> Vec<u8> {
     [&len.to_be_bytes()[..], name.as_bytes()].concat()
 }
 
-/// What a complaint signs.
+/// Digest that a complaint signs.
 pub fn complain_digest(complain: &Complain) -> Hash {
     let post = &complain.post;
     let post_digest = sha(&[

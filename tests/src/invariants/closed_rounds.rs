@@ -10,7 +10,7 @@ use super::{
 };
 use crate::simulator::Observed;
 
-/// What every closed round held when it closed.
+/// Digests that every closed round held when it closed.
 #[derive(Default, Clone)]
 pub struct ClosedRounds(BTreeMap<(u32, usize), Vec<Option<Hash>>>);
 

@@ -19,7 +19,7 @@ use crate::simulator::Observed;
 #[derive(Default, Clone)]
 pub struct Closing;
 
-/// What a session is after a closing.
+/// State of a session after a closing.
 #[derive(Debug, PartialEq, Eq)]
 struct After {
     round: u32,

@@ -85,7 +85,7 @@ fn is_convicted(seen: &Observed, session: &Session, body: &Body, culprit: &Culpr
         && dispute.revealed.map(|revealed| revealed.digest) == Some(culprit.b)
 }
 
-/// Whom a reveal of this block convicts.
+/// The party that a reveal of this block convicts.
 fn verdict(seen: &Observed, session: &Session) -> Option<u16> {
     let (_, culprit) = before_closing(seen, session.number)?.shown?;
     Some(culprit)

@@ -1,5 +1,5 @@
-//! What readers and receipts hold for possible (`white_city_wire::possible`) is what the state machine comes to: they would call an
-//! honest replica a liar otherwise.
+//! Everything that the state machine comes to is among what readers and receipts hold for possible (`white_city_wire::possible`):
+//! they would call an honest replica a liar otherwise.
 
 use white_city_wire::possible::{Impossible, check_culprits};
 

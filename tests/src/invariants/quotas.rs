@@ -1,4 +1,4 @@
-//! Who may write (`architecture.md`): an opener's live sessions and reserved bytes are the sums over its sessions,
+//! Quotas of openers (`architecture.md`): an opener's live sessions and reserved bytes are the sums over its sessions,
 //! within its quota; what a session reserves is what it may keep while it lives, and what it keeps when it has ended.
 
 use std::collections::BTreeMap;
@@ -24,14 +24,14 @@ fn rounds(spec: &Spec, count: u32) -> u64 {
     u64::from(count) * (128 + 80 * u64::from(spec.parties()))
 }
 
-/// What a live session reserves: all that its spec allows.
+/// Bytes that a live session reserves: all that its spec allows.
 fn reservation(spec: &Spec) -> u64 {
     let share = spec.max_bytes / u64::from(spec.parties());
     let plaintext = u64::from(spec.max_p2p).min(share);
     spec.max_bytes + plaintext + 1_024 + roster(spec) + rounds(spec, spec.max_rounds + 1)
 }
 
-/// What is kept of one that has ended: all that there is.
+/// Bytes that are kept of one that has ended: all that there is.
 fn kept(session: &Session, body: &Body) -> u64 {
     let entries: u64 = body.used_bytes.iter().sum();
     let dispute = body.dispute.as_ref().map_or(0, |dispute| {

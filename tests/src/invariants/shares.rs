@@ -7,7 +7,7 @@ use white_city_wire::tx::Action;
 use super::{Property, bodies};
 use crate::simulator::Observed;
 
-/// What every party has written.
+/// Bytes that every party has written.
 #[derive(Default, Clone)]
 pub struct Shares(BTreeMap<(u32, u16), u64>);
 

@@ -12,7 +12,7 @@ use super::{HONEST, World, moves::Move};
 use crate::dispute::{Place, complain_about, ikm_e, reveal_of};
 
 impl World {
-    /// What a party sends another: sealed, or garbage by one that isn't honest.
+    /// Payload of a party for another: sealed, or garbage by one that isn't honest.
     pub(super) fn payload(&mut self, session: &Session, from: u16, to: u16) -> Vec<u8> {
         let len = usize::try_from(self.rng.between(1, 70)).unwrap_or(1);
         let plaintext = self.rng.bytes(len);

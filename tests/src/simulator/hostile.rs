@@ -1,4 +1,4 @@
-//! What parties and strangers do that want to break something. None of it is ever signed by an honest party for its
+//! Moves of parties and strangers that want to break something. None of it is ever signed by an honest party for its
 //! own slot.
 
 use white_city_state_machine::Session;
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// What a framer adds to one real entry: the same again, or another one under its own signature.
+    /// Second entry that a framer adds to a real one: the same again, or another one under its own signature.
     fn framed(&mut self, real: &SignedEntry) -> SignedEntry {
         let mut entry = real.entry.clone();
         if self.rng.chance(70) {

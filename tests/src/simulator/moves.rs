@@ -1,4 +1,4 @@
-//! What parties do that follow the protocol.
+//! Moves of parties that follow the protocol.
 
 use white_city_state_machine::Session;
 use white_city_wire::{
@@ -136,7 +136,7 @@ impl World {
         self.act(to, &session, index);
     }
 
-    /// What the party at `index` does next, if it is awaited.
+    /// Next move of the party at `index`, if it is awaited.
     fn act(&mut self, to: &mut Vec<Move>, session: &Session, index: u16) {
         let Some(party) = self.party_at(session, index) else {
             return;

@@ -1,10 +1,10 @@
-//! How a session stands: slots, culprits and leavers; rosters, rounds, transcripts.
+//! Changes to the state of a session: slots, culprits and leavers; rosters, rounds, transcripts.
 
 use white_city_wire::pb::{self, answer::Body};
 
 use super::{AnswerChange, Row, flip, lengthen, one, remove, repeat, shorten, swap, swap_hashes};
 
-/// How the session stands, alone or on the first page of an inbox. An erased session has nothing but its record.
+/// The state of the session, alone or on the first page of an inbox. An erased session has nothing but its record.
 pub(super) fn now(answer: &mut pb::Answer) -> Option<&mut pb::SessionAnswer> {
     const ERASED: u32 = 6;
     let leaf = answer.session.as_ref()?.leaf.as_ref()?;

@@ -149,7 +149,7 @@ impl Council {
     }
 }
 
-/// What a commit holds in one validator's place.
+/// Content of a commit in one validator's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ballot {
     /// Its vote for the block.

@@ -4,7 +4,7 @@ use white_city_wire::pb::{self, answer::Body};
 
 use super::{AnswerChange, Row, flip};
 
-/// Where the terminal record is, in answers that have one.
+/// The terminal record, in answers that have one.
 fn place(answer: &mut pb::Answer) -> Option<&mut Option<pb::Terminal>> {
     match answer.body.as_mut()? {
         Body::SessionNow(now) => Some(&mut now.terminal),

@@ -1,4 +1,4 @@
-//! What a party reads of a round: entries, payloads, their order and their completeness.
+//! Changes to what a party reads of a round: entries, payloads, their order and their completeness.
 
 use white_city_wire::pb::{self, answer::Body};
 

@@ -1,4 +1,4 @@
-//! What a replica has answered so far, to be shown again where it doesn't belong.
+//! Memory of what a replica has answered so far, to be shown again where it doesn't belong.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,13 +15,13 @@ const HEADERS_MAX: usize = 512;
 /// A question and its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
-    /// What was asked.
+    /// The question.
     pub question: Question,
-    /// What was answered, honestly.
+    /// The honest answer.
     pub answer: pb::Answer,
 }
 
-/// What was seen so far.
+/// Everything that was seen so far.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     answers: VecDeque<Exchange>,

@@ -1,4 +1,4 @@
-//! What opened a session, and the board's own numbers and openers.
+//! Changes to the opening of a session, and to the board's own numbers and openers.
 
 use white_city_wire::pb::{self, answer::Body};
 

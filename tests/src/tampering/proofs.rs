@@ -1,4 +1,4 @@
-//! What leads from the header to the value: the seal, the state, the session, the round.
+//! Changes to the proofs from the header to the value: the seal, the state, the session, the round.
 
 use white_city_wire::pb;
 

@@ -31,7 +31,7 @@ use white_city_wire::{
 use super::{Memory, Mutator};
 use crate::rng::Rng;
 
-/// How late a slow reply comes: later than a client hedges, earlier than it gives up.
+/// Delay of a slow reply: later than a client hedges, earlier than it gives up.
 pub const SLOW: Duration = Duration::from_secs(3);
 /// Largest request that is passed on, bytes.
 const REQUEST_BYTES_MAX: usize = 2 << 20;
@@ -52,13 +52,13 @@ struct Shared {
     plan: Mutex<Plan>,
 }
 
-/// What a proxy says of the replica's direct port, where clients would get past it.
+/// Answer of a proxy about the replica's direct port, where clients would get past it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DirectPort {
     /// Nothing.
     #[default]
     Hidden,
-    /// What the replica says.
+    /// The replica's own answer.
     Replicas,
     /// That the proxy is one, too, and it answers there as it does to the RPC's queries.
     Own,
@@ -73,7 +73,7 @@ pub enum DirectPort {
 /// By how much which replies come late: to these questions, or to everything that is none, where there is `None`.
 type Late = (Duration, fn(Option<&Question>) -> bool);
 
-/// What to do, and what was done.
+/// Orders to the proxy, and the record of what was done.
 struct Plan {
     direct_port: DirectPort,
     others: VecDeque<u16>,
@@ -154,7 +154,7 @@ impl Proxy {
         self.shared.plan().late = Some((by, which));
     }
 
-    /// What it says of a direct port from now on.
+    /// Sets the answer about a direct port from now on.
     pub fn show_direct_port(&self, direct_port: DirectPort) {
         self.shared.plan().direct_port = direct_port;
     }
@@ -171,13 +171,13 @@ impl Proxy {
         self.tamper(&[], 0);
     }
 
-    /// How often each mutator has really changed something, by name.
+    /// Number of times that each mutator has really changed something, by name.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.shared.plan().counts.clone()
     }
 
-    /// How often this one has.
+    /// Number of times that this one has.
     #[must_use]
     pub fn count(&self, mutator: &Mutator) -> u64 {
         self.counts().get(mutator.name).copied().unwrap_or(0)
@@ -195,7 +195,7 @@ impl Proxy {
         self.shared.plan().sent.clone()
     }
 
-    /// How often clients have asked what: by method, and by height where the method is about one. What comes by way of the
+    /// Counts of clients' requests: by method, and by height where the method is about one. What comes by way of the
     /// direct port counts as `abci_query 0`, too.
     #[must_use]
     pub fn requests(&self) -> BTreeMap<String, u64> {
@@ -214,7 +214,7 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the replica says.
+    /// The replica's reply.
     async fn forward(&self, request: Bytes) -> Result<Vec<u8>, reqwest::Error> {
         let url = format!("http://{}/", self.target);
         let json = (reqwest::header::CONTENT_TYPE, "application/json");
@@ -230,7 +230,7 @@ impl Plan {
         chosen.filter(|_| self.rng.chance(self.percent))
     }
 
-    /// How late the reply to this request comes.
+    /// Delay of the reply to this request.
     fn lateness(&self, question: Option<&Question>) -> Duration {
         let late = self.late.filter(|(_, which)| which(question));
         late.map_or(Duration::ZERO, |(by, _)| by)

@@ -236,7 +236,7 @@ fn is_other_round(a: &pb::Answer, b: &pb::Answer) -> bool {
     same_kind(a, b) && round(a).is_some() && round(a) != round(b)
 }
 
-/// What an answer says of its round.
+/// The parts of an answer that tell what its round holds: items, or slots.
 fn entries(answer: &pb::Answer) -> Option<(&[pb::InboxItem], &[u8])> {
     match answer.body.as_ref()? {
         Body::Inbox(inbox) => Some((&inbox.items, &[])),

@@ -38,7 +38,7 @@ impl Block {
         u32::try_from(known.saturating_add(fresh)).ok()
     }
 
-    /// What openers outside the genesis have reserved, with what this block adds.
+    /// Bytes that openers outside the genesis have reserved, with what this block adds.
     pub(super) fn strangers_bytes(&self) -> u64 {
         self.state
             .strangers_bytes()

@@ -1,4 +1,4 @@
-//! What a protocol sees of a session, case by case.
+//! Delivery of a session's messages to a protocol, case by case.
 
 use std::{convert::Infallible, time::Duration};
 

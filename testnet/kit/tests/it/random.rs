@@ -21,19 +21,19 @@ use white_city_kit::{Board, Dice, Faults, Habits, Party};
 
 use super::random_plan::{Plan, Words};
 
-/// How many run without being asked for more.
+/// Number of runs where no more are asked for.
 const RUNS: u64 = 200;
-/// How many run at once.
+/// Number of runs at once.
 const AT_ONCE: usize = 24;
-/// How long a round may take, and payloads stay.
+/// Time that a round may take, and that payloads stay.
 const LONG: Duration = Duration::from_secs(300);
-/// How long a round may take that waits for an absent party.
+/// Time that a round may take that waits for an absent party.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// What a party has heard, by sender, in the order of its coming: whether it was a broadcast, and what.
+/// Words that a party has heard, by sender, in the order of their coming: whether it was a broadcast, and the words.
 type Heard = BTreeMap<u16, Vec<(bool, Words)>>;
 
-/// What became of some runs.
+/// Counts over some runs.
 #[derive(Debug, Default)]
 struct Figures {
     finished: u64,

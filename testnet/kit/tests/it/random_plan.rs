@@ -1,4 +1,4 @@
-//! Who says what to whom in a protocol that is drawn at random.
+//! Plan of a protocol that is drawn at random: who says what to whom.
 
 use serde::{Deserialize, Serialize};
 use white_city_client::delivery::round_based::Outgoing;
@@ -11,10 +11,10 @@ pub struct Words {
     pub content: Vec<u8>,
 }
 
-/// What one party says in one round, in this order, and to whom; `None` is everybody.
+/// Words of one party in one round, in this order, and for whom; `None` is everybody.
 type Speech = Vec<(Option<u16>, Words)>;
 
-/// What each party says in each round.
+/// The words of each party in each round.
 pub struct Plan {
     pub n: u16,
     rounds: Vec<Vec<Speech>>,
@@ -51,7 +51,7 @@ impl Plan {
         self.rounds.len()
     }
 
-    /// What a party sends in a round.
+    /// Messages that a party sends in a round.
     pub fn says(&self, round: usize, from: u16) -> Vec<Outgoing<Words>> {
         let words = self.rounds[round][usize::from(from)].iter();
         words
@@ -62,7 +62,7 @@ impl Plan {
             .collect()
     }
 
-    /// What `reader` has to get of `from`, in all rounds together: whether it is a broadcast, and what.
+    /// Words that `reader` has to get of `from`, in all rounds together: whether it is a broadcast, and the words.
     pub fn heard(&self, from: u16, reader: u16) -> Vec<(bool, Words)> {
         let all = self
             .rounds
@@ -73,7 +73,7 @@ impl Plan {
             .collect()
     }
 
-    /// How many messages `reader` has to wait for before it can say what it says after this round.
+    /// Number of messages that `reader` has to wait for before it can say what it says after this round.
     pub fn awaited(&self, round: usize, reader: u16) -> usize {
         let others = (0..self.n).filter(|from| *from != reader);
         others

@@ -1,4 +1,4 @@
-//! How parties exchange their messages: over a session, or in this process with nothing in between.
+//! Exchange of messages between parties: over a session, or in this process with nothing in between.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 use white_city_client::{End, Hash, Session, wire::hash::sha256};
 use white_city_eddsa::Outgoing;
 
-/// What a party has of one round.
+/// Messages that a party has of one round.
 pub struct Incoming {
     pub posted: Vec<u16>,
     pub broadcasts: BTreeMap<u16, Vec<u8>>,
@@ -20,7 +20,7 @@ pub struct Incoming {
 pub trait Exchange: Send + 'static {
     fn index(&self) -> u16;
     fn n(&self) -> u16;
-    /// What the protocol binds its messages to.
+    /// The id that the protocol binds its messages to.
     fn id(&self) -> [u8; 32];
     /// Gives what was said, and waits for what everybody said.
     fn exchange(&mut self, outgoing: Outgoing) -> impl Future<Output = Incoming> + Send;

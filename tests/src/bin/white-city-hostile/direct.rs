@@ -30,7 +30,7 @@ pub struct Args {
     /// The network.json of a running network.
     #[arg(long, value_name = "FILE")]
     network: PathBuf,
-    /// What to do.
+    /// Attack on the direct ports.
     #[arg(long, value_enum)]
     kind: DirectFlood,
     /// A replica to attack, from 0; may be given several times. All of them unless given.
@@ -42,7 +42,7 @@ pub struct Args {
     /// From how many addresses.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     addresses: u8,
-    /// How many connections at once, spread over addresses and replicas.
+    /// Number of connections at once, spread over addresses and replicas.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=15_000))]
     connections: u16,
     /// Sessions whose parties send large posts.
@@ -51,7 +51,7 @@ pub struct Args {
     /// Parties of each of them.
     #[arg(long, default_value_t = 96)]
     parties: u16,
-    /// How long; until it is ended unless given.
+    /// Time that it lasts; until it is ended unless given.
     #[arg(long)]
     seconds: Option<u64>,
     /// One JSON object instead of a table.
@@ -78,7 +78,7 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What each of the attacker's connections does.
+/// Deed of each of the attacker's connections.
 enum Weapon {
     Silence,
     /// The query.

@@ -19,7 +19,7 @@ pub struct Args {
     /// The network.json of a running network.
     #[arg(long, value_name = "FILE")]
     network: PathBuf,
-    /// What to send; may be given several times. All kinds in turn unless given.
+    /// Kind of what is sent; may be given several times. All kinds in turn unless given.
     #[arg(long, value_enum)]
     kind: Vec<Flood>,
     /// A session to send posts for, its id or number. The latest one unless given.
@@ -28,10 +28,10 @@ pub struct Args {
     /// A replica to send to, from 0; may be given several times. All of them unless given.
     #[arg(long, value_name = "K")]
     replica: Vec<usize>,
-    /// How many transactions are under way at once.
+    /// Number of transactions that are under way at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     connections: u16,
-    /// How long; until it is ended unless given.
+    /// Time that it lasts; until it is ended unless given.
     #[arg(long)]
     seconds: Option<u64>,
     /// One JSON object instead of a table.

@@ -21,7 +21,7 @@ use white_city_wire::{
 use super::{DirectPort, SLOW, Shared};
 use crate::tampering::{Around, Change, Mutator, Transport};
 
-/// How much of an endless reply comes at once, bytes.
+/// Part of an endless reply that comes at once, bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 /// The number with which transactions are refused: no such session.
 const REFUSAL: u32 = 32;
@@ -114,7 +114,7 @@ pub(super) async fn reply_to_handing(shared: &Arc<Shared>, handing: &[u8]) -> Re
     handed.encode_to_vec().into_response()
 }
 
-/// What the replica's engine says to a transaction, for which it makes a block.
+/// The answer of the replica's engine to a transaction, for which it makes a block.
 async fn by_engine(shared: &Shared, tx: &[u8]) -> Option<pb::HandedTx> {
     let params = json!({ "tx": STANDARD.encode(tx) });
     let request =
@@ -129,7 +129,7 @@ async fn by_engine(shared: &Shared, tx: &[u8]) -> Option<pb::HandedTx> {
     })
 }
 
-/// What a request asks the board.
+/// The question that a request asks the board.
 fn question_of(request: &Value) -> Option<Question> {
     let question = hex::decode(request["params"]["data"].as_str()?).ok()?;
     decode_query(&question).ok()
@@ -167,7 +167,7 @@ fn show_direct_port(shared: &Shared, reply: &[u8]) -> Option<Vec<u8>> {
     Some(json.to_string().into_bytes())
 }
 
-/// What comes instead of a reply; `None` if the reply itself comes after all.
+/// The response that comes instead of a reply; `None` if the reply itself comes after all.
 async fn withhold(transport: Transport, id: &Value) -> Option<Response> {
     let submitted = |code: u32| json!({ "jsonrpc": "2.0", "id": id, "result": { "code": code, "log": "no session" } });
     Some(match transport {

@@ -29,11 +29,11 @@ use super::{
     proposals,
 };
 
-/// How long a call takes that is slow.
+/// Time that a slow call takes.
 const SLOW: Duration = Duration::from_millis(500);
-/// How many openings a costly proposal has: about ten megabytes.
+/// Number of openings in a costly proposal: about ten megabytes.
 const COSTLY: usize = 300;
-/// How often a stalled call looks whether it may go on.
+/// Pause between two looks of a stalled call whether it may go on.
 const STALL_STEP: Duration = Duration::from_millis(20);
 
 /// An honest replica, with somebody in front of it who isn't.

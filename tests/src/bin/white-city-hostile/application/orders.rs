@@ -1,4 +1,4 @@
-//! How this replica is to lie at the moment.
+//! Orders to this replica: the lie that it tells at the moment.
 
 use std::{
     fs,

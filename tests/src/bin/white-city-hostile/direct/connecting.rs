@@ -16,9 +16,9 @@ use white_city_wire::{
 
 /// Pause after a connection that couldn't be made, or was closed at once.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What a connection that doesn't read takes into its own buffer, bytes: as little as the system allows.
+/// Size of the buffer of a connection that doesn't read, bytes: as little as the system allows.
 const BUFFER_BYTES: u32 = 4_096;
-/// How often a connection that doesn't read has asked.
+/// Number of requests on a connection that doesn't read.
 const REQUESTS: usize = 4;
 /// Pause of a silent connection after it was closed: it is about places, and not about connecting.
 const SILENT_PAUSE: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ use crate::spam::target::Target;
 const LARGE_BYTES: u32 = 700_000;
 /// The longest that a session may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it is looked.
+/// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// One session, in round 1.

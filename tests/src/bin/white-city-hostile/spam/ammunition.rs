@@ -20,7 +20,7 @@ const ROSTERS: u64 = 8;
 /// Identities of this program begin here: none is a party of a test.
 const IDENTITIES: u64 = 1 << 40;
 
-/// What can be sent.
+/// Everything that can be sent.
 pub struct Ammunition {
     network: NetworkId,
     open_by_ms: u64,

@@ -1,4 +1,4 @@
-//! What was sent, and what came back.
+//! Report of what was sent, and what came back.
 
 use std::{
     collections::BTreeMap,

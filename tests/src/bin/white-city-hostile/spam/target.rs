@@ -13,14 +13,14 @@ use white_city_wire::{
 /// Pause after an answer that nobody expected.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Where to send, and what transactions have to name.
+/// Addresses to send to, and names that transactions have to carry.
 pub struct Target {
     urls: Vec<String>,
     /// The network's id.
     pub network: NetworkId,
     /// Board time when it was asked, ms.
     pub board_ms: u64,
-    /// How far ahead an opening may be limited, ms.
+    /// Furthest that an opening may be limited ahead, ms.
     pub max_open_ms: u64,
     /// The largest roster.
     pub max_n: u16,
@@ -78,7 +78,7 @@ impl Target {
         })
     }
 
-    /// Where the direct ports are, of those replicas that have one.
+    /// Addresses of the direct ports, of those replicas that have one.
     pub async fn direct_ports(&self) -> Result<Vec<SocketAddr>, String> {
         let mut found = Vec::new();
         for url in &self.urls {
