@@ -227,7 +227,7 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
         work: max_work,
     };
     let mut valid = Vec::new();
-    let mut block = vec![Bytes::new()];
+    let mut items = Vec::new();
     let mut add = |left: &mut Load, Offered { bytes, tx }: Offered| {
         let (needed, work) = (in_block(u64::from(tx.bytes())), tx.work());
         if needed > left.bytes || work > left.work {
@@ -236,7 +236,7 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
         if let Ok(session) = open.apply(&tx) {
             left.bytes -= needed;
             left.work -= work;
-            block.push(bytes.unwrap_or_else(|| tx.encode().into()));
+            items.push(bytes.unwrap_or_else(|| tx.encode().into()));
             valid.push((session, tx));
         }
     };
@@ -251,7 +251,7 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
     }
     let ended = open.end();
     let seal = ended.seal();
-    block[0] = seal.encode().into();
+    let block = std::iter::once(seal.encode().into()).chain(items).collect();
     let executed = Executed {
         ended,
         seal,

@@ -2,6 +2,15 @@
 //!
 //! The rules are the state machine's; here are the connections, the store, and what a replica decides for itself:
 //! what it takes into its mempool, what it proposes, what it answers.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod abci;
 pub mod alarm;

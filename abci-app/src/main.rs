@@ -1,4 +1,13 @@
 //! `white-city-replica`: one replica of the board, for one CometBFT node.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 fn main() -> std::process::ExitCode {
     white_city_replica::program::run_program()

@@ -184,15 +184,16 @@ pub fn table(status: &Value) -> String {
         "{:<3} {:<11} {:>8} {:>5} {:<9} {:>8} {:>8}  {:<16}  rpc\n",
         "#", "state", "height", "peers", "caught up", "app", "node", "app hash"
     );
-    for replica in status["replicas"].as_array().into_iter().flatten() {
-        let shown = |key: &str| match &replica[key] {
-            Value::Null => "-".to_owned(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+    let replicas = status.get("replicas").and_then(Value::as_array);
+    for replica in replicas.into_iter().flatten() {
+        let shown = |key: &str| match replica.get(key) {
+            None | Some(Value::Null) => "-".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
         };
-        let caught_up = match replica["catching_up"].as_bool() {
+        let caught_up = match replica.get("catching_up").and_then(Value::as_bool) {
             // One block may be on its way to everybody.
-            Some(false) if replica["behind"].as_u64() <= Some(1) => "yes",
+            Some(false) if replica.get("behind").and_then(Value::as_u64) <= Some(1) => "yes",
             Some(_) => "no",
             None => "-",
         };
@@ -209,9 +210,10 @@ pub fn table(status: &Value) -> String {
             shown("rpc"),
         );
     }
-    for replica in status["replicas"].as_array().into_iter().flatten() {
-        if let Some(why) = replica["why"].as_str() {
-            text += &format!("replica {}: {why}\n", replica["index"]);
+    for replica in replicas.into_iter().flatten() {
+        let (index, why) = (replica.get("index"), replica.get("why"));
+        if let (Some(index), Some(why)) = (index, why.and_then(Value::as_str)) {
+            text += &format!("replica {index}: {why}\n");
         }
     }
     text

@@ -192,8 +192,9 @@ async fn status(testnet: &Testnet) -> Result<Value, Error> {
     }
     for replica in &mut replicas {
         // What a node says of itself is what it was told last: one whose engine stands still has caught up for ever.
-        if let Some(height) = replica["height"].as_u64() {
-            replica["behind"] = highest.saturating_sub(height).into();
+        let height = replica.get("height").and_then(Value::as_u64);
+        if let (Some(height), Some(shown)) = (height, replica.as_object_mut()) {
+            shown.insert("behind".into(), highest.saturating_sub(height).into());
         }
     }
     Ok(json!({ "chain_id": testnet.chain_id(), "engine": testnet.engine(), "replicas": replicas }))

@@ -3,6 +3,15 @@
 //! [`Testnet`] is the network as a value, for tests; the program `white-city-testnet` is the same
 //! for people. Every process is started through a guard ([`guard`]), so none outlives the
 //! launcher, however that ends.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod binaries;
 pub mod cometbft;
@@ -13,6 +22,7 @@ mod files;
 mod genesis;
 pub mod guard;
 mod homes;
+mod json;
 mod keys;
 mod links;
 mod network;

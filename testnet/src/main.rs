@@ -1,4 +1,13 @@
 //! `white-city-testnet`: a local network of replicas
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 mod commands;
 

@@ -292,37 +292,61 @@ fn a_party_has_two_implementations_of_curve25519() {
     }
 }
 
+/// Lints against what can panic, but for arithmetic.
+const PANICS: [&str; 4] = ["expect_used", "indexing_slicing", "panic", "unwrap_used"];
+
+fn assert_denied(path: &str, wanted: &[&str]) {
+    let source = read(path);
+    let denied = source
+        .split_once("deny(")
+        .and_then(|(_, rest)| rest.split_once(")\n"))
+        .map_or("", |(denied, _)| denied);
+    let denied: BTreeSet<&str> = denied
+        .split(',')
+        .map(str::trim)
+        .filter(|lint| !lint.is_empty())
+        .collect();
+    for lint in wanted {
+        assert!(
+            denied.contains(format!("clippy::{lint}").as_str()),
+            "{path} doesn't deny {lint}"
+        );
+    }
+}
+
 #[test]
 fn the_pure_crates_are_no_std_and_deny_what_can_panic() {
     for folder in ["abci-app/wire", "abci-app/state-machine"] {
-        let lib = read(format!("{folder}/src/lib.rs"));
+        let path = format!("{folder}/src/lib.rs");
+        let lib = read(&path);
         assert!(lib.lines().any(|line| line == "#![no_std]"), "{folder}");
         assert!(!lib.contains("extern crate std"), "{folder}");
-        let denied = lib
-            .split_once("deny(")
-            .and_then(|(_, rest)| rest.split_once(")\n"))
-            .unwrap()
-            .0;
-        let denied: BTreeSet<&str> = denied
-            .split(',')
-            .map(str::trim)
-            .filter(|lint| !lint.is_empty())
-            .collect();
-        let wanted = [
+        let arithmetic = [
             "arithmetic_side_effects",
             "as_conversions",
-            "expect_used",
             "float_arithmetic",
-            "indexing_slicing",
-            "panic",
-            "unwrap_used",
         ];
-        for lint in wanted {
-            assert!(
-                denied.contains(format!("clippy::{lint}").as_str()),
-                "{folder} doesn't deny {lint}"
-            );
-        }
+        assert_denied(&path, &PANICS);
+        assert_denied(&path, &arithmetic);
+    }
+}
+
+#[test]
+fn the_other_crates_of_the_product_deny_what_can_panic() {
+    let crates = [
+        "abci-app/src/lib.rs",
+        "abci-app/src/main.rs",
+        "abci-app/src/faulty.rs",
+        "client/src/lib.rs",
+        "client/cli/src/lib.rs",
+        "client/eddsa/src/lib.rs",
+        "client/protocols/src/lib.rs",
+        "testnet/src/lib.rs",
+        "testnet/src/main.rs",
+        "testnet/kit/src/lib.rs",
+    ];
+    for path in crates {
+        assert_denied(path, &PANICS);
     }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use ed25519_dalek::Signer;
 use prost::Message;
 use tendermint::{
-    AppHash, Hash, PublicKey, Signature, Time, Vote, account,
+    AppHash, Hash, Signature, Time, Vote, account,
     block::{self, Commit, CommitSig, Header, parts, signed_header::SignedHeader},
     validator, vote,
 };
@@ -408,18 +408,12 @@ impl Chain {
     /// The one validator.
     pub fn validators(&self) -> validator::Set {
         let power = vote::Power::try_from(self.genesis.power).unwrap_or_default();
-        let info = validator::Info::new(self.public_key(), power);
+        let info = validator::Info::new(self.genesis.public_key, power);
         validator::Set::without_proposer(vec![info])
     }
 
-    fn public_key(&self) -> PublicKey {
-        let bytes = self.genesis.key.verifying_key().to_bytes();
-        // Always a valid key: it was made from a seed.
-        PublicKey::from_raw_ed25519(&bytes).unwrap_or_else(|| unreachable!("an Ed25519 key"))
-    }
-
     fn address(&self) -> account::Id {
-        account::Id::from(self.public_key())
+        account::Id::from(self.genesis.public_key)
     }
 
     fn consensus_hash(&self) -> Hash {

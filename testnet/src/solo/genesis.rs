@@ -16,6 +16,8 @@ use tendermint_proto::{
 };
 use zeroize::Zeroizing;
 
+use crate::json::at;
+
 /// A genesis with one validator, and its key.
 pub struct SoloGenesis {
     /// The whole file.
@@ -24,6 +26,8 @@ pub struct SoloGenesis {
     pub init: RequestInitChain,
     /// Signs every header.
     pub key: SigningKey,
+    /// The same key, as headers name it.
+    pub public_key: tendermint::PublicKey,
     /// The validator's power.
     pub power: u64,
     /// The chain's name.
@@ -41,14 +45,18 @@ impl SoloGenesis {
     pub fn load(config: &Path) -> Result<Self, String> {
         let json = read(&config.join("genesis.json"))?;
         let key = signing_key(&config.join("priv_validator_key.json"))?;
+        let public_key = key.verifying_key().to_bytes();
+        let public_key = tendermint::PublicKey::from_raw_ed25519(&public_key)
+            .ok_or("priv_validator_key.json: expected an Ed25519 key")?;
         let power = one_validator(&json, &key)?;
-        let chain_id = text(&json["chain_id"], "chain_id")?.to_owned();
-        let time = Time::parse_from_rfc3339(text(&json["genesis_time"], "genesis_time")?)
+        let chain_id = text(at(&json, "/chain_id"), "chain_id")?.to_owned();
+        let time = Time::parse_from_rfc3339(text(at(&json, "/genesis_time"), "genesis_time")?)
             .map_err(|error| format!("genesis_time: {error}"))?;
-        let consensus = &json["consensus_params"];
-        let block_max_bytes = number(&consensus["block"]["max_bytes"], "block.max_bytes")?;
-        let evidence_max_bytes = number(&consensus["evidence"]["max_bytes"], "evidence.max_bytes")?;
-        let heartbeat_ms = json["app_state"]["heartbeat_ms"]
+        let consensus = at(&json, "/consensus_params");
+        let block_max_bytes = number(at(consensus, "/block/max_bytes"), "block.max_bytes")?;
+        let evidence_max_bytes =
+            number(at(consensus, "/evidence/max_bytes"), "evidence.max_bytes")?;
+        let heartbeat_ms = at(&json, "/app_state/heartbeat_ms")
             .as_u64()
             .ok_or("app_state.heartbeat_ms: expected a number")?;
         let init = RequestInitChain {
@@ -71,13 +79,14 @@ impl SoloGenesis {
                 }),
                 power: i64::try_from(power).unwrap_or(i64::MAX),
             }],
-            app_state_bytes: json["app_state"].to_string().into(),
+            app_state_bytes: at(&json, "/app_state").to_string().into(),
             initial_height: 1,
         };
         Ok(Self {
             json,
             init,
             key,
+            public_key,
             power,
             chain_id,
             time,
@@ -104,7 +113,7 @@ fn read(path: &Path) -> Result<Value, String> {
 fn signing_key(path: &Path) -> Result<SigningKey, String> {
     let json = read(path)?;
     let expected = || format!("{}: expected an Ed25519 key", path.display());
-    let encoded = json["priv_key"]["value"].as_str().ok_or_else(expected)?;
+    let encoded = at(&json, "/priv_key/value").as_str().ok_or_else(expected)?;
     let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| expected())?);
     let seed = bytes.first_chunk::<32>().ok_or_else(expected)?;
     Ok(SigningKey::from_bytes(seed))
@@ -112,15 +121,15 @@ fn signing_key(path: &Path) -> Result<SigningKey, String> {
 
 fn one_validator(json: &Value, key: &SigningKey) -> Result<u64, String> {
     let expected = "expected exactly one validator, with the key of this home";
-    let validators = json["validators"].as_array().ok_or(expected)?;
+    let validators = at(json, "/validators").as_array().ok_or(expected)?;
     let [validator] = validators.as_slice() else {
         return Err(expected.into());
     };
     let public = STANDARD.encode(key.verifying_key().to_bytes());
-    if validator["pub_key"]["value"].as_str() != Some(&public) {
+    if at(validator, "/pub_key/value").as_str() != Some(&public) {
         return Err(expected.into());
     }
-    u64::try_from(number(&validator["power"], "power")?).map_err(|_| expected.into())
+    u64::try_from(number(at(validator, "/power"), "power")?).map_err(|_| expected.into())
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, String> {

@@ -19,6 +19,7 @@ use tendermint_proto::v0_38::abci::RequestQuery;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::chain::Chain;
+use crate::json::at;
 
 /// CometBFT's default limit for a request.
 const BODY_BYTES_MAX: usize = 1_000_000;
@@ -86,7 +87,7 @@ async fn by_websocket(State(chain): State<Arc<Chain>>, upgrade: WebSocketUpgrade
 }
 
 async fn answer(chain: Arc<Chain>, request: Value) -> Value {
-    let id = request["id"].clone();
+    let id = at(&request, "/id").clone();
     let result = tokio::task::spawn_blocking(move || call(&chain, &request)).await;
     envelope(
         &id,
@@ -106,8 +107,8 @@ fn envelope(id: &Value, result: Result<Value, Failure>) -> Value {
 }
 
 fn call(chain: &Chain, request: &Value) -> Result<Value, Failure> {
-    let params = &request["params"];
-    match request["method"].as_str() {
+    let params = at(request, "/params");
+    match at(request, "/method").as_str() {
         Some("health") => Ok(json!({})),
         Some("status") => Ok(status(chain)),
         Some("genesis") => Ok(json!({ "genesis": chain.genesis.json })),
@@ -168,11 +169,11 @@ fn status(chain: &Chain) -> Value {
 }
 
 fn abci_query(chain: &Chain, params: &Value) -> Result<Value, Failure> {
-    let data = params["data"].as_str().unwrap_or_default();
+    let data = at(params, "/data").as_str().unwrap_or_default();
     let data = hex::decode(data).map_err(|_| invalid("data: expected hex"))?;
     let response = chain.replica().query(RequestQuery {
         data: data.into(),
-        path: params["path"].as_str().unwrap_or_default().into(),
+        path: at(params, "/path").as_str().unwrap_or_default().into(),
         ..Default::default()
     });
     Ok(json!({ "response": {
@@ -186,10 +187,10 @@ fn abci_query(chain: &Chain, params: &Value) -> Result<Value, Failure> {
 }
 
 fn submit(chain: &Chain, request: &Value) -> Result<Value, Failure> {
-    let text = request["params"]["tx"]
+    let text = at(request, "/params/tx")
         .as_str()
         .ok_or_else(|| invalid("tx: missing"))?;
-    let bytes = if request["get"] == true {
+    let bytes = if at(request, "/get") == true {
         hex::decode(text).map_err(|_| invalid("tx: expected 0x and hex"))?
     } else {
         STANDARD
@@ -202,7 +203,7 @@ fn submit(chain: &Chain, request: &Value) -> Result<Value, Failure> {
 }
 
 fn block(chain: &Chain, params: &Value) -> Result<super::chain::Block, Failure> {
-    let height = match &params["height"] {
+    let height = match at(params, "/height") {
         Value::Null => chain.height(),
         Value::String(text) => text
             .parse()
@@ -247,10 +248,10 @@ async fn follow(chain: Arc<Chain>, mut socket: WebSocket) {
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
                     let request: Value = serde_json::from_str(&text).unwrap_or_default();
-                    let subscribes = request["method"] == "subscribe";
+                    let subscribes = at(&request, "/method") == "subscribe";
                     let reply = if subscribes {
-                        subscription = Some((request["id"].clone(), request["params"]["query"].clone()));
-                        envelope(&request["id"], Ok(json!({})))
+                        subscription = Some((at(&request, "/id").clone(), at(&request, "/params/query").clone()));
+                        envelope(at(&request, "/id"), Ok(json!({})))
                     } else {
                         answer(Arc::clone(&chain), request).await
                     };
