@@ -144,6 +144,8 @@ async fn submit(rpc: &str, height: u64) -> Result<(), Box<dyn std::error::Error 
     let path = format!("/broadcast_tx_sync?tx=0x{}", hex::encode(encode(height)));
     let request = Request::get(path).header(HOST, rpc);
     let request = request.body(Empty::<Bytes>::new())?;
+    // The connection moves only while it is polled, too. The engine's answer doesn't matter: the alarm is sent again as long as a block
+    // is due.
     tokio::select! {
         sent = sender.send_request(request) => drop(sent?),
         ended = connection => ended?,

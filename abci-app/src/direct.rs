@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use connections::{Connections, IDLE, Place};
+use connections::{ConnectionPlace, Connections, IDLE};
 use flow::Flow;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -132,6 +132,7 @@ async fn accept<B: Board>(listener: tokio::net::TcpListener, port: Arc<Port<B>>)
                 Some((place, closed)) => {
                     tokio::spawn(connection(stream, Arc::clone(&port), place, closed));
                 }
+                // No answer: it would need a place, too. The stream is dropped, which closes it.
                 None => tracing::debug!("the direct port has too many connections"),
             },
             Err(error) => {
@@ -147,7 +148,7 @@ async fn accept<B: Board>(listener: tokio::net::TcpListener, port: Arc<Port<B>>)
 async fn connection<B: Board>(
     stream: TcpStream,
     port: Arc<Port<B>>,
-    place: Place,
+    place: ConnectionPlace,
     closed: oneshot::Receiver<()>,
 ) {
     // An answer is written at once, or its end would wait for the other side's acknowledgement.

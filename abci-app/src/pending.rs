@@ -16,9 +16,9 @@ use white_city_wire::{
 
 use crate::front::Source;
 
-/// A place that at most one pending transaction can have.
+/// A claim that at most one pending transaction can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum Claim {
     /// The id of a session to be opened.
     Open(Hash),
     /// A slot.
@@ -41,7 +41,7 @@ enum Counted {
     Evidence,
 }
 
-impl Place {
+impl Claim {
     /// The round that it is a slot of.
     const fn round(&self) -> Option<(SessionId, u32)> {
         match self {
@@ -52,13 +52,13 @@ impl Place {
 }
 
 impl Counted {
-    const fn of(place: &Place) -> Self {
-        match place {
-            Place::Open(_) => Self::Open,
-            Place::Slot(..) | Place::Leave(..) | Place::Complaint(..) | Place::Reveal(..) => {
+    const fn of(claim: &Claim) -> Self {
+        match claim {
+            Claim::Open(_) => Self::Open,
+            Claim::Slot(..) | Claim::Leave(..) | Claim::Complaint(..) | Claim::Reveal(..) => {
                 Self::Entry
             }
-            Place::Evidence(..) => Self::Evidence,
+            Claim::Evidence(..) => Self::Evidence,
         }
     }
 }
@@ -78,7 +78,7 @@ pub struct Pending {
     total: u32,
     /// Number of the held ones that open a session.
     opens: u32,
-    held: BTreeMap<Place, Held>,
+    held: BTreeMap<Claim, Held>,
     room: Room,
     /// Number of them that the engine has, too.
     in_mempool: usize,
@@ -121,9 +121,9 @@ impl Pending {
         height: u64,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let (place, digest) = place(tx);
+        let (claim, digest) = claim(tx);
         let is_in_mempool = source != Source::Client;
-        if let Some(held) = self.held.get_mut(&place) {
+        if let Some(held) = self.held.get_mut(&claim) {
             if held.tx == *tx {
                 held.seen = height;
                 if is_in_mempool && !held.is_in_mempool {
@@ -137,7 +137,7 @@ impl Pending {
             self.note_equivocation(first, tx);
             return Err(Refusal::SlotPending { existing });
         }
-        let counted = Counted::of(&place);
+        let counted = Counted::of(&claim);
         self.check_room(&counted, tx.signer())?;
         self.make_room(&account, counted_bytes(tx))?;
         self.room.add(&account, counted_bytes(tx));
@@ -147,7 +147,7 @@ impl Pending {
         if counted == Counted::Open {
             self.opens += 1;
         }
-        self.arrivals.note(place.round(), now);
+        self.arrivals.note(claim.round(), now);
         self.in_mempool += usize::from(is_in_mempool);
         let held = Held {
             digest,
@@ -156,13 +156,13 @@ impl Pending {
             seen: height,
             is_in_mempool,
         };
-        self.held.insert(place, held);
+        self.held.insert(claim, held);
         Ok(())
     }
 
     /// Whether an opening that isn't held yet could be taken.
     pub fn check_opening(&self, id: &SessionId, opener: &IdentityKey) -> Result<(), Refusal> {
-        if let Some(held) = self.held.get(&Place::Open(Hash(id.0))) {
+        if let Some(held) = self.held.get(&Claim::Open(Hash(id.0))) {
             return Err(Refusal::SlotPending {
                 existing: held.digest,
             });
@@ -208,13 +208,14 @@ impl Pending {
             let Some(given_up) = given_up else {
                 return Err(refusal);
             };
+            // It stays given up even if this isn't enough in the end: its session has more than the other one's either way.
             self.release(&given_up);
         }
     }
 
     /// The last entry that a session has pending, in the order of its rounds and parties.
     fn last_entry(&self, session: SessionId) -> Option<Arc<VerifiedTx>> {
-        let slots = Place::Slot(session, 0, 0)..=Place::Slot(session, u32::MAX, u16::MAX);
+        let slots = Claim::Slot(session, 0, 0)..=Claim::Slot(session, u32::MAX, u16::MAX);
         let (_, held) = self.held.range(slots).next_back()?;
         Some(Arc::clone(&held.tx))
     }
@@ -222,8 +223,8 @@ impl Pending {
     /// Lets go of what a block has settled. Another entry for the same slot is evidence: its author may have handed one to this
     /// replica and another one to the next.
     pub fn settle(&mut self, committed: &VerifiedTx) {
-        let (place, digest) = place(committed);
-        let Some(held) = self.held.get(&place) else {
+        let (claim, digest) = claim(committed);
+        let Some(held) = self.held.get(&claim) else {
             return;
         };
         let (is_other, tx) = (held.digest != digest, Arc::clone(&held.tx));
@@ -235,15 +236,15 @@ impl Pending {
 
     /// Lets go of a transaction that was committed or refused by a recheck.
     pub fn release(&mut self, tx: &VerifiedTx) {
-        let (place, digest) = place(tx);
-        let held = self.held.get(&place);
+        let (claim, digest) = claim(tx);
+        let held = self.held.get(&claim);
         if let Some(held) = held.filter(|held| held.digest == digest) {
-            let counted = Counted::of(&place);
+            let counted = Counted::of(&claim);
             let (is_in_mempool, account) = (held.is_in_mempool, held.account);
             self.room.remove(&account, counted_bytes(&held.tx));
             self.in_mempool = self.in_mempool.saturating_sub(is_in_mempool.into());
-            self.held.remove(&place);
-            self.arrivals.forget(place.round());
+            self.held.remove(&claim);
+            self.arrivals.forget(claim.round());
             if counted == Counted::Open {
                 self.opens = self.opens.saturating_sub(1);
             }
@@ -329,42 +330,42 @@ fn counted_bytes(tx: &VerifiedTx) -> u64 {
     u64::from(tx.bytes()).saturating_add(OVERHEAD_BYTES)
 }
 
-fn place(tx: &VerifiedTx) -> (Place, Hash) {
+fn claim(tx: &VerifiedTx) -> (Claim, Hash) {
     match tx.action() {
         Action::Open(open) => {
             let id = Hash(open.session_id(tx.network()).0);
-            (Place::Open(id), id)
+            (Claim::Open(id), id)
         }
-        Action::Join(join) => (Place::Slot(join.session, 0, join.index), join.digest()),
+        Action::Join(join) => (Claim::Slot(join.session, 0, join.index), join.digest()),
         Action::Post(post) => {
             let h = &post.header;
-            (Place::Slot(h.session, h.round, h.index), h.digest())
+            (Claim::Slot(h.session, h.round, h.index), h.digest())
         }
-        Action::Finish(h) => (Place::Slot(h.session, h.round, h.index), h.digest()),
+        Action::Finish(h) => (Claim::Slot(h.session, h.round, h.index), h.digest()),
         Action::Leave {
             session,
             index,
             leave,
         } => (
-            Place::Leave(*session, *index),
+            Claim::Leave(*session, *index),
             leave.digest(session, *index),
         ),
         Action::Evidence([first, second]) => {
             let (session, _, index) = first.entry.slot();
             let digest = white_city_wire::tree::node(&first.entry.digest(), &second.entry.digest());
-            (Place::Evidence(session, index), digest)
+            (Claim::Evidence(session, index), digest)
         }
         Action::Complain(complain) => {
-            let place = Place::Complaint(complain.post.session, complain.index);
-            (place, complain.digest())
+            let claim = Claim::Complaint(complain.post.session, complain.index);
+            (claim, complain.digest())
         }
-        Action::Reveal(reveal) => (Place::Reveal(reveal.session, reveal.index), reveal.digest()),
+        Action::Reveal(reveal) => (Claim::Reveal(reveal.session, reveal.index), reveal.digest()),
     }
 }
 
 /// The session and round of the slot that a transaction fills, if it fills one.
 pub fn round_of(tx: &VerifiedTx) -> Option<(SessionId, u32)> {
-    place(tx).0.round()
+    claim(tx).0.round()
 }
 
 /// The entry in a transaction, if it is one.

@@ -126,6 +126,7 @@ impl Store {
                     return Err(StoreError::Version { got });
                 }
             }
+            // A table is there from when it was first opened for writing: readers fail without.
             write.open_table(OPENERS)?;
             write.open_table(SESSIONS)?;
             write.open_table(OPENS)?;

@@ -151,6 +151,7 @@ impl VerifiedCache {
         if let Some(known) = generations.young.get(hash) {
             return Some(Arc::clone(known));
         }
+        // What is used again is young again. `insert` takes the lock for itself.
         let known = generations.old.remove(hash)?;
         drop(generations);
         self.insert(*hash, Arc::clone(&known));

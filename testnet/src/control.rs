@@ -169,7 +169,7 @@ async fn status(testnet: &Testnet) -> Result<Value, Error> {
     let mut highest = 0;
     for (index, rpc) in testnet.rpc_urls().iter().enumerate() {
         let snapshot = testnet.snapshot(index)?;
-        let running = snapshot.state == crate::State::Running;
+        let running = snapshot.state == crate::RunState::Running;
         let health = if running {
             testnet.health(index).await.ok()
         } else {

@@ -92,6 +92,7 @@ async fn guard(args: &GuardArgs) -> std::io::Result<ExitStatus> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut hup = signal(SignalKind::hangup())?;
+    // Tokio's own standard input reads on a thread that nothing interrupts: the guard would outlive its program.
     let input = std::io::stdin().as_fd().try_clone_to_owned()?;
     let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input)?).lines();
     let mut child = spawn(args)?;

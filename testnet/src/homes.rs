@@ -275,6 +275,7 @@ fn lock(dir: &Path) -> Result<File, Error> {
         .read(true)
         .write(true)
         .create(true)
+        // Until the lock is taken its content is another launcher's.
         .truncate(false)
         .mode(0o600)
         .open(&path)

@@ -42,11 +42,11 @@ mod watch;
 
 pub use error::{Error, Tooling};
 pub use homes::wipe_stopped;
-pub use network::{Network, Replica};
+pub use network::{ListedReplica, Network};
 pub use node_config::COMETBFT_DEFAULTS;
 pub use options::{Application, Engine, Options};
 pub use params::{GENESIS_DEFAULTS, default_params};
 pub use profile::Profile;
-pub use supervisor::{Snapshot, State};
+pub use supervisor::{RunState, Snapshot};
 pub use testnet::Testnet;
 pub use white_city_wire::Params;

@@ -22,12 +22,12 @@ pub struct Network {
     /// The launcher's process id.
     pub launcher_pid: u32,
     /// The replicas, by index.
-    pub replicas: Vec<Replica>,
+    pub replicas: Vec<ListedReplica>,
 }
 
 /// One replica in `network.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replica {
+pub struct ListedReplica {
     /// Its number, from 0.
     pub index: usize,
     /// Address of its RPC.

@@ -162,6 +162,7 @@ impl Process {
     /// Asks the program to end, and ends it when it doesn't.
     pub(crate) async fn end(&mut self) -> Exit {
         self.signal(Signal::Term).await;
+        // One that is stopped would not see the other signal.
         self.signal(Signal::Continue).await;
         if let Ok(exit) = tokio::time::timeout(GRACE, self.wait()).await {
             return exit;

@@ -19,7 +19,7 @@ use crate::process::{Exit, Process, Program, Signal, poll};
 
 use handle::Mail;
 pub(crate) use handle::{Handle, Hold, Order};
-pub use handle::{Snapshot, State};
+pub use handle::{RunState, Snapshot};
 
 /// Time that an application may take until it accepts connections: it may have much to read.
 const APP_READY: Duration = Duration::from_secs(60);
@@ -111,8 +111,8 @@ impl Supervisor {
                 self.stands_still(height, others).await;
                 Ok(())
             }
-            Order::Pause => self.pass_on(Signal::Stop, State::Paused).await,
-            Order::Resume => self.pass_on(Signal::Continue, State::Running).await,
+            Order::Pause => self.pass_on(Signal::Stop, RunState::Paused).await,
+            Order::Resume => self.pass_on(Signal::Continue, RunState::Running).await,
             Order::Wipe if self.pair.is_none() && self.retry.is_none() => {
                 crate::homes::wipe(&self.plan.home)
             }
@@ -153,7 +153,7 @@ impl Supervisor {
             node,
             since: Instant::now(),
         });
-        self.publish(State::Running);
+        self.publish(RunState::Running);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn pass_on(&mut self, signal: Signal, state: State) -> Result<(), Error> {
+    async fn pass_on(&mut self, signal: Signal, state: RunState) -> Result<(), Error> {
         let refusal = self.refuse("expected it to run");
         let Some(pair) = &mut self.pair else {
             return Err(refusal);
@@ -262,7 +262,7 @@ impl Supervisor {
         self.note(error);
         if let Error::Halted { diagnosis, .. } = error {
             tracing::error!("{error}");
-            self.publish(State::Halted(diagnosis.clone()));
+            self.publish(RunState::Halted(diagnosis.clone()));
             return;
         }
         tracing::warn!(
@@ -274,15 +274,15 @@ impl Supervisor {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.publish
             .send_modify(|snapshot| snapshot.restarts = snapshot.restarts.saturating_add(1));
-        self.publish(State::Restarting);
+        self.publish(RunState::Restarting);
     }
 
     /// A start that was ordered and failed is reported, not repeated.
     fn give_up(&mut self, error: &Error) {
         self.note(error);
         match error {
-            Error::Halted { diagnosis, .. } => self.publish(State::Halted(diagnosis.clone())),
-            _ => self.publish(State::Stopped),
+            Error::Halted { diagnosis, .. } => self.publish(RunState::Halted(diagnosis.clone())),
+            _ => self.publish(RunState::Stopped),
         }
     }
 
@@ -311,7 +311,7 @@ impl Supervisor {
     async fn end(&mut self) {
         self.retry = None;
         self.end_pair().await;
-        self.publish(State::Stopped);
+        self.publish(RunState::Stopped);
     }
 
     /// Node first: it would take the application's end for a fault.
@@ -327,13 +327,14 @@ impl Supervisor {
     async fn kill_pair(&mut self) {
         self.retry = None;
         if let Some(mut pair) = self.pair.take() {
+            // Before the application, and not yet waited for: it would end by itself, in order, when that is gone.
             pair.node.signal(Signal::Kill).await;
             if let Some(app) = &mut pair.app {
                 app.kill().await;
             }
             pair.node.kill().await;
         }
-        self.publish(State::Stopped);
+        self.publish(RunState::Stopped);
     }
 
     fn refuse(&self, expected: &'static str) -> Error {
@@ -345,7 +346,7 @@ impl Supervisor {
         }
     }
 
-    fn publish(&self, state: State) {
+    fn publish(&self, state: RunState) {
         let pid = |process: Option<&Process>| process.map(Process::pid).unwrap_or_default();
         let app_pid = pid(self.pair.as_ref().and_then(|pair| pair.app.as_ref()));
         let node_pid = pid(self.pair.as_ref().map(|pair| &pair.node));
@@ -380,6 +381,7 @@ async fn died(pair: &mut Option<Pair>) -> (&'static str, Exit) {
             node,
             ..
         }) => tokio::select! {
+            // Where both have ended, the application's end is the cause.
             biased;
             exit = app.wait() => ("application", exit),
             exit = node.wait() => ("node", exit),

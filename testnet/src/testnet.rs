@@ -9,14 +9,14 @@ use tokio::sync::Mutex;
 use crate::binaries::Binaries;
 use crate::homes::{Homes, is_board};
 use crate::links::Links;
-use crate::network::{Network, NetworkFile, Replica};
+use crate::network::{ListedReplica, Network, NetworkFile};
 use crate::plan::{self, Programs};
 use crate::ports::Ports;
 use crate::process::poll;
 use crate::rpc::{self, Health, Status};
 use crate::socket::SocketDir;
 use crate::solo::Solo;
-use crate::supervisor::{Handle, Hold, Order, Snapshot, State};
+use crate::supervisor::{Handle, Hold, Order, RunState, Snapshot};
 use crate::watch::Watch;
 use crate::{Application, Engine, Error, Options, Profile};
 
@@ -76,13 +76,16 @@ impl Testnet {
         let rpc_urls: Vec<_> = (0..count)
             .map(|k| format!("http://127.0.0.1:{}", ports.rpc(k)))
             .collect();
-        let replicas = rpc_urls.iter().enumerate().map(|(index, rpc)| Replica {
-            index,
-            rpc: rpc.clone(),
-            home: homes.home(index),
-            node_pid: 0,
-            app_pid: 0,
-        });
+        let replicas = rpc_urls
+            .iter()
+            .enumerate()
+            .map(|(index, rpc)| ListedReplica {
+                index,
+                rpc: rpc.clone(),
+                home: homes.home(index),
+                node_pid: 0,
+                app_pid: 0,
+            });
         let content = Network {
             version: 1,
             chain_id: homes.record.chain_id.clone(),
@@ -176,7 +179,7 @@ impl Testnet {
     fn stopped(&self) -> Vec<usize> {
         let handles = self.handles.iter().enumerate();
         let stopped =
-            handles.filter(|(_, handle)| handle.hold.snapshot.borrow().state == State::Stopped);
+            handles.filter(|(_, handle)| handle.hold.snapshot.borrow().state == RunState::Stopped);
         stopped.map(|(index, _)| index).collect()
     }
 
@@ -221,7 +224,7 @@ impl Testnet {
             .get(index)
             .map(|handle| handle.hold.snapshot.borrow().state.clone())
         {
-            Some(State::Halted(diagnosis)) => Err(Error::Halted { index, diagnosis }),
+            Some(RunState::Halted(diagnosis)) => Err(Error::Halted { index, diagnosis }),
             _ => Ok(()),
         }
     }
@@ -402,7 +405,7 @@ impl Testnet {
     pub fn snapshot(&self, index: usize) -> Result<Snapshot, Error> {
         if self.homes.record.engine == Engine::Solo {
             self.url(index)?;
-            let state = State::Running;
+            let state = RunState::Running;
             return Ok(Snapshot {
                 state,
                 app_pid: 0,

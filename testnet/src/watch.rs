@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::rpc::Status;
-use crate::supervisor::{Hold, Order, State};
+use crate::supervisor::{Hold, Order, RunState};
 
 /// Number of times that heights are asked for in the time after which a node stands still.
 const LOOKS: u32 = 6;
@@ -56,7 +56,7 @@ async fn watch(replicas: Vec<(Hold, Status)>, still: Duration) {
     loop {
         sleep(still / LOOKS).await;
         for (seen, (hold, status)) in seen.iter_mut().zip(&replicas) {
-            if hold.snapshot.borrow().state != State::Running {
+            if hold.snapshot.borrow().state != RunState::Running {
                 *seen = None;
             } else if let Ok(height) = status.height().await {
                 *seen = Some(look(*seen, height, Instant::now()));

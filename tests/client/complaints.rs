@@ -15,7 +15,7 @@ use white_city_client::{
     },
 };
 use white_city_tests::{
-    dispute::{complain_about, ikm_e, reveal_of},
+    complaints::{complain_about, ikm_e, reveal_of},
     tampering::{Mutator, mutators},
 };
 

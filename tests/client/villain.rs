@@ -10,7 +10,7 @@ use white_city_client::{
         tx::{Action, Post},
     },
 };
-use white_city_tests::dispute::{self, Place};
+use white_city_tests::complaints::{self, PayloadPlace};
 
 use crate::world::{World, key};
 
@@ -33,7 +33,7 @@ pub fn unreadable_post(world: &World, observer: &Observer, from: u16, to: &[u16]
     let history = observer.history();
     let key = |to: &u16| (*to, history.join(*to).unwrap().key);
     let to: Vec<_> = to.iter().map(key).collect();
-    let place = Place {
+    let place = PayloadPlace {
         network: world.trust().network().id,
         session: observer.id(),
         spec: observer.spec(),
@@ -43,7 +43,7 @@ pub fn unreadable_post(world: &World, observer: &Observer, from: u16, to: &[u16]
         to: to[0].0,
         key: to[0].1,
     };
-    dispute::unreadable_post(&place, &to, SECRET)
+    complaints::unreadable_post(&place, &to, SECRET)
 }
 
 /// The complaint of party `by` about the payload that `from` sent it in a closed round, whatever it is.

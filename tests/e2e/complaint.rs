@@ -6,7 +6,9 @@ use white_city_client::{
     receipt::Claim,
     wire::{SignedTx, board::Cause, tx::Action},
 };
-use white_city_tests::dispute::{Place, complain_about, ikm_e, reveal_of, unreadable_post};
+use white_city_tests::complaints::{
+    PayloadPlace, complain_about, ikm_e, reveal_of, unreadable_post,
+};
 
 use crate::world::{Key, PATIENCE, Setup, World, join, keys, world};
 
@@ -49,7 +51,7 @@ async fn a_bad_sender_is_convicted_while_a_replica_is_down_and_a_third_party_can
     assert_eq!(joined, (Ok(()), Ok(()), Ok(())));
     world.net.kill(3).await.unwrap();
     let history = bad.history();
-    let place = Place {
+    let place = PayloadPlace {
         network: world.client(&keys[0]).network().id,
         session: id,
         spec: bad.spec(),

@@ -13,7 +13,7 @@ use white_city_client::{
         tx::{Action, Post},
     },
 };
-use white_city_tests::dispute::complain_about;
+use white_city_tests::complaints::complain_about;
 use world::{Forked, Setup, Switch};
 
 /// The longest that anything in these tests may take.

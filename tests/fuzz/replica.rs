@@ -16,7 +16,7 @@ use tendermint_proto::{
 };
 use white_city_replica::{Config, Halt, Replica, Store, genesis};
 use white_city_tests::{
-    dispute::{complain_about, reveal_of},
+    complaints::{complain_about, reveal_of},
     network::params,
     party::Party,
     scene::spec,

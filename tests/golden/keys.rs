@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 use white_city_client::kem::PartyKem;
-use white_city_tests::{dispute::complain_about, scene::spec};
+use white_city_tests::{complaints::complain_about, scene::spec};
 use white_city_wire::{
     EncryptionKey, IdentityKey, Reveal, Signature, Spec,
     dispute::judge,

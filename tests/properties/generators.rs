@@ -1,7 +1,7 @@
 //! Values of every kind that travels.
 
 use proptest::{collection::vec, prelude::*};
-use white_city_tests::{dispute::complain_about, party::Party};
+use white_city_tests::{complaints::complain_about, party::Party};
 use white_city_wire::{
     Complain, Entry, FinishHeader, Hash, PostHeader, Reveal, SessionId, Spec,
     limits::NOBODY,

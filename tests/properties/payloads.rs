@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 use white_city_client::kem::PartyKem;
 use white_city_tests::{
-    dispute::{Place, complain_about, reveal_of},
+    complaints::{PayloadPlace, complain_about, reveal_of},
     party::Party,
     scene::spec,
 };
@@ -33,7 +33,7 @@ proptest! {
         let (from, to) = (2, 1);
         let seed = SessionSeed::new(seed.0);
         let key = EncryptionKey::from_bytes(&seed.encryption_key(&session, to)).unwrap();
-        let mut place = Place { network, session, spec: &spec, transcript, round, from, to, key };
+        let mut place = PayloadPlace { network, session, spec: &spec, transcript, round, from, to, key };
         if bend == 1 {
             place.round += 1;
         }

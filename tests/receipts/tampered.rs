@@ -13,7 +13,7 @@ macro_rules! content {
 mod absence;
 mod anchor;
 mod ceremony;
-mod dispute;
+mod disputed_end;
 mod end;
 mod equivocation;
 mod fork;

@@ -7,7 +7,7 @@ use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
 use white_city_state_machine::{Session, Slot};
 use white_city_tests::{
-    dispute::{Place, complain_about, ikm_e, reveal_of},
+    complaints::{PayloadPlace, complain_about, ikm_e, reveal_of},
     party::Party,
 };
 use white_city_wire::{
@@ -59,7 +59,7 @@ impl Case {
             let Some(Slot::Join { key, .. }) = body.slot(0, to) else {
                 panic!("party {to} has joined");
             };
-            let place = Place {
+            let place = PayloadPlace {
                 network: chain.network.id,
                 session,
                 spec: &body.spec,

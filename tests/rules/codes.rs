@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use white_city_tests::{
-    dispute::reveal_of,
+    complaints::reveal_of,
     network::{network, params},
     party::Party,
     scene::{Scene, open, open_until, spec},

@@ -3,7 +3,7 @@
 mod clock;
 mod closing;
 mod codes;
-mod dispute;
+mod complaining;
 mod entries;
 mod evidence;
 mod last_call;

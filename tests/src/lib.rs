@@ -1,18 +1,20 @@
-//! Tests that span the crates of White City: the harness that they share.
+//! Harness of the tests that span the crates of White City. The programs that stand in for a replica, attack a network and tamper with
+//! answers are in `bin`.
 //!
+//! - [`rng`]: the randomness of all of it, from one seed.
 //! - [`network`], [`party`], [`board`]: small networks, signing parties, and a board that runs blocks.
 //! - [`scene`]: one session on one board, for tests of single rules.
-//! - [`dispute`]: sealed payloads, complaints about them, and reveals.
+//! - [`complaints`]: sealed payloads, complaints about them, and reveals.
 //! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
-//! - [`adversary`]: what the program `white-city-hostile` can do to a running network.
-//! - [`invariants`]: what has to hold after every block, one property a file.
-//! - [`tampering`]: a replica that changes its answers, in many ways.
+//! - [`invariants`]: properties that have to hold after every block of the simulator.
 //! - [`tamper`]: planted bugs, each of which an invariant has to report.
+//! - [`adversary`]: names of all that the program `white-city-hostile` can do to a running network.
+//! - [`tampering`]: every change to a replica's answers, by name, and a proxy that makes them in front of one that runs.
 //! - [`forger`]: all replicas malicious: every validator's key, and sessions that never were.
 
 pub mod adversary;
 pub mod board;
-pub mod dispute;
+pub mod complaints;
 pub mod forger;
 pub mod invariants;
 pub mod network;

@@ -31,7 +31,7 @@ const HONEST: usize = 6;
 const PARTIES: usize = 9;
 
 /// Everything that was ever signed: key and digest.
-pub type Signed = BTreeSet<([u8; 32], Hash)>;
+pub type SignedDigests = BTreeSet<([u8; 32], Hash)>;
 /// The entries that the party of each slot has really signed, by their digests.
 pub type Entries = BTreeMap<(SessionId, u32, u16), BTreeMap<Hash, SignedEntry>>;
 /// Keying material and plaintext of the payloads that were rightly sealed, by their leaves.
@@ -47,7 +47,7 @@ pub struct Observed {
     /// Candidates that the rules have to accept, of all of them.
     pub must_be_taken: Vec<bool>,
     /// Everything that was ever signed.
-    pub signed: Arc<Signed>,
+    pub signed: Arc<SignedDigests>,
     /// The entries that were ever signed.
     pub entries: Arc<Entries>,
     /// The payloads that open.
@@ -83,7 +83,7 @@ pub struct World {
     rng: Rng,
     board: Board,
     parties: Vec<Party>,
-    signed: Arc<Signed>,
+    signed: Arc<SignedDigests>,
     entries: Arc<Entries>,
     sealed: Arc<Sealed>,
     honest: Arc<BTreeSet<[u8; 32]>>,

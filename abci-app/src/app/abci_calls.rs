@@ -108,6 +108,7 @@ impl Application for Replica {
         decided.map_or_else(ResponseFinalizeBlock::default, |(executed, root)| {
             ResponseFinalizeBlock {
                 events: events(&executed),
+                // The engine wants a result for each item, and takes the seal for a transaction, too.
                 tx_results: vec![ExecTxResult::default(); proposed.block.len()],
                 app_hash: hash_bytes(&root),
                 ..Default::default()
@@ -119,6 +120,7 @@ impl Application for Replica {
         self.shared.counters.committed.count();
         let stored = self.store_decided().map_err(|error| error.to_string());
         self.or_halt(stored);
+        // No block is ever given up: a replica whose store is gone executes all of them again.
         ResponseCommit { retain_height: 0 }
     }
 }

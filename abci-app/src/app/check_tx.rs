@@ -48,6 +48,7 @@ impl Replica {
             return Err(Refusal::EngineOnly);
         }
         let committed = self.committed().ok_or(Refusal::NotReady)?;
+        // Only in an engine's mempool does an alarm make a block. From a client it is refused below, as no transaction.
         if source != Source::Client && alarm::is_alarm(bytes) {
             return self.alarms().take(&committed, bytes);
         }
@@ -67,6 +68,7 @@ impl Replica {
                 }
                 _ => refusal,
             };
+            // It may be held: the state took it before, and the engine asks again after each block.
             self.pending().release(&tx);
             return Err(refusal);
         }

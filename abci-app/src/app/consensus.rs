@@ -25,17 +25,17 @@ use crate::{
     store::{StoreError, Tip},
 };
 
-/// Most executed proposals that are remembered at one height.
+/// Most executed proposals that are remembered at one height: about one for each of its consensus rounds.
 const EXECUTED_MAX: usize = 16;
 
-/// Everything that is known of the height that is being decided.
+/// Memory of the consensus connection: the height that is being decided, and what one height leaves to the next.
 #[derive(Default)]
 pub struct Consensus {
     /// By [`execution::proposal_key`].
     executed: BTreeMap<Hash, Arc<Executed>>,
     /// Block hash to proposal key.
     by_hash: BTreeMap<Hash, Hash>,
-    /// When the first proposal of this height was made or seen here.
+    /// When this replica had made, or found valid, the first proposal of this height.
     began: Option<Instant>,
     /// Time that the last block took from then until it was stored; nothing, as long as there was none.
     pub(super) last_block: Duration,
@@ -124,6 +124,7 @@ impl Replica {
             seal_path: Vec::new(),
         };
         tracing::info!(chain = state.network().chain_id, network = %state.network().id, %root, "genesis");
+        // Nothing is stored yet: until the first block is, an engine that starts brings the genesis again.
         let snapshot = self.shared.store.snapshot()?;
         self.set_committed(Committed {
             state,
@@ -175,7 +176,7 @@ impl Replica {
         Err(InvalidBlock::Costly { work })
     }
 
-    /// Executes a decided block; gives the root after it, and how many items it has.
+    /// Executes a decided block, unless it is one of those that were judged here; gives it with the root after it.
     ///
     /// # Errors
     /// [`Fatal`]: whatever fails here must stop the replica.
@@ -202,7 +203,7 @@ impl Replica {
         Ok((executed, root))
     }
 
-    /// Executes a block that this replica was never asked about: parent and time come from its seal.
+    /// Executes a block that this replica was never asked about, or has forgotten: parent and time come from its seal.
     fn execute_unseen(
         &self,
         committed: &Committed,
@@ -232,6 +233,7 @@ impl Replica {
         let (decided, began, own) = {
             let mut consensus = self.consensus();
             let decided = consensus.decided.take().ok_or(Fatal::NothingDecided)?;
+            // It looks among what was executed, so before that is forgotten.
             let own = consensus.own_decided(&decided.executed);
             consensus.executed.clear();
             consensus.by_hash.clear();
@@ -353,7 +355,7 @@ impl Replica {
         self.remember(key, None, executed);
         let mut consensus = self.consensus();
         if let Some(earlier) = consensus.proposed.replace(OwnProposal { key, load }) {
-            // It has its turn a second time at this height.
+            // A second turn at one height: the consensus round of the first one ended without a decision.
             consensus.pace.failed(earlier.load);
         }
     }
@@ -362,7 +364,8 @@ impl Replica {
         let mut consensus = self.consensus();
         consensus.began.get_or_insert_with(Instant::now);
         if consensus.executed.len() >= EXECUTED_MAX {
-            // Many consensus rounds at one height: what is decided in the end is executed again.
+            // As many proposals at one height mean as many consensus rounds. Whichever of the forgotten ones is decided after all is
+            // executed again.
             consensus.executed.clear();
             consensus.by_hash.clear();
         }

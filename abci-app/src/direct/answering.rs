@@ -26,7 +26,7 @@ use white_city_wire::{
 };
 
 use super::{
-    connections::{Answering, Place},
+    connections::{Answering, ConnectionPlace},
     flow::Flow,
     limits::Rates,
 };
@@ -88,7 +88,7 @@ pub struct Desk<'a, B> {
     /// Bounds on the bytes that they move.
     pub flow: &'a Flow,
     /// The place of the connection that asks.
-    pub place: &'a Place,
+    pub place: &'a ConnectionPlace,
 }
 
 impl<B: Board> Desk<'_, B> {
@@ -171,6 +171,7 @@ impl<B: Board> Desk<'_, B> {
         let (rates, address) = (self.rates, self.place.address());
         if is_handing && let Some(until) = rates.waits_until(address) {
             sleep_until(until).await;
+            // Another connection of the same address may have handed over bad ones meanwhile.
             if rates.waits_until(address).is_some() {
                 return false;
             }

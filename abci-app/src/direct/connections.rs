@@ -106,7 +106,8 @@ struct Connection {
     _close: oneshot::Sender<()>,
 }
 
-struct State {
+/// All open connections, with what they take.
+struct Register {
     next: u64,
     all: BTreeMap<u64, Connection>,
     places: Shared,
@@ -117,11 +118,11 @@ struct State {
 /// The connections of a direct port.
 pub struct Connections {
     per_address: u64,
-    state: Mutex<State>,
+    register: Mutex<Register>,
 }
 
 /// One connection's place among them, until it is dropped.
-pub struct Place {
+pub struct ConnectionPlace {
     connections: Arc<Connections>,
     number: u64,
     address: IpAddr,
@@ -138,7 +139,7 @@ impl Connections {
     pub const fn new(in_all: u64, per_address: u64) -> Self {
         Self {
             per_address,
-            state: Mutex::new(State {
+            register: Mutex::new(Register {
                 next: 0,
                 all: BTreeMap::new(),
                 places: Shared::new(in_all),
@@ -149,27 +150,30 @@ impl Connections {
     }
 
     /// A place for a new connection, and what ends when it has to be closed; `None` where there is none.
-    pub fn open(self: &Arc<Self>, address: IpAddr) -> Option<(Place, oneshot::Receiver<()>)> {
-        let mut state = self.state();
-        if state.places.of(&address) >= self.per_address {
+    pub fn open(
+        self: &Arc<Self>,
+        address: IpAddr,
+    ) -> Option<(ConnectionPlace, oneshot::Receiver<()>)> {
+        let mut register = self.register();
+        if register.places.of(&address) >= self.per_address {
             return None;
         }
         loop {
-            match state.places.room(&address, 1) {
+            match register.places.room(&address, 1) {
                 Room::Free => break,
                 Room::At(most) => {
-                    let of_most = state.of(most);
+                    let of_most = register.of(most);
                     let (_, _, number) = of_most.map(|(n, c)| (c.doing, c.since, n)).min()?;
-                    state.close(number);
+                    register.close(number);
                 }
                 Room::None => return None,
             }
         }
         let (close, closed) = oneshot::channel();
-        let number = state.next;
-        state.next += 1;
-        state.places.add(address, 1);
-        state.all.insert(
+        let number = register.next;
+        register.next += 1;
+        register.places.add(address, 1);
+        register.all.insert(
             number,
             Connection {
                 address,
@@ -180,7 +184,7 @@ impl Connections {
                 _close: close,
             },
         );
-        let place = Place {
+        let place = ConnectionPlace {
             connections: Arc::clone(self),
             number,
             address,
@@ -191,8 +195,8 @@ impl Connections {
     /// Closes those that have been silent, or whose answer has been on its way, for too long.
     pub fn close_overdue(&self) {
         let now = Instant::now();
-        let mut state = self.state();
-        let overdue = state.all.iter().filter(|(_, connection)| {
+        let mut register = self.register();
+        let overdue = register.all.iter().filter(|(_, connection)| {
             let patience = match connection.doing {
                 Doing::New => FIRST_REQUEST,
                 Doing::Idle => IDLE,
@@ -204,16 +208,16 @@ impl Connections {
         });
         let overdue: Vec<u64> = overdue.map(|(number, _)| *number).collect();
         for number in overdue {
-            state.close(number);
+            register.close(number);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Register {
     fn of(&self, address: IpAddr) -> impl Iterator<Item = (u64, &Connection)> {
         let all = self
             .all
@@ -289,7 +293,7 @@ impl State {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Address that the connection comes from.
     pub const fn address(&self) -> &IpAddr {
         &self.address
@@ -297,51 +301,51 @@ impl Place {
 
     /// A request has begun.
     pub fn begin(&self) {
-        self.connections.state().set(self.number, Doing::Asking);
+        self.connections.register().set(self.number, Doing::Asking);
     }
 
     /// Memory for a request of so many bytes; `None` where there is none.
     pub fn body(&self, bytes: u64) -> Option<Body> {
-        let mut state = self.connections.state();
-        let taken = state.take_body(self.number, self.address, bytes);
+        let mut register = self.connections.register();
+        let taken = register.take_body(self.number, self.address, bytes);
         taken.then(|| Body(Arc::clone(&self.connections), self.number))
     }
 
     /// Memory for an answer of so many bytes; `None` where there is none.
     pub fn answer(&self, bytes: u64) -> Option<Answering> {
-        let mut state = self.connections.state();
-        if !state.take_answer(self.number, self.address, bytes) {
-            state.set(self.number, Doing::Idle);
+        let mut register = self.connections.register();
+        if !register.take_answer(self.number, self.address, bytes) {
+            register.set(self.number, Doing::Idle);
             return None;
         }
-        state.set(self.number, Doing::Answering);
+        register.set(self.number, Doing::Answering);
         Some(Answering(Arc::clone(&self.connections), self.number))
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        self.connections.state().close(self.number);
+        self.connections.register().close(self.number);
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(connection) = state.all.get_mut(&self.1) {
+        let mut register = self.0.register();
+        if let Some(connection) = register.all.get_mut(&self.1) {
             let (address, bytes) = (connection.address, std::mem::take(&mut connection.body));
-            state.bodies.subtract(&address, bytes);
+            register.bodies.subtract(&address, bytes);
         }
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(connection) = state.all.get_mut(&self.1) {
+        let mut register = self.0.register();
+        if let Some(connection) = register.all.get_mut(&self.1) {
             let (address, bytes) = (connection.address, std::mem::take(&mut connection.answer));
-            state.answers.subtract(&address, bytes);
-            state.set(self.1, Doing::Idle);
+            register.answers.subtract(&address, bytes);
+            register.set(self.1, Doing::Idle);
         }
     }
 }
@@ -350,7 +354,7 @@ impl Drop for Answering {
 mod tests {
     use super::*;
 
-    type Opened = (Place, oneshot::Receiver<()>);
+    type Opened = (ConnectionPlace, oneshot::Receiver<()>);
 
     fn address(last: u8) -> IpAddr {
         [127, 0, 0, last].into()

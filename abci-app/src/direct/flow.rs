@@ -46,7 +46,8 @@ struct Address {
     asked: Instant,
 }
 
-struct State {
+/// Accounts of the addresses, and the one of all that move a lot.
+struct Accounts {
     together: Level,
     addresses: BTreeMap<IpAddr, Address>,
 }
@@ -54,7 +55,7 @@ struct State {
 /// Account of the bytes that addresses have moved lately.
 pub struct Flow {
     per_second: u64,
-    state: Mutex<State>,
+    accounts: Mutex<Accounts>,
 }
 
 impl Flow {
@@ -62,7 +63,7 @@ impl Flow {
     pub fn new(per_second: u64) -> Self {
         Self {
             per_second: per_second.max(OWN_PART),
-            state: Mutex::new(State {
+            accounts: Mutex::new(Accounts {
                 together: Level::new(Instant::now()),
                 addresses: BTreeMap::new(),
             }),
@@ -83,13 +84,13 @@ impl Flow {
     /// Until when an address has to wait, if it has to.
     fn wait(&self, address: &IpAddr) -> Option<Instant> {
         let now = Instant::now();
-        let mut state = self.state();
-        let has_own = state.address(address, now, self.per_second).own.bytes < OWN_SAVED;
-        if has_own || state.is_alone(address, now) {
+        let mut accounts = self.accounts();
+        let has_own = accounts.address(address, now, self.per_second).own.bytes < OWN_SAVED;
+        if has_own || accounts.is_alone(address, now) {
             return None;
         }
-        state.together.lower(now, self.per_second);
-        let over = state.together.bytes.checked_sub(self.per_second)?;
+        accounts.together.lower(now, self.per_second);
+        let over = accounts.together.bytes.checked_sub(self.per_second)?;
         let micros = (u128::from(over) + 1) * 1_000_000 / u128::from(self.per_second);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         // No shorter than the timer's steps.
@@ -100,32 +101,32 @@ impl Flow {
     pub fn count(&self, address: &IpAddr, bytes: usize) {
         let now = Instant::now();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let mut state = self.state();
-        let own = &mut state.address(address, now, self.per_second).own;
+        let mut accounts = self.accounts();
+        let own = &mut accounts.address(address, now, self.per_second).own;
         if own.bytes < OWN_SAVED {
             own.bytes = own.bytes.saturating_add(bytes);
-        } else if !state.is_alone(address, now) {
-            state.together.lower(now, self.per_second);
-            state.together.bytes = state.together.bytes.saturating_add(bytes);
+        } else if !accounts.is_alone(address, now) {
+            accounts.together.lower(now, self.per_second);
+            accounts.together.bytes = accounts.together.bytes.saturating_add(bytes);
         }
     }
 
     /// Forgets who isn't there, and hasn't moved anything lately.
     pub fn forget_old(&self) {
         let (now, per_second) = (Instant::now(), self.per_second);
-        let mut state = self.state();
-        state.addresses.retain(|_, address| {
+        let mut accounts = self.accounts();
+        accounts.addresses.retain(|_, address| {
             address.own.lower(now, per_second / OWN_PART);
             address.own.bytes > 0 || is_present(address, now)
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Accounts {
     /// The account of one address up to now; from here on it is present.
     fn address(&mut self, address: &IpAddr, now: Instant, per_second: u64) -> &mut Address {
         let new = || Address {
@@ -237,7 +238,7 @@ mod tests {
         for (seconds, left) in [(0, 2), (1, 1), (2, 0)] {
             tokio::time::advance(Duration::from_secs(seconds)).await;
             flow.forget_old();
-            assert_eq!(flow.state().addresses.len(), left);
+            assert_eq!(flow.accounts().addresses.len(), left);
         }
     }
 }

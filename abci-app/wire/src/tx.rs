@@ -374,10 +374,10 @@ impl SignedTx {
             _ => {}
         }
         let good = match signed_part(&self.action, network) {
-            Signed::Digest(purpose, digest) => {
+            SignedPart::Digest(purpose, digest) => {
                 signer.verify(&signed_bytes(purpose, network, &digest), &self.signature)
             }
-            Signed::Entries(entries) => entries
+            SignedPart::Entries(entries) => entries
                 .iter()
                 .all(|entry| entry.is_signed_by(signer, network)),
         };
@@ -395,25 +395,25 @@ impl SignedTx {
 }
 
 /// Part of a transaction that its signature is over.
-enum Signed<'a> {
+enum SignedPart<'a> {
     Digest(Purpose, Hash),
     Entries(&'a [SignedEntry; 2]),
 }
 
-fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> Signed<'a> {
+fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> SignedPart<'a> {
     match action {
-        Action::Open(open) => Signed::Digest(Purpose::Open, Hash(open.session_id(network).0)),
-        Action::Join(join) => Signed::Digest(Purpose::Join, join.digest()),
+        Action::Open(open) => SignedPart::Digest(Purpose::Open, Hash(open.session_id(network).0)),
+        Action::Join(join) => SignedPart::Digest(Purpose::Join, join.digest()),
         Action::Leave {
             session,
             index,
             leave,
-        } => Signed::Digest(leave.purpose(), leave.digest(session, *index)),
-        Action::Post(post) => Signed::Digest(Purpose::Post, post.header.digest()),
-        Action::Finish(finish) => Signed::Digest(Purpose::Finish, finish.digest()),
-        Action::Evidence(entries) => Signed::Entries(entries),
-        Action::Complain(complain) => Signed::Digest(Purpose::Complain, complain.digest()),
-        Action::Reveal(reveal) => Signed::Digest(Purpose::Reveal, reveal.digest()),
+        } => SignedPart::Digest(leave.purpose(), leave.digest(session, *index)),
+        Action::Post(post) => SignedPart::Digest(Purpose::Post, post.header.digest()),
+        Action::Finish(finish) => SignedPart::Digest(Purpose::Finish, finish.digest()),
+        Action::Evidence(entries) => SignedPart::Entries(entries),
+        Action::Complain(complain) => SignedPart::Digest(Purpose::Complain, complain.digest()),
+        Action::Reveal(reveal) => SignedPart::Digest(Purpose::Reveal, reveal.digest()),
     }
 }
 
@@ -421,8 +421,8 @@ fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> Signed<'a> {
 #[must_use]
 pub fn bytes_to_sign(action: &Action, network: &NetworkId) -> Option<Vec<u8>> {
     match signed_part(action, network) {
-        Signed::Digest(purpose, digest) => Some(signed_bytes(purpose, network, &digest)),
-        Signed::Entries(_) => None,
+        SignedPart::Digest(purpose, digest) => Some(signed_bytes(purpose, network, &digest)),
+        SignedPart::Entries(_) => None,
     }
 }
 

@@ -43,7 +43,7 @@ const BLOCK_VERSION: u64 = 11;
 
 /// A block with its commit.
 #[derive(Debug, Clone)]
-pub struct Block {
+pub struct SoloBlock {
     /// Header and commit.
     pub signed_header: SignedHeader,
     /// Seal and transactions.
@@ -67,7 +67,7 @@ pub struct Chain {
     replica: Replica,
     /// The genesis that it began with.
     pub genesis: SoloGenesis,
-    blocks: Mutex<BTreeMap<u64, Block>>,
+    blocks: Mutex<BTreeMap<u64, SoloBlock>>,
     mempool: Mutex<BTreeMap<u64, Bytes>>,
     next_tx: Mutex<u64>,
     arrived: Notify,
@@ -121,6 +121,7 @@ impl Chain {
                 time: Time::from_unix_timestamp(time.seconds, time.nanos)
                     .map_err(|error| error.to_string())?,
                 app_hash: info.last_block_app_hash.to_vec(),
+                // Blocks and commits are gone with the process that made them: a new block certifies the state that was found.
                 changed: true,
                 last_commit_hash: empty_root(),
             }
@@ -161,7 +162,7 @@ impl Chain {
     }
 
     /// A block that was made since the start.
-    pub fn block(&self, height: u64) -> Option<Block> {
+    pub fn block(&self, height: u64) -> Option<SoloBlock> {
         lock(&self.blocks).get(&height).cloned()
     }
 
@@ -264,7 +265,7 @@ impl Chain {
         tip.last_commit_hash = commit_hash(&signed_header.commit);
         // Whoever reads the state that this block leaves asks for the header that certifies it.
         let kept = txs.clone();
-        let block = Block {
+        let block = SoloBlock {
             signed_header,
             txs: kept,
             events,

@@ -202,7 +202,7 @@ fn submit(chain: &Chain, request: &Value) -> Result<Value, Failure> {
     Ok(json!({ "code": code, "data": "", "log": log, "codespace": "white-city", "hash": hash }))
 }
 
-fn block(chain: &Chain, params: &Value) -> Result<super::chain::Block, Failure> {
+fn block(chain: &Chain, params: &Value) -> Result<super::chain::SoloBlock, Failure> {
     let height = match at(params, "/height") {
         Value::Null => chain.height(),
         Value::String(text) => text
@@ -221,7 +221,7 @@ fn block(chain: &Chain, params: &Value) -> Result<super::chain::Block, Failure> 
 }
 
 /// The event by which CometBFT tells of a new block.
-fn event_of(block: &super::chain::Block) -> Value {
+fn event_of(block: &super::chain::SoloBlock) -> Value {
     let events = block.events.iter().map(|event| {
         let attributes = event.attributes.iter().map(
             |attribute| json!({ "key": attribute.key, "value": attribute.value, "index": attribute.index }),

@@ -10,7 +10,7 @@ use crate::Error;
 
 /// Stage of a replica's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// Not running, and not meant to.
     Stopped,
     /// The application and the node run (they may still be catching up).
@@ -23,7 +23,7 @@ pub enum State {
     Halted(String),
 }
 
-impl std::fmt::Display for State {
+impl std::fmt::Display for RunState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Stopped => write!(f, "stopped"),
@@ -39,7 +39,7 @@ impl std::fmt::Display for State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Stage of its life.
-    pub state: State,
+    pub state: RunState,
     /// The application's process id, 0 if there is none.
     pub app_pid: u32,
     /// CometBFT's process id, 0 if there is none.
@@ -102,7 +102,7 @@ impl Handle {
     pub(crate) fn new(plan: Plan) -> Self {
         let (orders, mailbox) = mpsc::channel(16);
         let empty = Snapshot {
-            state: State::Stopped,
+            state: RunState::Stopped,
             app_pid: 0,
             node_pid: 0,
             restarts: 0,

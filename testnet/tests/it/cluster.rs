@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use white_city_testnet::{
-    Application, Engine, Error, Network, Params, State, Testnet, default_params,
+    Application, Engine, Error, Network, Params, RunState, Testnet, default_params,
 };
 
 use nix::sys::signal::Signal;
@@ -43,7 +43,7 @@ async fn a_network_survives_what_it_should_and_nothing_is_left_behind() {
     testnet.wait_height(0, height + 2, WITHIN).await.unwrap();
     assert_eq!(
         testnet.snapshot(3).unwrap().state,
-        State::Stopped,
+        RunState::Stopped,
         "killed on purpose: not healed"
     );
 
@@ -99,7 +99,7 @@ async fn crash_and_freeze(testnet: &Testnet) {
         }
         assert!(!runs(before.node_pid) && !runs(before.app_pid));
         wait_until("the supervisor to heal", || {
-            testnet.snapshot(1).unwrap().state == State::Running
+            testnet.snapshot(1).unwrap().state == RunState::Running
         });
         let after = testnet.snapshot(1).unwrap();
         assert_eq!(after.restarts, before.restarts + 1);
@@ -110,7 +110,7 @@ async fn crash_and_freeze(testnet: &Testnet) {
     signal(before.app_pid, Signal::SIGKILL);
     wait_until("the supervisor to notice and heal", || {
         let now = testnet.snapshot(1).unwrap();
-        now.state == State::Running && now.app_pid != before.app_pid
+        now.state == RunState::Running && now.app_pid != before.app_pid
     });
     let height = testnet.height(0).await.unwrap();
     testnet.wait_height(1, height, WITHIN).await.unwrap();
@@ -144,7 +144,7 @@ async fn crash_and_freeze(testnet: &Testnet) {
 /// The node runs and answers, but its engine waits for an application that never will: it is restarted, and says why.
 async fn stand_still(testnet: &Testnet) {
     let before = testnet.snapshot(1).unwrap();
-    assert_eq!(before.state, State::Running);
+    assert_eq!(before.state, RunState::Running);
     signal(before.app_pid, Signal::SIGSTOP);
     wait_until("the replica to be restarted", || {
         testnet.snapshot(1).unwrap().restarts > before.restarts
@@ -174,7 +174,7 @@ async fn halt(testnet: &Testnet) {
     }
     assert!(matches!(
         testnet.snapshot(2).unwrap().state,
-        State::Halted(_)
+        RunState::Halted(_)
     ));
     let waited = testnet.wait_height(2, u64::MAX, WITHIN).await;
     assert!(

@@ -11,7 +11,9 @@ use white_city_client::{
         tx::{Action, bytes_to_sign},
     },
 };
-use white_city_tests::dispute::{Place, complain_about, ikm_e, reveal_of, unreadable_post};
+use white_city_tests::complaints::{
+    PayloadPlace, complain_about, ikm_e, reveal_of, unreadable_post,
+};
 
 use super::{Receipts, World, party};
 
@@ -46,7 +48,7 @@ async fn complained(world: &World, is_answered: bool) -> Session {
     }
     let history = a.history();
     let to = [1, 2].map(|to| (to, history.join(to).unwrap().key));
-    let place = Place {
+    let place = PayloadPlace {
         network: world.client(0).network().id,
         session: id,
         spec: a.spec(),

@@ -1,5 +1,6 @@
-//! `white-city-noop`: an application that takes everything and keeps nothing. It takes the replica's arguments and stands in
-//! for it, to measure what the engine alone costs: see `benches/board`.
+//! `white-city-noop`: an application that says yes to every transaction and every block, and keeps nothing but the height. The launcher
+//! starts it in the replica's place, with the same arguments and configuration, to measure the engine alone: see
+//! `benches/board/engine.rs`.
 
 use std::{
     process::ExitCode,
@@ -17,7 +18,7 @@ use tendermint_proto::v0_38::abci::{
 };
 use white_city_replica::{Config, Halt, abci::Server, program::Args};
 
-/// Nothing but the height, which lives as long as the process.
+/// The height of the last block, which lives as long as the process: an engine that finds it at 0 again has all blocks executed anew.
 #[derive(Clone, Default)]
 struct Noop(Arc<AtomicI64>);
 

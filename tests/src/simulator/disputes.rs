@@ -9,7 +9,7 @@ use white_city_wire::{
 };
 
 use super::{HONEST, World, moves::Move};
-use crate::dispute::{Place, complain_about, ikm_e, reveal_of};
+use crate::complaints::{PayloadPlace, complain_about, ikm_e, reveal_of};
 
 impl World {
     /// Payload of a party for another: sealed, or garbage by one that isn't honest.
@@ -159,14 +159,14 @@ fn place(
     session: &Session,
     from: u16,
     to: u16,
-) -> Option<Place<'_>> {
+) -> Option<PayloadPlace<'_>> {
     let body = session.body.as_ref()?;
     let Some(Slot::Join { key, .. }) = body.slot(0, to) else {
         return None;
     };
     // Whoever writes in somebody's name may have no place in the roster.
     body.spec.key(from).ok()?;
-    Some(Place {
+    Some(PayloadPlace {
         network,
         session: session.id(),
         spec: &body.spec,

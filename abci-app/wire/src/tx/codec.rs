@@ -1,6 +1,6 @@
 //! Between transactions and their protobuf: every field has one form, and everything else is refused.
 
-mod dispute;
+mod complaint;
 mod opening;
 
 use alloc::vec::Vec;
@@ -108,8 +108,8 @@ fn from_body(body: pb::tx::Body) -> Result<(Action, Signature), Refusal> {
             ]),
             Signature([0; 64]),
         ),
-        Body::Complain(complain) => dispute::complain_from_pb(&complain)?,
-        Body::Reveal(reveal) => dispute::reveal_from_pb(reveal)?,
+        Body::Complain(complain) => complaint::complain_from_pb(&complain)?,
+        Body::Reveal(reveal) => complaint::reveal_from_pb(reveal)?,
     })
 }
 
@@ -146,9 +146,9 @@ fn to_body(action: &Action, signature: &Signature) -> pb::tx::Body {
             second: Some(entry_to_pb(second)),
         }),
         Action::Complain(complain) => {
-            Body::Complain(dispute::complain_to_pb(complain, signature_bytes))
+            Body::Complain(complaint::complain_to_pb(complain, signature_bytes))
         }
-        Action::Reveal(reveal) => Body::Reveal(dispute::reveal_to_pb(reveal, signature_bytes)),
+        Action::Reveal(reveal) => Body::Reveal(complaint::reveal_to_pb(reveal, signature_bytes)),
     }
 }
 

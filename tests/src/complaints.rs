@@ -21,7 +21,7 @@ pub fn ikm_e(plaintext: &[u8]) -> [u8; 32] {
 }
 
 /// One payload's place.
-pub struct Place<'a> {
+pub struct PayloadPlace<'a> {
     /// The network.
     pub network: NetworkId,
     /// The session.
@@ -36,11 +36,11 @@ pub struct Place<'a> {
     pub from: u16,
     /// The recipient.
     pub to: u16,
-    /// What the recipient has joined with.
+    /// Key that the recipient has joined with.
     pub key: EncryptionKey,
 }
 
-impl Place<'_> {
+impl PayloadPlace<'_> {
     /// Seals a payload as an honest sender does it.
     ///
     /// # Panics
@@ -71,9 +71,13 @@ impl Place<'_> {
 /// A post with a payload for each of these parties, given with what they have joined with, that none of them can open: it is
 /// sealed for the round after the one that `place` says. Recipient and key of `place` don't matter.
 #[must_use]
-pub fn unreadable_post(place: &Place<'_>, to: &[(u16, EncryptionKey)], plaintext: &[u8]) -> Post {
+pub fn unreadable_post(
+    place: &PayloadPlace<'_>,
+    to: &[(u16, EncryptionKey)],
+    plaintext: &[u8],
+) -> Post {
     let sealed = to.iter().map(|(to, key)| {
-        let elsewhere = Place {
+        let elsewhere = PayloadPlace {
             round: place.round + 1,
             to: *to,
             key: *key,
@@ -119,16 +123,16 @@ pub fn reveal_of(complain: &Complain, ikm_e: [u8; 32], plaintext: &[u8]) -> Reve
 }
 
 impl Scene {
-    /// Where a payload of the open round from one party to another belongs.
+    /// The place of a payload of the open round from one party to another.
     ///
     /// # Panics
     /// When the recipient hasn't joined.
     #[must_use]
-    pub fn place(&self, from: u16, to: u16) -> Place<'_> {
+    pub fn place(&self, from: u16, to: u16) -> PayloadPlace<'_> {
         let Some(Slot::Join { key, .. }) = self.body().slot(0, to) else {
             panic!("party {to} has joined");
         };
-        Place {
+        PayloadPlace {
             network: self.network_id(),
             session: self.session,
             spec: &self.body().spec,

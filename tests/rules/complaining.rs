@@ -1,7 +1,7 @@
 //! Complaints, reveals and what they end in.
 
 use white_city_tests::{
-    dispute::{ikm_e, reveal_of},
+    complaints::{ikm_e, reveal_of},
     network::{network, params},
     scene::Scene,
 };
@@ -126,7 +126,7 @@ fn what_a_dispute_has_left_behind_stays_reserved() {
 #[test]
 fn a_payload_for_another_round_sender_recipient_history_or_key_is_bad() {
     let start = Scene::running(3, 2);
-    let wrong = |change: &dyn Fn(&mut white_city_tests::dispute::Place<'_>)| {
+    let wrong = |change: &dyn Fn(&mut white_city_tests::complaints::PayloadPlace<'_>)| {
         let mut place = start.place(0, 1);
         change(&mut place);
         let mut scene = start.clone();
@@ -140,7 +140,7 @@ fn a_payload_for_another_round_sender_recipient_history_or_key_is_bad() {
     };
     assert_eq!(wrong(&|_| {}), Cause::FalseComplaint);
     let other_key = start.parties[1].encryption_key(1);
-    let bad: [&dyn Fn(&mut white_city_tests::dispute::Place<'_>); 7] = [
+    let bad: [&dyn Fn(&mut white_city_tests::complaints::PayloadPlace<'_>); 7] = [
         &|place| place.round = 2,
         &|place| place.from = 2,
         &|place| place.to = 2,
