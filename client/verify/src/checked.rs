@@ -1,4 +1,4 @@
-//! What a process has checked once: signatures that hold, and what opened a session. All its parties share it.
+//! Memory of what a process has checked once: signatures that hold, and what opened a session. All its parties share it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -69,7 +69,7 @@ impl Checked {
         }
     }
 
-    /// What opened a session of the board.
+    /// The signed opening of a session of the board.
     #[must_use]
     pub fn opening(&self, id: &SessionId) -> Option<Arc<(Open, Signature)>> {
         lock(&self.openings).get(id).cloned()
@@ -86,7 +86,8 @@ impl Checked {
     }
 }
 
-/// What a mutex guards is complete after each of its short uses, also when another thread has panicked since.
+/// Locks a mutex, poisoned or not: what it guards is complete after each of its short uses, also when another thread has panicked
+/// since.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,7 +30,7 @@ pub enum Error {
 /// Two histories, both signed by the network's validators.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// How they differ.
+    /// The difference between them, in words.
     pub what: String,
     /// The proof, which convinces anybody who has the genesis; `None` where there is none that convinces somebody else.
     pub proof: Option<pb::ForkReceipt>,

@@ -1,4 +1,4 @@
-//! What makes one run of a protocol different from every other one.
+//! The identifier that makes one run of a protocol different from every other one.
 
 use white_city_wire::{Hash, SessionId, hash::Preimage};
 

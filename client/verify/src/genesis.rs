@@ -1,4 +1,4 @@
-//! What a client trusts: the network that a CometBFT `genesis.json` describes.
+//! The root of a client's trust: the network that a CometBFT `genesis.json` describes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -30,11 +30,11 @@ pub enum GenesisError {
     /// A field outside its range.
     #[error("genesis field {field} is {got:?}, expected {expected}")]
     Field {
-        /// Which field.
+        /// The field's name.
         field: &'static str,
-        /// What the genesis says.
+        /// The value that the genesis has.
         got: String,
-        /// What it may be.
+        /// The values that it may have.
         expected: &'static str,
     },
     /// The network's own rules.

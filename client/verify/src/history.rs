@@ -1,4 +1,4 @@
-//! What a reader has checked of a session: round by round, every signature under its author's key, against the transcript
+//! The part of a session that a reader has checked: round by round, every signature under its author's key, against the transcript
 //! that the reader computed itself.
 //!
 //! A [`History`] grows by closed rounds only and takes nothing on trust: a round that contradicts it is refused and leaves
@@ -34,35 +34,35 @@ pub enum Contradiction {
     /// An entry at the wrong place, or indices that don't ascend.
     #[error("the entry of party {index} belongs elsewhere: {what}")]
     Place {
-        /// Whose it says it is.
+        /// Index of the party whose entry it says it is.
         index: u16,
-        /// What differs.
+        /// The difference, in words.
         what: &'static str,
     },
     /// An entry of somebody who isn't a member.
     #[error("party {index} isn't a member, but has an entry")]
     NotMember {
-        /// Whose.
+        /// Index of its author.
         index: u16,
     },
     /// A signature that isn't its author's.
     #[error("the signature of party {index} doesn't verify")]
     Signature {
-        /// Whose it should be.
+        /// Index of the party whose signature it should be.
         index: u16,
     },
     /// A payload that isn't the one that was signed.
     #[error("the {what} of party {index} isn't what was signed")]
     Payload {
-        /// Whose.
+        /// Index of its author.
         index: u16,
-        /// Which payload.
+        /// The payload's name.
         what: &'static str,
     },
     /// A closed round without a group that has the quorum.
     #[error("{got} entries, {needed} are needed to close the round")]
     TooFew {
-        /// How many there are.
+        /// Number of entries in the group.
         got: u16,
         /// The quorum.
         needed: u16,
@@ -84,15 +84,15 @@ pub enum Contradiction {
         "party {index} can't have left like this: a decline comes before joining, an abort after it"
     )]
     Left {
-        /// Who.
+        /// The party's index.
         index: u16,
     },
     /// An entry that no board takes, though its author has signed it.
     #[error("the entry of party {index}: {what}")]
     Entry {
-        /// Whose.
+        /// Index of its author.
         index: u16,
-        /// What is impossible.
+        /// The reason why no board takes it.
         what: Impossible,
     },
     /// The session has such a round, but after another past than the reader's.
@@ -112,7 +112,7 @@ pub struct ClosedRound {
     pub joins: Vec<(Join, Signature)>,
     /// Its entries, without payloads, in the other rounds.
     pub entries: Vec<SignedEntry>,
-    /// Who went on.
+    /// The parties that went on.
     pub members: Bitmap,
     /// The root over its slots.
     pub root: Hash,
@@ -176,7 +176,7 @@ impl History {
             .map_or(Hash(self.session.0), |round| round.transcript)
     }
 
-    /// Who may write into the round that follows; in round 0 the whole roster.
+    /// The parties that may write into the round that follows; in round 0 the whole roster.
     #[must_use]
     pub fn members(&self) -> &Bitmap {
         self.rounds
@@ -184,7 +184,7 @@ impl History {
             .map_or(&self.everybody, |round| &round.members)
     }
 
-    /// Who may write into a round that has been read, or that follows.
+    /// The parties that may write into a round that has been read, or that follows.
     #[must_use]
     pub fn members_of(&self, round: u32) -> &Bitmap {
         let before = round.checked_sub(1).and_then(|before| self.round(before));
@@ -204,7 +204,7 @@ impl History {
             .map(|round| round.transcript)
     }
 
-    /// What a party brought when it joined; `None` as long as joining hasn't closed, too.
+    /// The join that a party has signed; `None` as long as joining hasn't closed, too.
     #[must_use]
     pub fn join(&self, index: u16) -> Option<&Join> {
         let joins = &self.rounds.first()?.joins;
@@ -435,7 +435,7 @@ impl History {
     }
 }
 
-/// Which slots are filled.
+/// The slots that are filled.
 #[must_use]
 pub fn filled(digests: &[Option<Hash>]) -> Bitmap {
     (0_u16..)

@@ -1,4 +1,4 @@
-//! What a reader of White City checks: answers, sessions, receipts, with nothing but the genesis.
+//! The checks that a reader of White City makes: answers, sessions, receipts, with nothing but the genesis.
 //!
 //! Bytes go in, and what they prove comes out. There is no I/O here, no clock, no randomness and no thread, so that it runs
 //! wherever somebody wants to know whether something is true: `white-city-client`, which brings questions and answers to and

@@ -33,7 +33,7 @@ use white_city_wire::{
 
 use crate::trust::{Trust, VerifiedHeader};
 
-/// What is wrong with an answer that can't be true.
+/// The reason why an answer can't be true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Lie(pub String);
@@ -63,17 +63,17 @@ impl<T, E: std::fmt::Display> OrLie<T> for Result<T, E> {
 
 /// Kept from whoever could make a value without a check.
 mod sealed {
-    /// What only the questions of this module are.
+    /// A trait that only the questions of this module have.
     pub trait Sealed {}
 }
 use sealed::Sealed;
 
 /// A question, and how its answer is checked. Only those of this module are: what they make of an answer is a [`Verified`].
 pub trait Read: Sealed {
-    /// What the answer proves.
+    /// The value that the answer proves.
     type Value;
 
-    /// What is asked.
+    /// The question as it travels.
     fn question(&self) -> Question;
 
     /// Checks what only this kind of answer has, and gives the value.
@@ -214,7 +214,7 @@ pub struct Verified<T> {
     said: Option<Said>,
 }
 
-/// Who gave an answer, and what it was.
+/// The replica that gave an answer, and the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
     replica: String,
@@ -230,7 +230,7 @@ pub struct Exchange {
     pub answer: Bytes,
 }
 
-/// What certifies a value.
+/// A verified header and the paths from it that certify a value.
 #[derive(Debug, PartialEq, Eq)]
 struct Proof {
     header: Arc<VerifiedHeader>,
@@ -301,7 +301,7 @@ impl<T> Verified<T> {
         self.proof.session.as_ref().map(|session| &session.leaf)
     }
 
-    /// What certifies the session that the value is about, for a receipt.
+    /// The proof of the session that the value is about, for a receipt.
     #[must_use]
     pub fn anchor(&self) -> Option<pb::Anchor> {
         Some(pb::Anchor {
@@ -321,14 +321,14 @@ impl<T> Verified<T> {
         self
     }
 
-    /// What travelled, which is kept until it is taken.
+    /// The bytes that travelled, which are kept until they are taken.
     pub fn take_exchange(&mut self) -> Option<Exchange> {
         self.said.as_mut()?.exchange.take()
     }
 }
 
 impl Verified<InboxPage> {
-    /// How the session stands, where the page says so.
+    /// The session's state, where the page has it.
     #[must_use]
     pub fn now(&self) -> Option<Verified<SessionState>> {
         Some(self.beside(self.value.now.clone()?))
@@ -346,7 +346,7 @@ pub struct Unproven<T> {
 }
 
 impl<T> Unproven<T> {
-    /// What this replica says.
+    /// A value that this replica gave.
     #[must_use]
     pub const fn new(value: T, replica: String) -> Self {
         Self { value, replica }
@@ -364,14 +364,14 @@ impl<T> Unproven<T> {
         self.value
     }
 
-    /// Who says so.
+    /// Address of the replica that says so.
     #[must_use]
     pub fn replica(&self) -> &str {
         &self.replica
     }
 }
 
-/// Which session is meant.
+/// The session that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionRef {
     /// By its id.

@@ -34,12 +34,12 @@ pub const RECEIPT_BYTES_MAX: usize = 64 << 20;
 
 const VERSION: u32 = 1;
 
-/// What a receipt is about.
+/// The kind of a receipt: what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A party's join or entry is on the board.
     Submission,
-    /// How a session ended.
+    /// The end of a session.
     End,
     /// Everything that was signed in a session, and how it ended.
     Ceremony,
@@ -131,7 +131,7 @@ impl Receipt {
         })
     }
 
-    /// What it is about.
+    /// The kind of receipt that it is.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match &self.body {
@@ -164,7 +164,7 @@ impl Receipt {
     }
 }
 
-/// What follows the protobuf in a file: changes by accident are told from lies.
+/// The checksum that follows the protobuf in a file: changes by accident are told from lies.
 #[must_use]
 pub fn checksum(message: &[u8]) -> Hash {
     Preimage::new("white-city/receipt/1").raw(message).finish()

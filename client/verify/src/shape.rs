@@ -1,9 +1,9 @@
-//! How much a message may hold, looked at before it is decoded: many tiny parts would take hundreds of times their size in
-//! memory.
+//! The limits of what a message may hold, looked at before it is decoded: many tiny parts would take hundreds of times their size
+//! in memory.
 
 use std::ops::RangeInclusive;
 
-/// How often a field may come, how many bytes it may have each time, and what it may consist of.
+/// The limits of one field: times that it may come, bytes that it may have each time, and parts that it may consist of.
 pub struct Limit {
     field: usize,
     count: usize,

@@ -1,4 +1,4 @@
-//! What the tests of several modules need: keys, and what they sign.
+//! The needs of several modules' tests: keys, and what they sign.
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{

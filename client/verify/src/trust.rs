@@ -1,4 +1,4 @@
-//! What a client trusts: the validators that a genesis names, and a header as soon as more than two thirds of them have
+//! The trust of a client: the validators that a genesis names, and a header as soon as more than two thirds of them have
 //! signed it.
 
 use std::sync::Arc;
@@ -59,15 +59,15 @@ pub enum BadHeader {
     /// A validator set that isn't that of the genesis.
     #[error("its {field} isn't that of the genesis' validators")]
     Validators {
-        /// Which field.
+        /// The field's name.
         field: &'static str,
     },
     /// A header before the first one, or without what every header has.
     #[error("its {field} is {got}")]
     Field {
-        /// Which field.
+        /// The field's name.
         field: &'static str,
-        /// What it says.
+        /// The value that it has.
         got: String,
     },
     /// A commit that is for something else, or that too few have signed.
@@ -353,7 +353,7 @@ fn time_of(time: tendermint::Time) -> BlockTime {
     }
 }
 
-/// What went wrong, without the values, which are long.
+/// The error's reason, without the values, which are long.
 fn reason(error: &VerificationError) -> String {
     use tendermint_light_client_verifier::errors::VerificationErrorDetail as Detail;
     match &error.0 {

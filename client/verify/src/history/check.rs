@@ -1,4 +1,4 @@
-//! What is checked of each entry before it becomes history.
+//! The checks of each entry before it becomes history.
 
 use white_city_wire::{
     Entry as WireEntry, Hash, IdentityKey, PostHeader, SignedEntry,

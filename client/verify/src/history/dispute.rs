@@ -40,7 +40,7 @@ impl History {
         Ok(())
     }
 
-    /// What the answer to a complaint has shown, judged with the key that the complaining party has joined with in this
+    /// The verdict on a complaint that was answered, judged with the key that the complaining party has joined with in this
     /// history; `None` where there is no answer. Whoever hands over the dispute has checked the signatures under it.
     ///
     /// # Errors
@@ -106,8 +106,8 @@ impl History {
         Self::check_convicted(verdict, culprits)
     }
 
-    /// Whom the evidence convicts: by the two entries that came with it, or by what the dispute's answer shows over this
-    /// history.
+    /// The parties that the evidence convicts: by the two entries that came with it, or by what the dispute's answer shows over
+    /// this history.
     ///
     /// # Errors
     /// [`Contradiction::Dispute`].

@@ -11,7 +11,7 @@ use white_city_wire::{
 
 use super::{Contradiction, History, filled, slots_of};
 
-/// What the round held that was open when the session ended: joins in round 0, entries in the others.
+/// The content of the round that was open when the session ended: joins in round 0, entries in the others.
 #[derive(Debug, Clone, Copy)]
 pub struct LastRound<'a> {
     /// The joins, in the order of the roster.
@@ -73,7 +73,8 @@ impl History {
         Ok(digests)
     }
 
-    /// Where a quorum says the same, the round has closed with it: the session hasn't ended for want of one.
+    /// Checks the cause against the entries: where a quorum says the same, the round has closed with it, and the session hasn't
+    /// ended for want of one.
     fn check_groups(&self, cause: Cause, entries: &[SignedEntry]) -> Result<(), Contradiction> {
         let mut groups: BTreeMap<Option<Hash>, u16> = BTreeMap::new();
         for signed in entries {

@@ -13,7 +13,7 @@ use white_city_wire::{
 
 use super::{Lie, OrLie, Parties};
 
-/// Who complains about whom.
+/// The two parties of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dispute {
     /// Index of the party that says it can't open a payload.
@@ -46,7 +46,7 @@ pub struct SignedDispute {
 }
 
 impl SignedDispute {
-    /// Who complains about whom.
+    /// The party that complains, and the one that it complains about.
     #[must_use]
     pub const fn parties(&self) -> Dispute {
         let complain = &self.complain.0;

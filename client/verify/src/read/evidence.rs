@@ -1,4 +1,4 @@
-//! What speaks against parties of a session, and what those who left have said.
+//! The evidence against parties of a session, and what those who left have said.
 
 use prost::Message as _;
 use white_city_wire::{
@@ -44,13 +44,13 @@ pub(crate) fn check_left(left: &[(u16, Hash)], leaf: &SessionLeaf, spec: &Spec) 
     possible::check_left(left, spec.parties()).or_lie("leavers")
 }
 
-/// What speaks against parties of a session, and what those who left said.
+/// The evidence against parties of a session, and what those who left said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEvidence {
     /// Against whom there is signed evidence, ascending by index; with the two signed entries where it is an equivocation.
     /// Whom the dispute convicts, its complaint and answer do.
     pub culprits: Vec<(Culprit, Option<[SignedEntry; 2]>)>,
-    /// Who left by name, in the order of leaving, with what each has signed.
+    /// The parties that left by name, in the order of leaving, with what each has signed.
     pub left: Vec<(u16, Leave, Signature)>,
     /// The complaint and its answer, where there was one.
     pub dispute: Option<SignedDispute>,
@@ -163,7 +163,7 @@ impl Parties<'_> {
         )))
     }
 
-    /// What somebody who left has signed.
+    /// The words that somebody who left has signed.
     pub(crate) fn word(
         self,
         index: u16,

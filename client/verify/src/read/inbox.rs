@@ -33,7 +33,7 @@ pub struct Entry {
 /// A part of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxPage {
-    /// How the session stands; on the first page only.
+    /// The session's state; on the first page only.
     pub now: Option<SessionState>,
     /// From the round to the transcript; `None` while it is the open one.
     pub proof: Option<RoundProof>,
@@ -41,7 +41,7 @@ pub struct InboxPage {
     pub joins: Vec<(Join, white_city_wire::Signature)>,
     /// Entries as they came.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; `None` after the last one.
+    /// Index with which the next page begins; `None` after the last one.
     pub next_index: Option<u16>,
 }
 
@@ -54,7 +54,7 @@ pub struct ReadInbox<'a> {
     pub spec: &'a Spec,
     /// The round.
     pub round: u32,
-    /// Whose sealed payloads are wanted, if anybody's.
+    /// Index of the party whose sealed payloads are wanted, if anybody's.
     pub reader: Option<u16>,
     /// The page begins with this index.
     pub from_index: u16,
@@ -82,9 +82,9 @@ impl Read for ReadInbox<'_> {
 /// The same, where signatures that the process has checked aren't checked again.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadInboxOnce<'a> {
-    /// What is asked.
+    /// The question.
     pub inbox: ReadInbox<'a>,
-    /// What was checked.
+    /// The signatures that were checked before.
     pub checked: &'a Checked,
 }
 
@@ -105,7 +105,7 @@ impl Read for ReadInboxOnce<'_> {
 /// A page after the first one, of a round whose slots are known.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLaterPage<'a> {
-    /// What is asked.
+    /// The question.
     pub page: ReadInboxOnce<'a>,
     /// Leaves of the round's slots in the order of the roster.
     pub slots: &'a [Hash],
@@ -221,7 +221,7 @@ impl ReadInbox<'_> {
 }
 
 impl Entry {
-    /// What it counts at least, bytes.
+    /// Bytes that it counts at least.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let payload = self.broadcast.len().saturating_add(self.ciphertext.len());

@@ -14,9 +14,9 @@ use super::{Lie, OrLie, Proven, Read, Sealed, body, hashes, shape};
 /// Numbers of the board itself. Its parameters are those of the genesis, or nothing of it would verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardStatus {
-    /// How many sessions were opened.
+    /// Number of sessions that were opened.
     pub sessions: u64,
-    /// How many openers there are.
+    /// Number of openers.
     pub openers: u64,
     /// Time that the board was down, milliseconds.
     pub paused_ms: u64,
@@ -103,7 +103,7 @@ pub struct SessionLine {
     pub number: u64,
     /// Its id.
     pub id: SessionId,
-    /// What it is doing.
+    /// Its status.
     pub status: Status,
     /// Name of its protocol; empty once erased.
     pub protocol: String,
@@ -119,7 +119,7 @@ pub struct ListSessions<'a> {
 }
 
 impl ListSessions<'_> {
-    /// What is asked.
+    /// The question as it travels.
     #[must_use]
     pub fn question(&self) -> Question {
         Question::Sessions(pb::SessionsQuery {

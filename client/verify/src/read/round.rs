@@ -26,7 +26,7 @@ impl Proven<'_> {
     }
 }
 
-/// Which slots of a round are filled.
+/// The slots of a round that are filled, and those that are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundStatus {
     /// The round.
@@ -40,7 +40,7 @@ pub struct RoundStatus {
 }
 
 impl RoundStatus {
-    /// Whose slots are empty.
+    /// Indices of the members whose slots are empty.
     #[must_use]
     pub fn empty(&self) -> Vec<u16> {
         (0_u16..)

@@ -85,9 +85,9 @@ pub(crate) fn check_open(
 pub struct SessionSummary {
     /// Its number.
     pub number: u32,
-    /// What its leaf hashes.
+    /// The content of its leaf.
     pub leaf: SessionLeaf,
-    /// How it ended.
+    /// The record of its end.
     pub terminal: Option<Terminal>,
 }
 
@@ -135,26 +135,26 @@ fn check_terminal(
     Ok(terminal)
 }
 
-/// How a session stands.
+/// The state of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionState {
     /// Its number.
     pub number: u32,
-    /// What its leaf hashes: status, open round, transcript, deadline and more.
+    /// The content of its leaf: status, open round, transcript, deadline and more.
     pub leaf: SessionLeaf,
     /// Leaves of the open round's slots in the order of the roster, zeros where empty. None once erased.
     pub slots: Vec<Hash>,
-    /// How it ended.
+    /// The record of its end.
     pub terminal: Option<Terminal>,
     /// Against whom the replicas say that there is signed evidence, which isn't here: a [`Convicted`](crate::Convicted) has been checked. None
     /// once erased.
     pub accused: Vec<Culprit>,
-    /// Who left by name, with the digest of the decline or abort, in the order of leaving. None once erased.
+    /// The parties that left by name, with the digest of the decline or abort, in the order of leaving. None once erased.
     pub left: Vec<(u16, Hash)>,
 }
 
 impl SessionState {
-    /// Whose slots of the open round are filled.
+    /// The parties whose slots of the open round are filled.
     #[must_use]
     pub fn filled(&self) -> Bitmap {
         (0_u16..)
@@ -170,7 +170,7 @@ impl SessionState {
         slot.copied().unwrap_or(Hash::ZERO)
     }
 
-    /// Who left by name.
+    /// Indices of the parties that left by name.
     #[must_use]
     pub fn leavers(&self) -> Vec<u16> {
         self.left.iter().map(|(index, _)| *index).collect()

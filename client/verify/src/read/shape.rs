@@ -1,4 +1,4 @@
-//! How much an answer may hold: what was asked says which parts it has, and how many of each.
+//! The limits of what an answer may hold: what was asked says which parts it has, and how many of each.
 
 use bytes::Bytes;
 use white_city_wire::{
@@ -20,7 +20,7 @@ const PAYLOAD_BYTES: usize = TX_BYTES_MAX as usize;
 const PAYLOAD_PATH_BYTES: usize = 32 * 16;
 /// Largest of those parts that have nothing more than once.
 const PART_BYTES: usize = 64 << 10;
-/// What nobody looks at may have any size that travels.
+/// The limit of what nobody looks at: any size that travels.
 const ANY: usize = usize::MAX;
 
 const OPEN: [Limit; 5] = [
@@ -92,7 +92,7 @@ const TERMINAL: [Limit; 1] = [limit(1, 1, 0, 1_024)];
 const SESSIONS: [Limit; 2] = [limit(1, SESSIONS_PAGE, 32, 256), limit(2, 1, 0, 0)];
 const OPENERS: [Limit; 2] = [limit(1, OPENERS_PAGE, 32, 2_048), limit(2, 1, 0, 0)];
 
-/// Where the answer to a question is, and what it may consist of.
+/// The field with the answer to a question, and what it may consist of.
 const fn body(question: &Question) -> Limit {
     let (field, parts): (usize, &'static [Limit]) = match question {
         Question::Params(_) => (10, &PARAMS),

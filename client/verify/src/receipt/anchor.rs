@@ -1,4 +1,4 @@
-//! What every receipt begins with: the session in a certified state, its spec, and the place of one slot.
+//! The beginning of every receipt: the session in a certified state, its spec, and the place of one slot.
 
 use white_city_wire::{
     Hash, SessionId, Spec,
@@ -29,7 +29,7 @@ impl Anchored {
         (self.certified.height, self.board_ms)
     }
 
-    /// What certifies it, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
+    /// The certified state, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
     pub(super) fn certified(&self, trust: &Trust) -> Result<Certified, BadReceipt> {
         let possible = self.leaf.check(trust.network(), self.board_ms);
         possible.map_err(BadReceipt::Impossible)?;

@@ -1,4 +1,4 @@
-//! What speaks against a party: two entries for one slot, or a slot that stayed empty.
+//! The evidence against a party: two entries for one slot, or a slot that stayed empty.
 
 use white_city_wire::{
     Hash,

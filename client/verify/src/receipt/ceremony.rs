@@ -62,7 +62,7 @@ pub(super) fn verify(receipt: &pb::CeremonyReceipt, trust: &Trust) -> Result<Pro
     })
 }
 
-/// What the joins and entries have to lead to.
+/// The past that joins and entries make, and the end that it has to lead to.
 struct Past<'a> {
     history: History,
     leaf: &'a SessionLeaf,

@@ -1,4 +1,4 @@
-//! How a session ended: the replicas' word, the parties' word, or both.
+//! The end of a session: the replicas' word, the parties' word, or both.
 
 use white_city_wire::{
     Bitmap, Entry, FinishHeader, Hash, SessionId, Signature, SignedEntry, Spec,

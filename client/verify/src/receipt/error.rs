@@ -23,7 +23,7 @@ pub enum BadReceipt {
     /// Of another version of the format.
     #[error("version {got} of the format, expected 1")]
     Version {
-        /// What it says.
+        /// The version that it names.
         got: u32,
     },
     /// Of another network than the genesis.
@@ -35,9 +35,9 @@ pub enum BadReceipt {
     /// A part that can't be what it should be.
     #[error("{what}: {reason}")]
     Part {
-        /// Which part.
+        /// The part's name.
         what: &'static str,
-        /// What is wrong.
+        /// The reason why it can't be.
         reason: String,
     },
     /// A header that the network's validators haven't signed.
@@ -73,12 +73,12 @@ pub enum BadReceipt {
     /// Nobody was late: the session ended for another reason while the round was open, or the slot wasn't a member's.
     #[error("an empty slot of {0} is no absence")]
     NotLate(&'static str),
-    /// What can't be the session's past.
+    /// A round that can't be the session's.
     #[error("round {round}: {what}")]
     Round {
-        /// Which round; 0 is joining.
+        /// The round; 0 is joining.
         round: u32,
-        /// What is wrong with it.
+        /// The reason why it can't be.
         what: Contradiction,
     },
     /// The rounds don't lead to the certified transcript.
@@ -90,7 +90,7 @@ pub enum BadReceipt {
     /// Fewer finishes than the quorum.
     #[error("{got} parties have signed the outcome, {needed} are needed")]
     TooFew {
-        /// How many there are.
+        /// Number of finishes.
         got: u16,
         /// The quorum.
         needed: u16,

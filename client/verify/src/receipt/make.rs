@@ -23,7 +23,7 @@ pub fn slot_pb(round: &RoundStatus, index: u16) -> Option<pb::SlotProof> {
     })
 }
 
-/// What a session's last round says about its outcome.
+/// The signatures of a session's last round under its outcome; `None` without one.
 #[must_use]
 pub fn finishes_pb(
     terminal: &Terminal,

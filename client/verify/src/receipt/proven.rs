@@ -1,4 +1,4 @@
-//! What a receipt proves, and whose signatures that rests on.
+//! The claim that a receipt proves, and the signatures that it rests on.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-/// What is proven.
+/// A claim that is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
@@ -56,7 +56,7 @@ pub enum Claim {
         /// Whether the round has closed with it.
         closed: bool,
     },
-    /// How a session ended. At least one of the two is there.
+    /// The end of a session. At least one of the two is there.
     End {
         /// The record that the replicas certify.
         terminal: Option<Terminal>,
@@ -65,32 +65,32 @@ pub enum Claim {
     },
     /// Everything that was signed in a session, and how it ended.
     Ceremony {
-        /// How many have joined.
+        /// Number of parties that have joined.
         joins: u16,
         /// The round that was open at the end; 0 is joining.
         rounds: u32,
-        /// How many entries there are, each under its author's signature.
+        /// Number of entries, each under its author's signature.
         entries: u64,
         /// Against whom there is evidence.
         culprits: Vec<u16>,
-        /// Who left by name, in the order of leaving.
+        /// The parties that left by name, in the order of leaving.
         left: Vec<u16>,
-        /// Who complained about whom, if anybody did. With the terminal record's cause it says who was right: judged from
-        /// what both have signed.
+        /// The party that complained and the one that it complained about, if any did. With the terminal record's cause it says
+        /// who was right: judged from what both have signed.
         dispute: Option<Dispute>,
-        /// How it ended.
+        /// The record of its end.
         terminal: Box<Terminal>,
     },
     /// A party has signed two different entries for one slot.
     Equivocation {
-        /// Which slot.
+        /// The slot.
         place: Place,
         /// The two entries' digests.
         digests: [Hash; 2],
     },
     /// A slot was empty when its round closed, or when the session ended in it.
     Absence {
-        /// Which slot.
+        /// The slot.
         place: Place,
         /// Whether the session ended in this round.
         ended: bool,
@@ -122,21 +122,21 @@ pub enum ForkClaim {
     Back {
         /// The rounds that were open in the two.
         rounds: [u32; 2],
-        /// What is undone.
+        /// Name of what is undone.
         undone: &'static str,
     },
 }
 
-/// What a receipt proves. [`Display`](fmt::Display) says it in words, several lines of them.
+/// The content of a receipt that verifies. [`Display`](fmt::Display) says it in words, several lines of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
     /// The session; `None` for two blocks.
     pub session: Option<SessionId>,
-    /// What opened it, under the opener's signature, where the receipt has it.
+    /// The opening, under the opener's signature, where the receipt has it.
     pub open: Option<Open>,
     /// The blocks that certify it; none where only the parties' own signatures count.
     pub certified: Vec<Certified>,
-    /// What is proven.
+    /// The claim that is proven.
     pub claim: Claim,
 }
 
@@ -189,7 +189,7 @@ impl fmt::Display for Proven {
 }
 
 impl Proven {
-    /// Whose signatures this rests on, in words.
+    /// The signatures that this rests on, in words.
     #[must_use]
     pub fn rests_on(&self) -> String {
         let replicas = "more than two thirds of the validators of the genesis signed";
@@ -286,7 +286,7 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Whom no fork but that of two headers names.
+/// The text of every fork but that of two headers, which names nobody.
 const NOBODY_NAMED: &str = "more of them than tolerated are malicious, nobody is convicted by name";
 
 impl fmt::Display for ForkClaim {

@@ -1,4 +1,4 @@
-//! How much a file may hold, looked at before anything is decoded.
+//! The limits of what a file may hold, looked at before anything is decoded.
 
 use white_city_wire::limits::{ROSTER_PARTIES_MAX, ROUNDS_MAX};
 

@@ -48,7 +48,7 @@ pub extern "C" fn give(length: usize) -> *mut u8 {
     })
 }
 
-/// Where the result is.
+/// Address of the result.
 #[unsafe(no_mangle)]
 pub extern "C" fn result() -> *const u8 {
     RESULT.with_borrow(|text| text.as_ptr())
