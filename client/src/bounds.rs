@@ -1,4 +1,4 @@
-//! How long something is waited for.
+//! Bounds of how long something is waited for.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Bounds {
         time.clamp(self.least, self.most)
     }
 
-    /// What comes after this time where each is twice as long as the one before.
+    /// The next time after this one, where each is twice as long as the one before.
     pub(crate) fn doubled(self, time: Duration) -> Duration {
         self.clamp(time.saturating_mul(2))
     }

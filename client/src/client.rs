@@ -19,7 +19,7 @@ use crate::{
     signer::Signer,
 };
 
-/// How long one question may take.
+/// Longest time for one question, unless set.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Builds a [`Client`].
@@ -39,13 +39,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Who signs. Without it the client reads only.
+    /// The party's signer. Without it the client reads only.
     pub fn signer(mut self, signer: impl Signer + 'static) -> Self {
         self.signer = Some(Arc::new(signer));
         self
     }
 
-    /// How long one question to one replica may take; 10 seconds unless set.
+    /// Longest time for one question to one replica; 10 seconds unless set.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -103,7 +103,7 @@ impl Client {
         self.trust().network()
     }
 
-    /// What it trusts.
+    /// The trust in a genesis with which answers are checked.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         self.0.replicas.trust()
@@ -160,7 +160,7 @@ impl Client {
         Wakeups::new(receiver.clone(), session)
     }
 
-    /// What opened a session.
+    /// The opening of a session.
     ///
     /// # Errors
     /// [`Error::UnknownSession`], which is never proven; [`Error::Erased`]; as [`Client::read`].
@@ -186,7 +186,7 @@ impl Client {
         Ok(opening)
     }
 
-    /// What is left of a session for ever, by id or number: its leaf and how it ended. After its erasure, too.
+    /// The part of a session that stays for ever, by id or number: its leaf and how it ended. After its erasure, too.
     ///
     /// # Errors
     /// [`Error::UnknownSession`], which is never proven; as [`Client::read`].
@@ -195,7 +195,7 @@ impl Client {
         summary.map_err(|error| unknown_session(error, session))
     }
 
-    /// How a session stands. Whoever wants to know its members, and that they are right, follows it: [`Client::observe`].
+    /// The state of a session. Whoever wants to know its members, and that they are right, follows it: [`Client::observe`].
     ///
     /// # Errors
     /// [`Error::UnknownSession`], which is never proven; [`Error::Erased`]; as [`Client::read`].
@@ -205,7 +205,7 @@ impl Client {
         self.newest(&ReadSession { id, spec }).await
     }
 
-    /// Which slots of a round are filled; all entries of a closed round are in it.
+    /// The slots of a round that are filled; all entries of a closed round are in it.
     ///
     /// # Errors
     /// [`Error::Refused`] for a round to come; [`Error::UnknownSession`]; [`Error::Erased`]; as [`Client::read`].
@@ -228,7 +228,7 @@ impl Client {
         renewed.map_err(Error::Receipt)
     }
 
-    /// Who may open sessions, and what they use, in the order of their numbers.
+    /// The identities that may open sessions, and what they use, in the order of their numbers.
     ///
     /// # Errors
     /// As [`Client::read`].
@@ -258,7 +258,7 @@ impl Client {
         self.replicas().sessions(party).await
     }
 
-    /// How far each of the replicas is, in the order in which they are asked: or why it doesn't say. For
+    /// The height of each replica, or why it doesn't say, in the order in which they are asked. For
     /// people who wait.
     pub async fn heights(&self) -> Vec<ReplicaHeight> {
         self.replicas().heights().await

@@ -89,12 +89,12 @@ pub struct Delivery<'s, M> {
     engine: Arc<Mutex<Engine<'s, M>>>,
 }
 
-/// What comes in.
+/// The stream of messages that come in.
 pub struct Incomings<'s, M> {
     engine: Arc<Mutex<Engine<'s, M>>>,
 }
 
-/// What goes out.
+/// The sink for messages that go out.
 pub struct Outgoings<'s, M> {
     engine: Arc<Mutex<Engine<'s, M>>>,
 }
@@ -126,7 +126,7 @@ impl<'s, M: Serialize + DeserializeOwned + Send> Delivery<'s, M> {
         lock(&self.engine).round()
     }
 
-    /// What went wrong here, however the protocol put it.
+    /// The error of this delivery, however the protocol put it.
     #[must_use]
     pub fn failure(&self) -> Option<DeliveryError> {
         lock(&self.engine).failure().cloned()

@@ -15,7 +15,7 @@ use crate::{
 pub struct ReplicaFault {
     /// Its address.
     pub replica: String,
-    /// What happened.
+    /// The reason, in words.
     pub reason: String,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Display for ReplicaFault {
 pub struct Leaver {
     /// Its index.
     pub index: u16,
-    /// What it said, under its own signature: a decline with its reason, or an abort with its cause and whom it is about.
+    /// Its words, under its own signature: a decline with its reason, or an abort with its cause and whom it is about.
     /// `None` when no replica has its words any more.
     pub word: Option<Leave>,
 }
@@ -51,18 +51,19 @@ impl std::fmt::Display for Leaver {
     }
 }
 
-/// How a session ended without an outcome: the same record for everybody.
+/// The end of a session without an outcome: the same record for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AbortRecord {
     /// The record itself: cause, height, who caused it, members, filled slots.
     pub record: Terminal,
-    /// Who left by name, in the order of leaving.
+    /// The parties that left by name, in the order of leaving.
     pub left: Vec<Leaver>,
     /// Against whom there is signed evidence, which has been checked.
     pub culprits: Vec<Convicted>,
     /// Members whose slot was empty when the session ended.
     pub missing: Vec<u16>,
-    /// Who complained about whom, where the session ended of a complaint. One that wasn't answered convicts neither.
+    /// The party that complained and the one that it complained about, where the session ended of a complaint. One that wasn't
+    /// answered convicts neither.
     pub dispute: Option<Dispute>,
 }
 
@@ -103,7 +104,7 @@ fn list<T: ToString>(
 pub struct ReplicaLie {
     /// Address of the replica.
     pub replica: String,
-    /// What is wrong with the answer.
+    /// The reason why the answer can't be true.
     pub what: String,
     /// The question, a protobuf `Query`.
     pub question: Vec<u8>,
@@ -118,12 +119,12 @@ pub enum Error {
     /// The client was built without what it needs, or asked for something impossible.
     #[error("{what}: expected {expected}")]
     Usage {
-        /// Which part.
+        /// The part's name.
         what: &'static str,
-        /// What it should be.
+        /// The values that are possible.
         expected: String,
     },
-    /// What was to be sent breaks a rule that holds on every board: a spec's field, for instance. It wasn't sent.
+    /// Something that was to be sent breaks a rule that holds on every board: a spec's field, for instance. It wasn't sent.
     #[error("no board would take this: {0}")]
     Spec(Refusal),
     /// This identity isn't in the session's roster.
@@ -193,21 +194,21 @@ pub enum Error {
     /// The party did things out of order.
     #[error("round {asked} was asked for, expected {expected}")]
     WrongRound {
-        /// What was asked for.
+        /// The round that was asked for.
         asked: u32,
-        /// What is possible.
+        /// The rounds that are possible.
         expected: String,
     },
     /// More than there is room for. Nothing was signed or sent.
     #[error("{what} has {bytes} bytes, at most {max} fit: {limit}")]
     TooLarge {
-        /// What is too large.
+        /// Name of what is too large.
         what: &'static str,
         /// Its size, bytes.
         bytes: u64,
         /// The most, bytes.
         max: u64,
-        /// Where that is set.
+        /// The place where that is set.
         limit: &'static str,
     },
     /// This party has signed something else for this round: whoever goes on after a crash has to post the same again.
@@ -237,7 +238,7 @@ pub enum Error {
     ReplicaLied {
         /// Its address.
         replica: String,
-        /// What is wrong with the answer.
+        /// The reason why the answer can't be true.
         what: String,
     },
     /// Every replica that answers shows headers of another network than the genesis describes: one of both is the wrong one. (Or all
@@ -248,7 +249,7 @@ pub enum Error {
     OtherNetwork {
         /// The address of one of them.
         replica: String,
-        /// What it shows.
+        /// The difference that it shows.
         what: String,
     },
     /// No replica gave a usable answer.
@@ -262,7 +263,7 @@ pub enum Error {
     Refused {
         /// The number of the [`Refusal`].
         code: u32,
-        /// What the replica says about it.
+        /// The replica's words about it.
         text: String,
         /// Its address.
         replica: String,
@@ -272,7 +273,7 @@ pub enum Error {
     QuotaExceeded {
         /// The number of the [`Refusal`].
         code: u32,
-        /// What the replica says about it.
+        /// The replica's words about it.
         text: String,
         /// Its address.
         replica: String,
@@ -288,14 +289,14 @@ pub enum Error {
     Waiting {
         /// The open round; 0 is joining.
         round: u32,
-        /// Whom it waits for.
+        /// Indices of the parties that it waits for.
         missing: Vec<u16>,
         /// Until then, board time in milliseconds; 0 while the clock hasn't started.
         deadline_ms: u64,
         /// The board's time, milliseconds.
         board_ms: u64,
     },
-    /// What was asked for can't be proven, or a receipt doesn't verify.
+    /// No receipt: what was asked for can't be proven, or one doesn't verify.
     #[error("no receipt: {0}")]
     Receipt(BadReceipt),
     /// The operating system gave no random bytes.
@@ -342,7 +343,7 @@ impl Error {
         }
     }
 
-    /// What a refusal to speak of a session's payloads means.
+    /// The meaning of a refusal to speak of a session's payloads.
     pub(crate) fn or_erased(self) -> Self {
         match self {
             Self::Refused { code, .. } if Refusal::is_erased(code) => Self::Erased,

@@ -17,7 +17,7 @@ pub enum FileError {
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -25,13 +25,13 @@ pub enum FileError {
     /// The file is there already, and files with secrets are never overwritten.
     #[error("{path} exists already and is not overwritten")]
     Exists {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// Others than its owner can read or write the file.
     #[error("{path} has mode {mode:03o}, expected 600: only its owner may read and write it")]
     Mode {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -39,7 +39,7 @@ pub enum FileError {
     /// The file is larger than anything of its kind.
     #[error("{path} is larger than {max} bytes")]
     TooLarge {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The most that is read, bytes.
         max: u64,

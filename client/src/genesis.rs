@@ -1,4 +1,4 @@
-//! What a client trusts, from a file: the network that a CometBFT `genesis.json` describes.
+//! The root of a client's trust, from a file: the network that a CometBFT `genesis.json` describes.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub enum GenesisFileError {
     /// The file can't be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What it holds is refused.
+    /// The genesis in it is refused.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
 }

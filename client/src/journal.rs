@@ -63,7 +63,7 @@ pub enum JournalError {
     Other {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The journal that it should be.
         expected: &'static str,
     },
     /// Begun with a passphrase, and a key file or nothing was given, or the like.
@@ -71,10 +71,10 @@ pub enum JournalError {
     OtherUnlock {
         /// The file.
         path: PathBuf,
-        /// What opens it beside the identity.
+        /// Name of what opens it beside the identity.
         expected: &'static str,
     },
-    /// What the header says of Argon2id is outside its limits.
+    /// The cost of Argon2id in the header is outside its limits.
     #[error("journal {path}: {reason}")]
     Unlock {
         /// The file.
@@ -89,7 +89,7 @@ pub enum JournalError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// The byte with which the record begins.
         offset: u64,
     },
     /// Writing failed before; the file may end in the middle of a record.
@@ -127,11 +127,11 @@ pub(crate) struct Place {
     pub(crate) identity: IdentityKey,
 }
 
-/// What a journal is encrypted under.
+/// The keys that a journal is encrypted under.
 pub(crate) struct Keys<'a> {
     /// The identity's storage key.
     pub(crate) storage: Zeroizing<[u8; 32]>,
-    /// What opens the party's vault, if it has one.
+    /// The passphrase or key of the party's vault, if it has one.
     pub(crate) unlock: Option<&'a Unlock>,
 }
 

@@ -23,7 +23,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// What [`Opening::to_bytes`] gave, if it opens a session of this network, and its opener has signed it.
+    /// The opening that [`Opening::to_bytes`] gave, if it opens a session of this network, and its opener has signed it.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], network: &NetworkId) -> Option<Self> {
         Self::new(SignedTx::decode(bytes).ok()?, network)
@@ -54,7 +54,7 @@ impl Opening {
         self.id
     }
 
-    /// What it opens, who does, and until when.
+    /// The content: what it opens, who does, and until when.
     #[must_use]
     pub const fn open(&self) -> &Open {
         &self.open

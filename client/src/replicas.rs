@@ -45,14 +45,14 @@ pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{bounds::Bounds, checked::Checked, error::Error, read::Lie, trust::Trust};
 
-/// How long one replica is waited for before another one is asked, too: at least, and at most where all are late.
+/// Wait for one replica before another one is asked, too: at least, and at most where all are late.
 const HEDGE: Bounds = Bounds::ms(300, 2_000);
 /// The same for one that hasn't answered anything yet: it may be one that never does.
 const FIRST_HEDGE: Duration = Duration::from_millis(100);
-/// How many questions, and how many entries, a process has on their way at once; the next ones wait for their turn. All of them
-/// at once would be answered no sooner, but all late, and a replica takes so many connections only.
+/// Largest number of questions, and of entries, that a process has on their way at once; the next ones wait for their turn. All
+/// of them at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
-/// How long slower replicas are waited for when enough have answered, at least and at most: twice as long as those took.
+/// Wait for slower replicas when enough have answered, at least and at most: twice as long as those took.
 const PATIENCE: Bounds = Bounds::ms(50, 700);
 
 /// The configured replicas.
@@ -60,10 +60,10 @@ pub(crate) struct Replicas {
     all: Vec<Replica>,
     /// Position of the one that is asked first.
     preferred: AtomicUsize,
-    /// How many of them have to say something before at least one honest replica has: `f + 1`, or all.
+    /// Number of them that have to say something before at least one honest replica has: `f + 1`, or all.
     pub(crate) witnesses: usize,
     known: Known,
-    /// What was checked once, for all of the client's sessions.
+    /// Memory of what was checked once, for all of the client's sessions.
     pub(crate) checked: Arc<Checked>,
     /// The highest height that was verified.
     highest: AtomicU64,
@@ -72,11 +72,11 @@ pub(crate) struct Replicas {
     /// Turns of questions, and of entries that are handed over.
     asking: Semaphore,
     handing: Semaphore,
-    /// What engines got last because no block came otherwise. Held while they are sent to.
+    /// The transaction that engines got last because no block came otherwise. Held while they are sent to.
     woken: Mutex<Option<Woken>>,
-    /// How late all but as many replicas as may be malicious say that they have an entry.
+    /// Time until all but as many replicas as may be malicious say that they have an entry.
     answers: Lateness,
-    /// How late entries are shown.
+    /// Time until entries are shown.
     shown: Lateness,
 }
 
@@ -98,7 +98,7 @@ struct Replica {
     heard: AtomicBool,
 }
 
-/// What came of asking one replica.
+/// The reasons why asking one replica gave nothing to use.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// No usable answer.
@@ -170,7 +170,7 @@ impl Replicas {
         })
     }
 
-    /// Whom to ask: the preferred one first, those that are late after all others, those that lied last.
+    /// The replicas to ask: the preferred one first, those that are late after all others, those that lied last.
     pub(crate) fn in_order(&self) -> Vec<Arc<Endpoint>> {
         let start = self.preferred.load(Ordering::Relaxed);
         let turned = self.all.iter().cycle().skip(start).take(self.all.len());
@@ -182,7 +182,7 @@ impl Replicas {
             .collect()
     }
 
-    /// How long one replica is waited for before another one is asked, too.
+    /// Wait for one replica before another one is asked, too.
     pub(crate) fn hedge(&self) -> Duration {
         self.answers.patience(HEDGE, Instant::now())
     }
@@ -208,12 +208,12 @@ impl Replicas {
         }
     }
 
-    /// How long an engine is waited for, which depends on how late answers are of late.
+    /// Wait for an engine, which depends on how late answers are of late.
     pub(crate) fn patience_for_answers(&self, bounds: Bounds) -> Duration {
         self.answers.patience(bounds, Instant::now())
     }
 
-    /// How long the board is waited for, which depends on how late entries are shown of late.
+    /// Wait for the board, which depends on how late entries are shown of late.
     pub(crate) fn patience_until_shown(&self, bounds: Bounds) -> Duration {
         self.shown.patience(bounds, Instant::now())
     }
@@ -241,7 +241,7 @@ impl Replicas {
         replica.map(|replica| Arc::clone(&replica.endpoint))
     }
 
-    /// What is known of the one with this endpoint.
+    /// The replica with this endpoint, and what is known of it.
     fn replica(&self, endpoint: &Endpoint) -> Option<&Replica> {
         self.all.get(self.position(endpoint)?)
     }
@@ -275,7 +275,7 @@ fn is(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
-/// How long slower ones are waited for when enough have answered after this time, if any of them is usually in time.
+/// Wait for slower ones when enough have answered after this time, if any of them is usually in time.
 fn patience(took: Duration, is_any_in_time: bool) -> Duration {
     match is_any_in_time {
         true => PATIENCE.doubled(took),
@@ -283,8 +283,8 @@ fn patience(took: Duration, is_any_in_time: bool) -> Duration {
     }
 }
 
-/// What several replicas say, by their position, without waiting for those that are slow once `enough` have given an answer; for
-/// those that are late as usual no longer than the others took.
+/// The answers of several replicas, by their position, without waiting for those that are slow once `enough` have given an
+/// answer; for those that are late as usual no longer than the others took.
 async fn gather<T, E>(
     enough: usize,
     asked: impl IntoIterator<Item = (bool, impl Future<Output = Result<T, E>>)>,

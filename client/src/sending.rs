@@ -16,12 +16,12 @@ use crate::{
     replicas::{Replicas, Replies},
 };
 
-/// What a transaction is to bring about, and how the board shows it.
+/// The aim of a transaction: what it is to bring about, and how the board shows it.
 pub(crate) trait Target {
     /// An attempt begins: what comes of it may be seen soon.
     fn begin(&mut self);
 
-    /// How the board stands, as far as it was looked at.
+    /// The state of the board, as far as it was looked at.
     fn view(&self, usual: Usual) -> View;
 
     /// Looks at the board: whether it shows what was to come about.
@@ -127,7 +127,7 @@ fn usual(replicas: &Replicas) -> Usual {
     }
 }
 
-/// What engines have answered, in short.
+/// The answers of engines, in short.
 fn heard(replies: &Replies, witnesses: usize) -> Heard {
     if replies.taken > 0 {
         return Heard::Taken;

@@ -43,16 +43,16 @@ pub struct Session {
     leave: Option<(Hash, Arc<Vec<u8>>)>,
     /// Whether it stops where the other parties have to act first.
     never_waits: bool,
-    /// What was signed in a dispute.
+    /// The words that were signed in a dispute.
     words: Words,
 }
 
-/// What this party fills one slot with. Nothing else is ever signed for that slot.
+/// The join or entry with which this party fills one slot. Nothing else is ever signed for that slot.
 struct Filling {
     digest: Hash,
     action: Action,
-    /// What was sealed in it, should somebody claim that it can't be opened; `None` for an entry from the journal, until the
-    /// protocol has posted it again.
+    /// The plaintexts that were sealed in it, should somebody claim that it can't be opened; `None` for an entry from the
+    /// journal, until the protocol has posted it again.
     plaintexts: Option<Vec<(u16, Zeroizing<Vec<u8>>)>>,
     /// The signed bytes; `None` while the signer is asked.
     tx: Option<Arc<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! Who signs: only what the wire format knows, never bytes from outside.
+//! The signer: it signs only what the wire format knows, never bytes from outside.
 
 mod local;
 

@@ -9,7 +9,7 @@ use white_city_wire::{
 
 use crate::error::Error;
 
-/// What a sealed payload is longer than its plaintext, bytes.
+/// Bytes by which a sealed payload is longer than its plaintext.
 pub const SEALING_BYTES: u32 = CIPHERTEXT_BYTES_MIN - 1;
 
 /// Builds a [`Spec`]. Everybody has to be there (`quorum` = n), nobody may be corrupt, ten minutes for joining, five for a round,
@@ -53,14 +53,14 @@ impl SpecBuilder {
         }
     }
 
-    /// How many entries of one group close a round; more than half of the roster.
+    /// Number of entries of one group that close a round; more than half of the roster.
     #[must_use]
     pub const fn quorum(mut self, quorum: u16) -> Self {
         self.quorum = Some(quorum);
         self
     }
 
-    /// How many roster members may be corrupt.
+    /// Number of roster members that may be corrupt.
     #[must_use]
     pub const fn corrupt(mut self, corrupt: u16) -> Self {
         self.spec.corrupt = corrupt;
@@ -83,7 +83,7 @@ impl SpecBuilder {
         self
     }
 
-    /// How long payloads stay after the end.
+    /// Time that payloads stay after the end.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.spec.retention_ms = millis(retention);
@@ -98,14 +98,14 @@ impl SpecBuilder {
         self
     }
 
-    /// What all entries together may weigh, bytes; without it, full posts in every round and a finish fit.
+    /// Largest size of all entries together, bytes; without it, full posts in every round and a finish fit.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// What is to be signed or computed, at most 16 KB; shown before consent.
+    /// The input, which is to be signed or computed, at most 16 KB; shown before consent.
     #[must_use]
     pub fn input(mut self, input: Vec<u8>) -> Self {
         self.spec.input = input;
@@ -133,7 +133,7 @@ impl SpecBuilder {
     }
 }
 
-/// What the entries weigh when every party posts as much as it may in every round, and finishes.
+/// Bytes of all entries when every party posts as much as it may in every round, and finishes.
 fn enough_bytes(spec: &Spec) -> u64 {
     let parties = u64::from(spec.parties());
     let others = parties.saturating_sub(1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version};
 
-/// How connections are made. Where the system trusts nobody, none can be.
+/// The configuration of connections. Where the system trusts nobody, none can be.
 ///
 /// # Errors
 /// What rustls says, where it can't be configured so.

@@ -30,7 +30,7 @@ const KEY_FILE_BYTES: u64 = 32;
 /// Largest vault file: header, secret, tag, with room.
 const FILE_BYTES_MAX: u64 = SECRET_BYTES_MAX + 1_024;
 
-/// What opens a vault.
+/// The passphrase or key that opens a vault.
 pub enum Unlock {
     /// A passphrase, stretched by Argon2id.
     Passphrase(Zeroizing<Vec<u8>>),
@@ -48,23 +48,23 @@ pub enum VaultError {
     /// Not a vault file of this version.
     #[error("not a vault file: expected {expected}")]
     Format {
-        /// What was expected.
+        /// The format that was expected.
         expected: &'static str,
     },
     /// A secret of another kind.
     #[error("the vault holds a secret of the kind {got:?}, expected {expected:?}")]
     Kind {
-        /// What the file says.
+        /// The kind that the file has.
         got: String,
-        /// What was asked for.
+        /// The kind that was asked for.
         expected: String,
     },
     /// Argon2id parameters outside the limits.
     #[error("Argon2id {field} is {got}, expected {min} to {max}")]
     Cost {
-        /// Which parameter.
+        /// The parameter's name.
         field: &'static str,
-        /// What the file says.
+        /// The value that the file has.
         got: u32,
         /// The least.
         min: u32,
@@ -74,7 +74,7 @@ pub enum VaultError {
     /// Sealed with a passphrase and a key file was given, or the other way round.
     #[error("it was encrypted with {expected}, and is opened with nothing else")]
     OtherUnlock {
-        /// What opens it.
+        /// Name of what opens it.
         expected: &'static str,
     },
     /// A wrong passphrase or key, or a changed file: which of them can't be told.
@@ -83,9 +83,9 @@ pub enum VaultError {
     /// A passphrase or key file that is none.
     #[error("{what}: expected {expected}")]
     Unlock {
-        /// Which.
+        /// Name of the file.
         what: &'static str,
-        /// What it should be.
+        /// The content that it should have.
         expected: &'static str,
     },
     /// Larger than any secret that is stored.

@@ -28,7 +28,7 @@ enum Board<'s> {
     Gone,
 }
 
-/// What both directions of a delivery share.
+/// The part that both directions of a delivery share.
 pub(super) struct Engine<'s, M> {
     board: Board<'s>,
     me: u16,

@@ -11,20 +11,20 @@ pub enum DeliveryError {
     /// The session can't go on: it ended, this party is late, a post is too large, a payload can't be opened, …
     #[error(transparent)]
     Session(#[from] Error),
-    /// What a party posted isn't messages of this protocol.
+    /// A party's post isn't messages of this protocol.
     #[error("what party {from} posted in round {round} isn't messages of this protocol: {reason}")]
     Malformed {
         /// Its author.
         from: u16,
         /// The round.
         round: u32,
-        /// What is wrong with it.
+        /// The reason why it isn't.
         reason: String,
     },
     /// A message of this party's own can't be encoded, or couldn't be read by others. It wasn't sent.
     #[error("this party's own message can't be encoded so that others read it: {reason}")]
     Encoding {
-        /// What the codec says.
+        /// The codec's words.
         reason: String,
     },
     /// A message for nobody: there is no such index. It wasn't sent.
@@ -50,7 +50,7 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Whom it is about. That is a claim, which proves nothing to others.
+    /// Index of the party that it is about. That is a claim, which proves nothing to others.
     #[must_use]
     pub const fn about(&self) -> Option<u16> {
         match self {

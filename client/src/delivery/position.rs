@@ -1,8 +1,8 @@
-//! Where on the board a message stands.
+//! The place of a message on the board.
 
 use round_based::MsgId;
 
-/// Where a message stands: what [`round_based::Incoming::id`] says. It leads to the post that carried it, and so to its author's
+/// The place of a message: what [`round_based::Incoming::id`] says. It leads to the post that carried it, and so to its author's
 /// signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {

@@ -16,7 +16,7 @@ const ENDED: u8 = 2;
 /// Messages in one post: they are numbered by a u16.
 const MESSAGES_MAX: u32 = 1 << 16;
 
-/// What was sent since the last post.
+/// The messages that were sent since the last post.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// The next message's number.
@@ -110,7 +110,7 @@ fn encode<M: Serialize + DeserializeOwned>(
     }
 }
 
-/// What others have posted in a round.
+/// The messages that others have posted in a round.
 pub(super) struct Heard<M> {
     /// By sender, and in the order of sending.
     pub(super) messages: Vec<Incoming<M>>,
@@ -144,7 +144,7 @@ pub(super) fn read<M: DeserializeOwned>(inbox: &Inbox, me: u16) -> Result<Heard<
     Ok(heard)
 }
 
-/// Whose post is read.
+/// The author and the round of a post that is read.
 struct Author {
     round: u32,
     from: u16,

@@ -46,7 +46,7 @@ pub(super) enum Torn {
     No,
 }
 
-/// What is needed beside the identity.
+/// The kind of passphrase or key that is needed beside the identity; `None` if the identity is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lock(pub(super) Option<Kdf>);
 
@@ -74,7 +74,7 @@ impl Lock {
         }
     }
 
-    /// What everything is derived from.
+    /// The secret that everything is derived from.
     fn secret(self, keys: &Keys<'_>, salt: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         // Sized at once: growing would leave copies of the secret in freed memory.
         let mut secret = Zeroizing::new(Vec::with_capacity(2 * 32));

@@ -7,7 +7,7 @@ use white_city_wire::{IdentityKey, NetworkId, SessionId};
 use super::{Header, JournalError, TryLockError, io_error, lock_named, read_header, sync_folder};
 use crate::files::check_owner_only;
 
-/// What a journal says without being opened.
+/// The facts that a journal tells without being opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// The network.
@@ -16,7 +16,7 @@ pub struct Kept {
     pub session: SessionId,
     /// The party that it is of.
     pub identity: IdentityKey,
-    /// What opens it beside the identity, in words.
+    /// Name of what opens it beside the identity.
     pub opened_with: &'static str,
     /// Its size, bytes.
     pub bytes: u64,
@@ -31,7 +31,7 @@ fn other(path: &Path) -> JournalError {
     }
 }
 
-/// What a journal says without being opened.
+/// The facts that a journal tells without being opened.
 ///
 /// # Errors
 /// [`JournalError::Other`] for a file that is none; [`JournalError::File`].

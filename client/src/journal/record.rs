@@ -1,4 +1,4 @@
-//! What a journal holds, as protobuf. Nothing here can be printed.
+//! The records that a journal holds, as protobuf. Nothing here can be printed.
 
 use prost::{Message, Oneof};
 use white_city_wire::pb;
@@ -11,7 +11,7 @@ pub(crate) enum Record {
     /// The first one.
     #[prost(message, tag = "1")]
     Seeds(Seeds),
-    /// What a slot was signed for.
+    /// A join or entry that was signed for a slot.
     #[prost(message, boxed, tag = "2")]
     Entry(Box<EntryRecord>),
     /// The transaction with which this party leaves.
@@ -44,7 +44,7 @@ pub(crate) struct EntryRecord {
     /// The height of the state that this party had read. Tag 3 held plaintexts once.
     #[prost(uint64, tag = "4")]
     pub(crate) height: u64,
-    /// What certified the transcript, should another history show up.
+    /// The proof of the transcript, should another history show up.
     #[prost(message, optional, tag = "5")]
     pub(crate) anchor: Option<pb::Anchor>,
 }

@@ -103,7 +103,7 @@ fn same(found: &[Record], wanted: &[Record]) -> bool {
     found == wanted
 }
 
-/// Where each record begins, and the end of the last one.
+/// The positions where records begin, and the end of the last one.
 fn boundaries(bytes: &[u8]) -> Vec<usize> {
     let mut at = format::HEADER_BYTES;
     let mut all = vec![at];
@@ -235,7 +235,7 @@ fn a_length_that_no_record_has_is_refused_and_nothing_is_cut_off() {
     }
 }
 
-/// Who has opened a journal may find, with its lock, that it has been removed meanwhile, and that another one has its name.
+/// Whoever has opened a journal may find, with its lock, that it has been removed meanwhile, and that another one has its name.
 #[test]
 fn a_lock_is_one_of_the_file_that_has_the_name() {
     let bench = Bench::new();

@@ -27,8 +27,8 @@ use crate::{
     shape::{self, Limit, limit},
 };
 
-/// How long a port isn't tried again at which nothing useful was heard: at first, and at most. It is short at first, since a replica
-/// may be overloaded, and the RPC, which is asked instead, costs it far more; and twice as long each time.
+/// Time for which a port isn't tried again at which nothing useful was heard: at first, and at most. It is short at first, since
+/// a replica may be overloaded, and the RPC, which is asked instead, costs it far more; and twice as long each time.
 const AVOIDED: Bounds = Bounds::ms(2_000, 64_000);
 
 /// Largest answer to transactions, bytes: each is taken in a few, or refused in a line.
@@ -36,12 +36,12 @@ const HANDED_BYTES_MAX: usize = 64 << 10;
 
 /// Lowest number of a port that is looked at: below it are the services of a machine itself.
 const PORT_MIN: u16 = 1_024;
-/// How long a port may take to say what it is.
+/// Longest time for a port to say what it is.
 const LOOK: Duration = Duration::from_secs(5);
 /// Largest text with which a port may do so, bytes.
 const LOOK_BYTES_MAX: usize = 4 << 10;
 
-/// What of ABCI's answer to a query there may be: code, log, info, index, key, value, height and codespace.
+/// The parts of ABCI's answer to a query: code, log, info, index, key, value, height and codespace.
 const RESPONSE: [Limit; 8] = [
     limit(1, 1, 0, 0),
     limit(3, 1, 0, HANDED_BYTES_MAX),
@@ -52,10 +52,10 @@ const RESPONSE: [Limit; 8] = [
     limit(9, 1, 0, 0),
     limit(10, 1, 0, HANDED_BYTES_MAX),
 ];
-/// What is said to each transaction.
+/// The parts of an answer to handed transactions: one for each.
 const HANDED: [Limit; 1] = [limit(1, HANDING_TXS_MAX, 0, HANDED_BYTES_MAX)];
 
-/// What is known of one replica's direct port.
+/// Knowledge of one replica's direct port.
 ///
 /// A replica may name any port, and who asks it may reach services that the replica doesn't: those of its own machine, where the
 /// RPC's address is the near end of a tunnel. So a port is only ever used at the address from which the RPC's answer came, never
@@ -63,7 +63,7 @@ const HANDED: [Limit; 1] = [limit(1, HANDING_TXS_MAX, 0, HANDED_BYTES_MAX)];
 #[derive(Default)]
 pub(super) struct DirectPort(Mutex<Known>);
 
-/// What a port is used for: one that answers questions may still keep silent about entries.
+/// The uses of a port: one that answers questions may still keep silent about entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Use {
     Looking,
@@ -73,7 +73,7 @@ pub(super) enum Use {
 
 #[derive(Default)]
 struct Known {
-    /// Where the RPC's answers come from.
+    /// Address that the RPC's answers come from.
     peer: Option<IpAddr>,
     /// A port that has said that it is a replica's.
     port: Option<u16>,
@@ -81,7 +81,7 @@ struct Known {
     looking: Option<u16>,
     /// Until when the replica's port isn't used, whichever it names.
     avoided: Option<Instant>,
-    /// How long it is left alone next time for the sake of each use, if nothing useful is heard there before.
+    /// Pause for which it is left alone next time, for the sake of each use, if nothing useful is heard there before.
     pauses: [Option<Duration>; 3],
 }
 
@@ -170,7 +170,7 @@ impl DirectPort {
         }
     }
 
-    /// Where to ask; `None` where no port is known.
+    /// The URL to ask at; `None` where no port is known.
     pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
         let known = lock(&self.0);
         known.url(rpc, known.port?, path)
@@ -225,7 +225,7 @@ pub(super) async fn ask(
     })
 }
 
-/// What a replica said to a transaction at its direct port.
+/// The answer of a replica to a transaction at its direct port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Handed {
     /// It has it, and a block comes that can have it, too.

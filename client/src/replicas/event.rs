@@ -1,4 +1,4 @@
-//! What a replica says of a new block to those who follow it: hints.
+//! The event of a new block, as a replica tells those who follow it: hints.
 
 use std::collections::BTreeMap;
 

@@ -32,12 +32,12 @@ use crate::{bounds::Bounds, checked::lock};
 const EVENT_BYTES_MAX: usize = 16 << 20;
 /// Without an event for this long, another replica is followed.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long connecting may take.
+/// Longest time for connecting.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Pause before following again, when none of the replicas could be followed: at first, and at most. Whoever follows nobody looks
 /// for itself.
 const RECONNECT: Bounds = Bounds::ms(500, 16_000);
-/// What is subscribed to: each block, with what it has changed.
+/// The subscription: each block, with what it has changed.
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"query":"tm.event='NewBlockEvents'"}}"#;
 
 /// Follows so many replicas at once that one of them is honest, until nobody needs it any more: one that falls silent costs
@@ -59,7 +59,7 @@ pub(crate) async fn follow(replicas: Weak<Replicas>, followers: usize, seen: wat
 /// One of several followers.
 struct Place<'a> {
     replicas: &'a Weak<Replicas>,
-    /// Whom followers follow: no two of them the same.
+    /// Addresses that followers follow: no two of them the same.
     followed: &'a Mutex<BTreeSet<String>>,
     seen: &'a watch::Sender<Seen>,
     follower: usize,

@@ -14,14 +14,14 @@ use white_city_wire::read::HANDING_TXS_MAX;
 use super::direct::{self, DirectPort, Handed, Use};
 use crate::checked::lock;
 
-/// How many requests are on their way to one replica at once.
+/// Largest number of requests that are on their way to one replica at once.
 const REQUESTS: usize = 4;
 /// About how many bytes of entries go together; the first one goes whatever its size.
 const TOGETHER_BYTES: usize = 256 << 10;
-/// How many entries may wait for one replica. It gets no further one then: who keeps silent costs a party a bounded number of
-/// connections and entries, and no time.
+/// Largest number of entries that wait for one replica. It gets no further one then: who keeps silent costs a party a bounded
+/// number of connections and entries, and no time.
 const WAITING_MAX: usize = 128;
-/// How long a replica may take to answer a request, before its direct port is left alone for a while.
+/// Longest time for a replica to answer a request, before its direct port is left alone for a while.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The entries that wait for one replica.
@@ -31,7 +31,7 @@ pub(super) struct Queue(Mutex<State>);
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
-    /// How many requests are on their way.
+    /// Number of requests that are on their way.
     requests: usize,
 }
 
@@ -41,7 +41,7 @@ struct Waiting {
     answer: oneshot::Sender<Option<Handed>>,
 }
 
-/// Where one replica takes them.
+/// The direct port at which one replica takes them.
 pub(super) struct Port {
     pub(super) name: String,
     pub(super) http: reqwest::Client,
@@ -65,7 +65,7 @@ impl State {
         self.requests = self.requests.saturating_sub(1);
     }
 
-    /// What goes together next.
+    /// The entries that go together next.
     fn take(&mut self) -> Vec<Waiting> {
         let mut together: Vec<Waiting> = Vec::new();
         let mut bytes: usize = 0;

@@ -1,11 +1,11 @@
-//! How far each of the replicas is, for people who wait.
+//! The height of each replica, for people who wait.
 
 use futures::future::join_all;
 
 use super::{ReadError, Replicas};
 use crate::read::ReadStatus;
 
-/// How far one replica is.
+/// The height of one replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaHeight {
     /// Its address.

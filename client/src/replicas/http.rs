@@ -1,4 +1,4 @@
-//! What comes by HTTP, bounded, and what went wrong, in a few words.
+//! Bodies that come by HTTP, bounded, and what went wrong, in a few words.
 
 /// Largest body of an answer, bytes: a page of an inbox and one post more, in base64, with room.
 pub(super) const BODY_BYTES_MAX: usize = 8 << 20;

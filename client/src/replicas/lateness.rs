@@ -1,4 +1,4 @@
-//! How late answers are of late: where everything is slow, more of the same help makes it slower.
+//! The usual lateness of answers, of late: where everything is slow, more of the same help makes it slower.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use crate::{bounds::Bounds, checked::lock};
 
-/// How many times as late as usual something has to be before help is called.
+/// Factor by which something has to be later than usual before help is called.
 const UNUSUAL: u32 = 4;
-/// How much a new one counts: one part in so many.
+/// Weight of a new one: one part in so many.
 const PARTS: u32 = 8;
-/// What was usual counts half after this time without anything new.
+/// Time without anything new after which what was usual counts half.
 const HALF_LIFE: Duration = Duration::from_secs(2);
 
 /// A running mean of what lately came.
@@ -28,7 +28,7 @@ impl Lateness {
         *usual = Some((mean, now));
     }
 
-    /// How long to wait for the next one, within these bounds.
+    /// Wait for the next one, within these bounds.
     pub(crate) fn patience(&self, bounds: Bounds, now: Instant) -> Duration {
         let mean = mean(*lock(&self.0), now);
         bounds.clamp(mean.saturating_mul(UNUSUAL))

@@ -15,9 +15,9 @@ use crate::{
 
 /// Most sessions of one list.
 pub(crate) const LIST_MAX: usize = 100_000;
-/// How long one replica is waited for before another one is asked, too.
+/// Wait for one replica before another one is asked, too.
 const NEXT_AFTER: Duration = Duration::from_secs(2);
-/// How long the last page of a list may take, and how much longer the list for each page before that one.
+/// Longest time for the last page of a list, and how much more the list gets for each page before that one.
 const LAST_PAGE: Duration = Duration::from_secs(10);
 const PAGE: Duration = Duration::from_secs(1);
 

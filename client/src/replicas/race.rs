@@ -10,7 +10,7 @@ pub(super) struct Race {
     /// Those that lied are asked when nobody else is left.
     liars: vec::IntoIter<Arc<Endpoint>>,
     waiting: Vec<Waiting>,
-    /// How many have said that they don't have what is asked for.
+    /// Number of those that have said that they don't have what is asked for.
     denials: usize,
     witnesses: usize,
 }
@@ -49,7 +49,7 @@ impl Race {
         self.denials >= self.witnesses
     }
 
-    /// How long those that are on their way are waited for now.
+    /// Wait for those that are on their way now.
     pub(super) fn hedge(&self, replicas: &Replicas) -> Duration {
         let mut waiting = self.waiting.iter();
         let hedge = replicas.hedge();
@@ -64,7 +64,7 @@ impl Race {
         self.others.len() > 0 || self.is_denied()
     }
 
-    /// Whom to ask, too, since those that were asked are slow; `None` when there is no reason to wait for them.
+    /// The next one to ask, too, since those that were asked are slow; `None` when there is no reason to wait for them.
     pub(super) fn help(&mut self) -> Option<Arc<Endpoint>> {
         for waiting in &mut self.waiting {
             waiting.is_overdue = true;
@@ -72,7 +72,7 @@ impl Race {
         self.next_honest()
     }
 
-    /// Whom to ask next, when nobody is on their way.
+    /// The next one to ask, when nobody is on their way.
     pub(super) fn next(&mut self) -> Option<Arc<Endpoint>> {
         self.next_honest().or_else(|| {
             let liar = self.liars.next();

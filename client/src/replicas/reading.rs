@@ -20,14 +20,14 @@ use crate::{
 
 /// Most headers that are kept.
 const HEADERS_KEPT: usize = 256;
-/// How long replicas may take to reach a height that one of them has, and the pause before they are asked again.
+/// Longest time for replicas to reach a height that one of them has, and the pause before they are asked again.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 const CATCHING_UP_PAUSE: Duration = Duration::from_millis(50);
 /// Most lies that are kept, the newest ones, and most bytes of them; the last one is, whatever its size.
 const LIES_KEPT: usize = 16;
 const LIES_BYTES_KEPT: usize = 16 << 20;
 
-/// What a client has verified once, for all of its sessions.
+/// Memory of what a client has verified once, for all of its sessions.
 pub(super) struct Known {
     trust: Trust,
     headers: Mutex<BTreeMap<u64, Arc<VerifiedHeader>>>,
@@ -50,7 +50,7 @@ impl Known {
         lock(&self.headers).get(&height).cloned()
     }
 
-    /// What whoever fetches the header of a height holds.
+    /// The lock that whoever fetches the header of a height holds.
     fn turn(&self, height: u64) -> Arc<tokio::sync::Mutex<()>> {
         let mut fetching = lock(&self.fetching);
         if let Some(turn) = fetching.get(&height).and_then(Weak::upgrade) {
@@ -89,7 +89,7 @@ impl Known {
 }
 
 impl Replicas {
-    /// What is trusted.
+    /// The genesis that is trusted.
     pub(crate) const fn trust(&self) -> &Trust {
         &self.known.trust
     }

@@ -26,9 +26,9 @@ use crate::{base64_fields::are_base64, error::Error, read::Lie};
 /// it is takes a hundred times as much in memory.
 const COMMIT_BYTES_MAX: usize = 256 << 10;
 const SUBMITTED_BYTES_MAX: usize = 64 << 10;
-/// How long connecting may take.
+/// Longest time for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a connection is kept that isn't needed. CometBFT closes it after ten seconds.
+/// Time for which a connection is kept that isn't needed. CometBFT closes it after ten seconds.
 const IDLE: Duration = Duration::from_secs(5);
 /// One replica's RPC.
 pub(crate) struct Endpoint {
@@ -41,7 +41,7 @@ pub(crate) struct Endpoint {
     handing: Arc<Queue>,
 }
 
-/// What a replica said to a transaction.
+/// The answer of a replica to a transaction.
 #[derive(Debug)]
 pub(crate) enum Submitted {
     /// It has it, in its mempool or on the board.
@@ -188,7 +188,7 @@ impl Endpoint {
         &self.name
     }
 
-    /// Where its engine tells of blocks: beside where it answers.
+    /// The URL at which its engine tells of blocks: beside where it answers.
     pub(super) fn websocket_url(&self) -> reqwest::Url {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/websocket", url.path().trim_end_matches('/')));
@@ -215,7 +215,7 @@ impl Endpoint {
         self.ask_rpc(&query).await.map(Bytes::from)
     }
 
-    /// Where transactions can be handed over to the replica itself.
+    /// The URL at which transactions can be handed over to the replica itself.
     pub(super) fn submit_url(&self) -> Option<reqwest::Url> {
         self.direct_port.url(&self.url, read::HANDING_PATH)
     }

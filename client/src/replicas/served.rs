@@ -41,7 +41,7 @@ impl Request {
     }
 }
 
-/// What comes to this path of a port, and the port's number.
+/// The requests that come to this path of a port, and the port's number.
 pub(crate) async fn serve(path: &'static str) -> (mpsc::Receiver<Request>, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -87,7 +87,7 @@ async fn connection(
     }
 }
 
-/// What comes to several places, one after the other.
+/// The requests that come to several places, one after the other.
 pub(crate) type Requests = Vec<mpsc::Receiver<Request>>;
 
 /// Four replicas that have been slow: what comes to the RPC of each, and to the direct ports of these.

@@ -17,7 +17,7 @@ use white_city_wire::Refusal;
 use super::{Endpoint, Replicas, direct::Handed, rpc::Submitted};
 use crate::error::{Error, ReplicaFault};
 
-/// What the replicas said to a transaction, as far as they have answered.
+/// The answers of replicas to a transaction, as far as they have answered.
 #[derive(Default)]
 pub(crate) struct Replies {
     pub(crate) taken: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Replies {
     entrance: Option<Arc<Endpoint>>,
 }
 
-/// What came of handing an entry over to all but as many replicas as may be malicious.
+/// The result of handing an entry over to all but as many replicas as may be malicious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HandedOver {
     /// They have it, and say that a block comes that can have it.
@@ -83,7 +83,7 @@ impl Replicas {
         replies
     }
 
-    /// How many replicas have to have an entry that was handed over: all but as many as may be malicious.
+    /// Number of replicas that have to have an entry that was handed over: all but as many as may be malicious.
     fn enough(&self) -> usize {
         let faults = usize::from(self.trust().network().faults());
         self.all.len().saturating_sub(faults)

@@ -1,4 +1,4 @@
-//! What several replicas said, as long as none of them gave an answer: one word for each of them.
+//! Tally of what several replicas said, as long as none of them gave an answer: one word for each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::error::{Error, ReplicaFault};
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// What each said last, by its address.
+    /// The last word of each, by its address.
     faults: BTreeMap<String, String>,
     /// Those that aren't asked any more: what they said can't be true, or can't be used.
     aside: BTreeSet<String>,
@@ -74,7 +74,7 @@ impl Tally {
         !self.aside.contains(endpoint.name())
     }
 
-    /// How many of them gave answers that can't be true.
+    /// Number of those that gave answers that can't be true.
     pub(crate) fn liars(&self) -> usize {
         self.liars.len()
     }

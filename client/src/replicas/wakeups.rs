@@ -17,26 +17,26 @@ const POLL: Bounds = Bounds::ms(50, 1_000);
 const POLL_FOLLOWING: Bounds = Bounds::ms(400, 2_000);
 /// Blocks wake a waiter at most once in this time: less than the fastest board takes for one.
 const COALESCE: Duration = Duration::from_millis(5);
-/// How long entries of others, in a round that hasn't closed by them, wait for more: most often the next block closes it.
+/// Time for which entries of others, in a round that hasn't closed by them, wait for more: most often the next block closes it.
 const PARTIAL: Duration = Duration::from_millis(100);
-/// How late whoever is followed may tell of what a waiter has seen for itself.
+/// Delay with which whoever is followed may tell of what a waiter has seen for itself.
 const LATE: Duration = Duration::from_secs(1);
-/// How often in a row it may.
+/// Number of times in a row that it may be later.
 const LATE_TIMES: u32 = 3;
 /// Blocks that are remembered for waiters that are busy meanwhile. Who misses more looks again anyway.
 const BLOCKS_KEPT: usize = 16;
-/// How many changed sessions of them all are remembered; a block that has more may have changed anything.
+/// Largest number of changed sessions of them all that are remembered; a block that has more may have changed anything.
 const CHANGES_KEPT: usize = 1 << 15;
 
-/// What followers know, each by itself: of what one says nothing depends on what another one does.
+/// The knowledge of followers, each by itself: of what one says nothing depends on what another one does.
 #[derive(Debug)]
 pub(crate) struct Seen(Vec<Heard>);
 
-/// What is heard from the replica that one follower follows.
+/// The blocks that one follower hears of from the replica that it follows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     pub(crate) is_connected: bool,
-    /// How many blocks were heard of.
+    /// Number of blocks that were heard of.
     blocks: u64,
     /// The newest of them, the last one at the end; `None` for one that may have changed anything.
     recent: VecDeque<Option<Arc<BlockEvent>>>,
@@ -48,7 +48,7 @@ impl Seen {
         Self(vec![Heard::default(); followers])
     }
 
-    /// What is heard by one of them.
+    /// The blocks that are heard of by one of them.
     pub(crate) fn by(&mut self, follower: usize) -> Option<&mut Heard> {
         self.0.get_mut(follower)
     }
@@ -57,7 +57,7 @@ impl Seen {
         self.0.iter().any(|heard| heard.is_connected)
     }
 
-    /// How many blocks each of them has heard of.
+    /// Number of blocks that each of them has heard of.
     fn blocks(&self) -> Vec<u64> {
         self.0.iter().map(|heard| heard.blocks).collect()
     }
@@ -102,9 +102,9 @@ pub(crate) enum Wake {
 pub(crate) struct Wakeups {
     seen: watch::Receiver<Seen>,
     session: SessionId,
-    /// How the session stood when the waiter looked last.
+    /// The session's standing when the waiter looked last.
     standing: Option<Standing>,
-    /// How many blocks the waiter knows about, of those that each follower has heard of.
+    /// Number of blocks that the waiter knows about, of those that each follower has heard of.
     blocks: Vec<u64>,
     /// It knows of news and hasn't looked yet, or was stopped while it looked.
     has_news: bool,
@@ -116,7 +116,7 @@ pub(crate) struct Wakeups {
     woken_by: Wake,
     /// Since when whoever is followed hasn't told of what the waiter saw for itself.
     untold: Option<Instant>,
-    /// How often that happened since it told of something first.
+    /// Number of times that that happened since it told of something first.
     late_times: u32,
 }
 

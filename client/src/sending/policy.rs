@@ -1,4 +1,4 @@
-//! What is sent where and when, given what was heard and what time it is. It waits for nothing and sends nothing.
+//! The policy of sending: what goes where and when, given what was heard and what time it is. It neither waits nor sends.
 //!
 //! | what | at first | where the board doesn't show it | after that |
 //! |---|---|---|---|
@@ -21,18 +21,18 @@ use white_city_wire::Refusal;
 
 use crate::{bounds::Bounds, replicas::HandedOver};
 
-/// How long the first engine may take to answer before the others get a transaction, too; more where all are late. It checks one in
+/// Wait for the first engine to answer before the others get a transaction, too; longer where all are late. It checks one in
 /// a moment, but many may be waiting.
 pub(crate) const FIRST_ALONE: Bounds = Bounds::ms(500, 4_000);
-/// How long an entry is waited for before it is sent again; more where that usually takes long.
+/// Wait for an entry before it is sent again; longer where that usually takes long.
 pub(crate) const SHOWN: Bounds = Bounds::ms(500, 4_000);
-/// How long whoever brings another entry to an engine is waited for. It may itself wait long for engines that are silent.
+/// Wait for whoever brings another entry to an engine. It may itself wait long for engines that are silent.
 pub(crate) const TURN: Duration = FIRST_ALONE.least;
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
 /// the others, and the party's own, which may be slow, only once.
 const HANDED_BYTES_MAX: usize = 128 << 10;
-/// How often an entry is handed over before all engines get it.
+/// Number of times that an entry is handed over before all engines get it.
 const HANDED_TIMES: u32 = 2;
 /// With less time than this an entry goes to all engines at once: there may be none to send it again, should one keep it to itself.
 const NEAR: Duration = Duration::from_secs(3);
@@ -40,26 +40,26 @@ const NEAR: Duration = Duration::from_secs(3);
 const PAUSE_MAX: Duration = Duration::from_secs(8);
 /// Pause before an opening is sent again: usually, and at most where replicas have no time for it.
 const OPENING: Bounds = Bounds::ms(500, 8_000);
-/// How often a refusal may speak of a state that this party doesn't see yet, before it is believed.
+/// Number of times that a refusal may speak of a state that this party doesn't see yet, before it is believed.
 const HINTS_MAX: u32 = 3;
 /// Pause before the answer to a complaint is sent again.
 const ANSWER_AGAIN: Duration = Duration::from_millis(500);
 
-/// What is sent.
+/// The kind of what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
-    /// What fills a slot of a round.
+    /// A join, a post or a finish: it fills a slot of a round.
     Entry,
     /// The opening of a session.
     Opening,
-    /// What may be said at any time in a session: leaving, a complaint.
+    /// Something that may be said at any time in a session: leaving, a complaint.
     Word,
 }
 
-/// What is usual of late, as times to be patient for.
+/// The usual lateness, as times to be patient for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usual {
-    /// How long a replica is waited for before another one is asked, too.
+    /// Wait for a replica before another one is asked, too.
     pub(crate) hedge: Duration,
     /// Within [`FIRST_ALONE`].
     pub(crate) first_alone: Duration,
@@ -69,11 +69,11 @@ pub(crate) struct Usual {
     pub(crate) are_ports_known: bool,
 }
 
-/// How the board and the replicas stand.
+/// The state of the board and the replicas, as far as a decision needs it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) usual: Usual,
-    /// How much time the open round has left; `None` while its clock hasn't started.
+    /// Time that the open round has left; `None` while its clock hasn't started.
     pub(crate) left: Option<Duration>,
     /// All the time that such a round has.
     pub(crate) whole: Duration,
@@ -89,7 +89,7 @@ impl View {
     }
 }
 
-/// What was heard of the last step.
+/// The result of the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// There was none yet.
@@ -117,7 +117,7 @@ pub(crate) enum Heard {
     NotShown,
 }
 
-/// What is done next. What has an `until` ends then, with [`Heard::TooLong`].
+/// The next thing to do. What has an `until` ends then, with [`Heard::TooLong`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Every replica's direct port gets it; all but as many as may be malicious are waited for, so long.
@@ -172,11 +172,11 @@ pub(crate) struct Sending {
     bytes: usize,
     /// The one that goes on, from 1 on.
     attempt: u32,
-    /// How long the board is looked at before the next one; `None` before the first.
+    /// Time for which the board is looked at before the next one; `None` before the first.
     pause: Option<Duration>,
     /// When the attempt has taken much of the time that is left.
     until: Option<Instant>,
-    /// What it comes to, if the board that is looked at once more doesn't show it; `None` when it goes on all the same.
+    /// The end that it comes to, if the board that is looked at once more doesn't show it; `None` when it goes on all the same.
     verdict: Option<Outcome>,
 }
 
@@ -197,7 +197,7 @@ impl Sending {
         self.attempt == 1 && self.what != What::Opening
     }
 
-    /// What is done next.
+    /// The next step, after what was heard of the last one.
     pub(crate) fn next(&mut self, heard: Heard, now: Instant, view: &View) -> Step {
         match heard {
             Heard::Nothing => self.begin(now, view),
@@ -260,7 +260,7 @@ impl Sending {
         }
     }
 
-    /// How long what was sent is looked for at first: as long as is usual, but not too much of the time that is left.
+    /// Time for which what was sent is looked for at first: as long as is usual, but not too much of the time that is left.
     fn first_pause(&self, view: &View) -> Duration {
         if self.what == What::Opening {
             return OPENING.least;
@@ -296,8 +296,8 @@ impl Sending {
         Step::Look
     }
 
-    /// What was refused may be on the board all the same, or the round may have closed; and what the refusal is about may be
-    /// seen soon.
+    /// The step after a refusal: what was refused may be on the board all the same, or the round may have closed; and what the
+    /// refusal is about may be seen soon.
     fn refused(&mut self, code: u32, view: &View) -> Step {
         let waits = self.attempt < HINTS_MAX || view.is_disputed;
         let is_hint = self.what != What::Opening && waits && Refusal::is_about_state(code);
@@ -316,7 +316,7 @@ impl Sending {
     }
 }
 
-/// How much longer an entry of so many bytes is waited for: 1 s for 32 KB. Hundreds of large ones come together.
+/// Time that an entry of so many bytes is waited for in addition: 1 s for 32 KB. Hundreds of large ones come together.
 pub(crate) fn by_size(bytes: usize) -> Duration {
     Duration::from_millis(u64::try_from(bytes / 32).unwrap_or(u64::MAX))
 }

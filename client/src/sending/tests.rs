@@ -1,4 +1,4 @@
-//! What is performed of what the policy says, with four replicas.
+//! Tests that what the policy says is done, with four replicas.
 
 use std::{
     sync::atomic::{AtomicU8, Ordering},

@@ -60,7 +60,7 @@ impl Client {
         Observer::new(self.clone(), id, None, 0).await
     }
 
-    /// What speaks against parties of a session, and what those who left said. After a complaint, or when somebody has left, the
+    /// The evidence against parties of a session, and what those who left said. After a complaint, or when somebody has left, the
     /// whole session is read, too, because both are judged again with its joins and posts.
     ///
     /// # Errors

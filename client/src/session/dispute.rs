@@ -19,7 +19,7 @@ use white_city_wire::{
 use super::{Filling, Secret, Session, slot::Goal};
 use crate::{Error, sending::is_answer_due};
 
-/// What a party has signed in the one dispute that a session can have. Complaint and answer are signed once.
+/// The words that a party has signed in the one dispute that a session can have. Complaint and answer are signed once.
 #[derive(Default)]
 pub(super) struct Words {
     complaint: Option<(Hash, Arc<Vec<u8>>)>,
@@ -28,7 +28,7 @@ pub(super) struct Words {
     reveal: Option<(Arc<Vec<u8>>, Option<Instant>)>,
 }
 
-/// What a party says to a complaint about a payload of its own.
+/// The answer of a party to a complaint about a payload of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// It reveals that one payload, which proves that the complaint is false.
@@ -138,7 +138,7 @@ impl Session {
         }
     }
 
-    /// What this party says to the complaint against it, once there is one and it was read.
+    /// The answer of this party to the complaint against it, once there is one and it was read.
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
         self.words.answer.as_ref().map(|(_, answer)| *answer)
@@ -256,8 +256,8 @@ fn check_acquitted(verdict: Result<Verdict, Refusal>) -> Result<(), Answer> {
     }
 }
 
-/// What was sealed under the leaf that a complaint names, if that is a leaf of the post that this party has signed; `None` for a post
-/// from the journal, until the protocol has posted it again.
+/// The plaintext that was sealed under the leaf that a complaint names, if that is a leaf of the post that this party has signed;
+/// `None` for a post from the journal, until the protocol has posted it again.
 fn named_payload<'a>(
     own: &'a Filling,
     complain: &Complain,

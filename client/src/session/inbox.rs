@@ -1,4 +1,4 @@
-//! What a party reads of a closed round, opened.
+//! The inbox: what a party reads of a closed round, opened.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::Error;
 pub struct Inbox {
     /// The round.
     pub round: u32,
-    /// Who posted, ascending; this party too.
+    /// Indices of those who posted, ascending; this party too.
     pub posted: Vec<u16>,
     /// Broadcasts by author, this party's own too. A post may come without.
     pub broadcasts: BTreeMap<u16, Vec<u8>>,

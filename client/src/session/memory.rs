@@ -1,4 +1,5 @@
-//! What a party has to remember of a session: seeds, what it has signed, that it has left. In its journal, or in this process only.
+//! The memory that a party has to have of a session: seeds, what it has signed, that it has left. In its journal, or in this
+//! process only.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +27,7 @@ use crate::{
     vault::Unlock,
 };
 
-/// What this party seals with, is sealed to, and lets its protocol draw from.
+/// The secrets that this party seals with, is sealed to, and lets its protocol draw from.
 pub(super) struct Secret {
     pub(super) seed: SessionSeed,
     pub(super) key: DecryptionKey<PartyKem>,
@@ -34,7 +35,7 @@ pub(super) struct Secret {
 }
 
 impl Secret {
-    /// What a party derives from its seeds; `None` if they aren't 32 bytes each.
+    /// The secrets that a party derives from its seeds; `None` if they aren't 32 bytes each.
     pub(super) fn new(seeds: Seeds, session: &SessionId, index: u16) -> Option<Self> {
         let protocol = Zeroizing::new(<[u8; 32]>::try_from(seeds.protocol.as_slice()).ok()?);
         let mut bytes = <[u8; 32]>::try_from(seeds.session.as_slice()).ok()?;
@@ -58,7 +59,7 @@ pub(super) struct Found {
     leave: Option<Vec<u8>>,
 }
 
-/// What was signed, by round.
+/// The joins and entries that were signed, by round.
 pub(super) type Signed = BTreeMap<u32, Filling>;
 
 impl Found {
@@ -177,7 +178,7 @@ impl Found {
     }
 }
 
-/// What the entry counts against its author's share.
+/// Bytes that the entry counts against its author's share.
 fn counts(action: &Action) -> u64 {
     match action {
         Action::Post(post) => ENTRY_BYTES
@@ -262,7 +263,7 @@ impl Session {
         }
     }
 
-    /// What all entries so far count against this party's share, bytes.
+    /// Bytes that all entries so far count against this party's share.
     pub(super) fn used_bytes(&self) -> u64 {
         let used = self.signed.values().map(|own| counts(&own.action));
         used.fold(0, u64::saturating_add)
@@ -304,7 +305,7 @@ impl Session {
         })
     }
 
-    /// What this party has signed.
+    /// The action that this party has signed, from a transaction of its own.
     fn own_action(&self, tx: &[u8]) -> Result<Action, Error> {
         let network = self.client().network().id;
         let tx = SignedTx::decode(tx).and_then(|tx| {
@@ -356,7 +357,7 @@ mod tests {
         }))
     }
 
-    /// What is found in a journal with these records.
+    /// The memory that is found in a journal with these records.
     fn found(records: Vec<Record>) -> Result<Found, Error> {
         let dir = tempfile::tempdir().unwrap();
         let place = Place {

@@ -30,13 +30,13 @@ use crate::{
 
 /// Rounds whose payloads are kept: a party that is in time needs no older one. Others are read again.
 const ROUNDS_KEPT: usize = 4;
-/// How often all replicas are asked, at most and at least.
+/// Pause between questions to all replicas, at least and at most.
 const ASK_ALL: Bounds = Bounds::ms(200, 5_000);
 
-/// How long replicas may take at the beginning to reach the height that is asked for.
+/// Longest time for replicas at the beginning to reach the height that is asked for.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// A quorum finished with one outcome.
@@ -51,20 +51,20 @@ pub enum End {
     Unknown(Box<AbortRecord>),
 }
 
-/// Where a session stands, for showing it. Times are the board's.
+/// The progress of a session, for showing it. Times are the board's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// What it is doing.
+    /// The session's status.
     pub status: Status,
     /// The open round; 0 is joining.
     pub round: u32,
-    /// How many slots of the open round are filled.
+    /// Number of slots of the open round that are filled.
     pub filled: u16,
-    /// How many members the open round has.
+    /// Number of members that the open round has.
     pub members: u16,
-    /// Whom it waits for.
+    /// Indices of the parties that it waits for.
     pub waiting_for: Vec<u16>,
-    /// Who left by name.
+    /// Indices of the parties that left by name.
     pub left: Vec<u16>,
     /// When the round's time is over, board time in milliseconds; 0 while the clock hasn't started.
     pub deadline_ms: u64,
@@ -74,7 +74,8 @@ pub struct Progress {
     pub height: u64,
     /// Whether the deadline has passed and the last entries are called.
     pub last_call: bool,
-    /// Who complains about whom, in a dispute: the deadline is then that of the answer. The session ends of it.
+    /// The party that complains and the one that it complains about, in a dispute: the deadline is then that of the answer. The
+    /// session ends of it.
     pub dispute: Option<Dispute>,
 }
 
@@ -82,7 +83,7 @@ pub struct Progress {
 pub struct Observer {
     client: Client,
     id: SessionId,
-    /// What opened it, and the opener's signature.
+    /// The opening, and the opener's signature.
     opening: Arc<(Open, Signature)>,
     reader: Option<u16>,
     history: History,
@@ -90,7 +91,7 @@ pub struct Observer {
     /// The state that the history was read in last, should another one show up.
     newest: Option<Verified<()>>,
     kept: BTreeMap<u32, Arc<[Entry]>>,
-    /// What the round held that was open when the session ended: joins in round 0, entries in the others.
+    /// Content of the round that was open when the session ended: joins in round 0, entries in the others.
     last_joins: Vec<(Join, Signature)>,
     last_entries: Vec<SignedEntry>,
     /// The complaint that the session waits for the answer to, once it was read; there is at most one.
@@ -174,7 +175,7 @@ impl Observer {
         &self.opening.0.spec
     }
 
-    /// What opened the session, checked likewise.
+    /// The opening of the session, checked likewise.
     #[must_use]
     pub fn open(&self) -> &Open {
         &self.opening.0
@@ -187,13 +188,13 @@ impl Observer {
         white_city_verify::execution_id(&self.id, purpose)
     }
 
-    /// What has been read and checked.
+    /// The history that has been read and checked.
     #[must_use]
     pub const fn history(&self) -> &History {
         &self.history
     }
 
-    /// How the session stood when it was read last.
+    /// The session's state when it was read last.
     #[must_use]
     pub const fn now(&self) -> Option<&Verified<SessionState>> {
         self.now.as_ref()
@@ -210,7 +211,7 @@ impl Observer {
         self.now.as_ref().map_or(0, Verified::height)
     }
 
-    /// Whom the open round waits for; in a dispute the accused.
+    /// Indices of the parties that the open round waits for; in a dispute the accused.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<u16> {
         self.now
@@ -225,7 +226,7 @@ impl Observer {
         }
     }
 
-    /// Where the session stands, with each change; `None` until it has been read.
+    /// The session's progress, with each change; `None` until it has been read.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.progress.subscribe()
@@ -252,7 +253,7 @@ impl Observer {
         self.end.as_ref()
     }
 
-    /// Who has finished with the agreed outcome, ascending; nobody while the session lives.
+    /// Indices of the parties that have finished with the agreed outcome, ascending; nobody while the session lives.
     #[must_use]
     pub fn finished(&self) -> Vec<u16> {
         let Some(End::Finished { outcome: agreed }) = &self.end else {
@@ -268,7 +269,7 @@ impl Observer {
         finished
     }
 
-    /// What certifies the transcript before the open round, if this is it.
+    /// The proof of the transcript before the open round, if this is it.
     pub(super) fn anchor_at(&self, round: u32) -> Option<pb::Anchor> {
         let now = self.now.as_ref()?;
         (now.leaf.open_round == round).then(|| now.anchor())?
@@ -314,7 +315,7 @@ impl Observer {
         now.checked_sub(age).unwrap_or(now).max(self.asked_since)
     }
 
-    /// How much of its time the open round has left, as far as is known; `None` while its clock hasn't started.
+    /// Time that the open round has left, as far as is known; `None` while its clock hasn't started.
     pub(super) fn time_left(&self) -> Option<Duration> {
         let now = self.now.as_ref()?;
         let deadline_ms = (now.leaf.deadline_ms > 0).then_some(now.leaf.deadline_ms)?;

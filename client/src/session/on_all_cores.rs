@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use tokio::task::yield_now;
 
-/// How many items a core does until others have their turn: about 0.1 ms each.
+/// Number of items that a core does until others have their turn: about 0.1 ms each.
 const TOGETHER: usize = 16;
 
 /// Does the same to all items. Where there are many, other tasks of the process go on in between: a party that reads isn't

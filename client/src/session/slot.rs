@@ -13,7 +13,7 @@ use crate::{
     sending::{Target, Usual, View, What, send},
 };
 
-/// What a transaction is to bring about.
+/// The change that a transaction is to bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goal {
     /// This party's slot of a round holds this digest.
@@ -159,7 +159,7 @@ impl Session {
         }
     }
 
-    /// What this party's slot of the open round holds, in the state that was read last.
+    /// The digest in this party's slot of the open round, in the state that was read last.
     pub(super) fn own_slot(&self, round: u32) -> Option<Hash> {
         let now = self.observer.now()?;
         let leaf = now.slot(self.index);

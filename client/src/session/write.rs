@@ -1,4 +1,4 @@
-//! What a party writes: a join, posts, a finish, or that it leaves.
+//! All that a party writes: a join, posts, a finish, or that it leaves.
 
 use std::sync::Arc;
 
@@ -340,7 +340,7 @@ impl Session {
         Err(Error::NoJournal { round: 0 })
     }
 
-    /// Where a payload belongs.
+    /// The place that a payload belongs to.
     pub(super) fn payload_context(
         &self,
         round: u32,

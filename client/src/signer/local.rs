@@ -17,7 +17,7 @@ use crate::{
 
 /// First line of a key file.
 const HEAD: &str = "white-city identity key, version 1";
-/// What tells the storage key from everything else that may be derived from the secret.
+/// The label that tells the storage key from everything else that may be derived from the secret.
 const STORAGE_INFO: &[u8] = b"white-city/storage-key/1";
 /// Kind of the vaults that hold identities.
 const KIND: &str = "identity";
@@ -34,7 +34,7 @@ pub enum KeyFileError {
     /// Not a key file of this version.
     #[error("not an identity key file: expected {expected}")]
     Format {
-        /// What was expected.
+        /// The format that was expected.
         expected: &'static str,
     },
     /// The file is encrypted, and nothing was given that opens it.

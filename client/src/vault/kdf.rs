@@ -1,5 +1,5 @@
-//! How a key is made of what its owner has: of a passphrase by Argon2id, or of a key file. Vaults and journals say it in the same
-//! 13 bytes.
+//! Derivation of a key from what its owner has: of a passphrase by Argon2id, or of a key file. Vaults and journals say it in the
+//! same 13 bytes.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
@@ -9,7 +9,7 @@ use super::{Unlock, VaultError};
 const ARGON2ID: u8 = 1;
 const KEY_FILE: u8 = 2;
 
-/// What Argon2id costs.
+/// The cost of Argon2id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Memory, KiB, 8 192 to 1 048 576.
@@ -77,7 +77,7 @@ impl Cost {
     }
 }
 
-/// How the key is made.
+/// The way in which the key is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kdf {
     Argon2id(Cost),
@@ -88,7 +88,7 @@ impl Kdf {
     /// Size of what says how.
     pub(crate) const BYTES: usize = 1 + 3 * 4;
 
-    /// How a key is made anew.
+    /// The way in which a key is made anew.
     pub(crate) const fn of(unlock: &Unlock, cost: Cost) -> Self {
         match unlock {
             Unlock::Passphrase(_) => Self::Argon2id(cost),

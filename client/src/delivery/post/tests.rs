@@ -14,7 +14,7 @@ fn word(text: &str) -> Said {
 
 const ME: (u16, u16) = (0, 3);
 
-/// What parties 1 and 2 read of a round in which party 0 posted this, and the others nothing.
+/// The inbox of parties 1 and 2 for a round in which party 0 posted this, and the others nothing.
 fn inbox(payloads: &Payloads, reader: u16) -> Inbox {
     let mut inbox = Inbox {
         round: 7,

@@ -22,7 +22,7 @@ const VIEW: View = View {
 const MINUTE: Duration = Duration::from_secs(60);
 const HEDGE: Duration = ms(300);
 
-/// What is done, without the times.
+/// A step as it is done, without the times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
     Hands,

@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Observer {
-    /// Who complains about whom, as long as the session waits for the answer. Once it has ended, its [`End`](super::End) says
-    /// so.
+    /// The party that complains and the one that it complains about, as long as the session waits for the answer. Once it has
+    /// ended, its [`End`](super::End) says so.
     #[must_use]
     pub fn dispute(&self) -> Option<Dispute> {
         self.dispute_of(self.now.as_ref()?)

@@ -63,7 +63,7 @@ impl Observer {
         })
     }
 
-    /// What is to be said of an abort, with everything that was signed about it.
+    /// The record of an abort, with everything that was signed about it.
     async fn aborted(
         &self,
         now: &Verified<SessionState>,
@@ -93,13 +93,13 @@ impl Observer {
         })
     }
 
-    /// Who has joined, in this state.
+    /// The parties that have joined, in this state.
     fn joined(&self, now: &SessionState) -> Bitmap {
         let joining = self.history.round(0);
         joining.map_or_else(|| now.filled(), |joined| filled(&joined.digests))
     }
 
-    /// What those who left, those in dispute and culprits have signed, if there is anybody.
+    /// The words that those who left, those in dispute and culprits have signed, if there is anybody.
     pub(super) async fn words(
         &self,
         now: &Verified<SessionState>,
@@ -116,7 +116,7 @@ impl Observer {
         Ok(Some(evidence.into_value()))
     }
 
-    /// What speaks against parties and what those who left have said, from a state as new as this reader's or newer, judged
+    /// The evidence against parties and what those who left have said, from a state as new as this reader's or newer, judged
     /// over the rounds that were read.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl Observer {
     }
 }
 
-/// Who left, with what they signed.
+/// The parties that left, with what they signed.
 fn leavers(evidence: SessionEvidence) -> Vec<Leaver> {
     let left = evidence.left.into_iter();
     left.map(|(index, word, _)| Leaver {

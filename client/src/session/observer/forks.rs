@@ -102,7 +102,7 @@ impl Observer {
         Error::Fork(Box::new(Fork::new(what, proofs, self.client.trust())))
     }
 
-    /// What certifies this history.
+    /// The proof of this history.
     fn anchor(&self) -> Option<pb::Anchor> {
         self.newest.as_ref()?.anchor()
     }

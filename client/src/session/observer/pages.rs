@@ -21,7 +21,7 @@ pub(super) struct Source {
 /// Why a round wasn't taken in.
 pub(super) struct NotTaken {
     pub(super) error: ReadError,
-    /// Whose fault it is; where it is `None`, that of whoever gave the first page.
+    /// The source whose fault it is; where it is `None`, whoever gave the first page.
     pub(super) by: Option<Source>,
 }
 
@@ -46,12 +46,12 @@ impl From<Error> for NotTaken {
 /// All of a round, as it came.
 pub(super) struct Pages {
     pub(super) all: InboxPage,
-    /// Where each page after the first one begins, and who gave it.
+    /// The first index of each page after the first one, and who gave it.
     later: Vec<(u16, Source)>,
 }
 
 impl Pages {
-    /// What was found by checking all of it, or whose page contradicts it.
+    /// The value that was found by checking all of it, or whose page contradicts it.
     pub(super) fn blame<T>(
         &mut self,
         checked: Result<T, Contradiction>,
@@ -67,7 +67,7 @@ impl Pages {
     }
 }
 
-/// Whose entry it is about.
+/// Index of the party whose entry it is about.
 const fn index_of(contradiction: &Contradiction) -> Option<u16> {
     match contradiction {
         Contradiction::Place { index, .. }

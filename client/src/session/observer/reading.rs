@@ -24,7 +24,7 @@ use crate::{
 enum Taken {
     /// A round; there may be another one.
     Round,
-    /// How the session stands.
+    /// The session's state.
     Now,
 }
 

@@ -36,7 +36,7 @@ impl Observer {
         self.checked(Body::Ceremony(receipt))
     }
 
-    /// How the session ended: the replicas' word and, where it finished, the word of the parties, which needs no replica.
+    /// A receipt of the session's end: the replicas' word and, where it finished, the word of the parties, which needs no replica.
     ///
     /// # Errors
     /// [`Error::Receipt`] while the session lives; as [`crate::Client::read`].
