@@ -15,7 +15,7 @@ pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 pub use values::{Bytes, hex32};
 
-/// What the program exits with.
+/// The exit codes of the program.
 const EXIT_CODES: &str = "Exit codes:
     0  success
     1  another error; also a result that could not be printed
@@ -30,7 +30,7 @@ const EXIT_CODES: &str = "Exit codes:
   130  interrupted
   141  whoever read the output has gone";
 
-/// Where a command's own help says what it exits with.
+/// Pointer to the exit codes, for a command's own help.
 const SEE_EXIT_CODES: &str = "Exit codes: white-city --help";
 /// Heading of what may stand after any command.
 const EVERYWHERE: &str = "Options of every command";
@@ -44,7 +44,7 @@ pub struct Cli {
     /// Print one JSON object a line, the last of which is the result
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
-    /// Where a proof is written if the replicas turn out to have signed two histories [default: the working directory]
+    /// Directory for the proof if the replicas turn out to have signed two histories [default: the working directory]
     #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub fork_dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -75,7 +75,7 @@ fn program() -> clap::Command {
     pointing(Cli::command())
 }
 
-/// Which network, and where its replicas are.
+/// The network, and the addresses of its replicas.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
     /// File that says where genesis and replicas are, as white-city-testnet writes it [env: WHITE_CITY_NETWORK]

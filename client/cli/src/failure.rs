@@ -17,7 +17,7 @@ use crate::output::to_json;
 
 /// Exit code of `--once` when other parties have to act first.
 const WAITING: u8 = 9;
-/// What a program exits with whose reader has gone, by convention: 128 and SIGPIPE.
+/// Exit code of a program whose reader has gone, by convention: 128 and SIGPIPE.
 const CLOSED: u8 = 141;
 
 /// Why the program failed.
@@ -29,7 +29,7 @@ pub struct Failure {
     pub text: String,
     /// The proof, if it is that the replicas have signed two histories.
     pub fork: Option<Box<Fork>>,
-    /// What is waited for, if other parties have to act first.
+    /// The round that is waited for, if other parties have to act first.
     pub waiting: Option<Box<Waiting>>,
 }
 
@@ -38,11 +38,11 @@ pub struct Failure {
 pub struct Waiting {
     /// The open round; 0 is joining.
     open_round: u32,
-    /// Whom it waits for.
+    /// Indices of the parties that it waits for.
     waiting_for: Vec<u16>,
     /// Until when, board time; 0 while the clock hasn't started.
     deadline_ms: u64,
-    /// What is left until then.
+    /// Time that is left until then.
     remaining_ms: Option<u64>,
     /// The board's time.
     board_ms: u64,
@@ -79,7 +79,7 @@ impl Failure {
         Self::new(6, text)
     }
 
-    /// What came can't be true.
+    /// An answer, a session or a receipt can't be true.
     pub fn verification(text: impl Into<String>) -> Self {
         Self::new(7, text)
     }
@@ -184,9 +184,9 @@ impl From<FileError> for Failure {
     }
 }
 
-/// What is wrong with what a file holds.
+/// An error about a file, or about what it holds.
 pub trait OfFile {
-    /// What is wrong with the file itself, which names it.
+    /// Whether it is about the file itself, and names it.
     fn is_named(&self) -> bool;
 }
 

@@ -1,5 +1,5 @@
-//! What `--json` prints, as lines of `tests/golden/shown-cli.jsonl`, so that no name changes unnoticed. What the replicas show, too, is in
-//! `tests/golden/shown.jsonl`.
+//! The output of `--json`, as lines of `tests/golden/shown-cli.jsonl`, so that no name changes unnoticed. What the replicas show,
+//! too, is in `tests/golden/shown.jsonl`.
 
 use std::{fs, path::Path};
 

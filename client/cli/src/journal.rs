@@ -1,4 +1,4 @@
-//! Where a party's journals are, and `white-city journal …`
+//! The directory of a party's journals, and `white-city journal …`
 
 use std::{
     fs::{self, DirBuilder},

@@ -40,7 +40,7 @@ use failure::Failure;
 use output::Output;
 use tracing_subscriber::EnvFilter;
 
-/// What an interrupted program exits with, by convention.
+/// Exit code of an interrupted program, by convention.
 const INTERRUPTED: u8 = 130;
 
 /// Runs the program with these arguments, the first of which is its name.
@@ -96,7 +96,7 @@ fn misused(args: &[OsString], error: &clap::Error) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-/// What is wrong with the arguments, in words.
+/// The error in the arguments, in words.
 fn misuse(error: &clap::Error) -> String {
     // Otherwise it is the whole help.
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

@@ -15,7 +15,7 @@ const NETWORK_BYTES_MAX: u64 = 1 << 20;
 /// Names the network file where no argument does.
 const VARIABLE: &str = "WHITE_CITY_NETWORK";
 
-/// What this program needs of a network file.
+/// The part of a network file that this program needs.
 #[derive(Deserialize)]
 struct NetworkFile {
     version: u32,
@@ -38,7 +38,7 @@ pub fn signing(args: &NetworkArgs, identity: LocalKey) -> Result<Client, Failure
     Ok(builder(args)?.signer(identity).build()?)
 }
 
-/// What is trusted, where no replica is needed.
+/// The trust in a genesis, where no replica is needed.
 pub fn trust(args: &NetworkArgs) -> Result<Trust, Failure> {
     trusted(&genesis_and_replicas(args, variable())?.0)
 }

@@ -1,4 +1,4 @@
-//! What the program prints: text for people, or one JSON object a line.
+//! The program's output: text for people, or one JSON object a line.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 /// Longest result that is said again where it can't be printed, bytes.
 const SAID_AGAIN_BYTES: usize = 2_048;
 
-/// Where results and notes go.
+/// The output that results and notes go to.
 pub struct Output {
     json: bool,
 }

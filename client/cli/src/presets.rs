@@ -24,7 +24,7 @@ pub const VERSION: u32 = 1;
 /// Input of [`KEYGEN`].
 #[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct KeygenInput {
-    /// How many signers it takes.
+    /// Number of signers that it takes.
     pub threshold: u16,
 }
 
@@ -33,7 +33,7 @@ pub struct KeygenInput {
 pub struct SignInput {
     /// The key to sign with.
     pub public_key: Hash,
-    /// What is signed.
+    /// The message that is signed.
     #[serde(flatten)]
     pub message: Named,
 }
@@ -43,7 +43,7 @@ pub struct SignInput {
 pub struct AggregateInput {
     /// The signers' own public keys, in the order of the roster: whoever brings another one is named, and nothing is signed.
     pub public_keys: Vec<Hash>,
-    /// What is signed.
+    /// The message that is signed.
     #[serde(flatten)]
     pub message: Named,
 }
@@ -71,7 +71,7 @@ pub fn aggregate_key(keys: &[[u8; 32]]) -> Result<[u8; 32], Failure> {
     })
 }
 
-/// What a protocol needs.
+/// The rounds and the room that a protocol needs.
 struct Needs {
     protocol: &'static str,
     input: Vec<u8>,

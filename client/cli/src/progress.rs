@@ -16,7 +16,7 @@ use white_city_client::{
 
 use crate::output::Output;
 
-/// How many parties are named before the rest is counted.
+/// Number of parties that are named before the rest is counted.
 const NAMED: usize = 12;
 
 /// Runs `work` and shows what happens to the session meanwhile.
@@ -85,7 +85,7 @@ fn named(indices: &[u16]) -> String {
     format!("{one} {}", parties(indices))
 }
 
-/// Where a session stands, for machines.
+/// The progress of a session, for machines.
 pub fn to_json(now: &Progress) -> Value {
     json!({
         "event": "progress",
@@ -104,7 +104,7 @@ pub fn to_json(now: &Progress) -> Value {
     })
 }
 
-/// Who complains about whom, which is all that whoever looks on knows of a complaint.
+/// The party that complains and the one that it complains about, which is all that whoever looks on knows of a complaint.
 pub fn dispute_json(dispute: &Dispute) -> json::Dispute {
     json::Dispute {
         by: dispute.by,

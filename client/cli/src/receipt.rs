@@ -55,7 +55,7 @@ fn proven_json(receipt: &Receipt, proven: &Proven) -> Value {
     })
 }
 
-/// What a receipt proves, for machines.
+/// The claim that a receipt proves, for machines.
 pub fn claim_json(claim: &Claim) -> Value {
     match claim {
         Claim::Submission {

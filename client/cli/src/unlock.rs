@@ -1,4 +1,4 @@
-//! What opens the files of a party.
+//! Passphrases and keys that open the files of a party.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
     output::Output,
 };
 
-/// What encrypts a share and a journal.
+/// The passphrase or key that encrypts a share and a journal.
 pub fn vault(args: &UnlockArgs) -> Result<Unlock, Failure> {
     let unlock = read(args.passphrase_file.as_ref(), args.key_file.as_ref())?;
     unlock.ok_or_else(|| Failure::usage("expected --passphrase-file or --key-file"))

@@ -1,4 +1,5 @@
-//! What one party pays for key generation and signing as the roster grows: `cargo run --release --example scaling -p white-city-eddsa`.
+//! Cost of key generation and signing for one party as the roster grows: `cargo run --release --example scaling -p
+//! white-city-eddsa`.
 //!
 //! Degree is n / 2, and the fewest possible signers sign. Only one party's work is timed; the others' posts are made beforehand.
 

@@ -165,7 +165,7 @@ pub(crate) fn read_commitments<T: AsRef<[u8]>>(
         .collect()
 }
 
-/// What all dealings together come to, for one party.
+/// The sum of all dealings, for one party.
 pub(crate) struct Dealt<B: Backend> {
     /// Commitments to the sum of all polynomials: `degree + 1` points of the prime-order group, the first not the identity.
     pub commitments: Vec<B::Point>,
@@ -224,7 +224,7 @@ pub(crate) fn collect<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
     }
 }
 
-/// Who sent a point with torsion? Somebody did, if a sum has it.
+/// The error that names who sent a point with torsion. Somebody did, if a sum has it.
 fn blame_torsion<B: Backend, T: AsRef<[u8]>>(
     domain: &Domain,
     openings: &BTreeMap<u16, T>,
@@ -241,8 +241,8 @@ fn blame_torsion<B: Backend, T: AsRef<[u8]>>(
     Error::Signature
 }
 
-/// Whose share contradicts its commitments? Somebody's, if the sum does. A dealer whose torsion another one cancels may be named instead of
-/// the one with the bad share: it is no honest dealer either.
+/// The error that names whose share contradicts its commitments. Somebody's does, if the sum does. A dealer whose torsion another
+/// one cancels may be named instead of the one with the bad share: it is no honest dealer either.
 fn blame_share<B: Backend, T: AsRef<[u8]>>(
     domain: &Domain,
     me: &Recipient<B>,

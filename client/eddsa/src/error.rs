@@ -1,4 +1,4 @@
-//! What can go wrong, and whose doing it was.
+//! The errors of the protocols, and whose doing they were.
 
 /// Why bytes are not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,9 +40,9 @@ pub enum Error {
     /// The caller's own parameter is out of range.
     #[error("{what} is {got}, expected {min} to {max}")]
     Parameter {
-        /// Which parameter.
+        /// The parameter's name.
         what: &'static str,
-        /// What was given.
+        /// The value that was given.
         got: usize,
         /// The least allowed value.
         min: usize,
@@ -72,7 +72,8 @@ pub enum Error {
     /// The caller's key pair isn't the one that the expected keys have at this party's place.
     #[error("the key pair isn't the one expected of this party")]
     OwnKey,
-    /// What the transport says that this party sent isn't what it sent. Nobody is named: the journal or the board's history is wrong.
+    /// A message that the transport says this party sent isn't the one that it sent. Nobody is named: the journal or the board's
+    /// history is wrong.
     #[error("this party's own message of round {round} came back changed or not at all")]
     OwnMessage {
         /// The round, from 1.
@@ -101,9 +102,9 @@ pub enum Error {
     TooFew {
         /// The round, from 1.
         round: u16,
-        /// How many there were.
+        /// Number of those that did.
         got: usize,
-        /// How many are needed.
+        /// Number of those that are needed.
         needed: usize,
     },
     /// A message that isn't one.
@@ -111,7 +112,7 @@ pub enum Error {
     Malformed {
         /// Its sender.
         party: u16,
-        /// What is wrong with it.
+        /// The reason why it isn't one.
         reason: Malformed,
     },
     /// A revealed value isn't the one committed to.

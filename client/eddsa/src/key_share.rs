@@ -10,7 +10,7 @@ use crate::{Backend, Dalek, Error, Malformed, hash};
 
 const OUTCOME: &str = "white-city/eddsa/keygen/outcome/1";
 
-/// What key generation gives one party: public facts about the key, the same for everybody, and this party's secret share.
+/// The result of key generation for one party: public facts about the key, the same for everybody, and this party's secret share.
 pub struct KeyShare {
     pub(crate) context: [u8; 32],
     pub(crate) index: u16,
@@ -49,14 +49,14 @@ impl KeyShare {
         self.degree
     }
 
-    /// How many signers it takes: `degree + 1`.
+    /// Number of signers that it takes: `degree + 1`.
     #[must_use]
     pub fn signers_min(&self) -> u16 {
         self.degree.saturating_add(1)
     }
 
-    /// Whose dealings the key is made of: indices of the key generation's roster, ascending. Each of them holds a share, unless somebody dealt
-    /// wrongly to it: then it has left the session, without a share.
+    /// The parties whose dealings the key is made of: indices of the key generation's roster, ascending. Each of them holds a
+    /// share, unless somebody dealt wrongly to it: then it has left the session, without a share.
     #[must_use]
     pub fn participants(&self) -> &[u16] {
         &self.participants

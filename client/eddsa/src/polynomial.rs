@@ -36,7 +36,8 @@ impl<B: Backend> Polynomial<B> {
     }
 }
 
-/// What a party's share times the generator must be. Horner's rule with small factors: about 15 additions a step instead of a full multiplication.
+/// The point that a party's share times the generator must be. Horner's rule with small factors: about 15 additions a step
+/// instead of a full multiplication.
 pub(crate) fn public_share<B: Backend>(commitments: &[B::Point], index: u16) -> B::Point {
     let x = coordinate(index);
     commitments

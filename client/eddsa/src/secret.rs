@@ -4,7 +4,8 @@ use std::{hint::black_box, ops::Deref, sync::Arc};
 
 use zeroize::Zeroizing;
 
-/// How much of the stack is overwritten, bytes: several times what the computations of this crate use, without optimisation, too.
+/// Size of the part of the stack that is overwritten, bytes: several times what the computations of this crate use, without
+/// optimisation, too.
 const STACK_BYTES: usize = 64 << 10;
 
 /// On the heap, so that moving it from round to round leaves no copies; its holders share it, and the last one wipes it.

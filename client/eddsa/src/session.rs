@@ -1,4 +1,4 @@
-//! Which session this is, and which party we are in it.
+//! The session that this is, and the party that we are in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +97,7 @@ pub(crate) fn in_range(what: &'static str, got: usize, min: u16, max: u16) -> Re
     }
 }
 
-/// What a party posts in one round.
+/// The post of a party in one round.
 #[derive(Clone, Default)]
 pub struct Outgoing {
     /// For everybody; empty if the round has no broadcast.

@@ -24,7 +24,7 @@ fn identifier(index: u16) -> Result<Identifier, Failure> {
     Ok(Identifier::try_from(index.saturating_add(1))?)
 }
 
-/// What each of the others said, read; who said what can't be read is named.
+/// The messages of each of the others, read; who said what can't be read is named.
 fn read<'a, T, B: AsRef<[u8]> + 'a>(
     me: u16,
     payloads: impl IntoIterator<Item = (&'a u16, &'a B)>,

@@ -10,12 +10,12 @@ use super::{
     values::{Bytes, hex_bytes, hex32, identity, session_id},
 };
 
-/// How a key is made, at a terminal and elsewhere.
+/// Examples of making a key, at a terminal and elsewhere.
 const KEYGEN_EXAMPLES: &str = "Examples:
   white-city eddsa keygen --identity alice.key --key-file alice.key32 --session $SESSION --out alice.share
   white-city eddsa keygen --identity alice.key --key-file alice.key32 --session $SESSION --out alice.share \\
       --threshold 2 --party $ALICE --party $BOB --party $CAROL";
-/// How something is signed.
+/// Example of signing something.
 const SIGN_EXAMPLES: &str = "Example:
   white-city eddsa sign --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --message hello";
 
@@ -63,7 +63,7 @@ pub enum KeyCommand {
     },
 }
 
-/// Which party of which session.
+/// The party, and the session.
 #[derive(Debug, Args)]
 pub struct PartyArgs {
     #[command(flatten)]
@@ -110,7 +110,7 @@ pub struct SignArgs {
     pub unlock: UnlockArgs,
 }
 
-/// What the session has to be about.
+/// The message and the key that the session has to be about.
 #[derive(Debug, Default, Args)]
 #[command(group(ArgGroup::new("expected_message").required(true)))]
 pub struct ExpectedArgs {

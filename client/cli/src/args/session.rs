@@ -10,7 +10,7 @@ use super::{
     values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id},
 };
 
-/// How a session is opened.
+/// Examples of opening a session.
 const OPEN_EXAMPLES: &str = "Examples:
   white-city session open --identity alice.key --key-file alice.key32 --preset eddsa-keygen --threshold 2 \\
       --party $ALICE --party $BOB --party $CAROL
@@ -90,12 +90,12 @@ pub enum SessionCommand {
     },
 }
 
-/// What a receipt is about.
+/// The kind of a receipt: what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReceiptKind {
     /// Everything that was signed, and how the session ended
     Ceremony,
-    /// How the session ended, certified by the replicas and, where it finished, by the parties
+    /// The session's end, certified by the replicas and, where it finished, by the parties
     End,
     /// That a party's join or entry is on the board (--round, --party)
     Submission,
@@ -113,7 +113,7 @@ pub struct ReceiptArgs {
     /// New file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// What it is about
+    /// The kind of receipt
     #[arg(long, value_enum, default_value = "ceremony")]
     pub kind: ReceiptKind,
     /// The round; 0 is joining
@@ -146,10 +146,10 @@ pub struct OpenArgs {
     /// Public key of a party; in the order of the roster
     #[arg(long, value_name = "HEX", required = true, value_parser = identity)]
     pub party: Vec<IdentityKey>,
-    /// How many entries close a round [default: all]
+    /// Number of entries that close a round [default: all]
     #[arg(long, value_name = "M")]
     pub quorum: Option<u16>,
-    /// How many parties may be corrupt [default: what the preset's secrets withstand; 0 without a preset]
+    /// Number of parties that may be corrupt [default: what the preset's secrets withstand; 0 without a preset]
     #[arg(long, value_name = "T")]
     pub corrupt: Option<u16>,
     /// Time for joining
@@ -161,7 +161,7 @@ pub struct OpenArgs {
     /// Time for the answer to a complaint
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub reveal_timeout: Duration,
-    /// How long payloads stay after the end
+    /// Time that payloads stay after the end
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub retention: Duration,
     /// The session that this one continues
@@ -170,7 +170,7 @@ pub struct OpenArgs {
     /// A protocol that this program runs
     #[arg(long)]
     pub preset: Option<Preset>,
-    /// How many signers it takes (preset eddsa-keygen)
+    /// Number of signers that it takes (preset eddsa-keygen)
     #[arg(long, value_name = "SIGNERS", conflicts_with = "protocol")]
     pub threshold: Option<u16>,
     /// Text to sign
@@ -228,7 +228,7 @@ pub struct OpenArgs {
         conflicts_with = "preset"
     )]
     pub max_p2p: u32,
-    /// What all its entries together may weigh, bytes [default: enough for full posts in all rounds]
+    /// Largest size of all its entries together, bytes [default: enough for full posts in all rounds]
     #[arg(long, value_name = "BYTES", conflicts_with = "preset")]
     pub max_bytes: Option<u64>,
     /// Its input

@@ -1,10 +1,10 @@
-//! What opens what a party has encrypted.
+//! Options that name what opens the files that a party has encrypted.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// What opens a share, and its session's journal.
+/// The passphrase or key of a share, and of its session's journal.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct UnlockArgs {
@@ -28,7 +28,7 @@ pub struct MaybeUnlockArgs {
     pub key_file: Option<PathBuf>,
 }
 
-/// What a new file is encrypted with.
+/// The passphrase or key that a new file is encrypted with.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct ProtectArgs {

@@ -1,4 +1,4 @@
-//! What a party expects of a session that signs.
+//! The expectations of a party of a session that signs.
 
 use crate::{args::ExpectedArgs, failure::Failure, message};
 

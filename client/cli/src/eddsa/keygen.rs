@@ -87,7 +87,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     Ok(done(args, &key, Some(&party.session), party.output))
 }
 
-/// What anybody may know of a share.
+/// The part of a share that anybody may know.
 struct Key {
     session: SessionId,
     public_key: [u8; 32],

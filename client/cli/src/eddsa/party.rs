@@ -1,4 +1,4 @@
-//! What all protocols have in common: joining, exchanging rounds, blaming, finishing.
+//! The common part of all protocols: joining, exchanging rounds, blaming, finishing.
 
 use white_city_client::{
     Client, End, Error, Hash, Inbox, Session, vault::Unlock, wire::hash::sha256,
@@ -157,7 +157,7 @@ impl<'a> Party<'a> {
         }
     }
 
-    /// What a protocol function gave; if it refused, everybody is told why and about whom.
+    /// The value that a protocol function gave; if it refused, everybody is told why and about whom.
     pub async fn checked<T>(
         &mut self,
         result: Result<T, white_city_eddsa::Error>,

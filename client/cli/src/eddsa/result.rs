@@ -1,4 +1,4 @@
-//! What a party has in the end, safe before it is printed and before the journal goes.
+//! The result that a party has in the end, safe before it is printed and before the journal goes.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ fn journal_of(args: &PartyArgs) -> PathBuf {
     journal::name(args.journal.as_ref(), &args.identity.identity, args.session)
 }
 
-/// Where the result of a signing session is kept: beside its journal.
+/// The file in which the result of a signing session is kept: beside its journal.
 fn kept(args: &PartyArgs) -> PathBuf {
     let mut name = journal_of(args).into_os_string();
     name.push(".result");

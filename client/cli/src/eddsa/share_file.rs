@@ -110,7 +110,7 @@ impl ShareFile {
 }
 
 impl Pending {
-    /// Where the share is until the session has finished.
+    /// The file in which the share is until the session has finished.
     pub fn path(&self) -> &Path {
         &self.path
     }

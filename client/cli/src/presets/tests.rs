@@ -25,9 +25,9 @@ fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
 }
 
 const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
-/// What a key generation needs.
+/// The arguments that a key generation needs.
 const KEYGEN_ARGS: [&str; 4] = ["--preset", "eddsa-keygen", "--threshold", "2"];
-/// What a signature needs.
+/// The arguments that a signature needs.
 const SIGN_ARGS: [&str; 6] = [
     "--preset",
     "eddsa-sign",

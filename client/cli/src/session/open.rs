@@ -21,7 +21,7 @@ use crate::{
     unlock,
 };
 
-/// How long the board may say nothing before people are told whom that lies with, each time.
+/// Longest silence of the board before people are told whom that lies with, each time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest opening that is read, bytes: more than any board takes.
 const OPENING_BYTES_MAX: u64 = 1 << 20;
@@ -43,7 +43,7 @@ pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Res
     Ok(())
 }
 
-/// What whoever opens such a session should know of it.
+/// Warns of what whoever opens such a session should know of it.
 fn warn(spec: &Spec, output: &Output) {
     if !spec.is_fork_safe() {
         output.warning(&format!(
@@ -146,8 +146,8 @@ async fn tell_of_replicas(client: &Client, output: &Output) -> Infallible {
     }
 }
 
-/// What was signed, beside the identity, until its session was seen. Locked while this process lives, so that two runs of the same
-/// command at once open two sessions.
+/// The opening that was signed, beside the identity, until its session was seen. Locked while this process lives, so that two
+/// runs of the same command at once open two sessions.
 struct Kept {
     path: PathBuf,
     file: File,

@@ -40,7 +40,7 @@ pub fn consent(session: &Session, output: &Output) {
 struct Shown {
     #[serde(flatten)]
     session: json::Session,
-    /// What it is; `None` once that is erased.
+    /// The session's spec; `None` once that is erased.
     spec: Option<json::Spec>,
     board_ms: u64,
     height: u64,
@@ -98,7 +98,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
     output.result(&to_json(&shown), &text)
 }
 
-/// What is left of a session after erasure.
+/// The part of a session that is left after erasure.
 fn of_leaf(number: u32, leaf: &SessionLeaf, terminal: Option<&Terminal>) -> json::Session {
     json::Session {
         session: leaf.session,
@@ -164,7 +164,7 @@ fn end_text(end: &Terminal) -> Vec<String> {
     lines
 }
 
-/// What a session is; `me` is the party that looks at it, if one does.
+/// The text of a session's spec; `me` is the party that looks at it, if one does.
 fn spec_text(open: &Open, me: Option<u16>) -> String {
     let spec = &open.spec;
     let fork = if spec.is_fork_safe() {
@@ -203,7 +203,7 @@ fn spec_text(open: &Open, me: Option<u16>) -> String {
     lines.join("\n")
 }
 
-/// Who wants the session, and what that one is in it.
+/// The text of who wants the session, and what that one is in it.
 fn opener_text(open: &Open) -> String {
     let place = match open.spec.index_of(&open.opener) {
         Some(index) => format!("party {index}"),
@@ -226,7 +226,7 @@ fn input_text(spec: &Spec) -> String {
     }
 }
 
-/// What the input of a protocol that this program runs means: the message, and who can sign.
+/// The meaning of the input of a protocol that this program runs: the message, and who can sign.
 fn meaning(spec: &Spec) -> Vec<String> {
     let mut lines = Vec::new();
     if let Ok(input) = read_input::<KeygenInput>(spec) {

@@ -15,7 +15,7 @@ const CONTEXT: &str = "white-city/eddsa/aggregate/context/1";
 const COMMIT: &str = "white-city/eddsa/aggregate/commit/1";
 const DERIVE: &str = "white-city/eddsa/aggregate/derive/1";
 
-/// What stays the same from round to round.
+/// The part that stays the same from round to round.
 struct Common {
     session: Session,
     context: [u8; 32],
@@ -259,7 +259,7 @@ pub struct Round3<B: Backend> {
     common: Common,
     public_key: [u8; 32],
     nonce: [u8; 32],
-    /// What each party's partial signature times the generator must be.
+    /// The points that the parties' partial signatures times the generator must be.
     expected: Vec<B::Point>,
     sent: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! What a signing session is about: who signs which message with which key.
+//! The subject of a signing session: who signs which message with which key.
 
 use std::collections::BTreeSet;
 

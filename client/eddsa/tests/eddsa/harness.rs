@@ -8,7 +8,7 @@ use white_city_eddsa::{
     Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, Signed, aggregate, keygen, sign,
 };
 
-/// What one party reads of a closed round.
+/// The inbox that one party reads of a closed round.
 #[derive(Default)]
 pub struct Inbox {
     pub broadcasts: BTreeMap<u16, Vec<u8>>,

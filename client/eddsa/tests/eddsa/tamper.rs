@@ -10,7 +10,7 @@ use crate::harness::{
 const MESSAGE: &[u8] = b"message";
 const PARTIES: u16 = 4;
 
-/// What the corrupt party does to one of its payloads.
+/// The change that the corrupt party makes to one of its payloads.
 #[derive(Debug, Clone, Copy)]
 enum Tweak {
     Broadcast {

@@ -25,7 +25,7 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Vec<T> {
     results.into_iter().map(Result::unwrap).collect()
 }
 
-/// How large the posts were, round by round, for the README's table.
+/// Prints the sizes of the posts, round by round, for the README's table.
 fn say(protocol: &str, party: &Party) {
     if party.session.index() == 0 {
         println!("{protocol}: {:?}", largest_posts(&party.session));

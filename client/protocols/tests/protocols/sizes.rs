@@ -1,11 +1,11 @@
-//! How large the posts are, and up to how many parties they fit into one transaction.
+//! The sizes of posts, and up to how many parties they fit into one transaction.
 
 use white_city_client::wire::limits::{ROSTER_PARTIES_MAX, TX_BYTES_MAX};
 use white_city_eddsa::Dalek;
 use white_city_kit::{Board, Party, PostBytes, largest_posts};
 use white_city_protocols::{Failure, eddsa, frost, givre};
 
-/// What a transaction has beside its payloads, at most: header and signature, and of each payload its length.
+/// Bytes that a transaction has beside its payloads, at most: header and signature, and of each payload its length.
 const AROUND: (u64, u64) = (512, 16);
 
 /// Bytes of one protocol's largest post, measured: broadcast of `n` parties of whom `t` sign, and sealed for one recipient.
