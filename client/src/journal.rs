@@ -121,7 +121,7 @@ impl From<FileError> for JournalError {
 
 /// The one session of the one party that a journal is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct JournalId {
     pub(crate) network: NetworkId,
     pub(crate) session: SessionId,
     pub(crate) identity: IdentityKey,
@@ -158,11 +158,11 @@ impl Journal {
     /// Opens a journal, or begins one where there is no file, and gives what it holds.
     pub(crate) fn open(
         path: &Path,
-        place: &Place,
+        id: &JournalId,
         keys: &Keys<'_>,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let (file, header) = open_locked(path, place, Lock::of(keys))?;
-        let header = Header::decode(&header).filter(|header| header.place == *place);
+        let (file, header) = open_locked(path, id, Lock::of(keys))?;
+        let header = Header::decode(&header).filter(|header| header.id == *id);
         let header = header.ok_or_else(|| JournalError::Other {
             path: path.to_owned(),
             expected: "a journal, version 2, of this session, network and identity",
@@ -225,9 +225,9 @@ impl Journal {
                     records.push(record.ok_or_else(|| corrupt(&self.path, offset))?);
                     offset = offset.saturating_add(found.bytes);
                 }
-                Err(ReadError::Io(error)) => return Err(io_error(&self.path, &error)),
-                Err(ReadError::Corrupt) => return Err(corrupt(&self.path, offset)),
-                Err(ReadError::Torn) => {
+                Err(RecordError::Io(error)) => return Err(io_error(&self.path, &error)),
+                Err(RecordError::Corrupt) => return Err(corrupt(&self.path, offset)),
+                Err(RecordError::Torn) => {
                     tracing::warn!(
                         path = %self.path.display(),
                         offset,
@@ -242,44 +242,47 @@ impl Journal {
     }
 
     /// The next record; `None` at the end.
-    fn read_record(&mut self) -> Result<Option<Found>, ReadError> {
+    fn read_record(&mut self) -> Result<Option<FoundRecord>, RecordError> {
         let mut prefix = [0; format::PREFIX_BYTES];
         match read_up_to(&mut self.file.0, &mut prefix)? {
             0 => return Ok(None),
             format::PREFIX_BYTES => {}
-            _ => return Err(ReadError::Torn),
+            _ => return Err(RecordError::Torn),
         }
         if prefix == [0; format::PREFIX_BYTES] {
             return Err(self.torn_if_zeros()?);
         }
-        let size = self.sealer.body_bytes(&prefix).ok_or(ReadError::Corrupt)?;
+        let size = self
+            .sealer
+            .body_bytes(&prefix)
+            .ok_or(RecordError::Corrupt)?;
         let mut body = vec![0; size];
         if read_up_to(&mut self.file.0, &mut body)? < size {
-            return Err(ReadError::Torn);
+            return Err(RecordError::Torn);
         }
         match self.sealer.open(&prefix, &body) {
             Ok(plaintext) => {
                 let bytes = u64::try_from(prefix.len().saturating_add(size));
-                Ok(Some(Found {
+                Ok(Some(FoundRecord {
                     plaintext,
                     bytes: bytes.unwrap_or(u64::MAX),
                 }))
             }
             // The file's size was on the disk before its last bytes.
             Err(Torn::Maybe) => Err(self.torn_if_zeros()?),
-            Err(Torn::No) => Err(ReadError::Corrupt),
+            Err(Torn::No) => Err(RecordError::Corrupt),
         }
     }
 
     /// After a loss of power a file can end in zeros that nobody wrote. A record isn't made of them.
-    fn torn_if_zeros(&mut self) -> Result<ReadError, ReadError> {
+    fn torn_if_zeros(&mut self) -> Result<RecordError, RecordError> {
         let mut chunk = [0; 4_096];
         loop {
             let got = read_up_to(&mut self.file.0, &mut chunk)?;
             let is_zeros = chunk.iter().take(got).all(|byte| *byte == 0);
             match (got, is_zeros) {
-                (0, _) => return Ok(ReadError::Torn),
-                (_, false) => return Ok(ReadError::Corrupt),
+                (0, _) => return Ok(RecordError::Torn),
+                (_, false) => return Ok(RecordError::Corrupt),
                 _ => {}
             }
         }
@@ -294,13 +297,13 @@ impl Journal {
 }
 
 /// A record in the file.
-struct Found {
+struct FoundRecord {
     plaintext: Zeroizing<Vec<u8>>,
     /// Its size in the file.
     bytes: u64,
 }
 
-enum ReadError {
+enum RecordError {
     Io(io::Error),
     /// The last record is incomplete.
     Torn,
@@ -308,7 +311,7 @@ enum ReadError {
     Corrupt,
 }
 
-impl From<io::Error> for ReadError {
+impl From<io::Error> for RecordError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -330,7 +333,7 @@ fn unlock_error(path: &Path, error: &VaultError) -> JournalError {
 }
 
 /// Opens the file, or makes it, takes its lock, and reads its header.
-fn open_locked(path: &Path, place: &Place, lock: Lock) -> Result<(Locked, Vec<u8>), JournalError> {
+fn open_locked(path: &Path, id: &JournalId, lock: Lock) -> Result<(Locked, Vec<u8>), JournalError> {
     loop {
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = match file {
@@ -344,7 +347,7 @@ fn open_locked(path: &Path, place: &Place, lock: Lock) -> Result<(Locked, Vec<u8
                     let dangling = io::Error::other("a symbolic link to nothing");
                     return Err(io_error(path, &dangling));
                 }
-                match create_secret(path, &Header::new(*place, lock, salt).encode()) {
+                match create_secret(path, &Header::new(*id, lock, salt).encode()) {
                     // Whoever was faster has the lock, or is about to take it.
                     Ok(()) | Err(FileError::Exists { .. }) => continue,
                     Err(error) => return Err(error.into()),

@@ -11,7 +11,7 @@ use white_city_wire::{
 use crate::{
     Client, Error,
     replicas::Wakeups,
-    sending::{Target, Usual, View, What, send},
+    sending::{Target, TxKind, Usual, View, send},
 };
 
 /// A signed opening of a session: of the same session, however often it is sent.
@@ -118,7 +118,7 @@ impl Client {
             wakeups: self.wakeups(opening.id),
             board_ms: 0,
         };
-        send(self.replicas(), &opening.tx, What::Opening, &mut opened).await?;
+        send(self.replicas(), &opening.tx, TxKind::Opening, &mut opened).await?;
         Ok(opening.id)
     }
 }

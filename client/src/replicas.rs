@@ -45,14 +45,14 @@ pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{bounds::Bounds, checked::Checked, error::Error, read::Lie, trust::Trust};
 
-/// Wait for one replica before another one is asked, too: at least, and at most where all are late.
+/// Time to wait for one replica before another one is asked, too: at least, and at most where all are late.
 const HEDGE: Bounds = Bounds::ms(300, 2_000);
 /// The same for one that hasn't answered anything yet: it may be one that never does.
 const FIRST_HEDGE: Duration = Duration::from_millis(100);
 /// Largest number of questions, and of entries, that a process has on their way at once; the next ones wait for their turn. All
 /// of them at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
-/// Wait for slower replicas when enough have answered, at least and at most: twice as long as those took.
+/// Time to wait for slower replicas when enough have answered, at least and at most: twice as long as those took.
 const PATIENCE: Bounds = Bounds::ms(50, 700);
 
 /// The configured replicas.
@@ -72,7 +72,7 @@ pub(crate) struct Replicas {
     /// Turns of questions, and of entries that are handed over.
     asking: Semaphore,
     handing: Semaphore,
-    /// The transaction that engines got last because no block came otherwise. Held while they are sent to.
+    /// The last time that engines were sent to because no block came otherwise. Held while they are sent to.
     woken: Mutex<Option<Woken>>,
     /// Time until all but as many replicas as may be malicious say that they have an entry.
     answers: Lateness,
@@ -182,7 +182,7 @@ impl Replicas {
             .collect()
     }
 
-    /// Wait for one replica before another one is asked, too.
+    /// Time to wait for one replica before another one is asked, too.
     pub(crate) fn hedge(&self) -> Duration {
         self.answers.patience(HEDGE, Instant::now())
     }
@@ -208,12 +208,12 @@ impl Replicas {
         }
     }
 
-    /// Wait for an engine, which depends on how late answers are of late.
+    /// Time to wait for an engine, which depends on how late answers are of late.
     pub(crate) fn patience_for_answers(&self, bounds: Bounds) -> Duration {
         self.answers.patience(bounds, Instant::now())
     }
 
-    /// Wait for the board, which depends on how late entries are shown of late.
+    /// Time to wait for the board, which depends on how late entries are shown of late.
     pub(crate) fn patience_until_shown(&self, bounds: Bounds) -> Duration {
         self.shown.patience(bounds, Instant::now())
     }
@@ -275,7 +275,7 @@ fn is(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
-/// Wait for slower ones when enough have answered after this time, if any of them is usually in time.
+/// Time to wait for slower ones when enough have answered after this time, if any of them is usually in time.
 fn patience(took: Duration, is_any_in_time: bool) -> Duration {
     match is_any_in_time {
         true => PATIENCE.doubled(took),

@@ -8,7 +8,7 @@ mod policy;
 use std::sync::Arc;
 
 use policy::{FIRST_ALONE, Heard, Outcome, SHOWN, Sending, Step, TURN};
-pub(crate) use policy::{Usual, View, What, is_answer_due};
+pub(crate) use policy::{TxKind, Usual, View, is_answer_due};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -44,11 +44,11 @@ pub(crate) trait Target {
 pub(crate) async fn send(
     replicas: &Replicas,
     tx: &Arc<Vec<u8>>,
-    what: What,
+    kind: TxKind,
     target: &mut impl Target,
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let mut sending = Sending::new(what, tx.len());
+    let mut sending = Sending::new(kind, tx.len());
     let (mut heard, mut replies) = (Heard::Nothing, Replies::default());
     loop {
         if heard == Heard::NotShown {

@@ -19,7 +19,7 @@ pub use observer::{End, Observer, Progress};
 use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
-use self::memory::{Found, Secret, Signed};
+use self::memory::{Fillings, Memory, Secret};
 use crate::{Error, SessionState, client::Client, journal::Journal, signer::Signer, vault::Unlock};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
@@ -36,7 +36,7 @@ pub struct Session {
     signer: Arc<dyn Signer>,
     journal: Option<Journal>,
     secret: Secret,
-    signed: Signed,
+    signed: Fillings,
     /// Why this party may not write any more.
     failed: Option<Error>,
     /// The digest and the bytes with which this party leaves.
@@ -78,8 +78,8 @@ impl Session {
     ) -> Result<Self, Error> {
         let signer = client.signer()?;
         let mut found = match journal {
-            Some(journal) => Found::open(journal, &client, id, &*signer)?,
-            None => Found::default(),
+            Some(journal) => Memory::open(journal, &client, id, &*signer)?,
+            None => Memory::default(),
         };
         let identity = signer.identity();
         let (observer, index) = match Self::observe(client, id, identity, found.height()).await {
@@ -95,7 +95,7 @@ impl Session {
             index,
             signer,
             journal: None,
-            signed: Signed::new(),
+            signed: Fillings::new(),
             failed: None,
             leave: None,
             never_waits: false,

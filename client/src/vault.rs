@@ -83,7 +83,7 @@ pub enum VaultError {
     /// A passphrase or key file that is none.
     #[error("{what}: expected {expected}")]
     Unlock {
-        /// Name of the file.
+        /// Name of what it is about: the passphrase, or one of the files.
         what: &'static str,
         /// The content that it should have.
         expected: &'static str,

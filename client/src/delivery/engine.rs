@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     DeliveryError,
-    post::{self, Heard, Outbox, Payloads},
+    post::{self, Outbox, Payloads, RoundMessages},
 };
 use crate::{Error, Inbox, Session};
 
@@ -161,7 +161,7 @@ impl<M: Serialize + DeserializeOwned> Engine<'_, M> {
         Poll::Ready(())
     }
 
-    fn take(&mut self, heard: Heard<M>) -> Result<(), DeliveryError> {
+    fn take(&mut self, heard: RoundMessages<M>) -> Result<(), DeliveryError> {
         if !heard.speaks && !heard.ended {
             return Err(DeliveryError::Stuck { round: self.round });
         }

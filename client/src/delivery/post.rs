@@ -111,7 +111,7 @@ fn encode<M: Serialize + DeserializeOwned>(
 }
 
 /// The messages that others have posted in a round.
-pub(super) struct Heard<M> {
+pub(super) struct RoundMessages<M> {
     /// By sender, and in the order of sending.
     pub(super) messages: Vec<Incoming<M>>,
     /// Whether anybody said anything, to this party or not.
@@ -121,8 +121,11 @@ pub(super) struct Heard<M> {
 }
 
 /// Reads what a round holds for party `me`, whose own messages aren't in it.
-pub(super) fn read<M: DeserializeOwned>(inbox: &Inbox, me: u16) -> Result<Heard<M>, DeliveryError> {
-    let mut heard = Heard {
+pub(super) fn read<M: DeserializeOwned>(
+    inbox: &Inbox,
+    me: u16,
+) -> Result<RoundMessages<M>, DeliveryError> {
+    let mut heard = RoundMessages {
         messages: Vec::new(),
         speaks: false,
         ended: !inbox.posted.is_empty(),

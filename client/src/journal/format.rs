@@ -25,7 +25,7 @@ use sha2::Sha256;
 use white_city_wire::{IdentityKey, NetworkId, SessionId, hash::sha256};
 use zeroize::Zeroizing;
 
-use super::{Keys, Place};
+use super::{JournalId, Keys};
 use crate::vault::{Cost, Kdf, VaultError};
 
 const MAGIC: &[u8; 8] = b"WCJRNL2\0";
@@ -96,15 +96,15 @@ impl Lock {
 
 /// A header, taken apart.
 pub(super) struct Header {
-    pub(super) place: Place,
+    pub(super) id: JournalId,
     pub(super) lock: Lock,
     salt: [u8; 32],
 }
 
 impl Header {
     /// Of a new journal.
-    pub(super) const fn new(place: Place, lock: Lock, salt: [u8; 32]) -> Self {
-        Self { place, lock, salt }
+    pub(super) const fn new(id: JournalId, lock: Lock, salt: [u8; 32]) -> Self {
+        Self { id, lock, salt }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -120,17 +120,17 @@ impl Header {
         let (session, rest) = rest.split_first_chunk()?;
         let (identity, rest) = rest.split_first_chunk::<32>()?;
         let (lock, salt) = rest.split_first_chunk()?;
-        let place = Place {
+        let id = JournalId {
             network: NetworkId(*network),
             session: SessionId(*session),
             identity: IdentityKey::from_bytes(identity).ok()?,
         };
-        Some(Self::new(place, Lock::decode(lock)?, salt.try_into().ok()?))
+        Some(Self::new(id, Lock::decode(lock)?, salt.try_into().ok()?))
     }
 
     fn before_salt(&self) -> Vec<u8> {
-        let (network, session) = (&self.place.network.0, &self.place.session.0);
-        let identity = self.place.identity.as_bytes();
+        let (network, session) = (&self.id.network.0, &self.id.session.0);
+        let identity = self.id.identity.as_bytes();
         [&MAGIC[..], network, session, identity, &self.lock.encode()].concat()
     }
 }

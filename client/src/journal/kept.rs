@@ -47,9 +47,9 @@ pub fn read(path: &Path) -> Result<Kept, JournalError> {
     // Shared: two who look at the same time don't take each other for its user.
     let is_in_use = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     Ok(Kept {
-        network: header.place.network,
-        session: header.place.session,
-        identity: header.place.identity,
+        network: header.id.network,
+        session: header.id.session,
+        identity: header.id.identity,
         opened_with: header.lock.opened_with(),
         bytes: meta.len(),
         is_in_use,
@@ -70,7 +70,7 @@ pub fn forget(path: &Path, session: SessionId) -> Result<(), JournalError> {
             continue;
         };
         let header = Header::decode(&read_header(&mut file.0).map_err(io)?);
-        if header.is_none_or(|header| header.place.session != session) {
+        if header.is_none_or(|header| header.id.session != session) {
             return Err(other(path));
         }
         return match std::fs::remove_file(path) {

@@ -31,8 +31,8 @@ fn key_file(byte: u8) -> Unlock {
     Unlock::Key(Zeroizing::new([byte; 32]))
 }
 
-fn place() -> Place {
-    Place {
+fn journal_id() -> JournalId {
+    JournalId {
         network: NetworkId([1; 32]),
         session: SessionId([2; 32]),
         identity: LocalKey::from_seed(&[3; 32]).unwrap().identity(),
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn open(&self) -> Result<(Journal, Vec<Record>), JournalError> {
-        Journal::open(&self.path(), &place(), &alone(9))
+        Journal::open(&self.path(), &journal_id(), &alone(9))
     }
 
     /// Opens it, reads it, and lets go of it.
@@ -185,7 +185,7 @@ fn a_journal_with_any_bit_changed_is_refused() {
 fn a_locked_journal_says_in_one_way_how_it_is_locked() {
     let bench = Bench::new();
     let key = key_file(5);
-    let open = || Journal::open(&bench.path(), &place(), &locked(9, &key));
+    let open = || Journal::open(&bench.path(), &journal_id(), &locked(9, &key));
     let (mut journal, _) = open().unwrap();
     for record in records() {
         journal.append(&record).unwrap();
@@ -305,7 +305,7 @@ fn a_journal_has_one_writer() {
     let link = bench.dir.path().join("another name");
     std::fs::hard_link(bench.path(), &link).unwrap();
     assert!(matches!(
-        Journal::open(&link, &place(), &alone(9)),
+        Journal::open(&link, &journal_id(), &alone(9)),
         Err(JournalError::Locked { .. })
     ));
     // As a process has it that another thread is starting just now.
@@ -335,17 +335,17 @@ fn a_journal_is_of_one_session_network_identity_and_key() {
     bench.written();
     let other = LocalKey::from_seed(&[4; 32]).unwrap().identity();
     for wrong in [
-        Place {
+        JournalId {
             network: NetworkId([9; 32]),
-            ..place()
+            ..journal_id()
         },
-        Place {
+        JournalId {
             session: SessionId([9; 32]),
-            ..place()
+            ..journal_id()
         },
-        Place {
+        JournalId {
             identity: other,
-            ..place()
+            ..journal_id()
         },
     ] {
         assert!(matches!(
@@ -354,7 +354,7 @@ fn a_journal_is_of_one_session_network_identity_and_key() {
         ));
     }
     assert!(matches!(
-        Journal::open(&bench.path(), &place(), &alone(8)),
+        Journal::open(&bench.path(), &journal_id(), &alone(8)),
         Err(JournalError::Corrupt { .. })
     ));
     assert!(same(&bench.read().unwrap(), &records()));
@@ -404,7 +404,7 @@ fn a_record_is_written_up_to_its_limit_and_refused_past_it() {
 fn after_a_failed_write_nothing_more_is_written() {
     let bench = Bench::new();
     bench.written();
-    let (mut journal, found) = Journal::open(&bench.path(), &place(), &alone(9)).unwrap();
+    let (mut journal, found) = Journal::open(&bench.path(), &journal_id(), &alone(9)).unwrap();
     let reader = Locked(File::open(bench.path()).unwrap());
     let writer = std::mem::replace(&mut journal.file, reader);
     let failed = journal.append(&entry(7, 10));
@@ -442,7 +442,7 @@ fn journals_of_the_second_version_are_read() {
         let frozen = hex::decode(frozen.replace('\n', "")).unwrap();
         std::fs::write(bench.path(), &frozen).unwrap();
         std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
-        let (_, found) = Journal::open(&bench.path(), &place(), &keys).unwrap();
+        let (_, found) = Journal::open(&bench.path(), &journal_id(), &keys).unwrap();
         assert!(same(&found, &records()));
     }
 }
@@ -457,7 +457,7 @@ fn a_locked_journal_needs_the_identity_and_what_unlocks_it() {
         (&words, &other_words, &key, "a passphrase"),
     ] {
         let bench = Bench::new();
-        let open = |keys: &Keys<'_>| Journal::open(&bench.path(), &place(), keys);
+        let open = |keys: &Keys<'_>| Journal::open(&bench.path(), &journal_id(), keys);
         let (mut journal, _) = open(&locked(9, unlock)).unwrap();
         for record in records() {
             journal.append(&record).unwrap();
@@ -499,9 +499,9 @@ fn what_argon2id_costs_is_looked_at_before_it_is_paid() {
     for cost in [most, fewer, Cost::CHEAPEST] {
         let bench = Bench::new();
         let lock = Lock(Some(Kdf::Argon2id(cost)));
-        let header = Header::new(place(), lock, [1; 32]).encode();
+        let header = Header::new(journal_id(), lock, [1; 32]).encode();
         create_secret(&bench.path(), &header).unwrap();
-        let refused = Journal::open(&bench.path(), &place(), &locked(9, &words)).err();
+        let refused = Journal::open(&bench.path(), &journal_id(), &locked(9, &words)).err();
         assert!(matches!(refused, Some(JournalError::Unlock { .. })));
     }
 }
@@ -510,11 +510,14 @@ fn what_argon2id_costs_is_looked_at_before_it_is_paid() {
 fn a_journal_that_lies_there_says_of_which_session_it_is_and_can_be_forgotten() {
     let bench = Bench::new();
     let key = key_file(5);
-    let session = place().session;
-    let (journal, _) = Journal::open(&bench.path(), &place(), &locked(9, &key)).unwrap();
+    let session = journal_id().session;
+    let (journal, _) = Journal::open(&bench.path(), &journal_id(), &locked(9, &key)).unwrap();
     let kept = read(&bench.path()).unwrap();
-    assert_eq!((kept.network, kept.session), (place().network, session));
-    assert_eq!(kept.identity, place().identity);
+    assert_eq!(
+        (kept.network, kept.session),
+        (journal_id().network, session)
+    );
+    assert_eq!(kept.identity, journal_id().identity);
     assert_eq!((kept.opened_with, kept.is_in_use), ("a key file", true));
     assert_eq!(kept.bytes, bench.path().metadata().unwrap().len());
     let refused = forget(&bench.path(), session);

@@ -7,9 +7,9 @@ use white_city_wire::payload::PayloadKem;
 use super::*;
 
 /// "Randomness" that is known: the keying material of an ephemeral key.
-struct Known([u8; 32]);
+struct KnownBytes([u8; 32]);
 
-impl hpke::rand_core::TryRng for Known {
+impl hpke::rand_core::TryRng for KnownBytes {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -26,7 +26,7 @@ impl hpke::rand_core::TryRng for Known {
     }
 }
 
-impl hpke::rand_core::TryCryptoRng for Known {}
+impl hpke::rand_core::TryCryptoRng for KnownBytes {}
 
 fn bytes(hex: &str) -> [u8; 32] {
     hex::decode(hex).unwrap().try_into().unwrap()
@@ -42,7 +42,7 @@ fn seeded(purpose: &str, number: u16) -> [u8; 32] {
 
 /// The shared secret and the encapsulated key for an ephemeral key of this material.
 fn encap<K: PayloadKem>(to: &PublicKey, ikm: [u8; 32]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (shared, encapped) = K::encap_with_rng(to, None, &mut Known(ikm)).ok()?;
+    let (shared, encapped) = K::encap_with_rng(to, None, &mut KnownBytes(ikm)).ok()?;
     Some((shared.0.to_vec(), encapped.to_bytes().to_vec()))
 }
 
@@ -142,7 +142,7 @@ fn a_key_is_read_as_it_is_written_and_equals_no_other() {
 fn a_senders_key_is_refused() {
     let (private, public) = PartyKem::derive_keypair(&seeded("recipient", 0));
     let sender = Some((&private, &public));
-    let sealed = PartyKem::encap_with_rng(&public, sender, &mut Known([1; 32]));
+    let sealed = PartyKem::encap_with_rng(&public, sender, &mut KnownBytes([1; 32]));
     assert!(matches!(sealed, Err(HpkeError::EncapError)));
     let encapped = EncappedKey::from_bytes(&public.to_bytes()).unwrap();
     let opened = PartyKem::decap(&private, Some(&public), &encapped);

@@ -61,18 +61,18 @@ const HANDED: [Limit; 1] = [limit(1, HANDING_TXS_MAX, 0, HANDED_BYTES_MAX)];
 /// RPC's address is the near end of a tunnel. So a port is only ever used at the address from which the RPC's answer came, never
 /// at this machine's own unless the RPC's is configured so, and nothing is sent there before it has said that it is one.
 #[derive(Default)]
-pub(super) struct DirectPort(Mutex<Known>);
+pub(super) struct DirectPort(Mutex<PortState>);
 
 /// The uses of a port: one that answers questions may still keep silent about entries.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Use {
+pub(super) enum PortUse {
     Looking,
     Asking,
     Handing,
 }
 
 #[derive(Default)]
-struct Known {
+struct PortState {
     /// Address that the RPC's answers come from.
     peer: Option<IpAddr>,
     /// A port that has said that it is a replica's.
@@ -85,17 +85,17 @@ struct Known {
     pauses: [Option<Duration>; 3],
 }
 
-impl Known {
-    const fn pause(&mut self, used: Use) -> &mut Option<Duration> {
+impl PortState {
+    const fn pause(&mut self, used: PortUse) -> &mut Option<Duration> {
         let [looking, asking, handing] = &mut self.pauses;
         match used {
-            Use::Looking => looking,
-            Use::Asking => asking,
-            Use::Handing => handing,
+            PortUse::Looking => looking,
+            PortUse::Asking => asking,
+            PortUse::Handing => handing,
         }
     }
 
-    fn leave_alone(&mut self, used: Use, now: Instant) {
+    fn leave_alone(&mut self, used: PortUse, now: Instant) {
         let next = self.pause(used);
         let pause = next.unwrap_or(AVOIDED.least);
         *next = Some(AVOIDED.doubled(pause));
@@ -132,10 +132,10 @@ impl DirectPort {
     /// Notes where an answer of the RPC came from.
     pub(super) fn note_peer(&self, peer: Option<SocketAddr>) {
         if let Some(peer) = peer {
-            let mut known = lock(&self.0);
+            let mut state = lock(&self.0);
             let peer = peer.ip().to_canonical();
-            if known.peer.replace(peer) != Some(peer) {
-                known.port = None;
+            if state.peer.replace(peer) != Some(peer) {
+                state.port = None;
             }
         }
     }
@@ -143,54 +143,54 @@ impl DirectPort {
     /// Notes what an answer of the RPC says beside itself. Gives the address of a port that has to be looked at first, if there is
     /// a new one: one at a time, and none for as long as the replica's port is left alone.
     pub(super) fn note(&self, info: &str, rpc: &Url, now: Instant) -> Option<Url> {
-        let mut known = lock(&self.0);
+        let mut state = lock(&self.0);
         let port = info.strip_prefix(DIRECT_PORT_HINT);
         let port = port.and_then(|port| port.parse().ok());
         let port = port.filter(|port| *port >= PORT_MIN);
-        if port.is_some() && port == known.port {
+        if port.is_some() && port == state.port {
             return None;
         }
-        known.port = None;
-        let is_avoided = known.avoided.is_some_and(|until| now < until);
-        if is_avoided || known.looking.is_some() {
+        state.port = None;
+        let is_avoided = state.avoided.is_some_and(|until| now < until);
+        if is_avoided || state.looking.is_some() {
             return None;
         }
-        let url = known.url(rpc, port?, QUERY_PATH)?;
-        known.looking = port;
+        let url = state.url(rpc, port?, QUERY_PATH)?;
+        state.looking = port;
         Some(url)
     }
 
     /// Whether what was looked at is a replica's direct port.
     pub(super) fn note_looked_at(&self, is_replicas: bool, now: Instant) {
-        let mut known = lock(&self.0);
-        let looked_at = known.looking.take();
+        let mut state = lock(&self.0);
+        let looked_at = state.looking.take();
         match is_replicas {
-            true => known.port = looked_at,
-            false => known.leave_alone(Use::Looking, now),
+            true => state.port = looked_at,
+            false => state.leave_alone(PortUse::Looking, now),
         }
     }
 
     /// The URL to ask at; `None` where no port is known.
     pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
-        let known = lock(&self.0);
-        known.url(rpc, known.port?, path)
+        let state = lock(&self.0);
+        state.url(rpc, state.port?, path)
     }
 
     /// Nothing useful was heard there, for this reason: the RPC is asked instead for a while.
-    pub(super) fn avoid(&self, used: Use, replica: &str, reason: &str) {
+    pub(super) fn avoid(&self, used: PortUse, replica: &str, reason: &str) {
         tracing::debug!(%replica, %reason, "nothing at the direct port");
         self.leave_alone(used, Instant::now());
     }
 
-    fn leave_alone(&self, used: Use, now: Instant) {
-        let mut known = lock(&self.0);
-        if known.port.take().is_some() {
-            known.leave_alone(used, now);
+    fn leave_alone(&self, used: PortUse, now: Instant) {
+        let mut state = lock(&self.0);
+        if state.port.take().is_some() {
+            state.leave_alone(used, now);
         }
     }
 
     /// Something useful was heard there.
-    pub(super) fn note_useful(&self, used: Use) {
+    pub(super) fn note_useful(&self, used: PortUse) {
         *lock(&self.0).pause(used) = None;
     }
 }
@@ -381,10 +381,10 @@ mod tests {
             assert!(looks("direct-port=1700", now));
             port.note_looked_at(true, now);
             assert_eq!(used(), Some(1_700));
-            port.leave_alone(Use::Handing, now);
+            port.leave_alone(PortUse::Handing, now);
             // Whoever was on the way there at the same time.
-            port.leave_alone(Use::Handing, now);
-            port.note_useful(Use::Asking);
+            port.leave_alone(PortUse::Handing, now);
+            port.note_useful(PortUse::Asking);
             assert_eq!(used(), None);
             let until = now + Duration::from_secs(seconds);
             for soon in [now, until - Duration::from_millis(1)] {
@@ -404,8 +404,8 @@ mod tests {
         }
         assert!(looks("direct-port=1700", now));
         port.note_looked_at(true, now);
-        port.note_useful(Use::Handing);
-        port.leave_alone(Use::Handing, now);
+        port.note_useful(PortUse::Handing);
+        port.leave_alone(PortUse::Handing, now);
         assert!(looks("direct-port=1700", now + AVOIDED.least));
     }
 

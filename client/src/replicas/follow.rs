@@ -25,7 +25,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{BlockEvent, Endpoint, Replicas, Seen, wakeups::Heard};
+use super::{BlockEvent, Endpoint, Replicas, Seen, wakeups::Feed};
 use crate::{bounds::Bounds, checked::lock};
 
 /// Largest event, bytes: a block that changes twenty thousand sessions.
@@ -44,28 +44,28 @@ const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params"
 /// nobody any time.
 pub(crate) async fn follow(replicas: Weak<Replicas>, followers: usize, seen: watch::Sender<Seen>) {
     let followed = Mutex::default();
-    let following = (0..followers).map(|follower| {
-        let place = Place {
+    let following = (0..followers).map(|number| {
+        let follower = Follower {
             replicas: &replicas,
             followed: &followed,
             seen: &seen,
-            follower,
+            number,
         };
-        place.follow()
+        follower.follow()
     });
     join_all(following).await;
 }
 
 /// One of several followers.
-struct Place<'a> {
+struct Follower<'a> {
     replicas: &'a Weak<Replicas>,
     /// Addresses that followers follow: no two of them the same.
     followed: &'a Mutex<BTreeSet<String>>,
     seen: &'a watch::Sender<Seen>,
-    follower: usize,
+    number: usize,
 }
 
-impl Place<'_> {
+impl Follower<'_> {
     /// Follows one replica after the other.
     async fn follow(self) {
         let mut attempt: usize = 0;
@@ -106,9 +106,7 @@ impl Place<'_> {
     fn has_connected(&self) -> bool {
         let mut seen = false;
         self.seen.send_if_modified(|all| {
-            seen = all
-                .by(self.follower)
-                .is_some_and(|heard| heard.is_connected);
+            seen = all.by(self.number).is_some_and(|heard| heard.is_connected);
             false
         });
         seen
@@ -128,13 +126,13 @@ impl Place<'_> {
         Some(chosen)
     }
 
-    fn note(&self, news: impl FnOnce(&mut Heard)) {
+    fn note(&self, news: impl FnOnce(&mut Feed)) {
         self.seen
-            .send_modify(|seen| seen.by(self.follower).map_or((), news));
+            .send_modify(|seen| seen.by(self.number).map_or((), news));
     }
 }
 
-async fn follow_one(endpoint: &Arc<Endpoint>, place: &Place<'_>) -> Result<(), String> {
+async fn follow_one(endpoint: &Arc<Endpoint>, follower: &Follower<'_>) -> Result<(), String> {
     let mut socket = timeout(CONNECT, connect(endpoint))
         .await
         .map_err(|_| "no answer in time".to_owned())??;
@@ -142,7 +140,7 @@ async fn follow_one(endpoint: &Arc<Endpoint>, place: &Place<'_>) -> Result<(), S
         .send(Message::text(SUBSCRIBE))
         .await
         .map_err(|error| error.to_string())?;
-    place.note(|heard| heard.is_connected = true);
+    follower.note(|heard| heard.is_connected = true);
     let mut fetching: Option<JoinHandle<()>> = None;
     loop {
         match timeout(SILENCE, socket.next()).await {
@@ -153,10 +151,10 @@ async fn follow_one(endpoint: &Arc<Endpoint>, place: &Place<'_>) -> Result<(), S
             Ok(Some(Ok(Message::Text(text)))) => {
                 let block = BlockEvent::parse(&text);
                 let height = block.as_ref().map(|block| block.height);
-                heard(endpoint, place, block);
+                heard(endpoint, follower, block);
                 // One at a time, however many events there are.
                 if fetching.as_ref().is_none_or(JoinHandle::is_finished) {
-                    fetching = fetch_header(endpoint, place.replicas, height);
+                    fetching = fetch_header(endpoint, follower.replicas, height);
                 }
             }
             Ok(Some(Ok(_))) => {}
@@ -166,14 +164,14 @@ async fn follow_one(endpoint: &Arc<Endpoint>, place: &Place<'_>) -> Result<(), S
 
 /// There is a new block, says this one, and so it has it: it is asked first, unless another one has shown that block before. Another
 /// one may store the block a moment later; who asked that one in vain would hear of the block no more.
-fn heard(endpoint: &Endpoint, place: &Place<'_>, block: Option<BlockEvent>) {
+fn heard(endpoint: &Endpoint, follower: &Follower<'_>, block: Option<BlockEvent>) {
     let height = block.as_ref().map(|block| block.height);
-    if let Some(replicas) = place.replicas.upgrade()
+    if let Some(replicas) = follower.replicas.upgrade()
         && height.is_none_or(|height| height > replicas.highest())
     {
         replicas.prefer(endpoint);
     }
-    place.note(|heard| heard.note(block));
+    follower.note(|heard| heard.note(block));
 }
 
 /// Fetches the header of the block that an event speaks of, while the waiters ask what is in the state.
@@ -240,14 +238,14 @@ mod tests {
     async fn whoever_tells_of_a_block_is_asked_first() {
         let (replicas, seen, mut receiver) = two();
         let [a, b] = [0, 1].map(|k| Arc::clone(&replicas.in_order()[k]));
-        let place = Place {
+        let follower = Follower {
             replicas: &Arc::downgrade(&replicas),
             followed: &Mutex::default(),
             seen: &seen,
-            follower: 1,
+            number: 1,
         };
         for endpoint in [&b, &a] {
-            heard(endpoint, &place, None);
+            heard(endpoint, &follower, None);
             assert_eq!(replicas.in_order()[0].name(), endpoint.name());
             assert!(receiver.has_changed().unwrap());
             receiver.mark_unchanged();
@@ -289,14 +287,14 @@ mod tests {
     async fn no_two_follow_the_same_and_each_tries_all_that_are_free() {
         let (replicas, seen, _receiver) = two();
         let (weak, followed) = (Arc::downgrade(&replicas), Mutex::default());
-        let [first, second] = [0, 1].map(|follower| Place {
+        let [first, second] = [0, 1].map(|number| Follower {
             replicas: &weak,
             followed: &followed,
             seen: &seen,
-            follower,
+            number,
         });
-        let chosen = |place: &Place<'_>, attempt| {
-            let chosen = place.choose(replicas.in_order(), attempt);
+        let chosen = |follower: &Follower<'_>, attempt| {
+            let chosen = follower.choose(replicas.in_order(), attempt);
             chosen.map(|endpoint| endpoint.name().to_owned())
         };
         assert_eq!(chosen(&first, 1).as_deref(), Some("http://b:1"));

@@ -11,7 +11,7 @@ use reqwest::Url;
 use tokio::{sync::oneshot, time::timeout};
 use white_city_wire::read::HANDING_TXS_MAX;
 
-use super::direct::{self, DirectPort, Handed, Use};
+use super::direct::{self, DirectPort, Handed, PortUse};
 use crate::checked::lock;
 
 /// Largest number of requests that are on their way to one replica at once.
@@ -26,16 +26,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The entries that wait for one replica.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<State>);
+pub(super) struct Queue(Mutex<QueueState>);
 
 #[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
+struct QueueState {
+    waiting: VecDeque<WaitingEntry>,
     /// Number of requests that are on their way.
     requests: usize,
 }
 
-struct Waiting {
+struct WaitingEntry {
     tx: Arc<Vec<u8>>,
     /// `None` when nothing useful was heard.
     answer: oneshot::Sender<Option<Handed>>,
@@ -60,14 +60,14 @@ impl Drop for Turn {
     }
 }
 
-impl State {
+impl QueueState {
     const fn end(&mut self) {
         self.requests = self.requests.saturating_sub(1);
     }
 
     /// The entries that go together next.
-    fn take(&mut self) -> Vec<Waiting> {
-        let mut together: Vec<Waiting> = Vec::new();
+    fn take(&mut self) -> Vec<WaitingEntry> {
+        let mut together: Vec<WaitingEntry> = Vec::new();
         let mut bytes: usize = 0;
         while let Some(next) = self.waiting.front() {
             bytes = bytes.saturating_add(next.tx.len());
@@ -93,7 +93,7 @@ pub(super) fn hand_over(
         return None;
     }
     let tx = Arc::clone(tx);
-    state.waiting.push_back(Waiting { tx, answer });
+    state.waiting.push_back(WaitingEntry { tx, answer });
     if state.requests < REQUESTS {
         state.requests = state.requests.saturating_add(1);
         drop(state);
@@ -122,14 +122,14 @@ async fn hand_waiting_over(queue: Arc<Queue>, port: Port, mut turn: Turn) {
         let handed = timeout(ANSWER_WITHIN, handing).await;
         match handed.unwrap_or_else(|_| Err("no answer in time".into())) {
             Ok(handed) => {
-                port.direct.note_useful(Use::Handing);
+                port.direct.note_useful(PortUse::Handing);
                 for (waiting, handed) in together.into_iter().zip(handed) {
                     // Nobody may be listening any more.
                     let _ = waiting.answer.send(Some(handed));
                 }
             }
             Err(reason) => {
-                port.direct.avoid(Use::Handing, &port.name, &reason);
+                port.direct.avoid(PortUse::Handing, &port.name, &reason);
                 let others = mem::take(&mut lock(&queue.0).waiting);
                 for waiting in together.into_iter().chain(others) {
                     let _ = waiting.answer.send(None);
@@ -239,11 +239,11 @@ mod tests {
 
     #[test]
     fn entries_go_together_up_to_a_size() {
-        let mut state = State::default();
+        let mut state = QueueState::default();
         let mut take = |sizes: &[usize]| {
             for size in sizes {
                 let (tx, answer) = (Arc::new(vec![0; *size]), oneshot::channel().0);
-                state.waiting.push_back(Waiting { tx, answer });
+                state.waiting.push_back(WaitingEntry { tx, answer });
             }
             state.take().len()
         };

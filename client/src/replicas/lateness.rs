@@ -28,7 +28,7 @@ impl Lateness {
         *usual = Some((mean, now));
     }
 
-    /// Wait for the next one, within these bounds.
+    /// Time to wait for the next one, within these bounds.
     pub(crate) fn patience(&self, bounds: Bounds, now: Instant) -> Duration {
         let mean = mean(*lock(&self.0), now);
         bounds.clamp(mean.saturating_mul(UNUSUAL))

@@ -15,7 +15,7 @@ use crate::{
 
 /// Most sessions of one list.
 pub(crate) const LIST_MAX: usize = 100_000;
-/// Wait for one replica before another one is asked, too.
+/// Time to wait for one replica before another one is asked, too.
 const NEXT_AFTER: Duration = Duration::from_secs(2);
 /// Longest time for the last page of a list, and how much more the list gets for each page before that one.
 const LAST_PAGE: Duration = Duration::from_secs(10);

@@ -9,14 +9,14 @@ pub(super) struct Race {
     others: vec::IntoIter<Arc<Endpoint>>,
     /// Those that lied are asked when nobody else is left.
     liars: vec::IntoIter<Arc<Endpoint>>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Awaited>,
     /// Number of those that have said that they don't have what is asked for.
     denials: usize,
     witnesses: usize,
 }
 
 /// One that was asked and hasn't answered yet.
-struct Waiting {
+struct Awaited {
     endpoint: Arc<Endpoint>,
     /// Another one was asked meanwhile because it is slow.
     is_overdue: bool,
@@ -49,7 +49,7 @@ impl Race {
         self.denials >= self.witnesses
     }
 
-    /// Wait for those that are on their way now.
+    /// Time to wait for those that are on their way now.
     pub(super) fn hedge(&self, replicas: &Replicas) -> Duration {
         let mut waiting = self.waiting.iter();
         let hedge = replicas.hedge();
@@ -88,7 +88,7 @@ impl Race {
 
     fn ask(&mut self, next: Option<Arc<Endpoint>>) -> Option<Arc<Endpoint>> {
         let endpoint = next?;
-        self.waiting.push(Waiting {
+        self.waiting.push(Awaited {
             endpoint: Arc::clone(&endpoint),
             is_overdue: false,
         });
@@ -102,7 +102,7 @@ impl Race {
         endpoint: &Endpoint,
         answer: &Result<T, ReadError>,
     ) {
-        let is_it = |waiting: &Waiting| waiting.endpoint.name() == endpoint.name();
+        let is_it = |waiting: &Awaited| waiting.endpoint.name() == endpoint.name();
         let was_overdue = self.waiting.iter().any(|one| is_it(one) && one.is_overdue);
         self.waiting.retain(|waiting| !is_it(waiting));
         match answer {

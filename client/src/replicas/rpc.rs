@@ -15,7 +15,7 @@ use white_city_wire::{Refusal, pb, read};
 
 use super::{
     ReadError,
-    direct::{self, DirectPort, Handed, Use, is_loopback},
+    direct::{self, DirectPort, Handed, PortUse, is_loopback},
     handing::{self, Port, Queue},
     http::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
     proxy::{name_proxy, proxy_of},
@@ -206,10 +206,12 @@ impl Endpoint {
         if let Some(url) = self.direct_port.url(&self.url, read::QUERY_PATH) {
             match direct::ask(&self.http, url, query.clone()).await {
                 Ok(answered) => {
-                    self.direct_port.note_useful(Use::Asking);
+                    self.direct_port.note_useful(PortUse::Asking);
                     return answered;
                 }
-                Err(reason) => self.direct_port.avoid(Use::Asking, self.name(), &reason),
+                Err(reason) => self
+                    .direct_port
+                    .avoid(PortUse::Asking, self.name(), &reason),
             }
         }
         self.ask_rpc(&query).await.map(Bytes::from)

@@ -30,11 +30,11 @@ const CHANGES_KEPT: usize = 1 << 15;
 
 /// The knowledge of followers, each by itself: of what one says nothing depends on what another one does.
 #[derive(Debug)]
-pub(crate) struct Seen(Vec<Heard>);
+pub(crate) struct Seen(Vec<Feed>);
 
 /// The blocks that one follower hears of from the replica that it follows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Feed {
     pub(crate) is_connected: bool,
     /// Number of blocks that were heard of.
     blocks: u64,
@@ -45,11 +45,11 @@ pub(crate) struct Heard {
 impl Seen {
     /// By so many followers.
     pub(crate) fn new(followers: usize) -> Self {
-        Self(vec![Heard::default(); followers])
+        Self(vec![Feed::default(); followers])
     }
 
     /// The blocks that are heard of by one of them.
-    pub(crate) fn by(&mut self, follower: usize) -> Option<&mut Heard> {
+    pub(crate) fn by(&mut self, follower: usize) -> Option<&mut Feed> {
         self.0.get_mut(follower)
     }
 
@@ -63,7 +63,7 @@ impl Seen {
     }
 }
 
-impl Heard {
+impl Feed {
     /// Notes a block, or that something has happened that isn't known.
     pub(crate) fn note(&mut self, block: Option<BlockEvent>) {
         self.blocks = self.blocks.saturating_add(1);
@@ -116,7 +116,7 @@ pub(crate) struct Wakeups {
     woken_by: Wake,
     /// Since when whoever is followed hasn't told of what the waiter saw for itself.
     untold: Option<Instant>,
-    /// Number of times that that happened since it told of something first.
+    /// Number of times that this has happened since it told of something first.
     late_times: u32,
 }
 

@@ -21,12 +21,12 @@ use white_city_wire::Refusal;
 
 use crate::{bounds::Bounds, replicas::HandedOver};
 
-/// Wait for the first engine to answer before the others get a transaction, too; longer where all are late. It checks one in
+/// Time to wait for the first engine to answer before the others get a transaction, too; longer where all are late. It checks one in
 /// a moment, but many may be waiting.
 pub(crate) const FIRST_ALONE: Bounds = Bounds::ms(500, 4_000);
-/// Wait for an entry before it is sent again; longer where that usually takes long.
+/// Time to wait for an entry before it is sent again; longer where that usually takes long.
 pub(crate) const SHOWN: Bounds = Bounds::ms(500, 4_000);
-/// Wait for whoever brings another entry to an engine. It may itself wait long for engines that are silent.
+/// Time to wait for whoever brings another entry to an engine. It may itself wait long for engines that are silent.
 pub(crate) const TURN: Duration = FIRST_ALONE.least;
 
 /// Largest entry that is handed over to each replica itself, bytes. A larger one goes to one engine: the replicas' links carry it to
@@ -47,7 +47,7 @@ const ANSWER_AGAIN: Duration = Duration::from_millis(500);
 
 /// The kind of what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum TxKind {
     /// A join, a post or a finish: it fills a slot of a round.
     Entry,
     /// The opening of a session.
@@ -59,7 +59,7 @@ pub(crate) enum What {
 /// The usual lateness, as times to be patient for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usual {
-    /// Wait for a replica before another one is asked, too.
+    /// Time to wait for a replica before another one is asked, too.
     pub(crate) hedge: Duration,
     /// Within [`FIRST_ALONE`].
     pub(crate) first_alone: Duration,
@@ -168,7 +168,7 @@ pub(crate) enum Outcome {
 /// One transaction on its way.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    what: What,
+    kind: TxKind,
     bytes: usize,
     /// The one that goes on, from 1 on.
     attempt: u32,
@@ -181,9 +181,9 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    pub(crate) const fn new(what: What, bytes: usize) -> Self {
+    pub(crate) const fn new(kind: TxKind, bytes: usize) -> Self {
         Self {
-            what,
+            kind,
             bytes,
             attempt: 0,
             pause: None,
@@ -194,7 +194,7 @@ impl Sending {
 
     /// Whether what is shown now tells how long that usually takes.
     pub(crate) fn tells_what_is_usual(&self) -> bool {
-        self.attempt == 1 && self.what != What::Opening
+        self.attempt == 1 && self.kind != TxKind::Opening
     }
 
     /// The next step, after what was heard of the last one.
@@ -216,7 +216,7 @@ impl Sending {
             Heard::TooLong => Step::All { until: None },
             Heard::Refused { code } => self.refused(code, view),
             Heard::NotNow { code } => self.not_now(code, now),
-            Heard::Silence if self.what == What::Opening => Step::Stop(Outcome::Unreachable),
+            Heard::Silence if self.kind == TxKind::Opening => Step::Stop(Outcome::Unreachable),
             Heard::Silence => self.watch(now),
             Heard::NotThere => self.verdict.map_or_else(|| self.watch(now), Step::Stop),
         }
@@ -233,17 +233,17 @@ impl Sending {
             self.pause = Some(self.first_pause(view));
         }
         let is_near = view.left.is_some_and(|left| left < NEAR);
-        let is_handed = self.what == What::Entry && self.attempt <= HANDED_TIMES && !is_near;
+        let is_handed = self.kind == TxKind::Entry && self.attempt <= HANDED_TIMES && !is_near;
         self.until = is_handed.then(|| now + view.time_at_least() / 4);
-        match (self.what, self.until) {
-            (What::Entry, Some(until))
+        match (self.kind, self.until) {
+            (TxKind::Entry, Some(until))
                 if self.bytes <= HANDED_BYTES_MAX && view.usual.are_ports_known =>
             {
                 let patience = view.usual.hedge.saturating_add(by_size(self.bytes));
                 Step::HandOver { patience, until }
             }
-            (What::Entry, Some(_)) => self.engines(view),
-            (What::Opening, _) => self.engines(view),
+            (TxKind::Entry, Some(_)) => self.engines(view),
+            (TxKind::Opening, _) => self.engines(view),
             _ => Step::All { until: None },
         }
     }
@@ -262,7 +262,7 @@ impl Sending {
 
     /// Time for which what was sent is looked for at first: as long as is usual, but not too much of the time that is left.
     fn first_pause(&self, view: &View) -> Duration {
-        if self.what == What::Opening {
+        if self.kind == TxKind::Opening {
             return OPENING.least;
         }
         let usual = view.usual.shown.saturating_add(by_size(self.bytes));
@@ -271,7 +271,7 @@ impl Sending {
 
     /// The pause before an opening grows while it is refused for now, and only then.
     fn lengthen_pause(&mut self) {
-        if self.what != What::Opening {
+        if self.kind != TxKind::Opening {
             let pause = self.pause.unwrap_or_default();
             self.pause = Some(pause.saturating_mul(2).min(PAUSE_MAX));
         }
@@ -279,7 +279,7 @@ impl Sending {
 
     /// Nothing speaks against it.
     fn hope(&mut self, now: Instant) -> Step {
-        if self.what == What::Opening {
+        if self.kind == TxKind::Opening {
             self.pause = Some(OPENING.least);
         }
         self.watch(now)
@@ -300,12 +300,12 @@ impl Sending {
     /// refusal is about may be seen soon.
     fn refused(&mut self, code: u32, view: &View) -> Step {
         let waits = self.attempt < HINTS_MAX || view.is_disputed;
-        let is_hint = self.what != What::Opening && waits && Refusal::is_about_state(code);
+        let is_hint = self.kind != TxKind::Opening && waits && Refusal::is_about_state(code);
         self.doubt((!is_hint).then_some(Outcome::Refused))
     }
 
     fn not_now(&mut self, code: u32, now: Instant) -> Step {
-        if self.what == What::Opening {
+        if self.kind == TxKind::Opening {
             // Whoever opens a session wants to know what isn't over in a moment.
             if !Refusal::is_for_a_moment(code) {
                 return Step::Stop(Outcome::Refused);

@@ -18,7 +18,8 @@ fn submit(replicas: &Arc<Replicas>, entry: u8, is_again: bool) -> JoinHandle<usi
     let replicas = Arc::clone(replicas);
     tokio::spawn(async move {
         let tx = Arc::new(vec![entry]);
-        let (mut sending, mut replies) = (Sending::new(What::Entry, tx.len()), Replies::default());
+        let (mut sending, mut replies) =
+            (Sending::new(TxKind::Entry, tx.len()), Replies::default());
         let mut heard = Heard::Nothing;
         if is_again {
             sending.next(heard, Instant::now(), &view(&replicas));

@@ -21,7 +21,7 @@ use super::{End, Filling, Session};
 use crate::{
     Error,
     client::Client,
-    journal::{EntryRecord, Journal, JournalError, Keys, Place, Record, Seeds},
+    journal::{EntryRecord, Journal, JournalError, JournalId, Keys, Record, Seeds},
     kem::PartyKem,
     signer::Signer,
     vault::Unlock,
@@ -52,7 +52,7 @@ impl Secret {
 
 /// A session's memory as it was found.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct Memory {
     journal: Option<Journal>,
     seeds: Option<Seeds>,
     entries: Vec<EntryRecord>,
@@ -60,9 +60,9 @@ pub(super) struct Found {
 }
 
 /// The joins and entries that were signed, by round.
-pub(super) type Signed = BTreeMap<u32, Filling>;
+pub(super) type Fillings = BTreeMap<u32, Filling>;
 
-impl Found {
+impl Memory {
     /// Opens the journal and reads it.
     pub(super) fn open(
         (path, unlock): (&Path, Option<&Unlock>),
@@ -70,7 +70,7 @@ impl Found {
         session: SessionId,
         signer: &dyn Signer,
     ) -> Result<Self, Error> {
-        let place = Place {
+        let id = JournalId {
             network: client.network().id,
             session,
             identity: signer.identity(),
@@ -79,7 +79,7 @@ impl Found {
             storage: signer.storage_key()?,
             unlock,
         };
-        let (journal, records) = Journal::open(path, &place, &keys)?;
+        let (journal, records) = Journal::open(path, &id, &keys)?;
         Self::of(journal, records)
     }
 
@@ -358,9 +358,9 @@ mod tests {
     }
 
     /// The memory that is found in a journal with these records.
-    fn found(records: Vec<Record>) -> Result<Found, Error> {
+    fn found(records: Vec<Record>) -> Result<Memory, Error> {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place {
+        let id = JournalId {
             network: NetworkId([1; 32]),
             session: SessionId([2; 32]),
             identity: LocalKey::from_seed(&[3; 32]).unwrap().identity(),
@@ -369,14 +369,14 @@ mod tests {
             storage: Zeroizing::new([4; 32]),
             unlock: None,
         };
-        let (journal, none) = Journal::open(&dir.path().join("journal"), &place, &keys).unwrap();
+        let (journal, none) = Journal::open(&dir.path().join("journal"), &id, &keys).unwrap();
         assert!(none.is_empty());
-        Found::of(journal, records)
+        Memory::of(journal, records)
     }
 
     #[test]
     fn a_journal_in_which_a_slot_is_filled_twice_or_without_seeds_is_refused() {
-        let secret = |found: &mut Found| found.secret(&SessionId([2; 32]), 0).map(drop);
+        let secret = |found: &mut Memory| found.secret(&SessionId([2; 32]), 0).map(drop);
         let mut empty = found(Vec::new()).unwrap();
         assert_eq!(secret(&mut empty), Ok(()));
         let twice = found(vec![entry(0, 1), entry(1, 2), entry(1, 3)]).err();

@@ -10,7 +10,7 @@ use super::{Filling, Session, memory::entry_digest};
 use crate::{
     Error,
     checked::Good,
-    sending::{Target, Usual, View, What, send},
+    sending::{Target, TxKind, Usual, View, send},
 };
 
 /// The change that a transaction is to bring about.
@@ -115,16 +115,16 @@ impl Session {
 
     /// Sends the same bytes until the board shows that the goal is reached or can't be.
     pub(super) async fn send_until(&mut self, tx: Arc<Vec<u8>>, goal: Goal) -> Result<(), Error> {
-        let what = match goal {
-            Goal::Slot { .. } => What::Entry,
-            Goal::Left { .. } | Goal::Dispute => What::Word,
+        let kind = match goal {
+            Goal::Slot { .. } => TxKind::Entry,
+            Goal::Left { .. } | Goal::Dispute => TxKind::Word,
         };
         let client = self.client().clone();
         let mut reaching = Reaching {
             session: self,
             goal,
         };
-        send(client.replicas(), &tx, what, &mut reaching).await
+        send(client.replicas(), &tx, kind, &mut reaching).await
     }
 
     /// Whether the goal is reached, in the state that was read last.

@@ -72,10 +72,10 @@ async fn open(
     identity: &Path,
     spec: Spec,
     output: &Output,
-) -> Result<(Opening, Option<Kept>), Failure> {
+) -> Result<(Opening, Option<KeptOpening>), Failure> {
     let network = client.network().id;
     let what = [&network.0[..], &spec.hash().0].concat();
-    let (mut kept, bytes) = match Kept::open(identity, &sha256(&what)) {
+    let (mut kept, bytes) = match KeptOpening::open(identity, &sha256(&what)) {
         Ok((kept, bytes)) => (Some(kept), bytes),
         Err(error) => {
             output.warning(&format!(
@@ -148,14 +148,14 @@ async fn tell_of_replicas(client: &Client, output: &Output) -> Infallible {
 
 /// The opening that was signed, beside the identity, until its session was seen. Locked while this process lives, so that two
 /// runs of the same command at once open two sessions.
-struct Kept {
+struct KeptOpening {
     path: PathBuf,
     file: File,
     /// Whether there is anything in it to go on with.
     is_written: bool,
 }
 
-impl Kept {
+impl KeptOpening {
     /// The file for what is opened, and what an interrupted run has left in it.
     fn open(identity: &Path, what: &Hash) -> io::Result<(Self, Vec<u8>)> {
         let name: String = what.to_string().chars().take(16).collect();
@@ -210,7 +210,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptOpening {
     fn drop(&mut self) {
         if !self.is_written {
             // Whoever finds it empty takes it for a new one.
@@ -227,7 +227,7 @@ mod tests {
     fn what_was_kept_is_found_by_the_next_run_and_not_by_one_at_the_same_time() {
         let dir = tempfile::tempdir().unwrap();
         let identity = dir.path().join("i");
-        let open = || Kept::open(&identity, &Hash([7; 32])).unwrap();
+        let open = || KeptOpening::open(&identity, &Hash([7; 32])).unwrap();
         let (mut first, found) = open();
         assert!(found.is_empty());
         first.write(b"opening").unwrap();

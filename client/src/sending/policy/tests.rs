@@ -61,8 +61,8 @@ fn does(step: Step, now: Instant) -> Does {
 
 /// Whether each thing that is heard is followed by what is said, one after the other.
 #[track_caller]
-fn check(what: What, bytes: usize, view: View, story: &[(Heard, Does)]) {
-    let mut sending = Sending::new(what, bytes);
+fn check(kind: TxKind, bytes: usize, view: View, story: &[(Heard, Does)]) {
+    let mut sending = Sending::new(kind, bytes);
     let mut now = Instant::now();
     for (at, (heard, expected)) in story.iter().enumerate() {
         let step = sending.next(*heard, now, &view);
@@ -92,7 +92,7 @@ fn what_happens_with_an_entry_that_every_replica_takes_and_the_board_never_shows
         (NotShown, All),
         (Taken, Watches(8_000)),
     ];
-    check(What::Entry, 1_000 / 32, VIEW, &story);
+    check(TxKind::Entry, 1_000 / 32, VIEW, &story);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn who_gets_an_entry_that_no_block_comes_for() {
         (IDLE, WakesAll),
         (Taken, Watches(1_000)),
     ];
-    check(What::Entry, 0, VIEW, &story);
+    check(TxKind::Entry, 0, VIEW, &story);
 }
 
 #[test]
@@ -117,13 +117,13 @@ fn who_gets_an_entry_that_too_few_direct_ports_take() {
         (NotShown, Hands),
         (TOO_FEW, All),
     ];
-    check(What::Entry, 0, VIEW, &story);
+    check(TxKind::Entry, 0, VIEW, &story);
 }
 
 #[test]
 fn which_entries_are_handed_over_at_all() {
     let at = |bytes, view| {
-        let mut sending = Sending::new(What::Entry, bytes);
+        let mut sending = Sending::new(TxKind::Entry, bytes);
         let now = Instant::now();
         does(sending.next(Nothing, now, &view), now)
     };
@@ -144,7 +144,7 @@ fn which_entries_are_handed_over_at_all() {
 #[test]
 fn how_long_an_attempt_and_its_parts_may_take() {
     let now = Instant::now();
-    let first = |bytes, view: View| Sending::new(What::Entry, bytes).next(Nothing, now, &view);
+    let first = |bytes, view: View| Sending::new(TxKind::Entry, bytes).next(Nothing, now, &view);
     let until = now + MINUTE / 4;
     let patience = HEDGE + ms(1_000);
     let hand = Step::HandOver { patience, until };
@@ -158,7 +158,7 @@ fn how_long_an_attempt_and_its_parts_may_take() {
     };
     assert_eq!(first(0, view).until(), Some(now + MINUTE / 2));
     // When it has taken a quarter of the time that is left, all engines get it.
-    let mut sending = Sending::new(What::Entry, 0);
+    let mut sending = Sending::new(TxKind::Entry, 0);
     sending.next(Nothing, now, &VIEW);
     for late in [TooLong, TooLong] {
         let all = Step::All { until: None };
@@ -167,7 +167,7 @@ fn how_long_an_attempt_and_its_parts_may_take() {
     // One engine has what is usual before the others get it.
     let mut view = VIEW;
     view.usual.first_alone = ms(1_234);
-    let mut sending = Sending::new(What::Entry, 0);
+    let mut sending = Sending::new(TxKind::Entry, 0);
     sending.next(Nothing, now, &view);
     let one = Step::One {
         patience: ms(1_234),
@@ -182,7 +182,7 @@ fn how_long_the_board_is_looked_at_first() {
         let mut view = VIEW;
         (view.left, view.usual.shown) = (Some(ms(left_ms)), ms(shown));
         let now = Instant::now();
-        let mut sending = Sending::new(What::Entry, bytes);
+        let mut sending = Sending::new(TxKind::Entry, bytes);
         sending.next(Nothing, now, &view);
         does(sending.next(Taken, now, &view), now)
     };
@@ -209,13 +209,13 @@ fn when_a_refusal_of_an_entry_is_believed() {
     ];
     let mut believed = waiting.to_vec();
     believed.push((NotThere, Stops(Outcome::Refused)));
-    check(What::Entry, 0, VIEW, &believed);
+    check(TxKind::Entry, 0, VIEW, &believed);
     // A dispute ends the session: whoever wants something else of it learns how.
     let mut disputed = waiting.to_vec();
     disputed.push((NotThere, Watches(2_000)));
     let is_disputed = true;
     check(
-        What::Entry,
+        TxKind::Entry,
         0,
         View {
             is_disputed,
@@ -228,7 +228,7 @@ fn when_a_refusal_of_an_entry_is_believed() {
         (BAD, Looks),
         (NotThere, Stops(Outcome::Refused)),
     ];
-    check(What::Word, 0, VIEW, &at_once);
+    check(TxKind::Word, 0, VIEW, &at_once);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn what_says_nothing_certain_of_an_entry_changes_nothing() {
             (NotShown, All),
             (heard, Watches(1_000)),
         ];
-        check(What::Word, 0, VIEW, &story);
+        check(TxKind::Word, 0, VIEW, &story);
     }
 }
 
@@ -253,7 +253,7 @@ fn what_happens_with_an_opening() {
         (Open, Watches(500)),
         (NotShown, All),
     ];
-    check(What::Opening, 0, VIEW, &sent);
+    check(TxKind::Opening, 0, VIEW, &sent);
     let busy = [
         (Nothing, One),
         (BUSY, Watches(1_000)),
@@ -268,10 +268,10 @@ fn what_happens_with_an_opening() {
         (NotShown, All),
         (Taken, Watches(500)),
     ];
-    check(What::Opening, 0, VIEW, &busy);
+    check(TxKind::Opening, 0, VIEW, &busy);
     for (heard, outcome) in [(QUOTA, Outcome::Refused), (Silence, Outcome::Unreachable)] {
         let story = [(Nothing, One), (heard, Stops(outcome))];
-        check(What::Opening, 0, VIEW, &story);
+        check(TxKind::Opening, 0, VIEW, &story);
     }
     for refused in [BAD, ABOUT_STATE] {
         let story = [
@@ -279,7 +279,7 @@ fn what_happens_with_an_opening() {
             (refused, Looks),
             (NotThere, Stops(Outcome::Refused)),
         ];
-        check(What::Opening, 0, VIEW, &story);
+        check(TxKind::Opening, 0, VIEW, &story);
     }
     let is_too_late = true;
     let late = [
@@ -289,7 +289,7 @@ fn what_happens_with_an_opening() {
         (NotThere, Stops(Outcome::TooLate)),
     ];
     check(
-        What::Opening,
+        TxKind::Opening,
         0,
         View {
             is_too_late,
@@ -302,14 +302,14 @@ fn what_happens_with_an_opening() {
 #[test]
 fn what_tells_how_long_showing_usually_takes() {
     let now = Instant::now();
-    for (what, tells) in [
-        (What::Entry, true),
-        (What::Word, true),
-        (What::Opening, false),
+    for (kind, tells) in [
+        (TxKind::Entry, true),
+        (TxKind::Word, true),
+        (TxKind::Opening, false),
     ] {
-        let mut sending = Sending::new(what, 0);
+        let mut sending = Sending::new(kind, 0);
         sending.next(Nothing, now, &VIEW);
-        assert_eq!(sending.tells_what_is_usual(), tells, "{what:?}");
+        assert_eq!(sending.tells_what_is_usual(), tells, "{kind:?}");
         sending.next(NotShown, now, &VIEW);
         assert!(!sending.tells_what_is_usual(), "how long a pause was");
     }
