@@ -116,6 +116,7 @@ impl<B: Backend> Dealer<B> {
                 let product = Zeroizing::new(B::scalar_mul(&challenge, constant));
                 B::scalar_add(&nonce, &product)
             }
+            // Never: a polynomial has `degree + 1` coefficients.
             None => challenge,
         };
         let opening = Opening {

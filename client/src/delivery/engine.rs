@@ -147,6 +147,7 @@ impl<M: Serialize + DeserializeOwned> Engine<'_, M> {
             }
             begun => begun,
         };
+        // Never, unless a poll has panicked: it is gone only within this function.
         let Board::Busy(exchange) = &mut self.board else {
             return Poll::Pending;
         };

@@ -135,6 +135,7 @@ impl DirectPort {
             let mut state = lock(&self.0);
             let peer = peer.ip().to_canonical();
             if state.peer.replace(peer) != Some(peer) {
+                // It was looked at elsewhere.
                 state.port = None;
             }
         }
@@ -184,6 +185,7 @@ impl DirectPort {
 
     fn leave_alone(&self, used: PortUse, now: Instant) {
         let mut state = lock(&self.0);
+        // Of several requests that fail together only the first makes the pause longer.
         if state.port.take().is_some() {
             state.leave_alone(used, now);
         }

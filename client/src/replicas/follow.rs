@@ -105,6 +105,7 @@ impl Follower<'_> {
     /// Whether the one that was followed last let itself be followed.
     fn has_connected(&self) -> bool {
         let mut seen = false;
+        // Only looked at: nothing is changed, and nobody is told.
         self.seen.send_if_modified(|all| {
             seen = all.by(self.number).is_some_and(|heard| heard.is_connected);
             false

@@ -59,6 +59,7 @@ impl Replicas {
         patience: Duration,
     ) -> Replies {
         let handed_at = Instant::now();
+        // As if all had taken it: whoever brought the other entry sees to the block.
         let brought = Replies {
             taken: self.all.len(),
             ..Replies::default()
@@ -265,6 +266,7 @@ impl Replies {
             return None;
         }
         let mut refused: Vec<_> = self.refused.iter().collect();
+        // `false` comes first: what lasts longer than a moment.
         refused.sort_by_key(|(code, ..)| Refusal::is_for_a_moment(*code));
         let (code, text, replica) = refused.first()?;
         Some((

@@ -175,6 +175,7 @@ impl Wakeups {
         let known = std::mem::replace(&mut self.blocks, seen.blocks());
         let news = seen.0.iter().zip(known).flat_map(|(heard, known)| {
             let new = usize::try_from(heard.blocks.saturating_sub(known)).unwrap_or(usize::MAX);
+            // Some have been forgotten since: they may have changed anything.
             self.has_news |= new > heard.recent.len();
             heard.recent.iter().rev().take(new)
         });

@@ -210,9 +210,11 @@ impl Sending {
             Heard::HandedOver(HandedOver::Idle) => Step::Wake {
                 all: self.is_again(),
                 patience: view.usual.first_alone,
+                // An attempt that hands over always has one.
                 until: self.until.unwrap_or(now),
             },
             Heard::HandedOver(HandedOver::TooFew) => self.engines(view),
+            // A quarter of the time is gone: this attempt ends with all engines, and isn't cut short again.
             Heard::TooLong => Step::All { until: None },
             Heard::Refused { code } => self.refused(code, view),
             Heard::NotNow { code } => self.not_now(code, now),

@@ -312,6 +312,7 @@ impl Observer {
             Wake::Block => ASK_ALL.clamp(quarter),
         };
         let now = Instant::now();
+        // The clock may have begun later than that: then they are asked now.
         now.checked_sub(age).unwrap_or(now).max(self.asked_since)
     }
 

@@ -189,6 +189,7 @@ impl Target for Reaching<'_> {
             left: observer.time_left(),
             whole: Duration::from_millis(whole_ms),
             is_disputed: observer.dispute().is_some(),
+            // Entries are welcome after a deadline, too, as long as last call goes on: whoever looks sees the round close.
             is_too_late: false,
         }
     }

@@ -292,6 +292,7 @@ impl History {
         leaf: &SessionLeaf,
     ) -> Result<ClosedRound, Contradiction> {
         let round = self.open_round();
+        // Posts that win round `max_rounds` end the session: no round follows that one.
         if round == 0 || round >= self.spec.max_rounds {
             return Err(Contradiction::PastLastRound);
         }
@@ -300,6 +301,7 @@ impl History {
         if !proof.is_of(leaf, round, &root) {
             return Err(Contradiction::Transcript);
         }
+        // The proof leads from this round to the transcript that is certified: only what is before the round can be another past.
         if proof.before != self.transcript() {
             return Err(Contradiction::Fork { root });
         }

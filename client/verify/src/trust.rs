@@ -165,6 +165,7 @@ impl Trust {
             field: "data_hash",
             got: "missing".into(),
         })?;
+        // That it is this header's hash was checked with the commit.
         let hash = hash_of(signed.commit.block_id.hash).ok_or_else(|| BadHeader::Field {
             field: "hash",
             got: "missing".into(),

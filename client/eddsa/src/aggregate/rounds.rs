@@ -213,6 +213,7 @@ impl<B: Backend> Round2<B> {
         common.everybody(2, &sent, broadcasts)?;
         let mut sum = B::identity();
         let mut nonces = Vec::with_capacity(broadcasts.len());
+        // Everybody's message is there, in every round: places in these lists are indices.
         let committed = commitments.iter().zip(weighted.aggregate.keys());
         for ((&party, bytes), (commitment, key)) in broadcasts.iter().zip(committed) {
             let nonce = Nonce::decode(bytes.as_ref()).map_err(Error::malformed(party))?;

@@ -18,6 +18,7 @@ impl Observer {
     ) -> Result<(), ReadError> {
         let open = self.history.open_round();
         let expected = match leaf.open_round {
+            // What comes after is read round by round, and each round is compared then.
             round if round > open => leaf.transcript,
             0 => Hash(self.id.0),
             round if round == open => self.history.transcript(),

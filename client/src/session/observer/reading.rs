@@ -46,6 +46,7 @@ impl Observer {
         }
         let replicas = Arc::clone(self.client.replicas());
         let found = replicas.asked_all(self.asked_since()).await;
+        // Silence is a reason to ask them once: from now on the time that is left says when.
         self.wake = Wake::Block;
         match found {
             Ok(height) => self.floor = self.floor.max(height),
