@@ -10,8 +10,6 @@ const QUESTIONS: [&str; 7] = ["What", "How", "Who", "Whom", "Whose", "Which", "W
 const QUESTIONS_MAX: usize = 3;
 /// Folders at the top with sources of this project.
 const FOLDERS: [&str; 4] = ["abci-app", "client", "testnet", "tests"];
-/// Folders that aren't held to it yet.
-const EXEMPT: [&str; 1] = ["client"];
 
 /// First lines of a file's doc comments, with their numbers.
 fn doc_comments(text: &str) -> Vec<(usize, &str)> {
@@ -44,7 +42,7 @@ fn doc_comments_name_the_thing_instead_of_asking_what_it_is() {
         let Some(folder) = FOLDERS.into_iter().find(|folder| *folder == top) else {
             continue;
         };
-        if !path.ends_with(".rs") || EXEMPT.contains(&folder) {
+        if !path.ends_with(".rs") {
             continue;
         }
         for (number, first) in doc_comments(&text) {
@@ -57,10 +55,7 @@ fn doc_comments_name_the_thing_instead_of_asking_what_it_is() {
     }
     for folder in FOLDERS {
         let all = count.get(folder).copied().unwrap_or(0);
-        assert!(
-            EXEMPT.contains(&folder) || all > 300,
-            "{folder} has only {all} doc comments"
-        );
+        assert!(all > 300, "{folder} has only {all} doc comments");
         let found = questions.remove(folder).unwrap_or_default();
         assert!(
             found.len() * 100 <= all * QUESTIONS_MAX,
