@@ -4,6 +4,7 @@
 mod bugs;
 mod dispute_bugs;
 mod more_bugs;
+mod rare_bugs;
 
 use white_city_state_machine::{Session, State};
 use white_city_wire::board::OpenerLeaf;
@@ -27,7 +28,16 @@ pub struct Planted {
 #[must_use]
 pub fn planted() -> Vec<Planted> {
     let bugs = bugs::BUGS.iter().chain(more_bugs::BUGS);
-    let bugs = bugs.chain(dispute_bugs::BUGS);
+    all(bugs.chain(dispute_bugs::BUGS))
+}
+
+/// Planted bugs that only exploration finds.
+#[must_use]
+pub fn rare() -> Vec<Planted> {
+    all(rare_bugs::BUGS.iter())
+}
+
+fn all(bugs: impl Iterator<Item = &'static (&'static str, &'static str, Tamper)>) -> Vec<Planted> {
     bugs.map(|(invariant, bug, tamper)| Planted {
         invariant,
         bug,

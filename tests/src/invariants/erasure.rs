@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use white_city_state_machine::Session;
-use white_city_wire::board::Status;
+use white_city_wire::{board::Status, tx::Action};
 
 use super::Property;
 use crate::simulator::Observed;
@@ -64,6 +64,13 @@ impl Property for Erasure {
             };
             let kept = before.is_none_or(|before| hashes(before) == hashes(session));
             ensure!(kept, "session {number}: its hashes changed at erasure");
+            let mut applied = seen.executed.applied().filter(|(_, at)| *at == number);
+            let flagged = applied.any(|(tx, _)| matches!(tx.action(), Action::Evidence(_)));
+            let changed = before.is_some_and(|b| b.leaf.evidence != session.leaf.evidence);
+            ensure!(
+                changed == flagged,
+                "session {number}: the leaf's evidence isn't that of its last block"
+            );
         }
         Ok(())
     }

@@ -1,0 +1,471 @@
+//! Moves become signed transactions here: once for each history, since signing is what costs most. And what was signed is written down,
+//! for the properties and for the names of what slots hold.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use white_city_state_machine::Slot;
+use white_city_tests::{
+    board::Board,
+    dispute::{Place, complain_about, ikm_e, reveal_of},
+    party::Party,
+    simulator::{Entries, Sealed, Signed},
+};
+use white_city_wire::{
+    Complain, Entry, FinishHeader, Hash, NetworkId, SessionId, SignedEntry, VerifiedTx,
+    entry::p2p_leaf,
+    hash::sha256,
+    limits::NOBODY,
+    tx::{Action, Join, Leave, Open, Post, bytes_to_sign},
+};
+
+use crate::{
+    moves::{Aim, Answer, Content, Move, Opening, Pair, What},
+    world::{OPEN_BY_MS, World, listed, stranger},
+};
+
+/// What stands for a post that nobody can open.
+pub const UNREADABLE: u8 = 13;
+
+/// What is needed to name bytes and to check what is on the board.
+pub struct Binder {
+    /// The world.
+    pub world: World,
+    /// Everything that was ever signed, in whatever branch.
+    pub signed: Arc<Signed>,
+    /// Likewise the entries.
+    pub entries: Arc<Entries>,
+    /// Likewise the payloads that open.
+    pub sealed: Arc<Sealed>,
+    /// Keys of the honest parties.
+    pub honest: Arc<BTreeSet<[u8; 32]>>,
+    parties: Vec<Party>,
+    opens: HashMap<(u8, Opening), Open>,
+    network: NetworkId,
+    cache: HashMap<(Move, Hash, u64), Option<VerifiedTx>>,
+    posts: HashMap<Hash, Post>,
+    symbols: HashMap<Hash, u8>,
+}
+
+/// Where a move belongs.
+struct At {
+    id: SessionId,
+    round: u32,
+    transcript: Hash,
+}
+
+impl Binder {
+    /// Nothing is signed yet.
+    #[must_use]
+    pub fn new(world: World, board: &Board) -> Self {
+        let parties = world.parties();
+        let honest = parties.iter().take(world.honest.into());
+        let genesis_ms = board.time.millis();
+        let mut opens = HashMap::new();
+        let kinds = [
+            Opening::Listed,
+            Opening::Stranger,
+            Opening::Forged,
+            Opening::Expired,
+            Opening::TooFar,
+            Opening::TooManyRounds,
+            Opening::TooManyBytes,
+            Opening::TooMuchWork,
+        ];
+        for session in 0..world.sessions {
+            for kind in kinds {
+                opens.insert((session, kind), open(&world, session, kind, genesis_ms));
+            }
+        }
+        Self {
+            signed: Arc::default(),
+            entries: Arc::default(),
+            sealed: Arc::default(),
+            honest: Arc::new(honest.map(|party| *party.key().as_bytes()).collect()),
+            network: board.network().id,
+            cache: HashMap::new(),
+            posts: HashMap::new(),
+            symbols: HashMap::new(),
+            parties,
+            opens,
+            world,
+        }
+    }
+
+    /// The id of a world's session.
+    #[must_use]
+    pub fn id(&self, session: u8) -> SessionId {
+        let kind = match session {
+            1 | 2 if self.world.on.opening => Opening::Listed,
+            _ => Opening::Stranger,
+        };
+        let open = self.opens.get(&(session, kind));
+        open.map_or(SessionId([9; 32]), |open| open.session_id(&self.network))
+    }
+
+    /// Milliseconds until which the world's sessions may be opened.
+    #[must_use]
+    pub fn open_by_ms(&self) -> u64 {
+        let open = self.opens.get(&(0, Opening::Stranger));
+        open.map_or(0, |open| open.open_by_ms)
+    }
+
+    /// What a digest stands for, whatever the history.
+    #[must_use]
+    pub fn symbol(&self, digest: &Hash) -> u8 {
+        self.symbols.get(digest).copied().unwrap_or(u8::MAX)
+    }
+
+    /// The transaction that a move is in this state; `None` where there is nothing that it could be.
+    pub fn bind(&mut self, board: &Board, mv: Move) -> Option<VerifiedTx> {
+        let session = board.state.session(&self.id(mv.session)).ok().cloned();
+        let body = session.as_ref().and_then(|session| session.body.as_ref());
+        let offset = match mv.what {
+            What::Post(offset, _)
+            | What::Finish(offset, _)
+            | What::Evidence(offset, _)
+            | What::Complain(offset, ..) => i64::from(offset),
+            _ => 0,
+        };
+        let open = session.as_ref().map_or(0, |session| session.leaf.open_round);
+        let round = u32::try_from(i64::from(open) + offset).ok()?;
+        let id = self.id(mv.session);
+        let mut transcript = session.as_ref().map_or(Hash(id.0), |s| s.leaf.transcript);
+        if let Some(closed) = body.and_then(|body| body.closed.get(usize::try_from(round).ok()?)) {
+            transcript = closed.before;
+        }
+        let in_a_round = matches!(mv.what, What::Post(..) | What::Finish(..) | What::Evidence(..));
+        if in_a_round && round == 0 {
+            return None;
+        }
+        let dispute = body.and_then(|body| body.dispute.as_ref());
+        let members = body.map_or(0, |body| {
+            let members = body.members.as_bytes().iter().map(|byte| u64::from(*byte));
+            members.fold(0, |sum, byte| sum << 8 | byte)
+        });
+        let context = match mv.what {
+            What::Reveal(_) => dispute.map_or(Hash::ZERO, |dispute| dispute.complain.digest()),
+            What::Complain(_, accused, _) => {
+                let slot = body.and_then(|body| body.slot(round, accused)?.digest());
+                slot.unwrap_or_default()
+            }
+            What::Join(_) | What::Decline | What::Abort(_) | What::Open(_) => Hash::ZERO,
+            _ => transcript,
+        };
+        let extra = u64::from(round) << 32 | members;
+        let extra = if context == Hash::ZERO { 0 } else { extra };
+        if let Some(known) = self.cache.get(&(mv, context, extra)) {
+            return known.clone();
+        }
+        let at = At {
+            id,
+            round,
+            transcript,
+        };
+        let tx = self.make(board, mv, &at);
+        self.cache.insert((mv, context, extra), tx.clone());
+        tx
+    }
+
+    fn make(&mut self, board: &Board, mv: Move, at: &At) -> Option<VerifiedTx> {
+        let session = at.id;
+        let (index, n) = (mv.index, self.world.n);
+        let signer = self.parties.get(usize::from(mv.by))?.clone();
+        let mut network = self.network;
+        let (action, symbol) = match mv.what {
+            What::Open(kind) => return self.open(mv.session, kind),
+            What::Join(variant) => {
+                let key = self.parties.get(usize::from(index)).unwrap_or(&signer);
+                let key = key.encryption_key(variant);
+                (Action::Join(Join { session, index, key }), 1 + variant)
+            }
+            What::Decline => (leave(at, index, Leave::Decline { reason: 5 }), 40),
+            What::Abort(reason) => {
+                let leave_by = Leave::Abort {
+                    cause: 9 + u16::from(reason),
+                    about: NOBODY,
+                    detail: Hash::ZERO,
+                };
+                (leave(at, index, leave_by), 41 + reason)
+            }
+            What::Post(_, content) => {
+                if content == Content::OtherNetwork {
+                    network = NetworkId(sha256(b"another network").0);
+                }
+                let post = self.post(board, index, at, content)?;
+                self.posts.insert(post.header.digest(), post.clone());
+                (Action::Post(post), content_symbol(content))
+            }
+            What::Finish(_, outcome) => {
+                let header = FinishHeader {
+                    session,
+                    round: at.round,
+                    index,
+                    transcript: at.transcript,
+                    outcome: sha256(&[outcome]),
+                };
+                (Action::Finish(header), 30 + outcome)
+            }
+            What::Evidence(_, pair) => (self.evidence(board, &signer, index, at, pair)?, 60),
+            What::Complain(_, accused, aim) => {
+                let complain = self.complain(board, index, accused, at, aim)?;
+                (Action::Complain(complain), 50)
+            }
+            What::Reveal(answer) => {
+                let reveal = self.reveal(board, index, at, answer);
+                (Action::Reveal(reveal), 51 + answer_symbol(answer))
+            }
+        };
+        self.note(&signer, &action, symbol, &network);
+        let tx = signer.tx(action, &network);
+        tx.verify(signer.key(), n, &network).ok()
+    }
+
+    fn open(&mut self, session: u8, kind: Opening) -> Option<VerifiedTx> {
+        let open = self.opens.get(&(session, kind))?.clone();
+        let signer = match kind {
+            Opening::Listed => listed(),
+            Opening::Forged => self.parties.first()?.clone(),
+            _ => stranger(session),
+        };
+        let parties = open.spec.parties();
+        let action = Action::Open(open);
+        let network = self.network;
+        self.note(&signer, &action, 70, &network);
+        let tx = signer.tx(action, &network);
+        tx.verify(signer.key(), parties, &network).ok()
+    }
+
+    fn note(&mut self, signer: &Party, action: &Action, symbol: u8, network: &NetworkId) {
+        let Some(bytes) = bytes_to_sign(action, network) else {
+            return;
+        };
+        let digest = bytes.len().checked_sub(32).and_then(|at| bytes.get(at..));
+        if let Some(digest) = digest.and_then(Hash::from_slice) {
+            let signed = Arc::make_mut(&mut self.signed);
+            signed.insert((*signer.key().as_bytes(), digest));
+            self.symbols.entry(digest).or_insert(symbol);
+        }
+        let entry = match action {
+            Action::Post(post) => Entry::Post(post.header.clone()),
+            Action::Finish(finish) => Entry::Finish(finish.clone()),
+            _ => return,
+        };
+        self.note_entry(signer, entry);
+    }
+
+    fn note_entry(&mut self, signer: &Party, entry: Entry) -> SignedEntry {
+        let signed = signer.entry(entry, &self.network);
+        let slot = signed.entry.slot();
+        let own = self.parties.get(usize::from(slot.2));
+        if own.is_some_and(|own| own.key() == signer.key()) {
+            let slots = Arc::make_mut(&mut self.entries);
+            let slot = slots.entry(slot).or_default();
+            slot.insert(signed.entry.digest(), signed.clone());
+        }
+        signed
+    }
+
+    fn post(&mut self, board: &Board, index: u16, at: &At, content: Content) -> Option<Post> {
+        let mut transcript = at.transcript;
+        let mut p2p = Vec::new();
+        let broadcast = match content {
+            Content::Plain | Content::OtherNetwork => b"plain".to_vec(),
+            Content::Other => b"other".to_vec(),
+            Content::OverSpec => vec![1; 3_001],
+            Content::TooLarge => vec![1; 8_200],
+            Content::Heavy => vec![1; 3_000],
+            Content::OtherHistory => {
+                transcript.0[0] ^= 1;
+                b"plain".to_vec()
+            }
+            Content::ToOut => {
+                let body = board.state.session(&at.id).ok()?.body.as_ref()?;
+                let out = (0..self.world.n).find(|i| *i != index && !body.members.contains(*i))?;
+                p2p.push((out, vec![1; 60]));
+                Vec::new()
+            }
+            Content::Sealed | Content::Unreadable => {
+                p2p = self.payloads(board, index, at, content == Content::Sealed)?;
+                b"sealed".to_vec()
+            }
+        };
+        let author = (index, self.world.n);
+        let (session, round) = (at.id, at.round);
+        Some(Post::new(session, round, author, transcript, broadcast, p2p))
+    }
+
+    fn payloads(
+        &mut self,
+        board: &Board,
+        from: u16,
+        at: &At,
+        opens: bool,
+    ) -> Option<Vec<(u16, Vec<u8>)>> {
+        let body = board.state.session(&at.id).ok()?.body.as_ref()?;
+        let mut sealed = Vec::new();
+        for to in body.members.iter().filter(|to| *to != from) {
+            let Some(Slot::Join { key, .. }) = body.slot(0, to) else {
+                return None;
+            };
+            let place = Place {
+                network: self.network,
+                session: at.id,
+                spec: &body.spec,
+                transcript: at.transcript,
+                round: at.round + u32::from(!opens),
+                from,
+                to,
+                key: *key,
+            };
+            let plaintext = secret(from);
+            let bytes = place.seal(&ikm_e(&plaintext), &plaintext);
+            if opens {
+                let known = Arc::make_mut(&mut self.sealed);
+                known.insert(p2p_leaf(&bytes), (ikm_e(&plaintext), plaintext));
+            }
+            sealed.push((to, bytes));
+        }
+        (!sealed.is_empty()).then_some(sealed)
+    }
+
+    fn evidence(
+        &mut self,
+        board: &Board,
+        signer: &Party,
+        index: u16,
+        at: &At,
+        pair: Pair,
+    ) -> Option<Action> {
+        let next = At {
+            id: at.id,
+            round: at.round + 1,
+            transcript: at.transcript,
+        };
+        let plain = self.post(board, index, at, Content::Plain)?;
+        let second = match pair {
+            Pair::Equivocation | Pair::WrongOrder => self.post(board, index, at, Content::Other)?,
+            Pair::Same => plain.clone(),
+            Pair::TwoSlots => self.post(board, index, &next, Content::Plain)?,
+        };
+        let mut both = [plain, second].map(|post| Entry::Post(post.header));
+        both.sort_by_key(Entry::digest);
+        if pair == Pair::WrongOrder {
+            both.reverse();
+        }
+        Some(Action::Evidence(both.map(|entry| self.note_entry(signer, entry))))
+    }
+
+    fn complain(
+        &mut self,
+        board: &Board,
+        index: u16,
+        accused: u16,
+        at: &At,
+        aim: Aim,
+    ) -> Option<Complain> {
+        let body = board.state.session(&at.id).ok()?.body.as_ref()?;
+        let stored = body.slot(at.round, accused).and_then(Slot::digest);
+        // An honest party complains only about what it can't open.
+        let opens = stored.is_some_and(|digest| self.symbol(&digest) != UNREADABLE);
+        if self.world.is_honest(index) && aim == Aim::Stored && opens {
+            return None;
+        }
+        let post = match aim {
+            Aim::Stored => self.posts.get(&stored?)?.clone(),
+            Aim::Invented if at.round == 0 => return None,
+            Aim::Invented => {
+                let junk = vec![(index, vec![7; 60])];
+                let author = (accused, self.world.n);
+                Post::new(at.id, at.round, author, at.transcript, vec![], junk)
+            }
+        };
+        complain_about(&post, index, self.world.n)
+    }
+
+    fn reveal(
+        &self,
+        board: &Board,
+        index: u16,
+        at: &At,
+        answer: Answer,
+    ) -> white_city_wire::Reveal {
+        let session = board.state.session(&at.id).ok();
+        let body = session.and_then(|session| session.body.as_ref());
+        let dispute = body.and_then(|body| body.dispute.as_ref());
+        let accused = dispute.map_or(index, |dispute| dispute.complain.accused());
+        let plaintext = match answer {
+            Answer::Right | Answer::OtherComplaint => secret(accused),
+            Answer::Wrong => b"something else".to_vec(),
+            Answer::OverSpec => vec![1; 2_000],
+        };
+        let mut reveal = white_city_wire::Reveal {
+            session: at.id,
+            complaint: Hash([1; 32]),
+            index,
+            ikm_e: ikm_e(&plaintext),
+            plaintext: plaintext.clone(),
+        };
+        if let Some(dispute) = dispute.filter(|_| answer != Answer::OtherComplaint) {
+            reveal = reveal_of(&dispute.complain, ikm_e(&plaintext), &plaintext);
+            reveal.index = index;
+        }
+        reveal
+    }
+}
+
+fn leave(at: &At, index: u16, leave: Leave) -> Action {
+    Action::Leave {
+        session: at.id,
+        index,
+        leave,
+    }
+}
+
+/// What a party seals, for whomever.
+fn secret(from: u16) -> Vec<u8> {
+    [b"secret of ", &from.to_be_bytes()[..]].concat()
+}
+
+fn content_symbol(content: Content) -> u8 {
+    match content {
+        Content::Plain => 10,
+        Content::Other => 11,
+        Content::Sealed => 12,
+        Content::Unreadable => UNREADABLE,
+        Content::Heavy => 14,
+        _ => 19,
+    }
+}
+
+fn answer_symbol(answer: Answer) -> u8 {
+    match answer {
+        Answer::Right => 0,
+        _ => 1,
+    }
+}
+
+fn open(world: &World, session: u8, kind: Opening, genesis_ms: u64) -> Open {
+    let opener = match kind {
+        Opening::Listed => listed(),
+        _ => stranger(session),
+    };
+    let mut spec = world.spec();
+    let mut open_by_ms = genesis_ms + OPEN_BY_MS;
+    match kind {
+        Opening::Expired => open_by_ms = genesis_ms - 1,
+        Opening::TooFar => open_by_ms = genesis_ms + 1_000_000_000,
+        Opening::TooManyRounds => spec.max_rounds = 9,
+        Opening::TooManyBytes => spec.max_bytes *= 3,
+        Opening::TooMuchWork => spec = world.crowded(),
+        _ => {}
+    }
+    Open {
+        spec,
+        opener: *opener.key(),
+        nonce: [session; 32],
+        open_by_ms,
+    }
+}

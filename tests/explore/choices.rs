@@ -1,0 +1,251 @@
+//! Which blocks may follow a state: how much time passes, who proposes, and what is in it.
+
+use std::collections::BTreeSet;
+
+use white_city_state_machine::Session;
+use white_city_tests::board::Board;
+use white_city_wire::board::Status;
+
+use crate::{
+    binder::Binder,
+    explorer::Node,
+    key::has_called,
+    moves::{Content, Move, Opening, What},
+    world::World,
+};
+
+/// How much time passes before a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Less than a millisecond.
+    Still,
+    /// So much that it is the last moment of the next deadline or retention.
+    At,
+    /// A millisecond more.
+    Past,
+    /// So much that the board was down.
+    Outage,
+}
+
+/// One block.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// How much time passes.
+    pub step: Step,
+    /// Position of the validator whom the block names as its proposer; none of them if there is none.
+    pub proposer: Option<usize>,
+    /// Whether the hostile replica has made it, in last call.
+    pub hostile: bool,
+    /// Which honest parties are punctual in the round that has just opened, where that is decided.
+    pub punctual: Option<u16>,
+    /// Its transactions.
+    pub txs: Vec<Move>,
+}
+
+impl Choice {
+    /// A block in which no time passes.
+    #[must_use]
+    pub const fn still(txs: Vec<Move>) -> Self {
+        Self {
+            step: Step::Still,
+            proposer: Some(0),
+            hostile: false,
+            punctual: None,
+            txs,
+        }
+    }
+
+    /// Milliseconds that pass.
+    #[must_use]
+    pub fn step_ms(&self, board: &Board) -> u64 {
+        let next = next_deadline(board).unwrap_or(0);
+        match self.step {
+            Step::Still => 0,
+            Step::At => next,
+            Step::Past => next + 1,
+            Step::Outage => u64::from(board.state.params().cap_ms) + 1,
+        }
+    }
+}
+
+/// Board time of a board's last block.
+#[must_use]
+pub fn board_ms(board: &Board) -> u64 {
+    board.time.millis() - board.state.paused_ms()
+}
+
+/// Milliseconds to the next deadline or end of a retention.
+fn next_deadline(board: &Board) -> Option<u64> {
+    let now = board_ms(board);
+    let waits = |session: &&std::sync::Arc<Session>| session.body.is_some();
+    let sessions = board.state.sessions().iter().filter(waits);
+    let due = sessions.map(|session| session.leaf.deadline_ms);
+    due.filter(|due| *due != 0 && *due >= now).map(|due| due - now).min()
+}
+
+/// The blocks before the explored ones.
+#[must_use]
+pub fn start(world: &World) -> Vec<Choice> {
+    let mut blocks = Vec::new();
+    let all = 0..world.sessions;
+    if !world.on.opening {
+        let opens = all.clone().map(|s| Move::own(s, 0, What::Open(Opening::Stranger)));
+        blocks.push(Choice::still(opens.collect()));
+    }
+    if world.joined {
+        let joins = all.flat_map(|s| (0..world.n).map(move |i| Move::own(s, i, What::Join(0))));
+        blocks.push(Choice::still(joins.collect()));
+    }
+    blocks
+}
+
+/// Every block that may follow, given which moves would be taken now.
+#[must_use]
+pub fn choices(binder: &Binder, node: &Node, good: &[Move]) -> Vec<Choice> {
+    let world = &binder.world;
+    let board = &node.board;
+    let mut steps = vec![Step::Still];
+    match next_deadline(board) {
+        Some(0) => steps.push(Step::Past),
+        Some(_) => steps.extend([Step::At, Step::Past]),
+        None => {}
+    }
+    if world.on.outage {
+        steps.push(Step::Outage);
+    }
+    let mut all = Vec::new();
+    let contents = contents(world, good);
+    for step in steps {
+        let mut choice = Choice::still(Vec::new());
+        choice.step = step;
+        let in_last_call = in_last_call(board, &choice);
+        let opens = world.hostile_replica && is_unstarted(board);
+        let deciding = if opens { subsets(world) } else { vec![None] };
+        for punctual in deciding {
+            choice.punctual = punctual;
+            if in_last_call {
+                proposed(binder, node, &contents, &choice, &mut all);
+            } else {
+                let with = contents.iter().map(|txs| Choice {
+                    txs: txs.clone(),
+                    ..choice.clone()
+                });
+                all.extend(with);
+            }
+        }
+    }
+    all
+}
+
+/// The same blocks, by every proposer that makes a difference.
+fn proposed(
+    binder: &Binder,
+    node: &Node,
+    contents: &[Vec<Move>],
+    choice: &Choice,
+    all: &mut Vec<Choice>,
+) {
+    let world = &binder.world;
+    let pending = pending(binder, node);
+    let mut makers = Vec::new();
+    for proposer in proposers(world, &node.board) {
+        if !world.hostile_replica {
+            makers.push((proposer, false));
+            continue;
+        }
+        if proposer.is_some_and(|proposer| proposer != 0) {
+            makers.push((proposer, false));
+        }
+        // It may name whomever it likes, but proposes only when it is its turn.
+        if world.timeouts || !node.hostile_last {
+            makers.push((proposer, true));
+        }
+    }
+    for (proposer, hostile) in makers {
+        for txs in contents {
+            let all_pending = pending.iter().all(|mv| txs.contains(mv));
+            if hostile || !world.hostile_replica || all_pending {
+                all.push(Choice {
+                    proposer,
+                    hostile,
+                    txs: txs.clone(),
+                    ..choice.clone()
+                });
+            }
+        }
+    }
+}
+
+/// Entries that every honest replica has had since the round opened, and that aren't on the board.
+fn pending(binder: &Binder, node: &Node) -> Vec<Move> {
+    let Ok(session) = node.board.state.session(&binder.id(0)) else {
+        return Vec::new();
+    };
+    let Some(body) = &session.body else {
+        return Vec::new();
+    };
+    let what = match session.status() {
+        Status::Joining => What::Join(0),
+        Status::Running => What::Post(0, Content::Plain),
+        _ => return Vec::new(),
+    };
+    let mask = node.punctual.unwrap_or(0);
+    let awaited = body.awaited();
+    let late = (0..binder.world.honest).filter(|i| mask >> i & 1 == 1 && awaited.contains(*i));
+    late.map(|index| Move::own(0, index, what)).collect()
+}
+
+/// Subsets of the honest parties.
+fn subsets(world: &World) -> Vec<Option<u16>> {
+    (0..1 << world.honest).map(Some).collect()
+}
+
+fn is_unstarted(board: &Board) -> bool {
+    board.state.unstarted().next().is_some()
+}
+
+/// Whether some session will be in last call in this block.
+fn in_last_call(board: &Board, choice: &Choice) -> bool {
+    let context = board.next_context(choice.step_ms(board), 0);
+    let block = white_city_state_machine::Preview::new(board.state.clone(), context);
+    let mut sessions = board.state.past_deadline(block.board_ms());
+    sessions.next().is_some()
+}
+
+/// One proposer of each kind: alike are those that have counted in the same last calls.
+fn proposers(world: &World, board: &Board) -> Vec<Option<usize>> {
+    let mut kinds = BTreeSet::new();
+    let mut some = vec![None];
+    for replica in 0..usize::from(world.replicas) {
+        let sessions = board.state.sessions().iter();
+        let mut kind: Vec<bool> = sessions.map(|s| has_called(s, replica)).collect();
+        kind.push(world.hostile_replica && replica == 0);
+        if kinds.insert(kind) {
+            some.push(Some(replica));
+        }
+    }
+    some
+}
+
+/// What a block may hold: nothing, one of the moves, or several. Both orders only where the order of two moves could matter.
+fn contents(world: &World, good: &[Move]) -> Vec<Vec<Move>> {
+    let mut all = vec![Vec::new()];
+    let mut longest = all.clone();
+    for _ in 0..world.txs {
+        let mut longer = Vec::new();
+        for txs in &longest {
+            for mv in good {
+                let last = txs.iter().filter_map(|tx| good.iter().position(|g| g == tx)).max();
+                let here = good.iter().position(|g| g == mv);
+                let ascending = here > last;
+                let orders = mv.is_entry() && txs.iter().all(Move::is_entry);
+                if !txs.contains(mv) && (ascending || !orders) {
+                    longer.push([&txs[..], &[*mv]].concat());
+                }
+            }
+        }
+        all.extend(longer.iter().cloned());
+        longest = longer;
+    }
+    all
+}

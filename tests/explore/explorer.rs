@@ -1,0 +1,347 @@
+//! Breadth first through every state of a world, so that the first trace to anything is a shortest one. The code that runs is the
+//! state machine itself; nothing of it is modelled.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use white_city_state_machine::Block;
+use white_city_tests::{
+    board::{Board, Candidate},
+    invariants::{Invariant, all},
+    simulator::Observed,
+};
+use white_city_wire::{Refusal, VerifiedTx, board::Status};
+
+use crate::{
+    binder::Binder,
+    choices::{Choice, choices, start},
+    hunt::Hunt,
+    key::{Key, key},
+    moves::Move,
+    predicates,
+    trace::words,
+    world::World,
+};
+
+/// A state that was reached, with what the properties remember of the way to it.
+pub struct Node {
+    /// The board.
+    pub board: Board,
+    /// Honest parties, one bit each, whose entry of the open round every honest replica has had since it opened; `None` before that is
+    /// decided.
+    pub punctual: Option<u16>,
+    /// Whether the last block was the hostile replica's, in last call.
+    pub hostile_last: bool,
+    memory: Vec<Box<dyn Invariant>>,
+    number: u32,
+    depth: usize,
+}
+
+/// What an exploration has seen.
+#[derive(Debug, Default, Clone)]
+pub struct Report {
+    /// Different states.
+    pub states: usize,
+    /// Blocks that were executed.
+    pub blocks: usize,
+    /// Blocks from the start to the farthest state.
+    pub depth: usize,
+    /// Whether every state that can be reached was.
+    pub complete: bool,
+    /// How often each refusal was given, by code.
+    pub refused: BTreeMap<u32, usize>,
+    /// How often each cause ended a session.
+    pub causes: BTreeMap<u16, usize>,
+    /// How often a session was erased, a culprit flagged, a round closed with somebody absent.
+    pub events: BTreeMap<&'static str, usize>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// A world that is being explored.
+pub struct Explorer<'a> {
+    binder: Binder,
+    moves: Vec<Move>,
+    seen: HashMap<Key, u32>,
+    /// Where each state came from.
+    ways: Vec<(u32, Choice)>,
+    /// From, to, and whether it needs nothing of anybody hostile.
+    edges: Vec<(u32, u32, bool)>,
+    /// Whether each state has only ended sessions; likewise those that weren't looked into.
+    ended: Vec<bool>,
+    queue: VecDeque<Node>,
+    hunt: Option<&'a mut Hunt>,
+    report: Report,
+}
+
+/// Explores a world.
+///
+/// # Errors
+/// What is wrong, and the shortest trace to it.
+pub fn explore(world: World, hunt: Option<&mut Hunt>) -> Result<Report, String> {
+    let began = Instant::now();
+    let board = Board::new(world.network());
+    let mut explorer = Explorer {
+        binder: Binder::new(world, &board),
+        moves: world.moves(),
+        seen: HashMap::new(),
+        ways: Vec::new(),
+        edges: Vec::new(),
+        ended: Vec::new(),
+        queue: VecDeque::new(),
+        hunt,
+        report: Report {
+            complete: true,
+            ..Report::default()
+        },
+    };
+    explorer.begin(board)?;
+    while let Some(node) = explorer.queue.pop_front() {
+        if node.depth >= world.depth {
+            explorer.report.complete = false;
+            explorer.ended[usize::try_from(node.number).unwrap_or(0)] = true;
+            continue;
+        }
+        explorer.expand(&node)?;
+    }
+    explorer.everything_can_end()?;
+    explorer.report.states = explorer.seen.len();
+    explorer.report.time = began.elapsed();
+    Ok(explorer.report)
+}
+
+impl Explorer<'_> {
+    fn begin(&mut self, board: Board) -> Result<(), String> {
+        let mut node = Node {
+            board,
+            punctual: None,
+            hostile_last: false,
+            memory: all(),
+            number: 0,
+            depth: 0,
+        };
+        self.ways.push((0, Choice::still(vec![])));
+        self.ended.push(false);
+        for choice in start(&self.binder.world) {
+            let txs = choice.txs.iter();
+            let txs = txs.filter_map(|mv| self.binder.bind(&node.board, *mv));
+            let txs = txs.collect();
+            let (after, _) = self.step(&node, &choice, txs)?;
+            node = after.ok_or("the start is refused")?;
+            node.depth = 0;
+        }
+        self.seen.insert(key(&self.binder, &node), 0);
+        self.queue.push_back(node);
+        Ok(())
+    }
+
+    fn expand(&mut self, node: &Node) -> Result<(), String> {
+        let mut bound: Vec<(Move, VerifiedTx)> = Vec::new();
+        for mv in self.moves.clone() {
+            if let Some(tx) = self.binder.bind(&node.board, mv) {
+                bound.push((mv, tx));
+            }
+        }
+        let good = self.admit(node, &bound)?;
+        let txs: HashMap<Move, VerifiedTx> = bound.into_iter().collect();
+        for choice in choices(&self.binder, node, &good) {
+            let chosen = choice.txs.iter().filter_map(|mv| txs.get(mv).cloned());
+            let (after, quiet) = self.step(node, &choice, chosen.collect())?;
+            let Some(mut after) = after else { continue };
+            let key = key(&self.binder, &after);
+            let number = u32::try_from(self.ways.len()).unwrap_or(u32::MAX);
+            let known = *self.seen.entry(key).or_insert(number);
+            self.edges.push((node.number, known, quiet));
+            if known == number {
+                after.number = number;
+                self.report.depth = self.report.depth.max(after.depth);
+                let state = &after.board.state;
+                let ended = state.sessions().iter().all(|s| !s.status().is_live());
+                self.ended.push(ended);
+                self.ways.push((node.number, choice));
+                self.queue.push_back(after);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which moves are taken in this state. The others are tried all at once, in a block that has to be the empty one.
+    fn admit(&mut self, node: &Node, bound: &[(Move, VerifiedTx)]) -> Result<Vec<Move>, String> {
+        let context = node.board.next_context(0, 0);
+        let block = Block::begin(node.board.state.clone(), context);
+        let mut good = Vec::new();
+        let mut refused: Vec<(Candidate, Refusal)> = Vec::new();
+        for (mv, tx) in bound {
+            let must = predicates::must_be_taken(&self.binder, &node.board, *mv);
+            match block.check(tx) {
+                Ok(()) => good.push(*mv),
+                Err(refusal) if must => {
+                    let what = format!("an honest entry is refused: {mv}: {refusal}");
+                    return Err(self.blame(node, None, &what));
+                }
+                Err(refusal) => {
+                    *self.report.refused.entry(refusal.code()).or_default() += 1;
+                    refused.push((Candidate::verified(tx.clone()), refusal));
+                }
+            }
+        }
+        let empty = node.board.clone().run(context, vec![]);
+        let (candidates, refusals): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
+        let noise = node.board.clone().run(context, candidates);
+        let results = noise.outcomes.iter().map(|outcome| outcome.result.clone());
+        if !results.eq(refusals.into_iter().map(Err)) {
+            return Err(self.blame(node, None, "a refusal changes what is refused"));
+        }
+        if noise.after.root() != empty.after.root() {
+            return Err(self.blame(node, None, "refused transactions change the root"));
+        }
+        Ok(good)
+    }
+
+    /// Executes a block; gives the state after it, if everything in it is taken, and whether it needs nothing of anybody hostile.
+    fn step(
+        &mut self,
+        node: &Node,
+        choice: &Choice,
+        txs: Vec<VerifiedTx>,
+    ) -> Result<(Option<Node>, bool), String> {
+        let mut board = node.board.clone();
+        let proposer = choice.proposer.unwrap_or(usize::MAX);
+        let context = board.next_context(choice.step_ms(&node.board), proposer);
+        let musts = choice.txs.iter().enumerate().map(|(place, mv)| {
+            place == 0 && predicates::must_be_taken(&self.binder, &node.board, *mv)
+        });
+        let must_be_taken = musts.collect();
+        let candidates = txs.into_iter().map(Candidate::verified).collect();
+        let executed = board.run(context, candidates);
+        if executed.outcomes.iter().any(|outcome| outcome.result.is_err()) {
+            return Ok((None, false));
+        }
+        self.report.blocks += 1;
+        let observed = Observed {
+            root: executed.after.root(),
+            executed,
+            must_be_taken,
+            signed: Arc::clone(&self.binder.signed),
+            entries: Arc::clone(&self.binder.entries),
+            sealed: Arc::clone(&self.binder.sealed),
+            honest: Arc::clone(&self.binder.honest),
+        };
+        self.tally(&observed);
+        if let Some(hunt) = self.hunt.as_mut() {
+            let way = || words(&self.binder.world, &path(&self.ways, node.number, Some(choice)));
+            let own = |altered: &Observed| {
+                let after = &altered.executed.after;
+                predicates::check(&self.binder, node, choice, after).is_err()
+            };
+            let place = (self.binder.world.name, node.depth + 1);
+            hunt.plant(place, &observed, &node.memory, own, way);
+        }
+        let mut memory: Vec<_> = node.memory.iter().map(|known| known.copy()).collect();
+        for property in &mut memory {
+            if let Err(what) = property.check(&observed) {
+                let what = format!("{}: {what}", property.name());
+                return Err(self.blame(node, Some(choice), &what));
+            }
+        }
+        let after = Node {
+            punctual: predicates::punctual_after(node, choice, &board),
+            hostile_last: choice.hostile,
+            board,
+            memory,
+            number: 0,
+            depth: node.depth + 1,
+        };
+        if let Err(what) = predicates::check(&self.binder, node, choice, &after.board.state) {
+            return Err(self.blame(node, Some(choice), &what));
+        }
+        let world = &self.binder.world;
+        let quiet = !choice.hostile && choice.txs.iter().all(|mv| world.is_honest(mv.by));
+        Ok((Some(after), quiet && choice.proposer.is_some()))
+    }
+
+    fn tally(&mut self, seen: &Observed) {
+        for after in seen.executed.after.sessions().iter() {
+            let before = seen.executed.before.sessions().get(after.number);
+            let lived = before.is_none_or(|before| before.terminal.is_none());
+            if let Some(record) = after.terminal.as_ref().filter(|_| lived) {
+                *self.report.causes.entry(record.cause.number()).or_default() += 1;
+            }
+            let Some(before) = before else { continue };
+            let closed = after.leaf.open_round > before.leaf.open_round;
+            let culprits = |s: &white_city_state_machine::Session| {
+                s.body.as_ref().map_or(0, |body| body.culprits.len())
+            };
+            let members = after.body.as_ref().map(|body| body.members.count());
+            let events = [
+                ("erased", before.body.is_some() && after.body.is_none()),
+                ("flagged", culprits(after) > culprits(before)),
+                ("closed", closed),
+                (
+                    "closed without somebody",
+                    closed && members < before.body.as_ref().map(|body| body.members.count()),
+                ),
+                ("last call", after.leaf.call_blocks > before.leaf.call_blocks),
+                (
+                    "disputed",
+                    after.status() == Status::Dispute && before.status() == Status::Running,
+                ),
+            ];
+            for (event, happened) in events {
+                *self.report.events.entry(event).or_default() += usize::from(happened);
+            }
+        }
+    }
+
+    /// Nobody hostile can keep a session alive: from every state there is a way to the end that needs only honest replicas and
+    /// parties.
+    fn everything_can_end(&mut self) -> Result<(), String> {
+        let mut can = self.ended.clone();
+        let mut into: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (from, to, _) in self.edges.iter().filter(|(_, _, quiet)| *quiet) {
+            into.entry(*to).or_default().push(*from);
+        }
+        let numbers = (0_u32..).zip(&can).filter(|(_, can)| **can);
+        let mut todo: Vec<u32> = numbers.map(|(number, _)| number).collect();
+        while let Some(number) = todo.pop() {
+            for from in into.get(&number).into_iter().flatten() {
+                let place = usize::try_from(*from).unwrap_or(0);
+                if !std::mem::replace(&mut can[place], true) {
+                    todo.push(*from);
+                }
+            }
+        }
+        match can.iter().position(|can| !can) {
+            None => Ok(()),
+            Some(stuck) => {
+                let number = u32::try_from(stuck).unwrap_or(0);
+                let way = words(&self.binder.world, &path(&self.ways, number, None));
+                Err(format!("a session can't end any more\n{way}"))
+            }
+        }
+    }
+
+    fn blame(&self, node: &Node, choice: Option<&Choice>, what: &str) -> String {
+        let path = path(&self.ways, node.number, choice);
+        let way = words(&self.binder.world, &path);
+        format!("world {}: {what}\n{way}", self.binder.world.name)
+    }
+}
+
+/// The choices on the way to a state, and one more.
+fn path(ways: &[(u32, Choice)], mut number: u32, last: Option<&Choice>) -> Vec<Choice> {
+    let mut path: Vec<Choice> = last.into_iter().cloned().collect();
+    while let Some((from, choice)) = ways.get(usize::try_from(number).unwrap_or(0)) {
+        if number == 0 {
+            break;
+        }
+        path.push(choice.clone());
+        number = *from;
+    }
+    path.reverse();
+    path
+}
+
