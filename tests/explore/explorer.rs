@@ -9,7 +9,7 @@ use std::{
 
 use white_city_state_machine::Block;
 use white_city_tests::{
-    board::{Board, Candidate},
+    board::{Board, Candidate, Executed},
     invariants::{Invariant, all},
     simulator::Observed,
 };
@@ -35,9 +35,26 @@ pub struct Node {
     pub punctual: Option<u16>,
     /// Whether the last block was the hostile replica's, in last call.
     pub hostile_last: bool,
-    memory: Vec<Box<dyn Invariant>>,
+    /// Properties that are checked in every block.
+    memory: Properties,
+    /// Those that cost more, which are checked in a block to each state.
+    dear: Properties,
     number: u32,
     depth: usize,
+}
+
+/// Properties, with what they remember.
+type Properties = Vec<Box<dyn Invariant>>;
+
+/// Properties that execute a block again, or hash the whole board.
+const DEAR: [&str; 4] = ["agreement", "paths", "refusals", "root"];
+
+/// A block to a state.
+struct Stepped {
+    after: Node,
+    observed: Observed,
+    /// Whether it needs nothing of anybody hostile.
+    quiet: bool,
 }
 
 /// What an exploration has seen.
@@ -105,6 +122,7 @@ pub fn explore(world: World, hunt: Option<&mut Hunt>) -> Result<Report, String> 
             explorer.ended[usize::try_from(node.number).unwrap_or(0)] = true;
             continue;
         }
+        if std::env::var("WC_PROGRESS").is_ok() && node.number % 500 == 0 { eprintln!("{} depth {} number {} queue {} blocks {}", world.name, node.depth, node.number, explorer.queue.len(), explorer.report.blocks); }
         explorer.expand(&node)?;
     }
     explorer.everything_can_end()?;
@@ -115,11 +133,13 @@ pub fn explore(world: World, hunt: Option<&mut Hunt>) -> Result<Report, String> 
 
 impl Explorer<'_> {
     fn begin(&mut self, board: Board) -> Result<(), String> {
+        let (dear, memory) = all().into_iter().partition(|p| DEAR.contains(&p.name()));
         let mut node = Node {
             board,
             punctual: None,
             hostile_last: false,
-            memory: all(),
+            memory,
+            dear,
             number: 0,
             depth: 0,
         };
@@ -129,8 +149,9 @@ impl Explorer<'_> {
             let txs = choice.txs.iter();
             let txs = txs.filter_map(|mv| self.binder.bind(&node.board, *mv));
             let txs = txs.collect();
-            let (after, _) = self.step(&node, &choice, txs)?;
-            node = after.ok_or("the start is refused")?;
+            let mut stepped = self.step(&node, &choice, txs)?.ok_or("the start is refused")?;
+            self.look_closer(&node, &choice, &mut stepped)?;
+            node = stepped.after;
             node.depth = 0;
         }
         self.seen.insert(key(&self.binder, &node), 0);
@@ -149,13 +170,16 @@ impl Explorer<'_> {
         let txs: HashMap<Move, VerifiedTx> = bound.into_iter().collect();
         for choice in choices(&self.binder, node, &good) {
             let chosen = choice.txs.iter().filter_map(|mv| txs.get(mv).cloned());
-            let (after, quiet) = self.step(node, &choice, chosen.collect())?;
-            let Some(mut after) = after else { continue };
-            let key = key(&self.binder, &after);
+            let Some(mut stepped) = self.step(node, &choice, chosen.collect())? else {
+                continue;
+            };
+            let key = key(&self.binder, &stepped.after);
             let number = u32::try_from(self.ways.len()).unwrap_or(u32::MAX);
             let known = *self.seen.entry(key).or_insert(number);
-            self.edges.push((node.number, known, quiet));
+            self.edges.push((node.number, known, stepped.quiet));
             if known == number {
+                self.look_closer(node, &choice, &mut stepped)?;
+                let mut after = stepped.after;
                 after.number = number;
                 self.report.depth = self.report.depth.max(after.depth);
                 let state = &after.board.state;
@@ -198,16 +222,21 @@ impl Explorer<'_> {
         if noise.after.root() != empty.after.root() {
             return Err(self.blame(node, None, "refused transactions change the root"));
         }
+        let musts = vec![false; noise.outcomes.len()];
+        let observed = self.observed(noise, musts);
+        let nothing = Choice::still(vec![]);
+        self.plant(node, &nothing, &observed);
+        self.checked(&node.memory, node, &nothing, &observed)?;
         Ok(good)
     }
 
-    /// Executes a block; gives the state after it, if everything in it is taken, and whether it needs nothing of anybody hostile.
+    /// Executes a block, and checks it unless something in it is refused.
     fn step(
         &mut self,
         node: &Node,
         choice: &Choice,
         txs: Vec<VerifiedTx>,
-    ) -> Result<(Option<Node>, bool), String> {
+    ) -> Result<Option<Stepped>, String> {
         let mut board = node.board.clone();
         let proposer = choice.proposer.unwrap_or(usize::MAX);
         let context = board.next_context(choice.step_ms(&node.board), proposer);
@@ -218,40 +247,19 @@ impl Explorer<'_> {
         let candidates = txs.into_iter().map(Candidate::verified).collect();
         let executed = board.run(context, candidates);
         if executed.outcomes.iter().any(|outcome| outcome.result.is_err()) {
-            return Ok((None, false));
+            return Ok(None);
         }
         self.report.blocks += 1;
-        let observed = Observed {
-            root: executed.after.root(),
-            executed,
-            must_be_taken,
-            signed: Arc::clone(&self.binder.signed),
-            entries: Arc::clone(&self.binder.entries),
-            sealed: Arc::clone(&self.binder.sealed),
-            honest: Arc::clone(&self.binder.honest),
-        };
+        let observed = self.observed(executed, must_be_taken);
         self.tally(&observed);
-        if let Some(hunt) = self.hunt.as_mut() {
-            let way = || words(&self.binder.world, &path(&self.ways, node.number, Some(choice)));
-            let own = |altered: &Observed| {
-                let after = &altered.executed.after;
-                predicates::check(&self.binder, node, choice, after).is_err()
-            };
-            let place = (self.binder.world.name, node.depth + 1);
-            hunt.plant(place, &observed, &node.memory, own, way);
-        }
-        let mut memory: Vec<_> = node.memory.iter().map(|known| known.copy()).collect();
-        for property in &mut memory {
-            if let Err(what) = property.check(&observed) {
-                let what = format!("{}: {what}", property.name());
-                return Err(self.blame(node, Some(choice), &what));
-            }
-        }
+        self.plant(node, choice, &observed);
+        let memory = self.checked(&node.memory, node, choice, &observed)?;
         let after = Node {
             punctual: predicates::punctual_after(node, choice, &board),
             hostile_last: choice.hostile,
             board,
             memory,
+            dear: Vec::new(),
             number: 0,
             depth: node.depth + 1,
         };
@@ -260,7 +268,67 @@ impl Explorer<'_> {
         }
         let world = &self.binder.world;
         let quiet = !choice.hostile && choice.txs.iter().all(|mv| world.is_honest(mv.by));
-        Ok((Some(after), quiet && choice.proposer.is_some()))
+        Ok(Some(Stepped {
+            after,
+            observed,
+            quiet: quiet && choice.proposer.is_some(),
+        }))
+    }
+
+    fn observed(&self, executed: Executed, must_be_taken: Vec<bool>) -> Observed {
+        Observed {
+            root: executed.after.root(),
+            executed,
+            must_be_taken,
+            signed: Arc::clone(&self.binder.signed),
+            entries: Arc::clone(&self.binder.entries),
+            sealed: Arc::clone(&self.binder.sealed),
+            honest: Arc::clone(&self.binder.honest),
+        }
+    }
+
+    /// Checks what costs more.
+    fn look_closer(
+        &mut self,
+        node: &Node,
+        choice: &Choice,
+        to: &mut Stepped,
+    ) -> Result<(), String> {
+        to.after.dear = self.checked(&node.dear, node, choice, &to.observed)?;
+        Ok(())
+    }
+
+    /// Checks properties that remember the way to a state in a block after it.
+    fn checked(
+        &self,
+        properties: &Properties,
+        node: &Node,
+        choice: &Choice,
+        observed: &Observed,
+    ) -> Result<Properties, String> {
+        let mut properties: Properties = properties.iter().map(|known| known.copy()).collect();
+        for property in &mut properties {
+            if let Err(what) = property.check(observed) {
+                let what = format!("{}: {what}", property.name());
+                return Err(self.blame(node, Some(choice), &what));
+            }
+        }
+        Ok(properties)
+    }
+
+    /// Plants the bugs that are looked for in a block.
+    fn plant(&mut self, node: &Node, choice: &Choice, observed: &Observed) {
+        let Some(hunt) = self.hunt.as_mut() else {
+            return;
+        };
+        let way = || words(&self.binder.world, &path(&self.ways, node.number, Some(choice)));
+        let own = |altered: &Observed| {
+            let after = &altered.executed.after;
+            predicates::check(&self.binder, node, choice, after).is_err()
+        };
+        let place = (self.binder.world.name, node.depth + 1);
+        let properties = node.memory.iter().chain(&node.dear);
+        hunt.plant(place, observed, properties, own, way);
     }
 
     fn tally(&mut self, seen: &Observed) {

@@ -39,11 +39,11 @@ impl Hunt {
     }
 
     /// Plants each bug that wasn't found yet in a block, if the block gives it a chance.
-    pub fn plant(
+    pub fn plant<'a>(
         &mut self,
         (world, blocks): (&'static str, usize),
         seen: &Observed,
-        memory: &[Box<dyn Invariant>],
+        properties: impl Iterator<Item = &'a Box<dyn Invariant>> + Clone,
         own: impl Fn(&Observed) -> bool,
         way: impl Fn() -> String,
     ) {
@@ -52,7 +52,7 @@ impl Hunt {
             let Some(altered) = (planted.tamper)(seen) else {
                 return true;
             };
-            let reports = memory.iter().filter(|property| {
+            let reports = properties.clone().filter(|property| {
                 // Those that execute the block again would report anything that is altered, but not a bug that all replicas have.
                 let again = ["agreement", "refusals"].contains(&property.name());
                 let mut property = property.copy();
