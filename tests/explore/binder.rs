@@ -129,14 +129,19 @@ impl Binder {
             | What::Complain(offset, ..) => i64::from(offset),
             _ => 0,
         };
-        let open = session.as_ref().map_or(0, |session| session.leaf.open_round);
+        let open = session
+            .as_ref()
+            .map_or(0, |session| session.leaf.open_round);
         let round = u32::try_from(i64::from(open) + offset).ok()?;
         let id = self.id(mv.session);
         let mut transcript = session.as_ref().map_or(Hash(id.0), |s| s.leaf.transcript);
         if let Some(closed) = body.and_then(|body| body.closed.get(usize::try_from(round).ok()?)) {
             transcript = closed.before;
         }
-        let in_a_round = matches!(mv.what, What::Post(..) | What::Finish(..) | What::Evidence(..));
+        let in_a_round = matches!(
+            mv.what,
+            What::Post(..) | What::Finish(..) | What::Evidence(..)
+        );
         if in_a_round && round == 0 {
             return None;
         }
@@ -179,7 +184,14 @@ impl Binder {
             What::Join(variant) => {
                 let key = self.parties.get(usize::from(index)).unwrap_or(&signer);
                 let key = key.encryption_key(variant);
-                (Action::Join(Join { session, index, key }), 1 + variant)
+                (
+                    Action::Join(Join {
+                        session,
+                        index,
+                        key,
+                    }),
+                    1 + variant,
+                )
             }
             What::Decline => (leave(at, index, Leave::Decline { reason: 5 }), 40),
             What::Abort(reason) => {
@@ -294,7 +306,9 @@ impl Binder {
         };
         let author = (index, self.world.n);
         let (session, round) = (at.id, at.round);
-        Some(Post::new(session, round, author, transcript, broadcast, p2p))
+        Some(Post::new(
+            session, round, author, transcript, broadcast, p2p,
+        ))
     }
 
     fn payloads(
@@ -355,7 +369,9 @@ impl Binder {
         if pair == Pair::WrongOrder {
             both.reverse();
         }
-        Some(Action::Evidence(both.map(|entry| self.note_entry(signer, entry))))
+        Some(Action::Evidence(
+            both.map(|entry| self.note_entry(signer, entry)),
+        ))
     }
 
     fn complain(

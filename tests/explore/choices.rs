@@ -11,7 +11,7 @@ use crate::{
     explorer::Node,
     key::has_called,
     moves::{Content, Move, Opening, What},
-    world::World,
+    world::{Start, World},
 };
 
 /// How much time passes before a block.
@@ -80,21 +80,39 @@ fn next_deadline(board: &Board) -> Option<u64> {
     let waits = |session: &&std::sync::Arc<Session>| session.body.is_some();
     let sessions = board.state.sessions().iter().filter(waits);
     let due = sessions.map(|session| session.leaf.deadline_ms);
-    due.filter(|due| *due != 0 && *due >= now).map(|due| due - now).min()
+    due.filter(|due| *due != 0 && *due >= now)
+        .map(|due| due - now)
+        .min()
 }
 
 /// The blocks before the explored ones.
 #[must_use]
 pub fn start(world: &World) -> Vec<Choice> {
     let mut blocks = Vec::new();
-    let all = 0..world.sessions;
     if !world.on.opening {
-        let opens = all.clone().map(|s| Move::own(s, 0, What::Open(Opening::Stranger)));
+        let opens = (0..world.sessions).map(|s| Move::own(s, 0, What::Open(Opening::Stranger)));
         blocks.push(Choice::still(opens.collect()));
     }
-    if world.joined {
-        let joins = all.flat_map(|s| (0..world.n).map(move |i| Move::own(s, i, What::Join(0))));
-        blocks.push(Choice::still(joins.collect()));
+    let of = |parties: u16, what: &dyn Fn(u16) -> What| {
+        let sessions = 0..world.sessions;
+        let moves = sessions.flat_map(|s| (0..parties).map(move |i| (s, i)));
+        Choice::still(moves.map(|(s, i)| Move::own(s, i, what(i))).collect())
+    };
+    if world.start != Start::Opened {
+        blocks.push(of(world.n, &|_| What::Join(0)));
+    }
+    if matches!(world.start, Start::Posted | Start::Missed) {
+        let content = |index| match world.is_honest(index) {
+            true => Content::Sealed,
+            false => Content::Unreadable,
+        };
+        blocks.push(of(world.n, &|index| What::Post(0, content(index))));
+    }
+    if world.start == Start::Missed {
+        blocks.push(of(world.honest, &|_| What::Post(0, Content::Plain)));
+        let mut late = Choice::still(vec![]);
+        late.step = Step::Past;
+        blocks.push(late);
     }
     blocks
 }
@@ -235,7 +253,10 @@ fn contents(world: &World, good: &[Move]) -> Vec<Vec<Move>> {
         let mut longer = Vec::new();
         for txs in &longest {
             for mv in good {
-                let last = txs.iter().filter_map(|tx| good.iter().position(|g| g == tx)).max();
+                let last = txs
+                    .iter()
+                    .filter_map(|tx| good.iter().position(|g| g == tx))
+                    .max();
                 let here = good.iter().position(|g| g == mv);
                 let ascending = here > last;
                 let orders = mv.is_entry() && txs.iter().all(Move::is_entry);

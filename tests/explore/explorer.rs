@@ -122,7 +122,6 @@ pub fn explore(world: World, hunt: Option<&mut Hunt>) -> Result<Report, String> 
             explorer.ended[usize::try_from(node.number).unwrap_or(0)] = true;
             continue;
         }
-        if std::env::var("WC_PROGRESS").is_ok() && node.number % 500 == 0 { eprintln!("{} depth {} number {} queue {} blocks {}", world.name, node.depth, node.number, explorer.queue.len(), explorer.report.blocks); }
         explorer.expand(&node)?;
     }
     explorer.everything_can_end()?;
@@ -149,7 +148,9 @@ impl Explorer<'_> {
             let txs = choice.txs.iter();
             let txs = txs.filter_map(|mv| self.binder.bind(&node.board, *mv));
             let txs = txs.collect();
-            let mut stepped = self.step(&node, &choice, txs)?.ok_or("the start is refused")?;
+            let mut stepped = self
+                .step(&node, &choice, txs)?
+                .ok_or("the start is refused")?;
             self.look_closer(&node, &choice, &mut stepped)?;
             node = stepped.after;
             node.depth = 0;
@@ -246,7 +247,11 @@ impl Explorer<'_> {
         let must_be_taken = musts.collect();
         let candidates = txs.into_iter().map(Candidate::verified).collect();
         let executed = board.run(context, candidates);
-        if executed.outcomes.iter().any(|outcome| outcome.result.is_err()) {
+        if executed
+            .outcomes
+            .iter()
+            .any(|outcome| outcome.result.is_err())
+        {
             return Ok(None);
         }
         self.report.blocks += 1;
@@ -321,7 +326,12 @@ impl Explorer<'_> {
         let Some(hunt) = self.hunt.as_mut() else {
             return;
         };
-        let way = || words(&self.binder.world, &path(&self.ways, node.number, Some(choice)));
+        let way = || {
+            words(
+                &self.binder.world,
+                &path(&self.ways, node.number, Some(choice)),
+            )
+        };
         let own = |altered: &Observed| {
             let after = &altered.executed.after;
             predicates::check(&self.binder, node, choice, after).is_err()
@@ -352,7 +362,10 @@ impl Explorer<'_> {
                     "closed without somebody",
                     closed && members < before.body.as_ref().map(|body| body.members.count()),
                 ),
-                ("last call", after.leaf.call_blocks > before.leaf.call_blocks),
+                (
+                    "last call",
+                    after.leaf.call_blocks > before.leaf.call_blocks,
+                ),
                 (
                     "disputed",
                     after.status() == Status::Dispute && before.status() == Status::Running,
@@ -412,4 +425,3 @@ fn path(ways: &[(u32, Choice)], mut number: u32, last: Option<&Choice>) -> Vec<C
     path.reverse();
     path
 }
-

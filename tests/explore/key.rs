@@ -27,11 +27,17 @@ fn permutations(honest: u16, n: u16) -> Vec<Vec<u16>> {
     for index in 0..n {
         let longer = all.into_iter().flat_map(|so_far: Vec<u16>| {
             let fresh = (0..n).filter(|to| {
-                let same_kind = if index < honest { *to < honest } else { *to == index };
+                let same_kind = if index < honest {
+                    *to < honest
+                } else {
+                    *to == index
+                };
                 same_kind && !so_far.contains(to)
             });
             let fresh: Vec<u16> = fresh.collect();
-            fresh.into_iter().map(move |to| [&so_far[..], &[to]].concat())
+            fresh
+                .into_iter()
+                .map(move |to| [&so_far[..], &[to]].concat())
         });
         all = longer.collect();
     }
@@ -42,7 +48,9 @@ fn name(binder: &Binder, node: &Node, to: &[u16]) -> Vec<u8> {
     let state = &node.board.state;
     let now = node.board.time.millis() - state.paused_ms();
     let mut name = vec![u8::from(node.hostile_last)];
-    let punctual = node.punctual.map_or(u16::MAX, |mask| renamed_mask(mask, to));
+    let punctual = node
+        .punctual
+        .map_or(u16::MAX, |mask| renamed_mask(mask, to));
     name.extend(punctual.to_be_bytes());
     if binder.world.on.opening {
         let left = binder.open_by_ms().checked_sub(now);
@@ -72,7 +80,11 @@ fn session_name(binder: &Binder, session: &Session, now: u64, to: &[u16], name: 
     name.extend(session.leaf.open_round.to_be_bytes());
     let renamed = |index: u16| to.get(usize::from(index)).copied().unwrap_or(index);
     if let Some(record) = &session.terminal {
-        let by = if record.by == NOBODY { NOBODY } else { renamed(record.by) };
+        let by = if record.by == NOBODY {
+            NOBODY
+        } else {
+            renamed(record.by)
+        };
         name.extend(record.cause.number().to_be_bytes());
         name.extend(by.to_be_bytes());
     }
@@ -126,13 +138,16 @@ fn body_name(binder: &Binder, body: &Body, to: &[u16], name: &mut Vec<u8>) {
             *place = *bytes;
         }
     }
-    used.iter().for_each(|bytes| name.extend(bytes.to_be_bytes()));
+    used.iter()
+        .for_each(|bytes| name.extend(bytes.to_be_bytes()));
 }
 
 /// Which replicas have counted in which last calls; only how many, where they are alike.
 fn callers(binder: &Binder, sessions: &[(u8, &Session)], name: &mut Vec<u8>) {
     let rows = (0..usize::from(binder.world.replicas)).map(|replica| {
-        let called = sessions.iter().map(|(_, session)| has_called(session, replica));
+        let called = sessions
+            .iter()
+            .map(|(_, session)| has_called(session, replica));
         let mut row: Vec<u8> = called.map(u8::from).collect();
         row.insert(0, u8::from(binder.world.hostile_replica && replica == 0));
         row
@@ -151,7 +166,10 @@ pub fn has_called(session: &Session, replica: usize) -> bool {
 }
 
 fn renamed_mask(mask: u16, to: &[u16]) -> u16 {
-    let bits = to.iter().enumerate().filter(|(old, _)| mask >> old & 1 == 1);
+    let bits = to
+        .iter()
+        .enumerate()
+        .filter(|(old, _)| mask >> old & 1 == 1);
     bits.fold(0, |sum, (_, new)| sum | 1 << new)
 }
 

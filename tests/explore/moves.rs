@@ -141,10 +141,7 @@ impl Move {
     /// Whether it fills a slot.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
-        matches!(
-            self.what,
-            What::Join(_) | What::Post(..) | What::Finish(..)
-        )
+        matches!(self.what, What::Join(_) | What::Post(..) | What::Finish(..))
     }
 }
 
@@ -198,7 +195,11 @@ impl fmt::Display for What {
                     Aim::Stored => "the payload",
                     Aim::Invented => "a payload that wasn't posted",
                 };
-                write!(f, "complains about {what} of party {accused} in {}", place(*round))
+                write!(
+                    f,
+                    "complains about {what} of party {accused} in {}",
+                    place(*round)
+                )
             }
             Self::Reveal(Answer::Right) => write!(f, "reveals what it has sealed"),
             Self::Reveal(Answer::Wrong) => write!(f, "reveals something else"),

@@ -25,7 +25,10 @@ pub fn must_be_taken(binder: &Binder, board: &Board, mv: Move) -> bool {
         return false;
     };
     let (index, status) = (mv.index, session.status());
-    let empty = body.slots.get(usize::from(index)).is_some_and(|slot| slot.is_empty());
+    let empty = body
+        .slots
+        .get(usize::from(index))
+        .is_some_and(|slot| slot.is_empty());
     let stays = !body.left.iter().any(|(leaver, _)| *leaver == index);
     let member = body.members.contains(index) && stays;
     match mv.what {
@@ -37,8 +40,9 @@ pub fn must_be_taken(binder: &Binder, board: &Board, mv: Move) -> bool {
         What::Abort(0) => {
             member && (status == Status::Running || (status == Status::Joining && !empty))
         }
-        What::Complain(-1, accused, Aim::Stored) => {
-            let round = session.leaf.open_round.saturating_sub(1);
+        What::Complain(ago @ ..0, accused, Aim::Stored) => {
+            let ago = u32::from(ago.unsigned_abs());
+            let round = session.leaf.open_round.saturating_sub(ago);
             let slot = body.slot(round, accused).and_then(|slot| slot.digest());
             let unreadable = slot.is_some_and(|digest| binder.symbol(&digest) == UNREADABLE);
             status == Status::Running && member && unreadable
@@ -97,7 +101,10 @@ fn nobody_punctual_is_absent(
     let round = before.leaf.open_round;
     let cause = now.terminal.as_ref().map(|record| record.cause);
     let ended = before.terminal.is_none()
-        && matches!(cause, Some(Cause::TooFew | Cause::Disagreement | Cause::None));
+        && matches!(
+            cause,
+            Some(Cause::TooFew | Cause::Disagreement | Cause::None)
+        );
     let closed = now.leaf.open_round > round || ended;
     for index in (0..binder.world.honest).filter(|index| punctual >> index & 1 == 1) {
         let slot = body.slot(round, index);
@@ -115,7 +122,11 @@ fn nobody_punctual_is_absent(
 fn ended_for_ever(before: &Session, now: &Session) -> Result<(), String> {
     let Some(record) = &before.terminal else {
         let gone = now.body.is_none();
-        return if gone { Err("a session was erased as it ended".into()) } else { Ok(()) };
+        return if gone {
+            Err("a session was erased as it ended".into())
+        } else {
+            Ok(())
+        };
     };
     let same = now.terminal.as_ref() == Some(record);
     let later = before.status() == now.status() || now.status() == Status::Erased;

@@ -36,16 +36,18 @@ pub fn words(world: &World, path: &[Choice]) -> String {
             moves => moves.join("; "),
         };
         let maker = match (choice.hostile, choice.proposer) {
-            (true, Some(named)) => format!(" by the hostile replica in the name of replica {named}"),
+            (true, Some(named)) => {
+                format!(" by the hostile replica in the name of replica {named}")
+            }
             (true, None) => " by the hostile replica in nobody's name".into(),
             (false, Some(0)) if world.replicas == 1 => String::new(),
             (false, Some(proposer)) => format!(" by replica {proposer}"),
             (false, None) => " in nobody's name".into(),
         };
         let sessions: Vec<String> = board.state.sessions().iter().map(|s| state(s)).collect();
-        let punctual = choice.punctual.map_or(String::new(), |mask| {
-            format!(" [punctual: {mask:b}]")
-        });
+        let punctual = choice
+            .punctual
+            .map_or(String::new(), |mask| format!(" [punctual: {mask:b}]"));
         let _ = writeln!(
             words,
             "  {number}. {when}, block{maker}: {what}{punctual} -> {}",

@@ -38,6 +38,19 @@ pub struct On {
     pub heavy: bool,
 }
 
+/// Where an exploration starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The sessions are opened, unless they are opened while exploring.
+    Opened,
+    /// Everybody has joined.
+    Joined,
+    /// Everybody has posted in round 1, sealed payloads or some that nobody can open.
+    Posted,
+    /// And the hostile party has missed round 2.
+    Missed,
+}
+
 /// One configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct World {
@@ -55,8 +68,8 @@ pub struct World {
     pub honest: u16,
     /// Sessions.
     pub sessions: u8,
-    /// Whether everybody has joined at the start.
-    pub joined: bool,
+    /// What has happened at the start.
+    pub start: Start,
     /// What happens in it.
     pub on: On,
     /// Whether replica 0 is hostile, the others pack what they have, and parties are punctual or not.
@@ -82,7 +95,7 @@ pub const PLAIN: World = World {
     replicas: 1,
     honest: 1,
     sessions: 1,
-    joined: false,
+    start: Start::Opened,
     on: On {
         leaving: false,
         finishing: false,
@@ -188,7 +201,10 @@ impl World {
                 Opening::TooMuchWork,
             ]);
         }
-        moves.extend(all.into_iter().map(|o| Move::own(session, 0, What::Open(o))));
+        moves.extend(
+            all.into_iter()
+                .map(|o| Move::own(session, 0, What::Open(o))),
+        );
     }
 
     fn of_everybody(&self, index: u16, own: &mut Vec<What>) {
@@ -205,7 +221,12 @@ impl World {
         if self.on.dispute {
             own.push(What::Post(0, Content::Sealed));
             let others = (0..self.n).filter(|accused| *accused != index);
-            own.extend(others.map(|accused| What::Complain(-1, accused, Aim::Stored)));
+            for accused in others {
+                own.push(What::Complain(-1, accused, Aim::Stored));
+                if self.rounds > 2 {
+                    own.push(What::Complain(-2, accused, Aim::Stored));
+                }
+            }
             own.push(What::Reveal(Answer::Right));
         }
     }

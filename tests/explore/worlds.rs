@@ -1,6 +1,6 @@
 //! The worlds that are explored: small ones whenever the tests run, larger ones when `WHITE_CITY_EXPLORE=large` is set.
 
-use crate::world::{On, PLAIN, World};
+use crate::world::{On, PLAIN, Start, World};
 
 /// Nothing but joining, posting and time.
 const NOTHING: On = PLAIN.on;
@@ -52,7 +52,7 @@ const MAJORITY: World = World {
 /// Two of three, later: they go on or finish.
 const RUNNING: World = World {
     name: "running",
-    joined: true,
+    start: Start::Joined,
     on: On {
         finishing: true,
         leaving: true,
@@ -61,33 +61,84 @@ const RUNNING: World = World {
     ..MAJORITY
 };
 
-/// Complaints between two parties.
+/// Blocks with several transactions.
+const FULLER: World = World {
+    name: "fuller blocks",
+    on: On {
+        leaving: true,
+        ..NOTHING
+    },
+    txs: 2,
+    depth: 3,
+    ..MAJORITY
+};
+
+/// Two of three, with entries that come after their round has closed.
+const LATE: World = World {
+    name: "late",
+    start: Start::Joined,
+    rounds: 2,
+    on: On {
+        refused: true,
+        ..NOTHING
+    },
+    depth: 6,
+    ..MAJORITY
+};
+
+/// Payloads between two parties, and complaints.
 const DISPUTE: World = World {
     name: "dispute",
-    joined: true,
+    start: Start::Joined,
     on: On {
         dispute: true,
         evidence: true,
         refused: true,
         ..NOTHING
     },
+    depth: 4,
     ..PLAIN
 };
 
-/// Complaints among three, where the accused may have left or be out.
+/// Complaints and answers, with evidence, with several transactions in a block.
+const ANSWER: World = World {
+    name: "answer",
+    start: Start::Posted,
+    on: On {
+        dispute: true,
+        evidence: true,
+        ..NOTHING
+    },
+    txs: 2,
+    depth: 4,
+    ..PLAIN
+};
+
+/// Complaints among three, where the accused may have left.
 const ACCUSED: World = World {
     name: "accused",
     n: 3,
     honest: 2,
-    joined: true,
+    start: Start::Posted,
     on: On {
         dispute: true,
         leaving: true,
         ..NOTHING
     },
-    rounds: 2,
-    depth: 5,
+    depth: 4,
     ..PLAIN
+};
+
+/// Complaints among three, when the accused is out.
+const OUT: World = World {
+    name: "out",
+    start: Start::Missed,
+    rounds: 3,
+    on: On {
+        dispute: true,
+        ..NOTHING
+    },
+    ..ACCUSED
 };
 
 /// Four replicas, one of them hostile, and parties that are punctual or not.
@@ -113,7 +164,7 @@ pub const TIMEOUTS: World = World {
 const ROOM: World = World {
     name: "room",
     sessions: 2,
-    joined: true,
+    start: Start::Joined,
     rounds: 1,
     replicas: 4,
     max_work: 8,
@@ -136,7 +187,7 @@ const OUTAGE: World = World {
 const OUTAGE_IN_DISPUTE: World = World {
     name: "outage in a dispute",
     replicas: 4,
-    joined: true,
+    start: Start::Joined,
     on: On {
         outage: true,
         dispute: true,
@@ -155,7 +206,7 @@ const OPENING: World = World {
         opening: true,
         ..NOTHING
     },
-    depth: 5,
+    depth: 3,
     ..PLAIN
 };
 
@@ -171,7 +222,7 @@ const CLOSED: World = World {
 /// Shares of a session's bytes.
 const SHARES: World = World {
     name: "shares",
-    joined: true,
+    start: Start::Joined,
     rounds: 2,
     on: On {
         heavy: true,
@@ -182,12 +233,16 @@ const SHARES: World = World {
 
 /// What is explored whenever the tests run.
 pub const SMALL: &[World] = &[
+    DISPUTE,
+    ANSWER,
     PAIR,
     ALL_HONEST,
     MAJORITY,
     RUNNING,
-    DISPUTE,
+    FULLER,
+    LATE,
     ACCUSED,
+    OUT,
     LAST_CALL,
     ROOM,
     OUTAGE,
@@ -199,44 +254,42 @@ pub const SMALL: &[World] = &[
 
 /// What is explored when somebody asks for it.
 pub const LARGE: &[World] = &[
-    World {
-        rounds: 3,
-        txs: 2,
-        ..PAIR
-    },
+    World { rounds: 3, ..PAIR },
+    World { txs: 2, ..PAIR },
     World {
         rounds: 2,
         ..ALL_HONEST
     },
     World {
         rounds: 2,
-        txs: 2,
         ..MAJORITY
     },
+    World { depth: 6, ..FULLER },
     World {
         rounds: 3,
-        txs: 2,
         ..RUNNING
     },
+    World { depth: 64, ..LATE },
     World {
-        rounds: 3,
-        txs: 2,
+        depth: 64,
         ..DISPUTE
     },
     World {
         depth: 64,
+        ..ANSWER
+    },
+    World {
+        depth: 8,
         ..ACCUSED
     },
+    World { depth: 64, ..OUT },
     World {
         rounds: 2,
         ..LAST_CALL
     },
+    World { rounds: 2, ..ROOM },
     World {
-        rounds: 2,
-        ..ROOM
-    },
-    World {
-        rounds: 2,
+        rounds: 3,
         ..OUTAGE
     },
     World {
@@ -244,9 +297,10 @@ pub const LARGE: &[World] = &[
         ..OUTAGE_IN_DISPUTE
     },
     World {
-        depth: 8,
+        depth: 5,
         ..OPENING
     },
+    CLOSED,
     World {
         rounds: 3,
         ..SHARES

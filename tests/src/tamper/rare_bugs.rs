@@ -14,12 +14,12 @@ use crate::simulator::Observed;
 pub const BUGS: &[(&str, &str, Tamper)] = &[
     (
         "last_call",
-        "a complaint in the block that would end last call is settled at once",
+        "a complaint in the first millisecond of last call is settled at once",
         settle_complaint,
     ),
     (
         "erasure",
-        "evidence in the block that erases isn't in the leaf",
+        "evidence that comes a millisecond after the retention isn't in the leaf",
         lose_last_evidence,
     ),
     (
@@ -34,27 +34,27 @@ pub const BUGS: &[(&str, &str, Tamper)] = &[
     ),
     (
         "last_call",
-        "an outage as a dispute's clock starts costs a millisecond",
+        "an outage as a dispute's clock starts costs a millisecond where a slot is filled",
         outage_in_dispute,
     ),
     (
         "last_call",
-        "an outage in a dispute's last call forgets who has called",
+        "an outage in a dispute's last call forgets who has called where a slot is filled",
         outage_forgets_callers,
     ),
     (
         "closing",
-        "of two that leave in one block in last call, the first is named",
+        "of two that leave in the first millisecond of last call, the first is named",
         first_leaver,
     ),
     (
         "closing",
-        "a finish isn't counted when its author leaves in the block that ends last call",
+        "a finish isn't counted when its author leaves in the first millisecond of last call",
         finish_of_leaver,
     ),
     (
         "closing",
-        "posts win the last round in last call, but one finish makes it a disagreement",
+        "posts win the last round in the first millisecond of last call, but a finish makes it a disagreement",
         one_finish,
     ),
     (
@@ -64,22 +64,22 @@ pub const BUGS: &[(&str, &str, Tamper)] = &[
     ),
     (
         "culprits",
-        "a verdict replaces the evidence of an equivocation",
+        "a verdict in last call replaces the evidence of an equivocation",
         replace_evidence,
     ),
     (
         "members",
-        "a party that joins and leaves in one block in last call isn't a member",
+        "a party that joins and leaves in the first millisecond of last call isn't a member",
         joined_and_left,
     ),
     (
         "last_call",
-        "evidence in the block that ends last call keeps the round open",
+        "evidence in the first millisecond of last call keeps the round open",
         evidence_keeps_open,
     ),
     (
         "last_call",
-        "a leaver in the block that ends last call keeps the round open",
+        "a leaver in the first millisecond of last call keeps the round open",
         leaver_keeps_open,
     ),
 ];
@@ -92,7 +92,8 @@ fn brought(seen: &Observed, number: u32) -> impl Iterator<Item = &Action> {
 
 fn leaves(seen: &Observed, number: u32) -> usize {
     let all = brought(seen, number);
-    all.filter(|action| matches!(action, Action::Leave { .. })).count()
+    all.filter(|action| matches!(action, Action::Leave { .. }))
+        .count()
 }
 
 fn evidence(seen: &Observed, number: u32) -> Option<()> {
@@ -105,6 +106,12 @@ fn in_last_call(seen: &Observed, old: Option<&Session>) -> Option<()> {
     let old = old?;
     let deadline_ms = old.leaf.deadline_ms;
     given(old.status().is_live() && deadline_ms != 0 && seen.executed.board_ms > deadline_ms)
+}
+
+/// A session whose deadline, or whose retention, has passed by no more than a millisecond.
+fn just_past(seen: &Observed, old: Option<&Session>) -> Option<()> {
+    let deadline_ms = old?.leaf.deadline_ms;
+    given(deadline_ms != 0 && seen.executed.board_ms == deadline_ms + 1)
 }
 
 /// Why a session ended in this block.
@@ -126,7 +133,7 @@ fn one_is_missing(seen: &Observed, old: &Session) -> Option<()> {
 fn settle_complaint(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(s.status() == Status::Dispute && old?.status() == Status::Running)?;
-        in_last_call(seen, old)?;
+        just_past(seen, old)?;
         one_is_missing(seen, old?)?;
         let body = s.body.as_ref()?;
         s.terminal = Some(Terminal {
@@ -147,6 +154,7 @@ fn settle_complaint(seen: &Observed) -> Option<Observed> {
 fn lose_last_evidence(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(s.body.is_none() && old?.body.is_some())?;
+        just_past(seen, old)?;
         evidence(seen, s.number)?;
         s.leaf.evidence = old?.leaf.evidence;
         Some(())
@@ -189,6 +197,8 @@ fn outage_in_dispute(seen: &Observed) -> Option<Observed> {
         let old = old?;
         given(old.status() == Status::Dispute && old.leaf.deadline_ms == 0)?;
         given(s.status() == Status::Dispute)?;
+        let mut slots = s.body.as_ref()?.slots.iter();
+        given(slots.any(|slot| !slot.is_empty()))?;
         s.leaf.deadline_ms -= 1;
         Some(())
     })
@@ -199,6 +209,8 @@ fn outage_forgets_callers(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(old?.status() == Status::Dispute && old?.leaf.callers != [0; 32])?;
         given(s.status() == Status::Dispute)?;
+        let mut slots = s.body.as_ref()?.slots.iter();
+        given(slots.any(|slot| !slot.is_empty()))?;
         s.leaf.callers = [0; 32];
         Some(())
     })
@@ -206,7 +218,7 @@ fn outage_forgets_callers(seen: &Observed) -> Option<Observed> {
 
 fn first_leaver(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
-        in_last_call(seen, old)?;
+        just_past(seen, old)?;
         given(just_ended(s, old)? == Cause::Left && leaves(seen, s.number) > 1)?;
         let left = &s.body.as_ref()?.left;
         let first = left.len().checked_sub(leaves(seen, s.number))?;
@@ -217,7 +229,7 @@ fn first_leaver(seen: &Observed) -> Option<Observed> {
 
 fn finish_of_leaver(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
-        in_last_call(seen, old)?;
+        just_past(seen, old)?;
         given(just_ended(s, old)? == Cause::None && leaves(seen, s.number) > 0)?;
         let body = s.body.as_ref()?;
         let mut leavers = body.left.iter();
@@ -234,7 +246,7 @@ fn finish_of_leaver(seen: &Observed) -> Option<Observed> {
 
 fn one_finish(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
-        in_last_call(seen, old)?;
+        just_past(seen, old)?;
         given(just_ended(s, old)? == Cause::OutOfRounds)?;
         let mut slots = s.body.as_ref()?.slots.iter();
         given(slots.any(|slot| matches!(slot, Slot::Finish { .. })))?;
@@ -260,7 +272,7 @@ fn close_beside_complaint(seen: &Observed) -> Option<Observed> {
 
 fn replace_evidence(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
-        just_ended(s, old)?;
+        revealed_late(seen, s, old)?;
         let body = s.body.as_mut()?;
         let dispute = body.dispute.as_ref()?;
         let revealed = dispute.revealed?;
@@ -277,7 +289,7 @@ fn replace_evidence(seen: &Observed) -> Option<Observed> {
 
 fn joined_and_left(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
-        in_last_call(seen, old)?;
+        just_past(seen, old)?;
         given(old?.status() == Status::Joining && s.status() == Status::Running)?;
         let joined = |index: u16| {
             let mut all = brought(seen, s.number);
@@ -297,7 +309,11 @@ fn ended_by_caller(seen: &Observed, s: &Session, old: Option<&Session>) -> Optio
     in_last_call(seen, old)?;
     let old = old?;
     given(old.leaf.open_round < s.leaf.open_round || s.terminal.is_some())?;
-    given(s.terminal.as_ref().is_none_or(|record| record.cause != Cause::Left))
+    given(
+        s.terminal
+            .as_ref()
+            .is_none_or(|record| record.cause != Cause::Left),
+    )
 }
 
 fn keep_open(s: &mut Session, old: &Session) {
@@ -313,6 +329,7 @@ fn keep_open(s: &mut Session, old: &Session) {
 fn evidence_keeps_open(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         ended_by_caller(seen, s, old)?;
+        just_past(seen, old)?;
         given(brought(seen, s.number).count() == 1)?;
         evidence(seen, s.number)?;
         keep_open(s, old?);
@@ -323,6 +340,7 @@ fn evidence_keeps_open(seen: &Observed) -> Option<Observed> {
 fn leaver_keeps_open(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         ended_by_caller(seen, s, old)?;
+        just_past(seen, old)?;
         given(brought(seen, s.number).count() == 1 && leaves(seen, s.number) == 1)?;
         given(s.body.as_ref()?.slots.iter().all(Slot::is_empty) || s.terminal.is_some())?;
         keep_open(s, old?);
