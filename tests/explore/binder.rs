@@ -1,6 +1,8 @@
 //! Moves become signed transactions here: once for each history, since signing is what costs most. And what was signed is written down,
 //! for the properties and for the names of what slots hold.
 
+mod contents;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -9,20 +11,18 @@ use std::{
 use white_city_state_machine::Slot;
 use white_city_tests::{
     board::Board,
-    dispute::{Place, complain_about, ikm_e, reveal_of},
     party::Party,
     simulator::{Entries, Sealed, Signed},
 };
 use white_city_wire::{
-    Complain, Entry, FinishHeader, Hash, NetworkId, SessionId, SignedEntry, VerifiedTx,
-    entry::p2p_leaf,
+    Entry, FinishHeader, Hash, NetworkId, SessionId, SignedEntry, VerifiedTx,
     hash::sha256,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post, bytes_to_sign},
 };
 
 use crate::{
-    moves::{Aim, Answer, Content, Move, Opening, Pair, What},
+    moves::{Answer, Content, Move, Opening, What},
     world::{OPEN_BY_MS, World, listed, stranger},
 };
 
@@ -151,7 +151,15 @@ impl Binder {
             members.fold(0, |sum, byte| sum << 8 | byte)
         });
         let context = match mv.what {
-            What::Reveal(_) => dispute.map_or(Hash::ZERO, |dispute| dispute.complain.digest()),
+            // Without a complaint, it answers the one that may come before it in the same block.
+            What::Reveal(_) => {
+                let last = round.checked_sub(1);
+                let slot = body
+                    .zip(last)
+                    .and_then(|(body, last)| body.slot(last, mv.index));
+                let posted = slot.and_then(Slot::digest).unwrap_or_default();
+                dispute.map_or(posted, |dispute| dispute.complain.digest())
+            }
             What::Complain(_, accused, _) => {
                 let slot = body.and_then(|body| body.slot(round, accused)?.digest());
                 slot.unwrap_or_default()
@@ -279,157 +287,6 @@ impl Binder {
         }
         signed
     }
-
-    fn post(&mut self, board: &Board, index: u16, at: &At, content: Content) -> Option<Post> {
-        let mut transcript = at.transcript;
-        let mut p2p = Vec::new();
-        let broadcast = match content {
-            Content::Plain | Content::OtherNetwork => b"plain".to_vec(),
-            Content::Other => b"other".to_vec(),
-            Content::OverSpec => vec![1; 3_001],
-            Content::TooLarge => vec![1; 8_200],
-            Content::Heavy => vec![1; 3_000],
-            Content::OtherHistory => {
-                transcript.0[0] ^= 1;
-                b"plain".to_vec()
-            }
-            Content::ToOut => {
-                let body = board.state.session(&at.id).ok()?.body.as_ref()?;
-                let out = (0..self.world.n).find(|i| *i != index && !body.members.contains(*i))?;
-                p2p.push((out, vec![1; 60]));
-                Vec::new()
-            }
-            Content::Sealed | Content::Unreadable => {
-                p2p = self.payloads(board, index, at, content == Content::Sealed)?;
-                b"sealed".to_vec()
-            }
-        };
-        let author = (index, self.world.n);
-        let (session, round) = (at.id, at.round);
-        Some(Post::new(
-            session, round, author, transcript, broadcast, p2p,
-        ))
-    }
-
-    fn payloads(
-        &mut self,
-        board: &Board,
-        from: u16,
-        at: &At,
-        opens: bool,
-    ) -> Option<Vec<(u16, Vec<u8>)>> {
-        let body = board.state.session(&at.id).ok()?.body.as_ref()?;
-        let mut sealed = Vec::new();
-        for to in body.members.iter().filter(|to| *to != from) {
-            let Some(Slot::Join { key, .. }) = body.slot(0, to) else {
-                return None;
-            };
-            let place = Place {
-                network: self.network,
-                session: at.id,
-                spec: &body.spec,
-                transcript: at.transcript,
-                round: at.round + u32::from(!opens),
-                from,
-                to,
-                key: *key,
-            };
-            let plaintext = secret(from);
-            let bytes = place.seal(&ikm_e(&plaintext), &plaintext);
-            if opens {
-                let known = Arc::make_mut(&mut self.sealed);
-                known.insert(p2p_leaf(&bytes), (ikm_e(&plaintext), plaintext));
-            }
-            sealed.push((to, bytes));
-        }
-        (!sealed.is_empty()).then_some(sealed)
-    }
-
-    fn evidence(
-        &mut self,
-        board: &Board,
-        signer: &Party,
-        index: u16,
-        at: &At,
-        pair: Pair,
-    ) -> Option<Action> {
-        let next = At {
-            id: at.id,
-            round: at.round + 1,
-            transcript: at.transcript,
-        };
-        let plain = self.post(board, index, at, Content::Plain)?;
-        let second = match pair {
-            Pair::Equivocation | Pair::WrongOrder => self.post(board, index, at, Content::Other)?,
-            Pair::Same => plain.clone(),
-            Pair::TwoSlots => self.post(board, index, &next, Content::Plain)?,
-        };
-        let mut both = [plain, second].map(|post| Entry::Post(post.header));
-        both.sort_by_key(Entry::digest);
-        if pair == Pair::WrongOrder {
-            both.reverse();
-        }
-        Some(Action::Evidence(
-            both.map(|entry| self.note_entry(signer, entry)),
-        ))
-    }
-
-    fn complain(
-        &mut self,
-        board: &Board,
-        index: u16,
-        accused: u16,
-        at: &At,
-        aim: Aim,
-    ) -> Option<Complain> {
-        let body = board.state.session(&at.id).ok()?.body.as_ref()?;
-        let stored = body.slot(at.round, accused).and_then(Slot::digest);
-        // An honest party complains only about what it can't open.
-        let opens = stored.is_some_and(|digest| self.symbol(&digest) != UNREADABLE);
-        if self.world.is_honest(index) && aim == Aim::Stored && opens {
-            return None;
-        }
-        let post = match aim {
-            Aim::Stored => self.posts.get(&stored?)?.clone(),
-            Aim::Invented if at.round == 0 => return None,
-            Aim::Invented => {
-                let junk = vec![(index, vec![7; 60])];
-                let author = (accused, self.world.n);
-                Post::new(at.id, at.round, author, at.transcript, vec![], junk)
-            }
-        };
-        complain_about(&post, index, self.world.n)
-    }
-
-    fn reveal(
-        &self,
-        board: &Board,
-        index: u16,
-        at: &At,
-        answer: Answer,
-    ) -> white_city_wire::Reveal {
-        let session = board.state.session(&at.id).ok();
-        let body = session.and_then(|session| session.body.as_ref());
-        let dispute = body.and_then(|body| body.dispute.as_ref());
-        let accused = dispute.map_or(index, |dispute| dispute.complain.accused());
-        let plaintext = match answer {
-            Answer::Right | Answer::OtherComplaint => secret(accused),
-            Answer::Wrong => b"something else".to_vec(),
-            Answer::OverSpec => vec![1; 2_000],
-        };
-        let mut reveal = white_city_wire::Reveal {
-            session: at.id,
-            complaint: Hash([1; 32]),
-            index,
-            ikm_e: ikm_e(&plaintext),
-            plaintext: plaintext.clone(),
-        };
-        if let Some(dispute) = dispute.filter(|_| answer != Answer::OtherComplaint) {
-            reveal = reveal_of(&dispute.complain, ikm_e(&plaintext), &plaintext);
-            reveal.index = index;
-        }
-        reveal
-    }
 }
 
 fn leave(at: &At, index: u16, leave: Leave) -> Action {
@@ -438,11 +295,6 @@ fn leave(at: &At, index: u16, leave: Leave) -> Action {
         index,
         leave,
     }
-}
-
-/// What a party seals, for whomever.
-fn secret(from: u16) -> Vec<u8> {
-    [b"secret of ", &from.to_be_bytes()[..]].concat()
 }
 
 fn content_symbol(content: Content) -> u8 {

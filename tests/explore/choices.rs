@@ -117,9 +117,14 @@ pub fn start(world: &World) -> Vec<Choice> {
     blocks
 }
 
-/// Every block that may follow, given which moves would be taken now.
+/// Every block that may follow, given which moves would be taken now, and which pairs in one block.
 #[must_use]
-pub fn choices(binder: &Binder, node: &Node, good: &[Move]) -> Vec<Choice> {
+pub fn choices(
+    binder: &Binder,
+    node: &Node,
+    good: &[Move],
+    enabled: &[(Move, Move)],
+) -> Vec<Choice> {
     let world = &binder.world;
     let board = &node.board;
     let mut steps = vec![Step::Still];
@@ -132,7 +137,8 @@ pub fn choices(binder: &Binder, node: &Node, good: &[Move]) -> Vec<Choice> {
         steps.push(Step::Outage);
     }
     let mut all = Vec::new();
-    let contents = contents(world, good);
+    let mut contents = contents(world, good);
+    contents.extend(enabled.iter().map(|(first, second)| vec![*first, *second]));
     for step in steps {
         let mut choice = Choice::still(Vec::new());
         choice.step = step;

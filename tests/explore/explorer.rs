@@ -2,9 +2,9 @@
 //! state machine itself; nothing of it is modelled.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use white_city_state_machine::Block;
@@ -13,7 +13,7 @@ use white_city_tests::{
     invariants::{Invariant, all},
     simulator::Observed,
 };
-use white_city_wire::{Refusal, VerifiedTx, board::Status};
+use white_city_wire::{Refusal, VerifiedTx};
 
 use crate::{
     binder::Binder,
@@ -22,6 +22,7 @@ use crate::{
     key::{Key, key},
     moves::Move,
     predicates,
+    report::Report,
     trace::words,
     world::World,
 };
@@ -55,27 +56,6 @@ struct Stepped {
     observed: Observed,
     /// Whether it needs nothing of anybody hostile.
     quiet: bool,
-}
-
-/// What an exploration has seen.
-#[derive(Debug, Default, Clone)]
-pub struct Report {
-    /// Different states.
-    pub states: usize,
-    /// Blocks that were executed.
-    pub blocks: usize,
-    /// Blocks from the start to the farthest state.
-    pub depth: usize,
-    /// Whether every state that can be reached was.
-    pub complete: bool,
-    /// How often each refusal was given, by code.
-    pub refused: BTreeMap<u32, usize>,
-    /// How often each cause ended a session.
-    pub causes: BTreeMap<u16, usize>,
-    /// How often a session was erased, a culprit flagged, a round closed with somebody absent.
-    pub events: BTreeMap<&'static str, usize>,
-    /// How long it took.
-    pub time: Duration,
 }
 
 /// A world that is being explored.
@@ -168,8 +148,9 @@ impl Explorer<'_> {
             }
         }
         let good = self.admit(node, &bound)?;
+        let enabled = self.enabled(node, &bound, &good);
         let txs: HashMap<Move, VerifiedTx> = bound.into_iter().collect();
-        for choice in choices(&self.binder, node, &good) {
+        for choice in choices(&self.binder, node, &good, &enabled) {
             let chosen = choice.txs.iter().filter_map(|mv| txs.get(mv).cloned());
             let Some(mut stepped) = self.step(node, &choice, chosen.collect())? else {
                 continue;
@@ -231,6 +212,31 @@ impl Explorer<'_> {
         Ok(good)
     }
 
+    /// Pairs of moves of which the second is taken only after the first, in the same block.
+    fn enabled(
+        &self,
+        node: &Node,
+        bound: &[(Move, VerifiedTx)],
+        good: &[Move],
+    ) -> Vec<(Move, Move)> {
+        let mut pairs = Vec::new();
+        if self.binder.world.txs < 2 {
+            return pairs;
+        }
+        let is_good = |(mv, _): &&(Move, VerifiedTx)| good.contains(mv);
+        for (first, tx) in bound.iter().filter(is_good) {
+            let context = node.board.next_context(0, 0);
+            let mut block = Block::begin(node.board.state.clone(), context);
+            if block.apply(tx).is_err() {
+                continue;
+            }
+            let others = bound.iter().filter(|other| !is_good(other));
+            let taken = others.filter(|(_, tx)| block.check(tx).is_ok());
+            pairs.extend(taken.map(|(second, _)| (*first, *second)));
+        }
+        pairs
+    }
+
     /// Executes a block, and checks it unless something in it is refused.
     fn step(
         &mut self,
@@ -256,7 +262,7 @@ impl Explorer<'_> {
         }
         self.report.blocks += 1;
         let observed = self.observed(executed, must_be_taken);
-        self.tally(&observed);
+        self.report.tally(&observed);
         self.plant(node, choice, &observed);
         let memory = self.checked(&node.memory, node, choice, &observed)?;
         let after = Node {
@@ -339,42 +345,6 @@ impl Explorer<'_> {
         let place = (self.binder.world.name, node.depth + 1);
         let properties = node.memory.iter().chain(&node.dear);
         hunt.plant(place, observed, properties, own, way);
-    }
-
-    fn tally(&mut self, seen: &Observed) {
-        for after in seen.executed.after.sessions().iter() {
-            let before = seen.executed.before.sessions().get(after.number);
-            let lived = before.is_none_or(|before| before.terminal.is_none());
-            if let Some(record) = after.terminal.as_ref().filter(|_| lived) {
-                *self.report.causes.entry(record.cause.number()).or_default() += 1;
-            }
-            let Some(before) = before else { continue };
-            let closed = after.leaf.open_round > before.leaf.open_round;
-            let culprits = |s: &white_city_state_machine::Session| {
-                s.body.as_ref().map_or(0, |body| body.culprits.len())
-            };
-            let members = after.body.as_ref().map(|body| body.members.count());
-            let events = [
-                ("erased", before.body.is_some() && after.body.is_none()),
-                ("flagged", culprits(after) > culprits(before)),
-                ("closed", closed),
-                (
-                    "closed without somebody",
-                    closed && members < before.body.as_ref().map(|body| body.members.count()),
-                ),
-                (
-                    "last call",
-                    after.leaf.call_blocks > before.leaf.call_blocks,
-                ),
-                (
-                    "disputed",
-                    after.status() == Status::Dispute && before.status() == Status::Running,
-                ),
-            ];
-            for (event, happened) in events {
-                *self.report.events.entry(event).or_default() += usize::from(happened);
-            }
-        }
     }
 
     /// Nobody hostile can keep a session alive: from every state there is a way to the end that needs only honest replicas and

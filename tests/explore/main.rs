@@ -2,6 +2,25 @@
 //!
 //! `WHITE_CITY_EXPLORE=large` explores larger worlds, `WHITE_CITY_WORLD=dispute` only the ones with this name. `--nocapture` shows the
 //! figures, and for each planted bug a shortest trace in words.
+//!
+//! The explorer is our own, and not `stateright`: what has to be checked are blocks, with what was in them, not states; the simulator
+//! has the properties for that already, and they remember the way; entries can be signed only when it is known which transcript they
+//! name; and which states are the same (heights, digests, honest parties and replicas are exchangeable) is most of the work, and
+//! would be ours in any case. What is left, a queue and a table, is less code than an adapter.
+//!
+//! | promise | predicates |
+//! |---|---|
+//! | 1, 9: no forging | `authorship`, `history`; what is signed by another party or for another network is refused in every state |
+//! | 2: no reordering, no overwriting | `slots`, `closed_rounds`, `history`, `members`, `leavers` |
+//! | 3: agreement | `agreement`: a second replica, and one that restarts |
+//! | 4: completeness | `leaf`, `root`, `paths` |
+//! | 5: objective blame | `culprits`, `disputes`, `closing`, `predicates::nobody_honest_is_blamed` |
+//! | 6: liveness | `last_call`, `honest_entries`, `clock`, `predicates::must_be_taken`, `predicates::nobody_punctual_is_absent`, and that every session can end without anybody hostile |
+//! | 7: one agreed end | `terminal`, `closing`, `erasure`, `possible`, `predicates::ended_for_ever` |
+//! | what a refusal changes | `refusals`, and in every state a block of all that is refused, which has to be the empty block |
+//! | quotas | `quotas`, `shares`, `strangers`, `numbering` |
+//!
+//! Promise 8 isn't about a board, and 10 is about two of them.
 
 mod binder;
 mod choices;
@@ -10,6 +29,7 @@ mod hunt;
 mod key;
 mod moves;
 mod predicates;
+mod report;
 mod trace;
 mod world;
 mod worlds;
@@ -22,8 +42,9 @@ use std::{
     },
 };
 
-use explorer::{Report, explore};
+use explorer::explore;
 use hunt::{Found, Hunt};
+use report::Report;
 use white_city_tests::{
     simulator::{BLOCKS, World as Simulated},
     tamper::{Planted, planted, rare},

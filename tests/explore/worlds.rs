@@ -187,13 +187,13 @@ const OUTAGE: World = World {
 const OUTAGE_IN_DISPUTE: World = World {
     name: "outage in a dispute",
     replicas: 4,
-    start: Start::Joined,
+    start: Start::Posted,
     on: On {
         outage: true,
         dispute: true,
         ..NOTHING
     },
-    depth: 6,
+    depth: 5,
     ..PLAIN
 };
 

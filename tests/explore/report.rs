@@ -1,0 +1,65 @@
+//! What an exploration has seen: figures, and that nothing of what it should meet was missing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use white_city_state_machine::Session;
+use white_city_tests::simulator::Observed;
+use white_city_wire::board::Status;
+
+/// What an exploration has seen.
+#[derive(Debug, Default, Clone)]
+pub struct Report {
+    /// Different states.
+    pub states: usize,
+    /// Blocks that were executed.
+    pub blocks: usize,
+    /// Blocks from the start to the farthest state.
+    pub depth: usize,
+    /// Whether every state that can be reached was.
+    pub complete: bool,
+    /// How often each refusal was given, by code.
+    pub refused: BTreeMap<u32, usize>,
+    /// How often each cause ended a session.
+    pub causes: BTreeMap<u16, usize>,
+    /// How often a session was erased, a culprit flagged, a round closed with somebody absent.
+    pub events: BTreeMap<&'static str, usize>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Report {
+    /// Counts what a block has done.
+    pub fn tally(&mut self, seen: &Observed) {
+        for after in seen.executed.after.sessions().iter() {
+            let before = seen.executed.before.sessions().get(after.number);
+            let lived = before.is_none_or(|before| before.terminal.is_none());
+            if let Some(record) = after.terminal.as_ref().filter(|_| lived) {
+                *self.causes.entry(record.cause.number()).or_default() += 1;
+            }
+            let Some(before) = before else { continue };
+            let closed = after.leaf.open_round > before.leaf.open_round;
+            let culprits = |s: &Session| s.body.as_ref().map_or(0, |body| body.culprits.len());
+            let members = after.body.as_ref().map(|body| body.members.count());
+            let events = [
+                ("erased", before.body.is_some() && after.body.is_none()),
+                ("flagged", culprits(after) > culprits(before)),
+                ("closed", closed),
+                (
+                    "closed without somebody",
+                    closed && members < before.body.as_ref().map(|body| body.members.count()),
+                ),
+                (
+                    "last call",
+                    after.leaf.call_blocks > before.leaf.call_blocks,
+                ),
+                (
+                    "disputed",
+                    after.status() == Status::Dispute && before.status() == Status::Running,
+                ),
+            ];
+            for (event, happened) in events {
+                *self.events.entry(event).or_default() += usize::from(happened);
+            }
+        }
+    }
+}
