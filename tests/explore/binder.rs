@@ -4,7 +4,7 @@
 mod contents;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -42,11 +42,11 @@ pub struct Binder {
     /// Keys of the honest parties.
     pub honest: Arc<BTreeSet<[u8; 32]>>,
     parties: Vec<Party>,
-    opens: HashMap<(u8, Opening), Open>,
+    opens: BTreeMap<(u8, Opening), Open>,
     network: NetworkId,
-    cache: HashMap<(Move, Hash, u64), Option<VerifiedTx>>,
-    posts: HashMap<Hash, Post>,
-    symbols: HashMap<Hash, u8>,
+    cache: BTreeMap<(Move, Hash, u64), Option<VerifiedTx>>,
+    posts: BTreeMap<Hash, Post>,
+    symbols: BTreeMap<Hash, u8>,
 }
 
 /// Where a move belongs.
@@ -63,7 +63,7 @@ impl Binder {
         let parties = world.parties();
         let honest = parties.iter().take(world.honest.into());
         let genesis_ms = board.time.millis();
-        let mut opens = HashMap::new();
+        let mut opens = BTreeMap::new();
         let kinds = [
             Opening::Listed,
             Opening::Stranger,
@@ -85,9 +85,9 @@ impl Binder {
             sealed: Arc::default(),
             honest: Arc::new(honest.map(|party| *party.key().as_bytes()).collect()),
             network: board.network().id,
-            cache: HashMap::new(),
-            posts: HashMap::new(),
-            symbols: HashMap::new(),
+            cache: BTreeMap::new(),
+            posts: BTreeMap::new(),
+            symbols: BTreeMap::new(),
             parties,
             opens,
             world,

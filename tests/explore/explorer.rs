@@ -2,7 +2,7 @@
 //! state machine itself; nothing of it is modelled.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Instant,
 };
@@ -62,7 +62,7 @@ struct Stepped {
 pub struct Explorer<'a> {
     binder: Binder,
     moves: Vec<Move>,
-    seen: HashMap<Key, u32>,
+    seen: BTreeMap<Key, u32>,
     /// Where each state came from.
     ways: Vec<(u32, Choice)>,
     /// From, to, and whether it needs nothing of anybody hostile.
@@ -84,7 +84,7 @@ pub fn explore(world: World, hunt: Option<&mut Hunt>) -> Result<Report, String> 
     let mut explorer = Explorer {
         binder: Binder::new(world, &board),
         moves: world.moves(),
-        seen: HashMap::new(),
+        seen: BTreeMap::new(),
         ways: Vec::new(),
         edges: Vec::new(),
         ended: Vec::new(),
@@ -149,7 +149,7 @@ impl Explorer<'_> {
         }
         let good = self.admit(node, &bound)?;
         let enabled = self.enabled(node, &bound, &good);
-        let txs: HashMap<Move, VerifiedTx> = bound.into_iter().collect();
+        let txs: BTreeMap<Move, VerifiedTx> = bound.into_iter().collect();
         for choice in choices(&self.binder, node, &good, &enabled) {
             let chosen = choice.txs.iter().filter_map(|mv| txs.get(mv).cloned());
             let Some(mut stepped) = self.step(node, &choice, chosen.collect())? else {
@@ -351,7 +351,7 @@ impl Explorer<'_> {
     /// parties.
     fn everything_can_end(&mut self) -> Result<(), String> {
         let mut can = self.ended.clone();
-        let mut into: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut into: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (from, to, _) in self.edges.iter().filter(|(_, _, quiet)| *quiet) {
             into.entry(*to).or_default().push(*from);
         }

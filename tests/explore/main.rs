@@ -64,7 +64,7 @@ const CODES: [u32; 34] = [
 /// What all explorations have come to.
 #[derive(Default)]
 struct Explored {
-    reports: Vec<(&'static str, Report)>,
+    reports: Vec<Report>,
     found: BTreeMap<&'static str, Found>,
     missed: Vec<String>,
 }
@@ -86,7 +86,7 @@ fn small_worlds_keep_every_promise_and_every_planted_bug_is_found() {
 
 /// Nothing of this is worth anything unless all of it happened.
 fn everything_was_there(explored: &Explored) {
-    let reports = || explored.reports.iter().map(|(_, report)| report);
+    let reports = || explored.reports.iter();
     let never_refused = CODES.into_iter().filter(|code| {
         let mut with = reports();
         !with.any(|report| report.refused.contains_key(code))
@@ -136,18 +136,19 @@ fn tell(explored: &Explored) {
         } = found;
         println!("{bug}: after {blocks} blocks in {world:?}, by {by:?}\n{words}");
     }
-    for (name, report) in &explored.reports {
-        println!(
-            "{name}: {} states, {} blocks, depth {}{}, {:.1} s, causes {:?}, {:?}",
-            report.states,
-            report.blocks,
-            report.depth,
-            if report.complete { "" } else { " (bounded)" },
-            report.time.as_secs_f64(),
-            report.causes.keys().collect::<Vec<_>>(),
-            report.events,
-        );
-    }
+}
+
+fn tell_figures(world: &str, report: &Report) {
+    println!(
+        "{world}: {} states, {} blocks, depth {}{}, {:.1} s, causes {:?}, {:?}",
+        report.states,
+        report.blocks,
+        report.depth,
+        if report.complete { "" } else { " (bounded)" },
+        report.time.as_secs_f64(),
+        report.causes.keys().collect::<Vec<_>>(),
+        report.events,
+    );
 }
 
 /// Explores worlds, two at a time.
@@ -172,7 +173,8 @@ fn explore_all(worlds: &[World]) -> Explored {
 
 impl Explored {
     fn add(&mut self, world: &'static str, report: Report, hunt: Hunt) {
-        self.reports.push((world, report));
+        tell_figures(world, &report);
+        self.reports.push(report);
         self.missed.extend(hunt.missed);
         for found in hunt.found {
             let known = self.found.get(found.bug);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Something that a party of a session, or somebody in its name, tries to have taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
     /// Which of the world's sessions.
     pub session: u8,
@@ -16,7 +16,7 @@ pub struct Move {
 }
 
 /// What is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// Opens the session.
     Open(Opening),
@@ -39,7 +39,7 @@ pub enum What {
 }
 
 /// Who opens what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Opening {
     /// An opener that the genesis lists.
     Listed,
@@ -60,7 +60,7 @@ pub enum Opening {
 }
 
 /// What a post carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Content {
     /// A broadcast.
     Plain,
@@ -85,7 +85,7 @@ pub enum Content {
 }
 
 /// Which two entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pair {
     /// Two posts of one slot.
     Equivocation,
@@ -98,7 +98,7 @@ pub enum Pair {
 }
 
 /// What a complaint names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aim {
     /// The payload in the accused's slot.
     Stored,
@@ -107,7 +107,7 @@ pub enum Aim {
 }
 
 /// How a complaint is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// With what was sealed.
     Right,

@@ -82,7 +82,6 @@ const LATE: World = World {
         refused: true,
         ..NOTHING
     },
-    depth: 6,
     ..MAJORITY
 };
 
@@ -96,7 +95,7 @@ const DISPUTE: World = World {
         refused: true,
         ..NOTHING
     },
-    depth: 4,
+    depth: 5,
     ..PLAIN
 };
 
@@ -138,6 +137,7 @@ const OUT: World = World {
         dispute: true,
         ..NOTHING
     },
+    depth: 6,
     ..ACCUSED
 };
 
@@ -206,7 +206,7 @@ const OPENING: World = World {
         opening: true,
         ..NOTHING
     },
-    depth: 3,
+    depth: 4,
     ..PLAIN
 };
 
