@@ -12,7 +12,7 @@ use white_city_state_machine::Slot;
 use white_city_tests::{
     board::Board,
     party::Party,
-    simulator::{Entries, Sealed, Signed},
+    simulator::{Entries, Sealed, SignedDigests},
 };
 use white_city_wire::{
     Entry, FinishHeader, Hash, NetworkId, SessionId, SignedEntry, VerifiedTx,
@@ -34,7 +34,7 @@ pub struct Binder {
     /// The world.
     pub world: World,
     /// Everything that was ever signed, in whatever branch.
-    pub signed: Arc<Signed>,
+    pub signed: Arc<SignedDigests>,
     /// Likewise the entries.
     pub entries: Arc<Entries>,
     /// Likewise the payloads that open.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use white_city_state_machine::Slot;
 use white_city_tests::{
     board::Board,
-    dispute::{Place, complain_about, ikm_e, reveal_of},
+    complaints::{PayloadPlace, complain_about, ikm_e, reveal_of},
     party::Party,
 };
 use white_city_wire::{
@@ -68,7 +68,7 @@ impl Binder {
             let Some(Slot::Join { key, .. }) = body.slot(0, to) else {
                 return None;
             };
-            let place = Place {
+            let place = PayloadPlace {
                 network: self.network,
                 session: at.id,
                 spec: &body.spec,
