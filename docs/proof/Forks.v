@@ -11,7 +11,9 @@ Definition entry_round {D} (e : entry D) : nat := match e with Join _ _ => 0 | P
 Definition signs_one_entry_a_round {D} (signed : entry D -> Prop) : Prop :=
   forall e e', signed e -> signed e' -> 0 < entry_round e -> entry_round e = entry_round e' -> e = e'.
 
-(** [corrupt] says who is corrupt, of a roster whose other members are honest; there are no more of them than the spec says. *)
+(** [corrupt] says who is corrupt, of a roster whose other members are honest; there are no more of them than the spec says. [signed i e]:
+    at some time, in whatever history, party [i] has signed [digest sp e], that is, [e] for this session; signatures for other
+    sessions are other digests. *)
 Record parties_behave {D} (sp : spec) (corrupt : list bool) (signed : nat -> entry D -> Prop) : Prop := {
   corrupt_length : length corrupt = parties sp;
   corrupt_count : count corrupt <= corrupt_max sp;
@@ -37,7 +39,8 @@ Notation round_fits := (round_fits D same).
 Notation round_root := (round_root D hash zero).
 Notation reachable := (reachable D hash zero same).
 
-(** A history that somebody shows: closed rounds, and the round that finishes the session, if there is one. A reader takes it. *)
+(** A history that somebody shows: closed rounds, and the round that finishes the session, if there is one. A reader takes it, as far as
+    form goes; that it also checks signatures is [all_signed], a premise of its own. *)
 Definition is_taken (sp : spec) (rounds : list (round D)) (last : option (round D)) : Prop :=
   match last with
   | None => exists t who, read sp rounds = Some (t, who)
@@ -138,6 +141,28 @@ Proof.
   exact eq.
 Qed.
 
+(** A finish is the last: if one history finishes in round r, no other closes round r otherwise, and goes on. *)
+Theorem a_finish_is_the_last sp corrupt signed a last o b last' :
+  parties_behave sp corrupt signed ->
+  parties sp + corrupt_max sp < 2 * quorum sp ->
+  outcome sp a last = Some o -> is_taken sp b last' ->
+  all_signed signed a (Some last) -> all_signed signed b last' ->
+  length b <= length a.
+Proof.
+  intros behave bound fa tb sa sb. destruct (Nat.le_gt_cases (length b) (length a)) as [low|low]; [assumption|exfalso].
+  apply outcome_is_read in fa as (t & who & w & _ & fits & won).
+  assert (exists t who, read sp b = Some (t, who)) as (t' & who' & rd).
+  { destruct last' as [s|]; simpl in tb; [|assumption].
+    destruct tb as (o' & tb). apply outcome_is_read in tb as (t' & who' & _ & rd & _). eauto. }
+  destruct (nth_error b (length a)) as [s|] eqn:at_a; [|apply nth_error_None in at_a; lia].
+  destruct (round_of_reading D hash zero same _ _ _ _ _ _ _ _ _ rd at_a) as (t2 & who2 & g2 & w2 & _ & fits2 & won2 & kind).
+  assert (later : 0 < length a) by exact (finishing_is_later _ _ _ _ _ _ _ fits won).
+  assert (signs : bears_signatures signed last) by (apply sa, in_or_app; right; simpl; auto).
+  assert (signs2 : bears_signatures signed s) by (apply sb, in_or_app; left; eapply nth_error_In; eassumption).
+  destruct (one_quorum_a_round _ _ _ _ _ _ _ _ _ _ _ _ _ _ behave bound later fits fits2 signs signs2 won won2) as [_ <-].
+  destruct kind; discriminate.
+Qed.
+
 (** At most one outcome is finished, whichever histories lead there. *)
 Theorem at_most_one_outcome_finishes sp corrupt signed a last o b last' o' :
   parties_behave sp corrupt signed ->
@@ -147,19 +172,10 @@ Theorem at_most_one_outcome_finishes sp corrupt signed a last o b last' o' :
   o = o'.
 Proof.
   intros behave bound fa fb sa sb.
-  assert (less : forall x lx ox y ly oy, outcome sp x lx = Some ox -> outcome sp y ly = Some oy ->
-    all_signed signed x (Some lx) -> all_signed signed y (Some ly) -> length x < length y -> False).
-  { intros x lx ox y ly oy fx fy sx sy low.
-    apply outcome_is_read in fx as (t & who & w & _ & fits & won).
-    apply outcome_is_read in fy as (t' & who' & w' & rd & _ & _).
-    destruct (nth_error y (length x)) as [s|] eqn:at_x; [|apply nth_error_None in at_x; lia].
-    destruct (round_of_reading D hash zero same _ _ _ _ _ _ _ _ _ rd at_x) as (t2 & who2 & g2 & w2 & _ & fits2 & won2 & kind).
-    assert (later : 0 < length x) by exact (finishing_is_later _ _ _ _ _ _ _ fits won).
-    assert (signs : bears_signatures signed lx) by (apply sx, in_or_app; right; simpl; auto).
-    assert (signs2 : bears_signatures signed s) by (apply sy, in_or_app; left; eapply nth_error_In; eassumption).
-    destruct (one_quorum_a_round _ _ _ _ _ _ _ _ _ _ _ _ _ _ behave bound later fits fits2 signs signs2 won won2) as [_ <-].
-    destruct kind; discriminate. }
-  destruct (Nat.lt_trichotomy (length a) (length b)) as [low|[eq|high]]; [exfalso; eauto| |exfalso; eauto].
+  assert (taken : forall x lx ox, outcome sp x lx = Some ox -> is_taken sp x (Some lx)) by (simpl; eauto).
+  pose proof (a_finish_is_the_last _ _ _ _ _ _ _ _ behave bound fa (taken _ _ _ fb) sa sb) as le.
+  pose proof (a_finish_is_the_last _ _ _ _ _ _ _ _ behave bound fb (taken _ _ _ fa) sb sa) as ge.
+  assert (eq : length a = length b) by lia.
   apply outcome_is_read in fa as (t & who & w & _ & fits & won).
   apply outcome_is_read in fb as (t' & who' & w' & _ & fits' & won').
   rewrite <- eq in fits'.

@@ -68,6 +68,7 @@ Record state (D : Type) := State {
   transcript : D;
   members : list bool;
   slots : round D;
+  (** Rounds after which another one opened, in order. The round in which the session ended isn't among them: it stays in [slots]. *)
   closed : list (round D);
   leavers : list (nat * leave);
   deadline : nat;
@@ -332,7 +333,9 @@ Definition step (sp : spec) (st : state D) (b : block D) : state D * list bool :
 Definition run (sp : spec) (st : state D) (bs : list (block D)) : state D :=
   fold_left (fun st b => fst (step sp st b)) bs st.
 
-(** * What a reader checks *)
+(** * What a reader checks
+
+    It checks neither deadlines nor leavers nor [max_rounds]: what is proved of readers holds of more histories than boards can make. *)
 
 (** One slot of round [r], which [who] may fill and whose entries have to name [t]. That its party has signed it is said where it is used. *)
 Definition slot_fits (r : nat) (t : D) (who : list bool) (i : nat) (s : slot D) : bool :=

@@ -28,7 +28,8 @@ Notation outcome := (outcome D hash zero same).
 (** What a slot holds, of a closed round or of the open one. *)
 Definition slot_at (st : state D) (r i : nat) : slot D := nth i (nth r (closed st ++ [slots st]) []) None.
 
-(** The states that a session of this spec can come to. *)
+(** The states that a session of this spec can come to. Blocks are arbitrary, their times may go back and their heights repeat: so these are
+    at least the states that there are. *)
 Definition reachable (sp : spec) (st : state D) : Prop := exists bs, st = run sp (opened sp) bs.
 
 (** ** Steps, one kind of change at a time *)

@@ -1,5 +1,5 @@
-(** The bound of promise 10 is tight: at 2m = n + t, for whatever n and t there are, two histories go on and finish with two outcomes,
-    while every honest party signs one entry a round. *)
+(** The bound of promise 10 is tight: for all n, m and t with n < 2m <= n + t and m <= n, two histories go on and finish with two
+    outcomes, while every honest party signs one entry a round. *)
 
 From Coq Require Import List Arith Bool Lia.
 From WhiteCity Require Import Model Basics Winners Slots Forks.
@@ -31,14 +31,16 @@ Hypothesis same_is_equal : forall a b, same a b = true <-> a = b.
 Variable sp : spec.
 Let n := parties sp.
 Let m := quorum sp.
-Let t := corrupt_max sp.
-Hypothesis at_the_bound : 2 * m = n + t.
+(** As many corrupt parties as it takes; the spec allows for at least so many. *)
+Let t := 2 * m - n.
+Hypothesis not_above : 2 * m <= n + corrupt_max sp.
 Hypothesis half : n < 2 * m.
-Hypothesis some_are_honest : t < n.
+Hypothesis possible : m <= n.
 
 (** The first t parties are corrupt. They and the first honest ones are shown one history, they and the others another one. *)
 Definition in_a (i : nat) : bool := i <? m.
 Definition in_b (i : nat) : bool := (i <? t) || (m <=? i).
+(** [corrupt] and [signed], below, are instances of the variables of Forks.v. *)
 Definition corrupt : list bool := map (fun i => i <? t) (seq 0 n).
 
 Definition round_by (side : nat -> bool) (f : nat -> entry D) : round D :=
@@ -142,7 +144,7 @@ Proof.
   split; [|split; [|split; [|split]]].
   - constructor.
     + unfold corrupt. rewrite map_length, seq_length. reflexivity.
-    + unfold corrupt. rewrite count_below. unfold t, n. lia.
+    + unfold corrupt. rewrite count_below. fold n. unfold t. lia.
     + intros i low honest. unfold corrupt in honest. rewrite side_bit in honest by assumption.
       apply Nat.ltb_ge in honest.
       assert (either : in_a i = true -> in_b i = true -> False).

@@ -150,38 +150,44 @@ Proof.
 Qed.
 
 (** What a reader has when it reads round [r] under a leaf, whoever made the leaf: it knows the spec, has a root for each round, chains
-    them to the leaf's transcript, and hashes the round's slots to one of the roots. That leaf need not be one that a board can come to. *)
-Definition reads_round (sp : spec) (l : D) (roots : list D) (r : nat) (s : round D) : Prop :=
-  (exists ph op root deadline blocks who ending left,
+    those of the closed rounds to the leaf's transcript, has the last one, [root], in the leaf itself, and hashes the round's slots to one
+    of them. That leaf need not be one that a board can come to. *)
+Definition reads_round (sp : spec) (l : D) (roots : list D) (root : D) (r : nat) (s : round D) : Prop :=
+  (exists ph op deadline blocks who ending left,
     l = hash (MLeaf (session_id sp) ph op (chain (session_id sp) 0 roots) root deadline blocks who ending left)) /\
-  nth_error roots r = Some (round_root sp s) /\
+  nth_error (roots ++ [root]) r = Some (round_root sp s) /\
   length s = parties sp.
 
 (** Readers with the same leaf read the same round: every slot the same, filled or empty, whichever replicas they ask, however many
     of those lie. *)
-Theorem readers_with_the_same_leaf_read_the_same_round sp sp' l roots roots' r s s' :
-  reads_round sp l roots r s -> reads_round sp' l roots' r s' -> sp = sp' /\ roots = roots' /\ s = s'.
+Theorem readers_with_the_same_leaf_read_the_same_round sp sp' l roots roots' root root' r s s' :
+  reads_round sp l roots root r s -> reads_round sp' l roots' root' r s' ->
+  sp = sp' /\ roots = roots' /\ root = root' /\ s = s'.
 Proof.
-  intros ((ph & op & root & dl & bl & who & en & lv & made) & at_r & len) ((ph' & op' & root' & dl' & bl' & who' & en' & lv' & made') & at_r' & len').
-  rewrite made in made'. apply hash_is_injective in made'. injection made' as _ _ _ tr _ _ _ _ _ _.
+  intros ((ph & op & dl & bl & who & en & lv & made) & at_r & len) ((ph' & op' & dl' & bl' & who' & en' & lv' & made') & at_r' & len').
+  rewrite made in made'. apply hash_is_injective in made'. injection made' as _ _ _ tr eq_root _ _ _ _ _. subst root'.
   apply chains_are_injective in tr as [<- <-].
-  split; [reflexivity|]. split; [reflexivity|].
+  split; [reflexivity|]. split; [reflexivity|]. split; [reflexivity|].
   rewrite at_r in at_r'. injection at_r' as eq. eapply a_root_determines_its_round; eassumption.
 Qed.
 
-(** And it is the round that an honest board had closed, if the leaf is one of its. *)
-Theorem a_reader_reads_the_round_that_was_closed sp sp' st roots r s :
-  reachable sp st -> reads_round sp' (leaf sp st) roots r s -> sp' = sp /\ nth_error (closed st) r = Some s.
+(** And it is the round that an honest board had, closed or the last one, if the leaf is one of its. *)
+Theorem a_reader_reads_the_round_that_the_board_had sp sp' st roots root r s :
+  reachable sp st -> reads_round sp' (leaf sp st) roots root r s -> sp' = sp /\ nth_error (closed st ++ [slots st]) r = Some s.
 Proof.
-  intros reached ((ph & op & root & dl & bl & who & en & lv & made) & at_r & len).
-  pose proof (reachable_sound D hash zero same sp st reached) as [sr _ _ _].
+  intros reached ((ph & op & dl & bl & who & en & lv & made) & at_r & len).
+  pose proof (reachable_sound D hash zero same sp st reached) as [sr last_fits _ _].
+  assert (last_length : length (slots st) = parties sp) by (apply round_fits_iff in last_fits; tauto).
   apply read_is_chained in sr as [tr all].
-  apply hash_is_injective in made. injection made as _ _ _ tr' _ _ _ _ _ _.
+  apply hash_is_injective in made. injection made as _ _ _ tr' eq_root _ _ _ _ _.
   rewrite tr in tr'. apply chains_are_injective in tr' as [<- <-]. split; [reflexivity|].
-  rewrite nth_error_map in at_r. destruct (nth_error (closed st) r) as [c|] eqn:at_c; [|discriminate].
+  assert (every : map (round_root sp) (closed st) ++ [root] = map (round_root sp) (closed st ++ [slots st]))
+    by (rewrite map_app, <- eq_root; reflexivity).
+  rewrite every, nth_error_map in at_r. destruct (nth_error (closed st ++ [slots st]) r) as [c|] eqn:at_c; [|discriminate].
   simpl in at_r. injection at_r as eq. f_equal.
   eapply a_root_determines_its_round; try eassumption.
-  rewrite Forall_forall in all. eapply all, nth_error_In; eassumption.
+  apply nth_error_In in at_c. apply in_app_or in at_c as [old|[<-|[]]]; [|exact last_length].
+  rewrite Forall_forall in all. apply all, old.
 Qed.
 
 End Transcripts.
