@@ -26,10 +26,10 @@ use crate::{
     world::{OPEN_BY_MS, World, listed, stranger},
 };
 
-/// What stands for a post that nobody can open.
+/// Stand-in for a post that nobody can open.
 pub const UNREADABLE: u8 = 13;
 
-/// What is needed to name bytes and to check what is on the board.
+/// Everything that is needed to name bytes and to check what is on the board.
 pub struct Binder {
     /// The world.
     pub world: World,
@@ -49,7 +49,7 @@ pub struct Binder {
     symbols: BTreeMap<Hash, u8>,
 }
 
-/// Where a move belongs.
+/// Place of a move.
 struct At {
     id: SessionId,
     round: u32,
@@ -112,7 +112,7 @@ impl Binder {
         open.map_or(0, |open| open.open_by_ms)
     }
 
-    /// What a digest stands for, whatever the history.
+    /// Meaning of a digest, whatever the history.
     #[must_use]
     pub fn symbol(&self, digest: &Hash) -> u8 {
         self.symbols.get(digest).copied().unwrap_or(u8::MAX)

@@ -1,4 +1,4 @@
-//! Which blocks may follow a state: how much time passes, who proposes, and what is in it.
+//! Blocks that may follow a state: how much time passes, who proposes, and what is in it.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     world::{Start, World},
 };
 
-/// How much time passes before a block.
+/// Time that passes before a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Less than a millisecond.
@@ -30,13 +30,13 @@ pub enum Step {
 /// One block.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// How much time passes.
+    /// Time that passes.
     pub step: Step,
     /// Position of the validator whom the block names as its proposer; none of them if there is none.
     pub proposer: Option<usize>,
     /// Whether the hostile replica has made it, in last call.
     pub hostile: bool,
-    /// Which honest parties are punctual in the round that has just opened, where that is decided.
+    /// Honest parties that are punctual in the round that has just opened, where that is decided.
     pub punctual: Option<u16>,
     /// Its transactions.
     pub txs: Vec<Move>,
@@ -251,7 +251,7 @@ fn proposers(world: &World, board: &Board) -> Vec<Option<usize>> {
     some
 }
 
-/// What a block may hold: nothing, one of the moves, or several. Both orders only where the order of two moves could matter.
+/// Contents that a block may have: nothing, one of the moves, or several. Both orders only where the order of two moves could matter.
 fn contents(world: &World, good: &[Move]) -> Vec<Vec<Move>> {
     let mut all = vec![Vec::new()];
     let mut longest = all.clone();

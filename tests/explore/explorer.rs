@@ -63,7 +63,7 @@ pub struct Explorer<'a> {
     binder: Binder,
     moves: Vec<Move>,
     seen: BTreeMap<Key, u32>,
-    /// Where each state came from.
+    /// Origin of each state.
     ways: Vec<(u32, Choice)>,
     /// From, to, and whether it needs nothing of anybody hostile.
     edges: Vec<(u32, u32, bool)>,
@@ -174,7 +174,7 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    /// Which moves are taken in this state. The others are tried all at once, in a block that has to be the empty one.
+    /// Moves that are taken in this state. The others are tried all at once, in a block that has to be the empty one.
     fn admit(&mut self, node: &Node, bound: &[(Move, VerifiedTx)]) -> Result<Vec<Move>, String> {
         let context = node.board.next_context(0, 0);
         let block = Block::begin(node.board.state.clone(), context);

@@ -9,19 +9,19 @@ pub struct Hunt {
     pub open: Vec<Planted>,
     /// Those that were.
     pub found: Vec<Found>,
-    /// Where a bug had its chance and no property reported it.
+    /// A place where a bug had its chance and no property reported it.
     pub missed: Vec<String>,
 }
 
 /// A bug that was found.
 pub struct Found {
-    /// What it does.
+    /// Its effect.
     pub bug: &'static str,
     /// The world.
     pub world: &'static str,
     /// Blocks from the world's start to the altered one.
     pub blocks: usize,
-    /// Which properties report it.
+    /// Properties that report it.
     pub by: Vec<&'static str>,
     /// The trace.
     pub words: String,

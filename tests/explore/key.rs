@@ -142,7 +142,7 @@ fn body_name(binder: &Binder, body: &Body, to: &[u16], name: &mut Vec<u8>) {
         .for_each(|bytes| name.extend(bytes.to_be_bytes()));
 }
 
-/// Which replicas have counted in which last calls; only how many, where they are alike.
+/// Replicas that have counted in which last calls; only how many, where they are alike.
 fn callers(binder: &Binder, sessions: &[(u8, &Session)], name: &mut Vec<u8>) {
     let rows = (0..usize::from(binder.world.replicas)).map(|replica| {
         let called = sessions

@@ -61,7 +61,7 @@ const CODES: [u32; 34] = [
     100, 101, 102, 112, 113, 114, 115, 116, 117, 118,
 ];
 
-/// What all explorations have come to.
+/// Sum of all explorations.
 #[derive(Default)]
 struct Explored {
     reports: Vec<Report>,

@@ -1,21 +1,21 @@
-//! What can be tried in a world: by whom, and in words. Bytes come later, since an entry names the transcript that its author has seen.
+//! Moves that can be tried in a world: by whom, and in words. Bytes come later, since an entry names the transcript that its author has seen.
 
 use std::fmt;
 
 /// Something that a party of a session, or somebody in its name, tries to have taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
-    /// Which of the world's sessions.
+    /// One of the world's sessions.
     pub session: u8,
     /// In whose name.
     pub index: u16,
     /// Index of the party that signs it.
     pub by: u16,
-    /// What.
+    /// The thing.
     pub what: What,
 }
 
-/// What is tried.
+/// A thing to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// Opens the session.
@@ -38,7 +38,7 @@ pub enum What {
     Reveal(Answer),
 }
 
-/// Who opens what.
+/// An opening, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Opening {
     /// An opener that the genesis lists.
@@ -59,7 +59,7 @@ pub enum Opening {
     TooMuchWork,
 }
 
-/// What a post carries.
+/// Payload of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Content {
     /// A broadcast.
@@ -84,7 +84,7 @@ pub enum Content {
     OtherNetwork,
 }
 
-/// Which two entries.
+/// Two entries of one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pair {
     /// Two posts of one slot.
@@ -97,7 +97,7 @@ pub enum Pair {
     TwoSlots,
 }
 
-/// What a complaint names.
+/// Subject of a complaint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aim {
     /// The payload in the accused's slot.
@@ -106,7 +106,7 @@ pub enum Aim {
     Invented,
 }
 
-/// How a complaint is answered.
+/// Answer to a complaint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// With what was sealed.

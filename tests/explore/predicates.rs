@@ -1,4 +1,4 @@
-//! What is checked besides the simulator's properties: what an honest party may rely on, whoever else is hostile.
+//! Predicates besides the simulator's properties: what an honest party may rely on, whoever else is hostile.
 
 use white_city_state_machine::{Session, State};
 use white_city_tests::board::Board;
@@ -56,7 +56,7 @@ pub fn must_be_taken(binder: &Binder, board: &Board, mv: Move) -> bool {
     }
 }
 
-/// Who is punctual after a block: what was decided in it or before, until another round opens.
+/// Punctual parties after a block: what was decided in it or before, until another round opens.
 #[must_use]
 pub fn punctual_after(node: &Node, choice: &Choice, board: &Board) -> Option<u16> {
     let before = node.board.state.sessions().get(0);

@@ -1,4 +1,4 @@
-//! What an exploration has seen: figures, and that nothing of what it should meet was missing.
+//! Report of an exploration: figures, and that nothing of what it should meet was missing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use white_city_state_machine::Session;
 use white_city_tests::simulator::Observed;
 use white_city_wire::board::Status;
 
-/// What an exploration has seen.
+/// Report of an exploration.
 #[derive(Debug, Default, Clone)]
 pub struct Report {
     /// Different states.
@@ -17,13 +17,13 @@ pub struct Report {
     pub depth: usize,
     /// Whether every state that can be reached was.
     pub complete: bool,
-    /// How often each refusal was given, by code.
+    /// Count of each refusal, by code.
     pub refused: BTreeMap<u32, usize>,
-    /// How often each cause ended a session.
+    /// Count of the sessions that each cause ended.
     pub causes: BTreeMap<u16, usize>,
-    /// How often a session was erased, a culprit flagged, a round closed with somebody absent.
+    /// Counts: a session was erased, a culprit flagged, a round closed with somebody absent.
     pub events: BTreeMap<&'static str, usize>,
-    /// How long it took.
+    /// Time that it took.
     pub time: Duration,
 }
 

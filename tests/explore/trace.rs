@@ -57,7 +57,7 @@ pub fn words(world: &World, path: &[Choice]) -> String {
     words
 }
 
-/// What a session is doing, in a few words.
+/// State of a session, in a few words.
 fn state(session: &Session) -> String {
     let slots = session.body.as_ref().map_or(String::new(), |body| {
         let kinds = body.slots.iter().map(|slot| match slot {

@@ -17,7 +17,7 @@ pub const OPEN_BY_MS: u64 = 4_000;
 /// Parties of a session that no block has work for.
 const CROWD: u64 = 14;
 
-/// What happens in a world besides joining, posting and time.
+/// Behaviours of a world besides joining, posting and time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct On {
     /// Declining and aborting.
@@ -38,7 +38,7 @@ pub struct On {
     pub heavy: bool,
 }
 
-/// Where an exploration starts.
+/// Start of an exploration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// The sessions are opened, unless they are opened while exploring.
@@ -68,9 +68,9 @@ pub struct World {
     pub honest: u16,
     /// Sessions.
     pub sessions: u8,
-    /// What has happened at the start.
+    /// Events before the start.
     pub start: Start,
-    /// What happens in it.
+    /// Its behaviours.
     pub on: On,
     /// Whether replica 0 is hostile, the others pack what they have, and parties are punctual or not.
     pub hostile_replica: bool,
@@ -86,7 +86,7 @@ pub struct World {
     pub depth: usize,
 }
 
-/// What the others are made from.
+/// The world that the others are made from.
 pub const PLAIN: World = World {
     name: "plain",
     n: 2,
@@ -121,7 +121,7 @@ impl World {
         Party::several(self.n.into())
     }
 
-    /// What each session is.
+    /// Spec of each session.
     #[must_use]
     pub fn spec(&self) -> Spec {
         let mut spec = scene::spec(&self.parties(), self.quorum);
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// What is refused wherever it is tried, and what is tried only to be refused.
+    /// Moves that are refused wherever they are tried, and what is tried only to be refused.
     fn refused(&self, session: u8, moves: &mut Vec<Move>) {
         let hostile = self.honest.min(self.n - 1);
         let own = |what| Move::own(session, hostile, what);

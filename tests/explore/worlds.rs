@@ -197,7 +197,7 @@ const OUTAGE_IN_DISPUTE: World = World {
     ..PLAIN
 };
 
-/// Who may open sessions, and how many.
+/// Openers, and how many sessions each may open.
 const OPENING: World = World {
     name: "opening",
     sessions: 4,
@@ -231,7 +231,7 @@ const SHARES: World = World {
     ..PLAIN
 };
 
-/// What is explored whenever the tests run.
+/// Worlds that are explored whenever the tests run.
 pub const SMALL: &[World] = &[
     DISPUTE,
     ANSWER,
@@ -252,7 +252,7 @@ pub const SMALL: &[World] = &[
     SHARES,
 ];
 
-/// What is explored when somebody asks for it.
+/// Worlds that are explored when somebody asks for them.
 pub const LARGE: &[World] = &[
     World { rounds: 3, ..PAIR },
     World { txs: 2, ..PAIR },

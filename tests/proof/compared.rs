@@ -1,4 +1,4 @@
-//! What is compared after each block: everything that the model has.
+//! Comparison after each block: everything that the model has.
 
 use white_city_state_machine::Slot;
 use white_city_tests::scene::Scene;

@@ -12,7 +12,7 @@ use white_city_wire::Hash;
 
 use crate::planted::Planted;
 
-/// What the model says of its state: names and values.
+/// Answers of the model about its state: names and values.
 pub type Said = BTreeMap<String, String>;
 
 /// The program, and which of its hashes is which real one.
@@ -98,7 +98,7 @@ impl Model {
         self.numbers[hash]
     }
 
-    /// How many hashes have been paired.
+    /// Number of hashes that have been paired.
     pub fn hashes(&self) -> usize {
         self.hashes.len()
     }

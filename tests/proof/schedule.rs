@@ -24,7 +24,7 @@ const BLOCKS: usize = 60;
 /// Blocks after the end.
 const BLOCKS_AFTER: usize = 3;
 
-/// What has happened.
+/// Events so far.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Blocks that were compared.
@@ -45,7 +45,7 @@ pub struct Tally {
     pub hashes: usize,
 }
 
-/// What the parties of one schedule are like, in percent.
+/// Habits of the parties of one schedule, in percent.
 struct Mood {
     /// A block in which all members write what they should.
     together: u64,
@@ -141,7 +141,7 @@ fn small(number: u64) -> u16 {
     u16::try_from(number).unwrap()
 }
 
-/// How much later the next block is: often at the deadline, a millisecond before it or after it, sometimes after an outage.
+/// Time until the next block: often at the deadline, a millisecond before it or after it, sometimes after an outage.
 fn step_ms(scene: &Scene, rng: &mut Rng) -> u64 {
     let board_ms = scene.board.time.millis() - scene.board.state.paused_ms();
     let left = scene.get().leaf.deadline_ms.saturating_sub(board_ms);
@@ -185,7 +185,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// What a party should write now.
+    /// Entry that a party should write now.
     fn proper(&self, i: u16, outcome: Option<u8>, variant: u8) -> Tx {
         let (round, transcript) = (self.scene.round(), self.scene.get().leaf.transcript);
         match outcome {

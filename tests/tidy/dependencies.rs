@@ -275,7 +275,7 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
     assert!(transitive("white-city-client").contains("white-city-wire"));
 }
 
-/// What else computes on curve25519 would be one more to trust.
+/// Another crate that computes on curve25519 would be one more to trust.
 #[test]
 fn a_party_has_two_implementations_of_curve25519() {
     for name in ["white-city-client", "white-city-cli"] {

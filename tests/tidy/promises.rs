@@ -6,7 +6,7 @@ use crate::{files, read, root};
 
 /// Promises that are about one board, for which rules are enough to be broken.
 const OF_RULES: std::ops::RangeInclusive<u32> = 1..=7;
-/// How many promises there are.
+/// Number of promises.
 const PROMISES: u32 = 10;
 /// Kinds of evidence.
 const KINDS: [&str; 6] = [

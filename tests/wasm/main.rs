@@ -65,10 +65,10 @@ fn module() -> PathBuf {
     folder.join(TARGET).join("debug/white_city_wasm.wasm")
 }
 
-/// What a case needs: which check, and the inputs.
+/// Needs of a case: which check, and the inputs.
 type Case = (&'static str, Vec<Vec<u8>>);
 
-/// What Node says of each case.
+/// Answers of Node to the cases.
 fn run(cases: &[Case]) -> Vec<Value> {
     let cases = cases.iter().map(|(verify, inputs)| {
         let inputs = inputs.iter().map(|input| STANDARD.encode(input));

@@ -14,7 +14,7 @@ use white_city_client::{
 };
 use white_city_testnet::{Engine, Options, Testnet};
 
-/// What somebody needs to verify one read, and what it proves.
+/// Everything that somebody needs to verify one read, and what it proves.
 pub struct Recorded {
     genesis: String,
     header: Vec<u8>,
@@ -42,7 +42,7 @@ fn file() -> PathBuf {
     crate::root().join("tests/wasm/read.json")
 }
 
-/// What is in the file.
+/// Contents of the file.
 pub fn read() -> Recorded {
     let file: Value = serde_json::from_str(&fs::read_to_string(file()).unwrap()).unwrap();
     let bytes = |field: &str| hex::decode(file[field].as_str().unwrap()).unwrap();

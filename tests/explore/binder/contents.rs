@@ -1,4 +1,4 @@
-//! What posts, evidence, complaints and answers hold.
+//! Contents of posts, evidence, complaints and answers.
 
 use std::sync::Arc;
 
@@ -182,7 +182,7 @@ impl Binder {
     }
 }
 
-/// What a party seals, for whomever.
+/// Plaintext that a party seals, for whomever.
 fn secret(from: u16) -> Vec<u8> {
     [b"secret of ", &from.to_be_bytes()[..]].concat()
 }

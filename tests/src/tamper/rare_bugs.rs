@@ -84,7 +84,7 @@ pub const BUGS: &[(&str, &str, Tamper)] = &[
     ),
 ];
 
-/// What a block brought to a session, in order.
+/// Things that a block brought to a session, in order.
 fn brought(seen: &Observed, number: u32) -> impl Iterator<Item = &Action> {
     let applied = seen.executed.applied().filter(move |(_, at)| *at == number);
     applied.map(|(tx, _)| tx.action())
