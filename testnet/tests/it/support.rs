@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use white_city_testnet::{Application, Error, Options, Testnet};
+use white_city_testnet::{Application, Error, Options, Testnet, binaries::Binaries};
 
 /// The launcher.
 pub const LAUNCHER: &str = env!("CARGO_BIN_EXE_white-city-testnet");
@@ -56,8 +56,14 @@ pub fn signal(pid: u32, signal: nix::sys::signal::Signal) {
 }
 
 /// Whether CometBFT can be had here. Where it can't, says so loudly, and fails if
-/// `WHITE_CITY_REQUIRE_COMETBFT=1`.
+/// `WHITE_CITY_REQUIRE_COMETBFT=1`. Afterwards the programs are built, too: no launcher that a test waits for has to do that.
 pub fn cometbft(test: &str) -> bool {
+    let building = || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(Binaries::find())
+    };
+    // A thread of its own: some tests are tasks of a runtime.
+    std::thread::spawn(building).join().unwrap().unwrap();
     let output = Command::new(LAUNCHER).arg("cometbft").output().unwrap();
     if output.status.success() {
         return true;
