@@ -1,14 +1,21 @@
 //! TLS, for replicas behind `https`: by AWS-LC, which the client has anyway, under the certificates that the system trusts.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version};
+
+/// Made once: the system's certificates aren't read again for each replica of each client.
+static CONFIG: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(made);
 
 /// The configuration of connections. Where the system trusts nobody, none can be.
 ///
 /// # Errors
 /// What rustls says, where it can't be configured so.
 pub(crate) fn config() -> Result<ClientConfig, rustls::Error> {
+    CONFIG.clone()
+}
+
+fn made() -> Result<ClientConfig, rustls::Error> {
     let mut trusted = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {

@@ -1,16 +1,12 @@
 //! `deny.toml`: licences, banned crates, versions of one crate, and where all of it comes from.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use spdx::{Expression, ParseMode};
 use toml::Table;
 
-use crate::{read, root};
+use crate::{cargo, read};
 
 /// The workspaces; the second one's dependencies can't share a lock file with ours.
 const WORKSPACES: [&str; 2] = ["Cargo.toml", "client/protocols/cggmp24/Cargo.toml"];
@@ -27,25 +23,16 @@ struct Package {
 
 /// All that is built, by cargo's name for it.
 fn tree(workspace: &str) -> BTreeMap<String, Package> {
-    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--all-features",
-        ])
-        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
-        .arg("--manifest-path")
-        .arg(root().join(workspace))
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--all-features",
+        "--filter-platform=x86_64-unknown-linux-gnu",
+        "--manifest-path",
+        workspace,
+    ]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let list = |value: &Value| value.as_array().unwrap().clone();
     let nodes = list(&metadata["resolve"]["nodes"]);

@@ -1,14 +1,10 @@
 //! Rules on the crates that may know one another: wire below everything, the state machine pure, the client without the replica's code.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{files, read, root};
+use crate::{cargo, files, read};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
 const OURS: [(&str, &[&str]); 12] = [
@@ -107,21 +103,6 @@ const IMPURE: [&str; 16] = [
     "tracing-subscriber",
     "signal-hook",
 ];
-
-fn cargo(arguments: &[&str]) -> String {
-    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let output = Command::new(cargo)
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
 
 /// The direct dependencies of each of our crates outside its tests.
 fn direct() -> BTreeMap<String, BTreeSet<String>> {

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{files, read, root};
+use crate::{files, read, root, specification::PROMISES};
 
 /// Promises that are about one board, for which rules are enough to be broken.
 const OF_RULES: std::ops::RangeInclusive<u32> = 1..=7;
-/// Number of promises.
-const PROMISES: u32 = 10;
 /// Kinds of evidence.
 const KINDS: [&str; 6] = [
     "rules",
@@ -54,12 +52,12 @@ fn every_promise_has_evidence_and_an_adversary() {
 
 #[test]
 fn all_evidence_that_is_named_is_there() {
-    let code = files()
-        .into_iter()
-        .filter(|(path, _)| path.ends_with(".rs"));
-    let code: String = code.map(|(_, text)| text).collect();
-    let proofs = files().into_iter().filter(|(path, _)| path.ends_with(".v"));
-    let proofs: String = proofs.map(|(_, text)| text).collect();
+    let files = files();
+    let all = |ending: &str| {
+        let texts = files.iter().filter(|(path, _)| path.ends_with(ending));
+        texts.map(|(_, text)| text.as_str()).collect::<String>()
+    };
+    let (code, proofs) = (all(".rs"), all(".v"));
     let mut count = 0;
     for (promise, kind, named) in rows(&read("docs/promises.md")) {
         for name in named {

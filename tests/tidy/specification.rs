@@ -7,7 +7,7 @@ use crate::{files, root};
 /// Folders of the texts that may be cited by name alone.
 const FOLDERS: [&str; 4] = ["", "docs", "docs/spec", "client/protocols"];
 /// Number of promises.
-const PROMISES: u32 = 10;
+pub const PROMISES: u32 = 10;
 /// Beginning of tags, in the code and in the text.
 const TAG: &str = "white-city/";
 
