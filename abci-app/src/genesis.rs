@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tendermint_proto::v0_38::{abci::RequestInitChain, crypto::public_key::Sum};
 use white_city_wire::{
-    Network, Params,
+    AppState, Charter, Network,
     genesis::{BadGenesis, Chain, Validator},
+    limits::VALIDATOR_POWER,
     seal::BlockTime,
 };
 
@@ -69,15 +70,20 @@ pub fn network(request: &RequestInitChain) -> Result<Network, GenesisError> {
         block_max_bytes: block.max_bytes,
         evidence_max_bytes: evidence.max_bytes,
     };
-    let params = params(&request.app_state_bytes)?;
-    Ok(Network::new(chain, params)?)
+    let kinds = consensus.validator.as_ref();
+    if !kinds.is_some_and(|kinds| kinds.pub_key_types.iter().any(|kind| kind == "ed25519")) {
+        return Err(GenesisError::Missing(
+            "ed25519 among consensus_params.validator.pub_key_types",
+        ));
+    }
+    Ok(Network::new(chain, app_state(&request.app_state_bytes)?)?)
 }
 
-/// Reads the parameters from the genesis' `app_state`.
+/// Reads parameters and charter from the genesis' `app_state`.
 ///
 /// # Errors
 /// [`BadGenesis::Json`].
-pub fn params(app_state: &[u8]) -> Result<Params, BadGenesis> {
+pub fn app_state(app_state: &[u8]) -> Result<AppState, BadGenesis> {
     serde_json::from_slice(app_state).map_err(|error| BadGenesis::Json(error.to_string()))
 }
 
@@ -88,8 +94,7 @@ pub(crate) struct StoredGenesis {
     seconds: i64,
     nanos: u32,
     initial_height: u64,
-    validators: Vec<(String, u64)>,
-    params: Params,
+    app_state: AppState,
 }
 
 impl From<&Network> for StoredGenesis {
@@ -99,12 +104,10 @@ impl From<&Network> for StoredGenesis {
             seconds: network.genesis_time.seconds,
             nanos: network.genesis_time.nanos,
             initial_height: network.initial_height,
-            validators: network
-                .validators
-                .iter()
-                .map(|validator| (hex::encode(validator.key), validator.power))
-                .collect(),
-            params: network.params.clone(),
+            app_state: AppState {
+                params: network.params.clone(),
+                charter: Charter::clone(&network.charter),
+            },
         }
     }
 }
@@ -112,19 +115,13 @@ impl From<&Network> for StoredGenesis {
 impl StoredGenesis {
     /// Checks it again, but for the block size, which CometBFT has accepted.
     pub(crate) fn network(self) -> Result<Network, BadGenesis> {
-        let validators = self
-            .validators
-            .iter()
-            .map(|(key, power)| {
-                let mut bytes = [0; 32];
-                hex::decode_to_slice(key, &mut bytes)
-                    .map_err(|error| BadGenesis::Json(error.to_string()))?;
-                Ok(Validator {
-                    key: bytes,
-                    power: *power,
-                })
+        let replicas = self.app_state.charter.replicas.iter();
+        let validators = replicas
+            .map(|replica| Validator {
+                key: replica.validator.0,
+                power: VALIDATOR_POWER,
             })
-            .collect::<Result<_, BadGenesis>>()?;
+            .collect();
         let chain = Chain {
             chain_id: self.chain_id,
             genesis_time: BlockTime {
@@ -136,6 +133,6 @@ impl StoredGenesis {
             block_max_bytes: -1,
             evidence_max_bytes: 0,
         };
-        Network::new(chain, self.params)
+        Network::new(chain, self.app_state)
     }
 }

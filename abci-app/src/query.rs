@@ -319,6 +319,7 @@ impl Reader<'_> {
             .take(OPENERS_PAGE)
             .map(|(number, opener, path)| pb::Opener {
                 key: opener.key.as_bytes().to_vec(),
+                listed: opener.listed,
                 max_live: opener.max_live,
                 max_bytes: opener.max_bytes,
                 live: opener.live,

@@ -39,6 +39,7 @@ pub fn trust(path: impl AsRef<Path>) -> Result<Trust, GenesisFileError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use ed25519_dalek::SigningKey;
     use serde_json::{Value, json};
     use white_city_wire::Network;
 
@@ -48,13 +49,22 @@ pub(crate) mod tests {
     pub(crate) fn network(validators: u8) -> Network {
         let example = include_str!("../verify/src/genesis/example.json");
         let mut genesis: Value = serde_json::from_str(example).unwrap();
-        let validators = (0..validators).map(|i| {
-            let key = STANDARD.encode([i; 32]);
+        let key =
+            |role: u8, i: u8| SigningKey::from_bytes(&[role, i].repeat(16).try_into().unwrap());
+        let key = |role, i| key(role, i).verifying_key().to_bytes();
+        let mut keys: Vec<_> = (0..validators).map(|i| (key(1, i), key(2, i))).collect();
+        keys.sort_unstable();
+        let listed = keys.iter().map(|(validator, _)| {
+            let key = STANDARD.encode(validator);
             json!({
                 "power": "10", "pub_key": { "type": "tendermint/PubKeyEd25519", "value": key },
             })
         });
-        genesis["validators"] = validators.collect();
+        genesis["validators"] = listed.collect();
+        let replicas = keys.iter().map(|(validator, operator)| {
+            json!({ "validator": hex::encode(validator), "operator": hex::encode(operator) })
+        });
+        genesis["app_state"]["charter"]["replicas"] = replicas.collect();
         from_json(genesis.to_string().as_bytes()).unwrap()
     }
 

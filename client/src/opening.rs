@@ -96,6 +96,7 @@ impl Client {
             opener: signer.identity(),
             nonce,
             open_by_ms: now.saturating_add(self.network().params.max_open_ms / 2),
+            stamp: 0,
         };
         let network = self.network().id;
         let action = Action::Open(open);

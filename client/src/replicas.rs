@@ -145,7 +145,7 @@ impl Replicas {
         if all.is_empty() {
             return Err(Error::usage("replicas", "the address of at least one"));
         }
-        let wanted = usize::from(trust.network().faults()).saturating_add(1);
+        let wanted = usize::from(trust.network().charter.faults()).saturating_add(1);
         if all.len() < wanted {
             tracing::warn!(
                 configured = all.len(),

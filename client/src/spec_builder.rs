@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use white_city_wire::{
     IdentityKey, SessionId, Spec,
+    keys::KEM_X25519,
     limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES},
 };
 
@@ -34,6 +35,7 @@ impl SpecBuilder {
             spec: Spec {
                 protocol: protocol.to_owned(),
                 version,
+                kem: KEM_X25519,
                 roster,
                 quorum: 0,
                 corrupt: 0,

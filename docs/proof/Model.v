@@ -17,6 +17,7 @@ Record spec := Spec {
   join_ms : nat;
   round_ms : nat;
   retention_ms : nat;
+  open_by_ms : nat;
   validators : nat;
   nonce : nat }.
 
@@ -46,7 +47,7 @@ Inductive msg (D : Type) :=
   | MTranscript (before : D) (r : nat) (root : D)
   | MTerminal (e : terminal)
   | MLeft (session : D) (leavers : list (nat * leave))
-  | MLeaf (session : D) (s : status) (open : nat) (t root : D) (deadline blocks : nat) (callers : list bool) (ending leavers : D).
+  | MLeaf (session : D) (s : status) (open : nat) (who : list bool) (t root : D) (deadline blocks : nat) (callers : list bool) (ending leavers : D).
 
 Arguments MSession {D}. Arguments MJoin {D}. Arguments MPost {D}. Arguments MFinish {D}. Arguments MSlot {D}. Arguments MNode {D}.
 Arguments MTranscript {D}. Arguments MTerminal {D}. Arguments MLeft {D}. Arguments MLeaf {D}.
@@ -195,7 +196,7 @@ Fixpoint chain (t : D) (r : nat) (roots : list D) : D :=
   end.
 
 Definition leaf (sp : spec) (st : state D) : D :=
-  hash (MLeaf (session_id sp) (phase st) (open_round st) (transcript st) (round_root sp (slots st))
+  hash (MLeaf (session_id sp) (phase st) (open_round st) (members st) (transcript st) (round_root sp (slots st))
     (deadline st) (call_blocks st) (callers st)
     (match ending st with Some e => hash (MTerminal e) | None => zero end)
     (match leavers st with [] => zero | l => hash (MLeft (session_id sp) l) end)).
@@ -274,7 +275,7 @@ Definition last_leaver (st : state D) : option nat :=
 
 Definition end_with (sp : spec) (b : block D) (st : state D) (s : status) (c : cause) (by_ outcome : option nat) : state D :=
   {| phase := s; open_round := open_round st; transcript := transcript st; members := members st; slots := slots st;
-     closed := closed st; leavers := leavers st; deadline := ms b + retention_ms sp; call_blocks := 0;
+     closed := closed st; leavers := leavers st; deadline := max (ms b + retention_ms sp) (open_by_ms sp); call_blocks := 0;
      callers := repeat false (validators sp);
      ending := Some (Terminal s c (height b) (ms b) by_ outcome (members st) (filled (slots st))) |}.
 

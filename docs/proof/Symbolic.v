@@ -45,8 +45,8 @@ Proof. intros a b. unfold term_same. destruct (term_eq_dec a b); split; congruen
 
 (** Three parties, of which two are a quorum and the first is corrupt: 2m = n + t. One replica, which shows two boards. *)
 Definition three : spec :=
-  {| parties := 3; quorum := 2; corrupt_max := 1; max_rounds := 9; join_ms := 5; round_ms := 5; retention_ms := 5; validators := 1;
-     nonce := 0 |}.
+  {| parties := 3; quorum := 2; corrupt_max := 1; max_rounds := 9; join_ms := 5; round_ms := 5; retention_ms := 5; open_by_ms := 0;
+     validators := 1; nonce := 0 |}.
 
 Definition board (side : nat -> bool) (c : nat) : state term :=
   let write l := map Write (concat (map (fun s => match s with Some e => [e] | None => [] end) l)) in

@@ -132,7 +132,7 @@ Proof.
   intros r r' eq.
   pose proof (reachable_sound D hash zero same sp st r) as [sr sf sn _].
   pose proof (reachable_sound D hash zero same sp' st' r') as [sr' sf' sn' _].
-  apply hash_is_injective in eq. injection eq as sid ph op tr root dl cb ca en lv.
+  apply hash_is_injective in eq. injection eq as sid ph op mb tr root dl cb ca en lv.
   rewrite <- tr in sr'. destruct (transcripts_determine_histories _ _ _ _ _ _ _ sr sr') as (<- & cl & me).
   apply round_fits_iff in sf as [len _]. apply round_fits_iff in sf' as [len' _].
   apply a_root_determines_its_round in root; [|assumption|assumption].
@@ -153,8 +153,8 @@ Qed.
     those of the closed rounds to the leaf's transcript, has the last one, [root], in the leaf itself, and hashes the round's slots to one
     of them. That leaf need not be one that a board can come to. *)
 Definition reads_round (sp : spec) (l : D) (roots : list D) (root : D) (r : nat) (s : round D) : Prop :=
-  (exists ph op deadline blocks who ending left,
-    l = hash (MLeaf (session_id sp) ph op (chain (session_id sp) 0 roots) root deadline blocks who ending left)) /\
+  (exists ph op members deadline blocks who ending left,
+    l = hash (MLeaf (session_id sp) ph op members (chain (session_id sp) 0 roots) root deadline blocks who ending left)) /\
   nth_error (roots ++ [root]) r = Some (round_root sp s) /\
   length s = parties sp.
 
@@ -164,8 +164,8 @@ Theorem readers_with_the_same_leaf_read_the_same_round sp sp' l roots roots' roo
   reads_round sp l roots root r s -> reads_round sp' l roots' root' r s' ->
   sp = sp' /\ roots = roots' /\ root = root' /\ s = s'.
 Proof.
-  intros ((ph & op & dl & bl & who & en & lv & made) & at_r & len) ((ph' & op' & dl' & bl' & who' & en' & lv' & made') & at_r' & len').
-  rewrite made in made'. apply hash_is_injective in made'. injection made' as _ _ _ tr eq_root _ _ _ _ _. subst root'.
+  intros ((ph & op & mb & dl & bl & who & en & lv & made) & at_r & len) ((ph' & op' & mb' & dl' & bl' & who' & en' & lv' & made') & at_r' & len').
+  rewrite made in made'. apply hash_is_injective in made'. injection made' as _ _ _ _ tr eq_root _ _ _ _ _. subst root'.
   apply chains_are_injective in tr as [<- <-].
   split; [reflexivity|]. split; [reflexivity|]. split; [reflexivity|].
   rewrite at_r in at_r'. injection at_r' as eq. eapply a_root_determines_its_round; eassumption.
@@ -175,11 +175,11 @@ Qed.
 Theorem a_reader_reads_the_round_that_the_board_had sp sp' st roots root r s :
   reachable sp st -> reads_round sp' (leaf sp st) roots root r s -> sp' = sp /\ nth_error (closed st ++ [slots st]) r = Some s.
 Proof.
-  intros reached ((ph & op & dl & bl & who & en & lv & made) & at_r & len).
+  intros reached ((ph & op & mb & dl & bl & who & en & lv & made) & at_r & len).
   pose proof (reachable_sound D hash zero same sp st reached) as [sr last_fits _ _].
   assert (last_length : length (slots st) = parties sp) by (apply round_fits_iff in last_fits; tauto).
   apply read_is_chained in sr as [tr all].
-  apply hash_is_injective in made. injection made as _ _ _ tr' eq_root _ _ _ _ _.
+  apply hash_is_injective in made. injection made as _ _ _ _ tr' eq_root _ _ _ _ _.
   rewrite tr in tr'. apply chains_are_injective in tr' as [<- <-]. split; [reflexivity|].
   assert (every : map (round_root sp) (closed st) ++ [root] = map (round_root sp) (closed st ++ [slots st]))
     by (rewrite map_app, <- eq_root; reflexivity).

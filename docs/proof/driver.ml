@@ -76,9 +76,9 @@ let rec block height ms proposer txs =
       | other -> failwith other)
 
 let opened_with rest =
-  Scanf.sscanf rest "%d %d %d %d %d %d %d %d %d"
-    (fun parties quorum corrupt_max max_rounds join_ms round_ms retention_ms validators nonce ->
-      { parties; quorum; corrupt_max; max_rounds; join_ms; round_ms; retention_ms; validators; nonce })
+  Scanf.sscanf rest "%d %d %d %d %d %d %d %d %d %d"
+    (fun parties quorum corrupt_max max_rounds join_ms round_ms retention_ms open_by_ms validators nonce ->
+      { parties; quorum; corrupt_max; max_rounds; join_ms; round_ms; retention_ms; open_by_ms; validators; nonce })
 
 let rec session sp st =
   match input_line stdin with

@@ -1,13 +1,15 @@
-//! `genesis.json`: who the validators are, and the board's parameters
+//! `genesis.json`: who the validators are, the board's parameters, and its charter
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use white_city_wire::Params;
+use white_city_wire::charter::Replica;
 use white_city_wire::genesis::{self, Chain};
+use white_city_wire::limits::VALIDATOR_POWER;
 use white_city_wire::seal::BlockTime;
+use white_city_wire::{AppState, Hash, Params};
 
 use crate::Error;
 use crate::keys::Validator;
@@ -26,7 +28,7 @@ pub(crate) const CHAIN_ID_MAX: usize = 50;
 pub(crate) struct Genesis {
     pub(crate) chain_id: String,
     pub(crate) validators: Vec<GenesisValidator>,
-    pub(crate) app_state: Params,
+    pub(crate) app_state: AppState,
 }
 
 /// One of the validators.
@@ -36,31 +38,39 @@ pub(crate) struct GenesisValidator {
     pub(crate) power: String,
 }
 
-/// The text of a new genesis.
+/// The keys that one replica brings to the genesis.
+pub(crate) struct Keys {
+    pub(crate) validator: Validator,
+    /// Its operator's.
+    pub(crate) operator: [u8; 32],
+}
+
+/// The text of a new genesis, whose charter gets these replicas.
 pub(crate) fn render(
     chain_id: &str,
-    validators: &[Validator],
-    params: &Params,
+    replicas: &[Keys],
+    mut app_state: AppState,
 ) -> Result<String, Error> {
+    let keys = replicas.iter().map(|keys| Replica {
+        validator: Hash(keys.validator.key),
+        operator: Hash(keys.operator),
+    });
+    app_state.charter.replicas = keys.collect();
+    app_state.charter.sort();
     let defaults = Defaults::embedded()?;
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let block_max_bytes = block_max_bytes(&defaults, params)?;
-    check(
-        chain_id,
-        validators,
-        params,
-        (time, block_max_bytes, &defaults),
-    )?;
-    let validators: Vec<_> = validators
+    let block_max_bytes = block_max_bytes(&defaults, &app_state.params)?;
+    check(chain_id, &app_state, (time, block_max_bytes, &defaults))?;
+    let validators: Vec<_> = replicas
         .iter()
         .enumerate()
-        .map(|(index, validator)| {
+        .map(|(index, Keys { validator, .. })| {
             json!({
                 "address": validator.address,
                 "pub_key": validator.public,
-                "power": defaults.validator_power.to_string(),
+                "power": VALIDATOR_POWER.to_string(),
                 "name": format!("replica{index}"),
             })
         })
@@ -86,10 +96,13 @@ pub(crate) fn render(
         "app_hash": "",
         "app_state": null,
     });
-    // The parameters keep the order of their fields only when they are written by themselves.
+    // Parameters and charter keep the order of their fields only when they are written by themselves.
     let text = serde_json::to_string_pretty(&head).map_err(malformed)?;
-    let params = serde_json::to_string_pretty(params).map_err(malformed)?;
-    Ok(text.replace("\"app_state\": null", &format!("\"app_state\": {params}")) + "\n")
+    let app_state = serde_json::to_string_pretty(&app_state).map_err(malformed)?;
+    Ok(text.replace(
+        "\"app_state\": null",
+        &format!("\"app_state\": {app_state}"),
+    ) + "\n")
 }
 
 /// Reads a genesis, or says what is wrong with it.
@@ -132,8 +145,7 @@ fn block_max_bytes(defaults: &Defaults, params: &Params) -> Result<u64, Error> {
 /// Checks that every replica and client will make, before anything is written.
 fn check(
     chain_id: &str,
-    validators: &[Validator],
-    params: &Params,
+    app_state: &AppState,
     (time, block_max_bytes, defaults): (Duration, u64, &Defaults),
 ) -> Result<(), Error> {
     let chain = Chain {
@@ -143,18 +155,20 @@ fn check(
             nanos: time.subsec_nanos(),
         },
         initial_height: 1,
-        validators: validators
+        validators: app_state
+            .charter
+            .replicas
             .iter()
-            .map(|validator| genesis::Validator {
-                key: validator.key,
-                power: defaults.validator_power,
+            .map(|replica| genesis::Validator {
+                key: replica.validator.0,
+                power: VALIDATOR_POWER,
             })
             .collect(),
         block_max_bytes: i64::try_from(block_max_bytes).unwrap_or(i64::MAX),
         evidence_max_bytes: i64::try_from(defaults.consensus.evidence_max_bytes)
             .unwrap_or(i64::MAX),
     };
-    white_city_wire::Network::new(chain, params.clone())?;
+    white_city_wire::Network::new(chain, app_state.clone())?;
     Ok(())
 }
 
@@ -177,26 +191,40 @@ mod tests {
     use super::*;
     use crate::keys::KeyPair;
 
-    fn params() -> Params {
-        crate::params::with_random(crate::default_params().unwrap()).unwrap()
+    fn app_state() -> AppState {
+        crate::params::with_random(crate::default_app_state().unwrap()).unwrap()
+    }
+
+    fn keys() -> Keys {
+        Keys {
+            validator: KeyPair::generate().unwrap().validator(),
+            operator: KeyPair::generate().unwrap().public(),
+        }
     }
 
     #[test]
     fn a_genesis_is_read_back_with_equal_even_powers_and_the_parameters() {
-        let keys: Vec<_> = (0..4)
-            .map(|_| KeyPair::generate().unwrap().validator())
-            .collect();
-        let params = params();
-        let text = render("board", &keys, &params).unwrap();
+        let replicas: Vec<_> = (0..4).map(|_| keys()).collect();
+        let mut expected = app_state();
+        let text = render("board", &replicas, expected.clone()).unwrap();
         let genesis = parse(&text).unwrap();
-        assert_eq!(genesis.app_state, params);
         assert_eq!(genesis.validators.len(), 4);
-        for (validator, key) in genesis.validators.iter().zip(&keys) {
+        for (validator, keys) in genesis.validators.iter().zip(&replicas) {
             assert_eq!(
                 (validator.power.as_str(), &validator.address),
-                ("10", &key.address)
+                ("10", &keys.validator.address)
             );
+            let replica = Replica {
+                validator: Hash(keys.validator.key),
+                operator: Hash(keys.operator),
+            };
+            assert!(genesis.app_state.charter.replicas.contains(&replica));
         }
+        expected
+            .charter
+            .replicas
+            .clone_from(&genesis.app_state.charter.replicas);
+        assert_eq!(genesis.app_state, expected);
         let parsed = serde_json::from_str::<tendermint::Genesis<serde_json::Value>>(&text).unwrap();
         assert_eq!(parsed.consensus_params.block.max_bytes, 20 * 1024 * 1024);
     }
@@ -204,7 +232,7 @@ mod tests {
     #[test]
     fn a_full_block_with_one_more_transaction_and_evidence_fits() {
         let defaults = Defaults::embedded().unwrap();
-        let mut params = params();
+        let mut params = app_state().params;
         let needed = |params: &Params| {
             u64::from(params.full_block) + u64::from(params.max_tx) + 1_048_576 + OVERHEAD_BYTES
         };

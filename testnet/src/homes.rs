@@ -4,6 +4,7 @@
 //! DIR/testnet.json     what this network is; written last, so a directory without it is incomplete
 //! DIR/lock             held by the launcher
 //! DIR/genesis.json     for clients; each replica has its own copy
+//! DIR/operators/       the operators' keys, which no replica needs
 //! DIR/network.json     addresses and process ids, while the network runs
 //! DIR/run/             unix sockets, where their paths fit
 //! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
@@ -20,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::files::{private_dir, read, remove, write_atomic};
 use crate::genesis::{self, Genesis};
 use crate::keys::{self, KeyPair};
-use crate::params::{default_params, random_bytes, with_random};
-use crate::{Application, Engine, Error, Options, Params};
+use crate::params::{default_app_state, random_bytes, with_random};
+use crate::{AppState, Application, Engine, Error, Options};
 
 /// Identity of a network; the content of `testnet.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +81,11 @@ impl Homes {
             Some(id) => id.clone(),
             None => format!("white-city-{}", hex::encode(random_bytes::<6>()?)),
         };
-        let params = match &options.params {
-            Some(params) => params.clone(),
-            None => default_params()?,
+        let app_state = match &options.app_state {
+            Some(app_state) => app_state.clone(),
+            None => default_app_state()?,
         };
-        let params = with_random(params)?;
+        let app_state = with_random(app_state)?;
         let memory = options.tmpfs.then(memory_dir).transpose()?;
         let record = Record {
             version: 1,
@@ -95,7 +96,7 @@ impl Homes {
             port_base: None,
             memory: memory.clone(),
         };
-        let written = write_homes(&dir, &record, &params);
+        let written = write_homes(&dir, &record, app_state);
         if let (Err(_), Some(memory)) = (&written, &memory) {
             // The first error is the one to tell.
             let _ = remove(memory);
@@ -340,8 +341,10 @@ fn write_record(dir: &Path, record: &Record) -> Result<(), Error> {
     write_atomic(&dir.join("testnet.json"), text.as_bytes())
 }
 
-fn write_homes(dir: &Path, record: &Record, params: &Params) -> Result<(), Error> {
-    let mut validators = Vec::new();
+fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), Error> {
+    let operators = dir.join("operators");
+    private_dir(&operators)?;
+    let mut keys = Vec::new();
     let mut homes = Vec::new();
     for index in 0..record.replicas {
         let link = dir.join(format!("replica{index}"));
@@ -365,10 +368,18 @@ fn write_homes(dir: &Path, record: &Record, params: &Params) -> Result<(), Error
         )?;
         let state = link.join("data/priv_validator_state.json");
         write_atomic(&state, keys::NEVER_SIGNED.as_bytes())?;
-        validators.push(validator.validator());
+        let operator = KeyPair::generate()?;
+        write_atomic(
+            &operators.join(format!("replica{index}.json")),
+            operator.node_file().as_bytes(),
+        )?;
+        keys.push(genesis::Keys {
+            validator: validator.validator(),
+            operator: operator.public(),
+        });
         homes.push(config);
     }
-    let genesis = genesis::render(&record.chain_id, &validators, params)?;
+    let genesis = genesis::render(&record.chain_id, &keys, app_state)?;
     for config in homes {
         write_atomic(&config.join("genesis.json"), genesis.as_bytes())?;
     }

@@ -66,6 +66,11 @@ impl KeyPair {
         }
     }
 
+    /// The public key.
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
     /// `priv_validator_key.json`
     pub(crate) fn validator_file(&self) -> Zeroizing<String> {
         let Validator {
@@ -80,7 +85,7 @@ impl KeyPair {
         ))
     }
 
-    /// `node_key.json`
+    /// `node_key.json`, and an operator's key, likewise
     pub(crate) fn node_file(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{{\"priv_key\":{}}}\n", self.secret().as_str()))
     }

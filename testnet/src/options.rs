@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Params, Profile};
+use crate::{AppState, Error, Profile};
 
 /// Maker of the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ pub struct Options {
     pub replicas: usize,
     /// Its name, 1 to 50 characters; `None` draws one.
     pub chain_id: Option<String>,
-    /// The board's parameters; `None` takes those of `config/genesis.toml`.
-    pub params: Option<Params>,
+    /// The board's parameters and its charter, but for the replicas, which are drawn; `None` takes those of `config/genesis.toml`.
+    pub app_state: Option<AppState>,
     /// First of two ports per replica; `None` finds free ones.
     pub port_base: Option<u16>,
     /// Keep the homes in memory (`/dev/shm`): faster, and gone when the network is stopped.
@@ -95,7 +95,7 @@ impl Options {
             dir: dir.into(),
             replicas: 4,
             chain_id: None,
-            params: None,
+            app_state: None,
             port_base: None,
             tmpfs: false,
             link_delay: Duration::ZERO,

@@ -1,7 +1,7 @@
-//! The parameters of a new board, with the defaults of `config/genesis.toml`
+//! Parameters and charter of a new board, with the defaults of `config/genesis.toml`
 
 use serde::Deserialize;
-use white_city_wire::Params;
+use white_city_wire::AppState;
 use white_city_wire::hash::Hash;
 
 use crate::Error;
@@ -23,9 +23,9 @@ pub(crate) struct Consensus {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Defaults {
-    pub(crate) validator_power: u64,
     pub(crate) consensus: Consensus,
-    pub(crate) params: Params,
+    #[serde(flatten)]
+    pub(crate) app_state: AppState,
 }
 
 impl Defaults {
@@ -36,29 +36,38 @@ impl Defaults {
             reason: error.to_string(),
         };
         let mut table: toml::Table = toml::from_str(GENESIS_DEFAULTS).map_err(malformed)?;
-        // What makes a board unique has no default.
-        if let Some(params) = table.get_mut("params").and_then(toml::Value::as_table_mut) {
-            params.insert("random".into(), hex::encode(Hash::ZERO.0).into());
-        }
+        // What makes a board unique has no default, nor has who runs it.
+        let zeros = toml::Value::from(hex::encode(Hash::ZERO.0));
+        let none = toml::Value::Array(Vec::new());
+        let mut insert = |part: &str, name: &str, value: toml::Value| {
+            if let Some(part) = table.get_mut(part).and_then(toml::Value::as_table_mut) {
+                part.insert(name.into(), value);
+            }
+        };
+        insert("params", "random", zeros.clone());
+        insert("charter", "term", 0.into());
+        insert("charter", "previous", zeros);
+        insert("charter", "until_ms", 0.into());
+        insert("charter", "replicas", none);
         table.try_into().map_err(malformed)
     }
 }
 
-/// The defaults of `config/genesis.toml`. [`Params::random`] is zero, which means: drawn when the
-/// network is created.
+/// The defaults of `config/genesis.toml`. `params.random` is zero, which means: drawn when the network is created; and
+/// `charter.replicas` is empty: their keys are drawn then.
 ///
 /// # Errors
 /// If the file that was compiled in is malformed; a test excludes it.
-pub fn default_params() -> Result<Params, Error> {
-    Ok(Defaults::embedded()?.params)
+pub fn default_app_state() -> Result<AppState, Error> {
+    Ok(Defaults::embedded()?.app_state)
 }
 
-/// Draws [`Params::random`] from the system, unless it was given.
-pub(crate) fn with_random(mut params: Params) -> Result<Params, Error> {
-    if params.random == Hash::ZERO {
-        params.random = Hash(random_bytes()?);
+/// Draws `params.random` from the system, unless it was given.
+pub(crate) fn with_random(mut app_state: AppState) -> Result<AppState, Error> {
+    if app_state.params.random == Hash::ZERO {
+        app_state.params.random = Hash(random_bytes()?);
     }
-    Ok(params)
+    Ok(app_state)
 }
 
 /// Bytes from the system's generator.
@@ -79,17 +88,19 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_commented_file() {
         let defaults = Defaults::embedded().unwrap();
-        assert_eq!(defaults.validator_power, 10);
-        assert_eq!(defaults.params.max_tx, 716_800);
-        assert_eq!(defaults.params.max_duration_ms, 30 * 24 * 3_600_000);
-        assert_eq!(default_params().unwrap(), defaults.params);
+        assert_eq!(defaults.app_state.params.max_tx, 716_800);
+        assert_eq!(
+            defaults.app_state.params.max_duration_ms,
+            30 * 24 * 3_600_000
+        );
+        assert_eq!(default_app_state().unwrap(), defaults.app_state);
     }
 
     #[test]
     fn random_is_drawn_once_and_kept_when_given() {
-        let one = with_random(default_params().unwrap()).unwrap();
-        let two = with_random(default_params().unwrap()).unwrap();
-        assert_ne!(one.random, two.random);
+        let one = with_random(default_app_state().unwrap()).unwrap();
+        let two = with_random(default_app_state().unwrap()).unwrap();
+        assert_ne!(one.params.random, two.params.random);
         assert_eq!(with_random(one.clone()).unwrap(), one);
     }
 }

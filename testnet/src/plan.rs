@@ -81,8 +81,8 @@ pub(crate) fn write_configs(
             persistent_peers: joined(&peer),
             peer_ids: joined(&|_, id| id.clone()),
             profile,
-            heartbeat_ms: homes.genesis.app_state.heartbeat_ms,
-            max_tx_bytes: homes.genesis.app_state.max_tx,
+            heartbeat_ms: homes.genesis.app_state.params.heartbeat_ms,
+            max_tx_bytes: homes.genesis.app_state.params.max_tx,
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;

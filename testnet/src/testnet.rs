@@ -273,9 +273,9 @@ impl Testnet {
         self.homes.record.engine
     }
 
-    /// The parameters of the board.
+    /// The board's parameters, and the charter that it began with.
     #[must_use]
-    pub fn params(&self) -> &crate::Params {
+    pub fn app_state(&self) -> &crate::AppState {
         &self.homes.genesis.app_state
     }
 

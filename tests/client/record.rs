@@ -12,7 +12,7 @@ use white_city_client::{
         ReadSpec, ReadStatus, ReadTranscript, SessionRef,
     },
     trust::VerifiedHeader,
-    wire::{Network, Spec, board::Status, genesis::Validator, pb, tx::Action},
+    wire::{Charter, Spec, board::Status, charter::Replica, pb, tx::Action},
 };
 use white_city_tests::tampering::{Council, Memory};
 
@@ -67,14 +67,18 @@ struct Recorder {
 pub async fn record() -> Record {
     let world = world().await;
     let council = Council::new((0..4).map(|seed| [100 + seed; 32]));
-    let validators = council
-        .keys()
-        .into_iter()
-        .map(|key| Validator { key, power: 10 });
-    let trust = Trust::new(Network {
-        validators: validators.collect(),
-        ..world.trust().network().clone()
+    let mut network = world.trust().network().clone();
+    let mut charter = Charter::clone(&network.charter);
+    let replica = charter.replicas[0];
+    let keys = council.keys().into_iter();
+    let replicas = keys.map(|validator| Replica {
+        validator: Hash(validator),
+        ..replica
     });
+    charter.replicas = replicas.collect();
+    charter.sort();
+    network.charter = Arc::new(charter);
+    let trust = Trust::new(network);
     let mut recorder = Recorder {
         world,
         record: Record {

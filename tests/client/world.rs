@@ -7,14 +7,13 @@ use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
     Client, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust, genesis,
     wire::{
-        SignedTx,
-        genesis::Params,
+        AppState, SignedTx,
         pb::{self, query::Question},
         read::{QUERY_PATH, decode_answer, encode_query},
         tx::{Action, Post},
     },
 };
-use white_city_testnet::{Engine, Options, Testnet, default_params};
+use white_city_testnet::{Engine, Options, Testnet, default_app_state};
 use white_city_tests::tampering::Proxy;
 
 /// The longest that anything in these tests may take.
@@ -34,13 +33,16 @@ pub async fn world() -> World {
 }
 
 /// As [`world`], with other parameters.
-pub async fn world_with(change: impl FnOnce(&mut Params)) -> World {
+pub async fn world_with(change: impl FnOnce(&mut AppState)) -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
-    let mut params = default_params().unwrap();
+    let mut app_state = default_app_state().unwrap();
+    let params = &mut app_state.params;
     (params.heartbeat_ms, params.cap_ms) = (100, 2_000);
-    change(&mut params);
-    options.params = Some(params);
+    // What has ended is kept for as long as it could be opened.
+    params.max_open_ms = 20_000;
+    change(&mut app_state);
+    options.app_state = Some(app_state);
     (options.engine, options.replicas) = (Engine::Solo, 1);
     let net = Testnet::create(&options).await.unwrap();
     net.start_all().await.unwrap();

@@ -69,7 +69,7 @@ async fn only_the_open_round_is_written_into_and_once() {
 async fn what_has_no_room_or_no_recipient_is_refused_and_leaves_the_slot_free() {
     let large = 300_000;
     // Room for a broadcast, and for one payload beside it.
-    let world = world_with(|params| params.max_tx = large + (32 << 10)).await;
+    let world = world_with(|app_state| app_state.params.max_tx = large + (32 << 10)).await;
     // Room for less than two large posts of each party.
     let room = 3 * (u64::from(large) + 64 * 1_024);
     let id = world

@@ -7,9 +7,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
     genesis,
-    wire::{genesis::OpenerQuota, hash::sha256},
+    wire::{charter::OpenerQuota, hash::sha256},
 };
-use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_params};
+use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_app_state};
 
 /// Two networks at once would be too much for a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -57,17 +57,18 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     let turn = ONE_AT_A_TIME.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
-    let mut params = default_params().unwrap();
+    let mut app_state = default_app_state().unwrap();
     if let Some(heartbeat_ms) = setup.heartbeat_ms {
-        params.heartbeat_ms = heartbeat_ms;
-        params.cap_ms = heartbeat_ms * 4;
+        app_state.params.heartbeat_ms = heartbeat_ms;
+        app_state.params.cap_ms = heartbeat_ms * 4;
     }
-    params.openers.extend(setup.opener.map(|key| OpenerQuota {
+    let charter = &mut app_state.charter;
+    charter.openers.extend(setup.opener.map(|key| OpenerQuota {
         key: Hash(*key.identity().as_bytes()),
         max_live: u32::MAX,
-        max_bytes: params.max_board_bytes / 2,
+        max_bytes: charter.max_board_bytes / 2,
     }));
-    options.params = Some(params);
+    options.app_state = Some(app_state);
     options.replica_program = setup.replica_program;
     options.remote_signers = setup.remote_signers;
     options.tmpfs = setup.tmpfs;

@@ -30,7 +30,7 @@ use white_city_client::{
         tx::{Action, Join, Post},
     },
 };
-use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
+use white_city_testnet::{Engine, Options, Testnet, default_app_state, solo::Solo};
 use white_city_tests::tampering::Council;
 
 /// Bytes of each broadcast, and of each sealed payload.
@@ -91,7 +91,7 @@ fn header(header: &Header, count: u8) -> (usize, f64) {
         block_max_bytes: -1,
         evidence_max_bytes: 0,
     };
-    let trust = Trust::new(Network::new(chain, default_params().unwrap()).unwrap()).unwrap();
+    let trust = Trust::new(Network::new(chain, default_app_state().unwrap()).unwrap()).unwrap();
     let header = Header {
         validators_hash: council.hash(),
         next_validators_hash: council.hash(),
@@ -150,7 +150,7 @@ impl Bench {
         let options = Options {
             engine: Engine::Solo,
             replicas: 1,
-            params: Some(default_params().unwrap()),
+            app_state: Some(default_app_state().unwrap()),
             ..Options::new(dir.path().join("net"))
         };
         let home = Testnet::create(&options).await.unwrap().home(0);

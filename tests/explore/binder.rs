@@ -335,5 +335,6 @@ fn open(world: &World, session: u8, kind: Opening, genesis_ms: u64) -> Open {
         opener: *opener.key(),
         nonce: [session; 32],
         open_by_ms,
+        stamp: 0,
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use white_city_tests::{
-    network::{network, params, with_max_work},
+    network::{network, rules, with_max_work},
     party::Party,
     scene,
 };
@@ -136,15 +136,16 @@ impl World {
     #[must_use]
     pub fn network(&self) -> Arc<Network> {
         let bytes = reserved_bytes(&self.spec());
-        let mut params = params(&[(&listed(), 1, bytes + 1)]);
+        let mut rules = rules(&[(&listed(), 1, bytes + 1)]);
         if self.on.opening {
-            params.max_open_ms = OPEN_BY_MS;
-            params.anyone_max_live = 2;
-            params.anyone_max_bytes = bytes + bytes / 2;
-            params.max_board_bytes = params.listed_bytes() + bytes + bytes / 4;
+            rules.params.max_open_ms = OPEN_BY_MS;
+            rules.charter.anyone_max_live = 2;
+            rules.charter.anyone_max_bytes = bytes + bytes / 2;
+            rules.charter.max_board_bytes =
+                rules.charter.listed_bytes().unwrap_or(0) + bytes + bytes / 4;
         }
-        params.anyone_may_open = self.anyone_may_open;
-        with_max_work(&network(self.replicas, params), self.max_work)
+        rules.charter.anyone_may_open = self.anyone_may_open;
+        with_max_work(&network(self.replicas, rules), self.max_work)
     }
 
     /// A spec with more parties than a block has work for.

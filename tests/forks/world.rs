@@ -23,7 +23,7 @@ use white_city_client::{
         tx::{Action, Join, Post},
     },
 };
-use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
+use white_city_testnet::{Engine, Options, Testnet, default_app_state, solo::Solo};
 
 /// Pause between looks at a board.
 const LOOK: Duration = Duration::from_millis(20);
@@ -83,12 +83,13 @@ pub struct Forked {
 impl Forked {
     pub async fn start(setup: &Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut params = default_params().unwrap();
+        let mut app_state = default_app_state().unwrap();
+        let params = &mut app_state.params;
         (params.heartbeat_ms, params.cap_ms) = (200, 60_000);
         let options = Options {
             engine: Engine::Solo,
             replicas: 1,
-            params: Some(params),
+            app_state: Some(app_state),
             ..Options::new(dir.path().join("net"))
         };
         let home = Testnet::create(&options).await.unwrap().home(0);

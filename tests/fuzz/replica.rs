@@ -17,7 +17,7 @@ use tendermint_proto::{
 use white_city_replica::{Config, Halt, Replica, Store, genesis};
 use white_city_tests::{
     complaints::{complain_about, reveal_of},
-    network::params,
+    network::rules,
     party::Party,
     scene::spec,
 };
@@ -235,7 +235,7 @@ fn init_chain() -> RequestInitChain {
                 power: 10,
             })
             .collect(),
-        app_state_bytes: serde_json::to_vec(&params(&[])).unwrap().into(),
+        app_state_bytes: serde_json::to_vec(&rules(&[])).unwrap().into(),
         initial_height: 1,
     }
 }

@@ -22,7 +22,7 @@ use case::{Case, read};
 
 type Check = fn(&Case);
 
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("bitmaps", state::bitmap),
     ("blame", state::blame),
     ("digests", entries::digest),
@@ -37,6 +37,7 @@ const CHECKS: [(&str, Check); 18] = [
     ("seals", state::seal),
     ("signatures", keys::signature),
     ("spec", network::spec),
+    ("stamps", network::stamp),
     ("terminals", state::terminal),
     ("transactions", txs::transaction),
     ("transcripts", entries::transcript),

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 use white_city_wire::{
-    Network, Params, SessionId, Spec,
+    AppState, Charter, Network, Params, SessionId, Spec,
     genesis::{Chain, Validator},
+    limits::VALIDATOR_POWER,
     reserve::reserved_bytes,
     seal::BlockTime,
     spec::session_id,
+    stamp::is_stamp,
 };
 
 use crate::case::{Case, Fields, hexed};
@@ -15,6 +17,9 @@ pub fn network(case: &Case) {
     let input = case.input();
     let params: Params = serde_json::from_value(input.get("params").clone()).unwrap();
     assert_eq!(&serde_json::to_value(&params).unwrap(), input.get("params"));
+    let charter: Charter = serde_json::from_value(input.get("charter").clone()).unwrap();
+    let again = serde_json::to_value(&charter).unwrap();
+    assert_eq!(&again, input.get("charter"));
     let chain = Chain {
         chain_id: input.text("chain_id").to_owned(),
         genesis_time: BlockTime {
@@ -22,22 +27,31 @@ pub fn network(case: &Case) {
             nanos: input.number("genesis_ns"),
         },
         initial_height: input.signed("initial_height"),
-        validators: input
-            .list("validators")
-            .map(|validator| Validator {
-                key: validator.bytes32("key"),
-                power: validator.number("power"),
+        validators: charter
+            .replicas
+            .iter()
+            .map(|replica| Validator {
+                key: replica.validator.0,
+                power: VALIDATOR_POWER,
             })
             .collect(),
         block_max_bytes: -1,
         evidence_max_bytes: 1 << 20,
     };
-    let network = Network::new(chain, params).unwrap();
+    let network = Network::new(chain, AppState { params, charter }).unwrap();
     assert_eq!(network.params.hash(), network.params_hash);
     case.expect([
         ("params_hash", hexed(network.params_hash.0)),
+        ("charter_hash", hexed(network.charter.hash().0)),
         ("network_id", hexed(network.id.0)),
     ]);
+}
+
+pub fn stamp(case: &Case) {
+    let input = case.input();
+    let is_stamp = |bits: &u8| is_stamp(&input.session(), input.number("stamp"), *bits);
+    let bits = (0..=64).rev().find(is_stamp).unwrap();
+    case.expect([("bits", Value::from(bits))]);
 }
 
 pub fn spec(case: &Case) {
@@ -64,6 +78,7 @@ pub fn spec_of(spec: Fields<'_>) -> Spec {
     Spec {
         protocol: spec.text("protocol").to_owned(),
         version: spec.number("version"),
+        kem: spec.number("kem"),
         roster: spec
             .list("roster")
             .map(|key| {

@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FILES = {
     "network": cases.networks,
     "spec": cases.specs,
+    "stamps": cases.stamps,
     "signatures": cases.signatures,
     "digests": cases.digests,
     "payloads": cases.payloads,

@@ -90,6 +90,7 @@ fn opened(input: &[u8], prev_session: SessionId) -> Spec {
         opener: *Party::new(9).key(),
         nonce: [0; 32],
         open_by_ms: 1,
+        stamp: 0,
     })
 }
 
@@ -102,6 +103,7 @@ fn lists() -> [Value; 3] {
     };
     let opener = Opener {
         key: Hash([2; 32]),
+        listed: true,
         max_live: 1,
         max_bytes: 2,
         live: 3,
@@ -176,6 +178,7 @@ fn objects() -> Vec<Value> {
         network: NetworkId([1; 32]),
         chain_id: "chain".to_owned(),
         params: json!({ "max_n": 3 }),
+        charter: json!({ "term": 0 }),
         session_count: 1,
         opener_count: 2,
         paused_ms: 3,

@@ -16,6 +16,11 @@ fn bits(size: u16, members: Vec<u16>) -> Bitmap {
     members.into_iter().fold(Bitmap::empty(size), Bitmap::with)
 }
 
+/// A set of validators, in 32 bytes.
+fn validators(members: Vec<u16>) -> [u8; 32] {
+    bits(256, members).as_bytes().try_into().unwrap()
+}
+
 pub fn bitmap(case: &Case) {
     let input = case.input();
     let (size, members) = (input.number("n"), input.numbers("members"));
@@ -69,6 +74,7 @@ pub fn leaf(case: &Case) {
         "session" => session_leaf(input).hash(),
         "opener" => OpenerLeaf {
             key: input.key("key"),
+            listed: input.get("listed").as_bool().unwrap(),
             max_live: input.number("max_live"),
             max_bytes: input.number("max_bytes"),
             live: input.number("live"),
@@ -85,14 +91,15 @@ fn session_leaf(input: Fields<'_>) -> SessionLeaf {
         session: input.session(),
         status: Status::from_number(input.number("status")).unwrap(),
         open_round: input.number("open_round"),
+        protocol: input.number("protocol"),
+        opener: input.number("opener"),
+        reserved_bytes: input.number("reserved_bytes"),
+        members: bits(input.number("n"), input.numbers("members")),
         transcript: input.hash("transcript"),
         slots_root: input.hash("slots_root"),
         deadline_ms: input.number("deadline_ms"),
         call_blocks: input.number("call_blocks"),
-        callers: bits(256, input.numbers("callers"))
-            .as_bytes()
-            .try_into()
-            .unwrap(),
+        callers: validators(input.numbers("callers")),
         dispute: input.hash("dispute_hash"),
         terminal: input.hash("terminal_hash"),
         evidence: input.hash("evidence_hash"),
@@ -103,8 +110,16 @@ fn session_leaf(input: Fields<'_>) -> SessionLeaf {
 pub fn root(case: &Case) {
     let input = case.input();
     let root = BoardRoot {
+        network: input.network(),
         protocol: input.number("protocol"),
         params_hash: input.hash("params_hash"),
+        term: input.number("term"),
+        charter_hash: input.hash("charter_hash"),
+        term_height: input.number("term_height"),
+        eras: input.number("eras"),
+        era_height: input.number("era_height"),
+        proven: validators(input.numbers("proven")),
+        proposals_hash: input.hash("proposals_hash"),
         sessions: input.number("n_sessions"),
         sessions_root: input.hash("sessions_root"),
         openers: input.number("n_openers"),

@@ -52,6 +52,7 @@ fn action(input: Fields<'_>) -> Action {
             opener: input.key("opener"),
             nonce: input.bytes32("nonce"),
             open_by_ms: input.number("open_by_ms"),
+            stamp: input.number("stamp"),
         }),
         "join" => Action::Join(Join {
             session: input.session(),

@@ -18,7 +18,7 @@ pub fn compare(scene: &Scene, model: &mut Model, said: &Said, taken: &str) -> Re
     let session = scene.get();
     let (leaf, body) = (&session.leaf, scene.body());
     let callers = Bitmap::from_bytes(256, &leaf.callers).unwrap();
-    let validators = u16::try_from(scene.board.network().validators.len()).unwrap();
+    let validators = scene.board.state.charter().size();
     let callers = (0..validators).map(|i| bit(callers.contains(i)));
     let left: Vec<String> = body.left.iter().map(|(i, _)| i.to_string()).collect();
     let ending = session.terminal.as_ref();

@@ -4,6 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use white_city_tests::{complaints::complain_about, party::Party};
 use white_city_wire::{
     Complain, Entry, FinishHeader, Hash, PostHeader, Reveal, SessionId, Spec,
+    keys::KEM_X25519,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -43,6 +44,7 @@ fn spec() -> impl Strategy<Value = Spec> {
         Spec {
             protocol: head.0,
             version: head.1,
+            kem: KEM_X25519,
             roster: Party::several(head.2).iter().map(|p| *p.key()).collect(),
             quorum: least + head.3 % (n - least + 1),
             corrupt: head.4 % n,
@@ -142,6 +144,7 @@ pub fn action() -> impl Strategy<Value = Action> {
             opener: *Party::new(0).key(),
             nonce,
             open_by_ms,
+            stamp: 0,
         })
     });
     let join = (place(), any::<u8>()).prop_map(|((session, index), variant)| {

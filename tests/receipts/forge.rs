@@ -59,7 +59,7 @@ pub fn sign_header(bytes: &[u8], change: impl FnOnce(&mut tendermint::block::Hea
 
 /// Has the replicas certify whatever an anchor's leaf says now.
 pub fn certify(anchor: &mut pb::Anchor, trust: &Trust) {
-    forger::certify_leaf(&council(), anchor, trust.network().params_hash);
+    forger::certify_leaf(&council(), anchor, trust.network());
 }
 
 /// Changes a leaf, and has the replicas certify it.

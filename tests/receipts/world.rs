@@ -18,6 +18,7 @@ use white_city_client::{
     SpecBuilder, Trust,
     read::ReadLeaf,
     receipt::BadReceipt,
+    wire::charter::Replica,
     wire::{
         Entry, SignedEntry,
         board::Status,
@@ -25,7 +26,7 @@ use white_city_client::{
         tx::{Action, Post},
     },
 };
-use white_city_testnet::{default_params, solo::Solo};
+use white_city_testnet::{default_app_state, solo::Solo};
 
 /// The longest that anything here is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,8 +79,15 @@ fn local(index: u16) -> LocalKey {
 }
 
 fn genesis() -> String {
-    let mut params = default_params().unwrap();
+    let mut app_state = default_app_state().unwrap();
+    let params = &mut app_state.params;
     (params.random, params.heartbeat_ms, params.cap_ms) = (Hash([9; 32]), 100, 60_000);
+    // What has ended is kept for as long as it could be opened.
+    params.max_open_ms = 20_000;
+    app_state.charter.replicas = vec![Replica {
+        validator: Hash(validator().verifying_key().to_bytes()),
+        operator: Hash(*local(99).identity().as_bytes()),
+    }];
     json!({
         "genesis_time": "2026-01-01T00:00:00Z",
         "chain_id": "white-city-receipts",
@@ -87,13 +95,14 @@ fn genesis() -> String {
         "consensus_params": {
             "block": { "max_bytes": "20971520", "max_gas": "-1" },
             "evidence": { "max_age_num_blocks": "1", "max_age_duration": "1", "max_bytes": "1048576" },
+            "validator": { "pub_key_types": ["ed25519"] },
         },
         "validators": [{ "address": "", "name": "", "power": "10", "pub_key": {
             "type": "tendermint/PubKeyEd25519",
             "value": STANDARD.encode(validator().verifying_key().as_bytes()),
         } }],
         "app_hash": "",
-        "app_state": params,
+        "app_state": app_state,
     })
     .to_string()
 }

@@ -12,10 +12,9 @@ use white_city_replica::{
     halt::Stop,
 };
 use white_city_state_machine::BlockContext;
-use white_city_tests::{network::params, party::Party, scene::spec};
+use white_city_tests::{network::rules, party::Party, scene::spec};
 use white_city_wire::{
-    Hash, Network, SessionId,
-    genesis::Params,
+    AppState, Hash, Network, SessionId,
     hash::sha256,
     seal::BlockTime,
     tx::{Action, Join, Open, Post},
@@ -69,12 +68,12 @@ impl Chain {
 
     /// A chain whose genesis lists openers, with their quotas.
     pub fn with_openers(config: &Config, openers: &[(&Party, u32, u64)]) -> Self {
-        Self::on(config, params(openers), Store::in_memory().unwrap())
+        Self::on(config, rules(openers), Store::in_memory().unwrap())
     }
 
     /// A chain over this store.
-    pub fn on(config: &Config, params: Params, store: Store) -> Self {
-        let network = white_city_tests::network::network(1, params);
+    pub fn on(config: &Config, rules: AppState, store: Store) -> Self {
+        let network = white_city_tests::network::network(1, rules);
         let (sender, stops) = mpsc::channel();
         let replica = Replica::new(config, store, Halt::new(sender)).unwrap();
         replica.init(Network::clone(&network)).unwrap();
@@ -95,7 +94,7 @@ impl Chain {
             },
             parent_hash: Hash::ZERO,
             parent_time: BlockTime::default(),
-            proposer: self.network.validators[0].address(),
+            proposer: self.network.charter.replicas[0].address(),
         }
     }
 
@@ -137,6 +136,7 @@ impl Chain {
             opener: *parties[0].key(),
             nonce,
             open_by_ms: 1_000_000_000 + 5_000,
+            stamp: 0,
         };
         let id = open.session_id(&self.network.id);
         (id, self.tx(&parties[0], Action::Open(open)))

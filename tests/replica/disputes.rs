@@ -11,7 +11,7 @@ use white_city_tests::{
     party::Party,
 };
 use white_city_wire::{
-    Complain, Params, Refusal, SessionId, SignedTx,
+    Charter, Complain, Params, Refusal, SessionId, SignedTx,
     board::{Cause, Culprit, Offence, Status, evidence_hash, slot_leaf},
     dispute::judge,
     json::{self, SlotKind},
@@ -349,7 +349,7 @@ fn every_path_for_people_answers_with_the_documented_names() {
     assert!(round.closed && round.slots.iter().all(|slot| slot.kind == SlotKind::Join));
     let sessions: json::Sessions = shown(&case, "/json/sessions");
     assert_eq!(sessions.sessions[0].session, id);
-    let board: json::Board<Params> = shown(&case, "/json/params");
+    let board: json::Board<Params, Charter> = shown(&case, "/json/params");
     assert_eq!(board.session_count, 1);
     let openers: json::Openers = shown(&case, "/json/openers");
     assert_eq!(

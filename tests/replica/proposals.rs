@@ -2,7 +2,7 @@
 
 use white_city_replica::{Store, app::Fatal, execution::InvalidBlock};
 use white_city_tests::party::Party;
-use white_city_wire::{Refusal, seal::Seal};
+use white_city_wire::{AppState, Refusal, seal::Seal};
 
 use crate::chain::{Chain, naive, proposed};
 
@@ -115,12 +115,12 @@ fn what_is_held_of_a_session_in_last_call_is_proposed_though_the_engine_offers_n
 
 /// A chain with room for `count` openings of 16 parties in one block, and the openings; in the order of what they are.
 fn openings(count: u64) -> (Chain, Vec<Vec<u8>>) {
-    let mut params = white_city_tests::network::params(&[]);
-    params.anyone_max_bytes = u64::MAX;
-    params.anyone_max_live = u32::MAX;
-    params.max_board_bytes = u64::MAX;
+    let mut rules = white_city_tests::network::rules(&[]);
+    rules.charter.anyone_max_bytes = u64::MAX;
+    rules.charter.anyone_max_live = u32::MAX;
+    rules.charter.max_board_bytes = u64::MAX;
     let store = Store::in_memory().unwrap();
-    let chain = Chain::on(&naive(), params, store);
+    let chain = Chain::on(&naive(), rules, store);
     let parties = Party::several(16);
     let openings = (0..count).map(|number| {
         let mut nonce = [0; 32];
@@ -206,7 +206,11 @@ fn what_is_new_in_proposals_has_a_credit_that_grows_with_the_height() {
     let proposal = |txs: &[Vec<u8>]| {
         // Somebody else's proposal: this replica has never seen what is in it.
         let store = Store::in_memory().unwrap();
-        Chain::on(&naive(), chain.network.params.clone(), store).propose(txs, 1 << 30)
+        let rules = AppState {
+            params: chain.network.params.clone(),
+            charter: chain.network.charter.as_ref().clone(),
+        };
+        Chain::on(&naive(), rules, store).propose(txs, 1 << 30)
     };
     let first = proposal(&openings[..481]);
     chain

@@ -87,7 +87,7 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
 fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("board.redb");
-    let network = white_city_tests::network::network(1, white_city_tests::network::params(&[]));
+    let network = white_city_tests::network::network(1, white_city_tests::network::rules(&[]));
     let (before, _stops) = replica(Some(&path), &naive());
     let genesis = before.init(Network::clone(&network)).unwrap();
     let mut chain = Chain::new(&naive());
@@ -159,8 +159,8 @@ fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_ch
 
 /// A store with a session that three parties may join, and that session's id.
 fn store_of_one(path: &std::path::Path) -> (Vec<Party>, Vec<u8>) {
-    let params = white_city_tests::network::params(&[]);
-    let mut chain = Chain::on(&naive(), params, Store::open(path).unwrap());
+    let rules = white_city_tests::network::rules(&[]);
+    let mut chain = Chain::on(&naive(), rules, Store::open(path).unwrap());
     let parties = Party::several(3);
     let (session, open) = chain.open(&parties, 1);
     chain.block(&[open]);
@@ -215,7 +215,7 @@ fn what_the_root_commits_to_is_compared_with_it_and_no_key_is_checked_again() {
     bad[0] = 1;
     let open = replace(&path, "opens", parties[2].key().as_bytes(), &bad);
     assert!(matches!(loaded(&path), Err(StoreError::Damaged("a spec"))));
-    let network = white_city_tests::network::network(1, white_city_tests::network::params(&[]));
+    let network = white_city_tests::network::network(1, white_city_tests::network::rules(&[]));
     let opened = UncheckedTx::decode(
         &pb::Tx {
             version: 1,

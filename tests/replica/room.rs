@@ -1,10 +1,9 @@
 //! Bytes that a replica holds pending, and the accounts that they are on.
 
 use white_city_replica::{Config, Store};
-use white_city_tests::{network::params, party::Party};
+use white_city_tests::{network::rules, party::Party};
 use white_city_wire::{
-    Refusal, SessionId, SignedTx, Spec,
-    genesis::Params,
+    AppState, Refusal, SessionId, SignedTx, Spec,
     tx::{Action, Open, Post},
 };
 
@@ -26,16 +25,15 @@ fn unlimited() -> Config {
     }
 }
 
-/// Parameters with room for large posts in several sessions.
-fn roomy(listed: &[(&Party, u32, u64)]) -> Params {
-    Params {
-        max_tx: 400 << 10,
-        max_session_bytes: 1 << 28,
-        max_board_bytes: 1 << 34,
-        anyone_max_live: 100,
-        anyone_max_bytes: 1 << 32,
-        ..params(listed)
-    }
+/// Rules with room for large posts in several sessions.
+fn roomy(listed: &[(&Party, u32, u64)]) -> AppState {
+    let mut rules = rules(listed);
+    rules.params.max_tx = 400 << 10;
+    let charter = &mut rules.charter;
+    charter.max_session_bytes = 1 << 28;
+    charter.max_board_bytes = 1 << 34;
+    (charter.anyone_max_live, charter.anyone_max_bytes) = (100, 1 << 32);
+    rules
 }
 
 /// Opens a session by the first of `parties`, and lets all of them join.
@@ -50,6 +48,7 @@ fn running(chain: &mut Chain, parties: &[Party], nonce: u8) -> SessionId {
         opener: *parties[0].key(),
         nonce: [nonce; 32],
         open_by_ms: 1_000_000_000 + 5_000,
+        stamp: 0,
     };
     let id = open.session_id(&chain.network.id);
     let open = chain.tx(&parties[0], Action::Open(open));
@@ -151,8 +150,8 @@ fn listed_openers_have_room_that_strangers_dont_get() {
         pending_bytes_of_strangers: 6_000,
         ..unlimited()
     };
-    let params = roomy(&[(&listed[0], 10, 1 << 30)]);
-    let mut chain = Chain::on(&config, params, Store::in_memory().unwrap());
+    let rules = roomy(&[(&listed[0], 10, 1 << 30)]);
+    let mut chain = Chain::on(&config, rules, Store::in_memory().unwrap());
     let of_listed = running(&mut chain, &listed, 1);
     let of_strangers = running(&mut chain, strangers, 2);
     let [first, second] = [0, 1].map(|k| posts(&chain, strangers, of_strangers, 10)[k].0.clone());
@@ -282,6 +281,7 @@ fn what_comes_too_early_counts_against_its_authors_share() {
         opener: *parties[0].key(),
         nonce: [1; 32],
         open_by_ms: 1_000_000_000 + 5_000,
+        stamp: 0,
     };
     let open = open(4 * 1_256);
     let session = open.session_id(&chain.network.id);

@@ -12,9 +12,9 @@ use redb::{StorageBackend, backends::InMemoryBackend};
 use tendermint_abci::Application as _;
 use tendermint_proto::v0_38::abci::RequestQuery;
 use white_city_replica::{Store, work::Work};
-use white_city_tests::{network::params, party::Party};
+use white_city_tests::{network::rules, party::Party};
 use white_city_wire::{
-    genesis::Params,
+    AppState,
     pb::{self, query::Question, session_ref::Ref},
     read::{QUERY_PATH, decode_answer, encode_query},
 };
@@ -107,14 +107,13 @@ impl StorageBackend for Counting {
     }
 }
 
-/// Parameters with room for many sessions.
-fn roomy() -> Params {
-    Params {
-        max_board_bytes: 1 << 30,
-        anyone_max_live: 1_000,
-        anyone_max_bytes: 1 << 30,
-        ..params(&[])
-    }
+/// Rules with room for many sessions.
+fn roomy() -> AppState {
+    let mut rules = rules(&[]);
+    let charter = &mut rules.charter;
+    charter.max_board_bytes = 1 << 30;
+    (charter.anyone_max_live, charter.anyone_max_bytes) = (1_000, 1 << 30);
+    rules
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, genesis, vault};
-use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_params};
+use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_app_state};
 
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,9 +29,10 @@ pub struct World {
 pub async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
-    let mut params = default_params().unwrap();
+    let mut app_state = default_app_state().unwrap();
+    let params = &mut app_state.params;
     (params.heartbeat_ms, params.cap_ms) = (100, 2_000);
-    options.params = Some(params);
+    options.app_state = Some(app_state);
     (options.engine, options.replicas) = (Engine::Solo, 1);
     let net = Testnet::create(&options).await.unwrap();
     net.start_all().await.unwrap();

@@ -2,7 +2,7 @@
 
 use white_city_tests::{
     board::Board,
-    network::{network, params},
+    network::{network, rules},
     scene::Scene,
 };
 use white_city_wire::board::Status;
@@ -24,7 +24,7 @@ fn a_rounds_clock_starts_in_the_block_after_the_one_that_opened_it() {
 #[test]
 fn a_step_of_cap_is_time_and_a_longer_one_is_an_outage_of_all_of_it() {
     for (step, paused) in [(2_999, 0), (3_000, 0), (3_001, 3_001), (90_000, 90_000)] {
-        let mut board = Board::new(network(1, params(&[])));
+        let mut board = Board::new(network(1, rules(&[])));
         let context = board.next_context(100, 0);
         let first = board.run(context, vec![]);
         let context = board.next_context(step, 0);
@@ -39,7 +39,7 @@ fn a_step_of_cap_is_time_and_a_longer_one_is_an_outage_of_all_of_it() {
 
 #[test]
 fn the_first_block_is_no_outage_however_late_it_comes() {
-    let mut board = Board::new(network(1, params(&[])));
+    let mut board = Board::new(network(1, rules(&[])));
     let context = board.next_context(1_000_000, 0);
     let executed = board.run(context, vec![]);
     assert_eq!(board.state.paused_ms(), 0);
@@ -76,8 +76,8 @@ fn a_clock_that_starts_in_the_block_of_an_outage_runs_in_full() {
 
 #[test]
 fn a_deadline_saturates() {
-    let mut huge = params(&[]);
-    huge.max_duration_ms = u64::MAX;
+    let mut huge = rules(&[]);
+    huge.params.max_duration_ms = u64::MAX;
     let mut scene = Scene::open_with(network(1, huge), 2, 2, |spec| {
         spec.join_ms = u64::MAX;
         spec.round_ms = u64::MAX;

@@ -1,7 +1,7 @@
 //! Closing of rounds and ends of sessions.
 
 use white_city_tests::{
-    network::{network, params},
+    network::{network, rules},
     scene::Scene,
 };
 use white_city_wire::{
@@ -206,7 +206,7 @@ fn one_party_alone_runs_a_session() {
 
 #[test]
 fn sessions_settle_in_the_order_of_their_numbers_whatever_the_order_of_the_entries() {
-    let mut scene = Scene::open_with(network(1, params(&[])), 2, 2, |_| {});
+    let mut scene = Scene::open_with(network(1, rules(&[])), 2, 2, |_| {});
     let second = white_city_tests::scene::open(
         &scene.board,
         &white_city_tests::party::Party::new(77),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use white_city_tests::{
     complaints::reveal_of,
-    network::{network, params},
+    network::{network, rules},
     party::Party,
     scene::{Scene, open, open_until, spec},
 };
@@ -29,13 +29,13 @@ fn note(scene: &Scene, txs: Vec<white_city_wire::VerifiedTx>, seen: &mut BTreeSe
 fn of_openings(seen: &mut BTreeSet<u32>) {
     let scene = Scene::open(2, 2);
     let listed = Party::new(8);
-    let mut few = params(&[(&listed, 0, 0)]);
-    few.max_board_bytes = 0;
-    let mut none = params(&[(&listed, 1, 10)]);
-    none.anyone_may_open = false;
-    for (params, who) in [(few.clone(), 8), (few, 9), (none.clone(), 8), (none, 9)] {
+    let mut few = rules(&[(&listed, 0, 0)]);
+    few.charter.max_board_bytes = 0;
+    let mut none = rules(&[(&listed, 1, 10)]);
+    none.charter.anyone_may_open = false;
+    for (rules, who) in [(few.clone(), 8), (few, 9), (none.clone(), 8), (none, 9)] {
         let mut scene = scene.clone();
-        scene.board = white_city_tests::board::Board::new(network(1, params));
+        scene.board = white_city_tests::board::Board::new(network(1, rules));
         let tx = open(
             &scene.board,
             &Party::new(who),
@@ -141,7 +141,7 @@ fn every_refusal_of_the_state_machine_is_reached() {
     of_entries(&mut seen);
     of_disputes(&mut seen);
     let tight = |spec: &mut white_city_wire::Spec| spec.max_bytes = 600;
-    let scene = Scene::open_with(network(1, params(&[])), 3, 2, tight).joined();
+    let scene = Scene::open_with(network(1, rules(&[])), 3, 2, tight).joined();
     note(&scene, vec![scene.finish(0, 1)], &mut seen);
     let mut leaver = Scene::running(4, 3);
     leaver.accept(vec![leaver.abort(3)]);

@@ -2,7 +2,7 @@
 
 use white_city_tests::{
     complaints::{ikm_e, reveal_of},
-    network::{network, params},
+    network::{network, rules},
     scene::Scene,
 };
 use white_city_wire::{
@@ -18,7 +18,7 @@ const SECRET: &[u8] = b"a share";
 /// Three parties (quorum 2) in round 2: in round 1, party 0 sent party 1 a payload, a good or a bad one, that party 1 now
 /// complains about.
 fn scene(k: u8, good: bool) -> (Scene, Complain) {
-    let scene = Scene::open_with(network(k, params(&[])), 3, 2, |_| {}).joined();
+    let scene = Scene::open_with(network(k, rules(&[])), 3, 2, |_| {}).joined();
     closed(scene, good)
 }
 
@@ -112,11 +112,11 @@ fn what_a_dispute_has_left_behind_stays_reserved() {
         while scene.ending().is_none() {
             scene.block(vec![]);
         }
-        scene.get().reserved_bytes
+        scene.get().leaf.reserved_bytes
     };
     let mut aborted = scene(1, true).0;
     aborted.accept(vec![aborted.abort(0), aborted.abort(1)]);
-    let without = aborted.get().reserved_bytes;
+    let without = aborted.get().leaf.reserved_bytes;
     assert_eq!(kept(false), without + 1_024);
     let plaintext = u64::try_from(SECRET.len()).unwrap();
     assert_eq!(kept(true), without + 1_024 + plaintext);
@@ -413,7 +413,7 @@ fn a_reveal_answers_the_one_complaint_and_is_the_accuseds() {
 fn a_reveal_is_as_large_as_a_payload_may_be_and_no_larger() {
     // Beside the payload that is complained about the post has one of 60 bytes, so that it is the spec that counts.
     let limits = |spec: &mut white_city_wire::Spec| spec.max_p2p = 7 + SEALING_BYTES + 10;
-    let tight = Scene::open_with(network(1, params(&[])), 3, 2, limits).joined();
+    let tight = Scene::open_with(network(1, rules(&[])), 3, 2, limits).joined();
     let (mut scene, complaint) = closed(tight, false);
     scene.accept(vec![scene.complain(&complaint)]);
     let most = usize::try_from(scene.body().spec.max_p2p - SEALING_BYTES).unwrap();
@@ -434,8 +434,8 @@ fn whatever_fits_a_post_can_be_revealed() {
         (spec.max_bcast, spec.max_p2p, spec.max_bytes) = (0, 20_000, 90_000);
     };
     for (from, to) in [(0_u16, 1_u16), (1, 0), (2, 1)] {
-        let mut scene = Scene::open_with(network(1, params(&[])), 3, 2, limits).joined();
-        let max_tx = usize::try_from(params(&[]).max_tx).unwrap();
+        let mut scene = Scene::open_with(network(1, rules(&[])), 3, 2, limits).joined();
+        let max_tx = usize::try_from(rules(&[]).params.max_tx).unwrap();
         let post = |len: usize| {
             let sealed = scene.seal(from, to, &vec![1; len]);
             scene.post_of(from, vec![], vec![(to, sealed)])
@@ -453,7 +453,7 @@ fn whatever_fits_a_post_can_be_revealed() {
         scene.accept(posts);
         scene.accept(vec![scene.complain(&complaint)]);
         let reveal = scene.reveal(&complaint, &vec![1; len]);
-        assert!(reveal.bytes() < params(&[]).max_tx);
+        assert!(reveal.bytes() < rules(&[]).params.max_tx);
         scene.accept(vec![reveal]);
         assert_eq!(scene.ending().unwrap().1, Cause::FalseComplaint);
     }

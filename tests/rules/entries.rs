@@ -155,7 +155,7 @@ fn a_p2p_payload_goes_to_members_only_and_a_member_that_left_is_one_still() {
 fn an_entry_weighs_256_bytes_and_its_payloads_against_the_authors_share() {
     // 3 parties of ⌊3002 / 3⌋ = 1000 bytes each.
     let scene = Scene::open_with(
-        white_city_tests::network::network(1, white_city_tests::network::params(&[])),
+        white_city_tests::network::network(1, white_city_tests::network::rules(&[])),
         3,
         3,
         |spec| spec.max_bytes = 3_002,

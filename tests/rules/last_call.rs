@@ -2,7 +2,7 @@
 
 use white_city_tests::{
     board::{Board, Candidate},
-    network::{network, params, with_max_work},
+    network::{network, rules, with_max_work},
     party::Party,
     scene::{Scene, open},
 };
@@ -10,7 +10,7 @@ use white_city_wire::{Spec, VerifiedTx, board::Status, tx::Action};
 
 /// A running session of 3 parties (quorum 2) on `k` replicas, at its deadline, with party 0's post in.
 fn at_deadline(k: u8) -> Scene {
-    let mut scene = Scene::open_with(network(k, params(&[])), 3, 2, |_| {}).joined();
+    let mut scene = Scene::open_with(network(k, rules(&[])), 3, 2, |_| {}).joined();
     scene.accept(vec![scene.post(0), scene.post(1)]);
     for _ in 0..5 {
         assert_eq!(scene.get().leaf.call_blocks, 0);
@@ -69,7 +69,7 @@ fn the_last_validators_bit_counts_as_well_and_an_unknown_proposer_does_not() {
 
 #[test]
 fn a_block_with_an_entry_of_the_session_counts_for_nobody() {
-    let mut scene = Scene::open_with(network(4, params(&[])), 4, 3, |_| {}).joined();
+    let mut scene = Scene::open_with(network(4, rules(&[])), 4, 3, |_| {}).joined();
     scene.accept(vec![scene.post(0)]);
     for _ in 0..6 {
         scene.block(vec![]);
@@ -89,9 +89,9 @@ fn a_block_with_an_entry_of_the_session_counts_for_nobody() {
 /// Two running sessions of 5 parties on 4 replicas, both past their deadlines in the next block; the first one's comes before the
 /// second one's.
 fn two_in_last_call(max_work: u32) -> [Scene; 2] {
-    let mut params = params(&[]);
-    params.anyone_max_bytes = 1_000_000;
-    let network = with_max_work(&network(4, params), max_work);
+    let mut rules = rules(&[]);
+    rules.charter.anyone_max_bytes = 1_000_000;
+    let network = with_max_work(&network(4, rules), max_work);
     let mut first = Scene::open_with(network, 5, 3, |spec| spec.max_bcast = 5_000);
     let mut spec = Spec::clone(&first.body().spec);
     spec.input = b"another".to_vec();
@@ -153,7 +153,7 @@ fn post_of_bytes(scene: &Scene, i: u16, bytes: u32) -> VerifiedTx {
 #[test]
 fn entries_of_a_session_before_it_take_its_room_from_full_block_bytes_on() {
     let two = two_in_last_call(8_192);
-    let full = params(&[]).full_block;
+    let full = rules(&[]).params.full_block;
     assert_eq!(counts(&two, vec![]), [true, true]);
     for (bytes, second) in [(full - 1, true), (full, false)] {
         let post = post_of_bytes(&two[0], 0, bytes);
@@ -172,7 +172,7 @@ fn entries_of_a_session_before_it_take_its_room_from_so_much_work_on_that_no_rev
 #[test]
 fn nothing_behind_a_session_takes_its_room_and_nothing_that_is_not_in_last_call_does() {
     let two = two_in_last_call(8);
-    let full = params(&[]).full_block;
+    let full = rules(&[]).params.full_block;
     // An entry of a session with a later deadline.
     let post = post_of_bytes(&two[1], 0, full);
     assert_eq!(counts(&two, vec![post]), [true, false]);
@@ -196,9 +196,9 @@ fn nothing_behind_a_session_takes_its_room_and_nothing_that_is_not_in_last_call_
 
 #[test]
 fn at_one_deadline_the_lower_number_comes_first() {
-    let mut params = params(&[]);
-    params.anyone_max_bytes = 1_000_000;
-    let mut first = Scene::open_with(with_max_work(&network(4, params), 8), 3, 2, |_| {});
+    let mut rules = rules(&[]);
+    rules.charter.anyone_max_bytes = 1_000_000;
+    let mut first = Scene::open_with(with_max_work(&network(4, rules), 8), 3, 2, |_| {});
     let mut spec = Spec::clone(&first.body().spec);
     spec.join_ms -= 100;
     let tx = open(&first.board, &Party::new(5), spec, [3; 32]);
@@ -219,11 +219,11 @@ fn at_one_deadline_the_lower_number_comes_first() {
 
 /// A board of one replica with so many sessions that nobody joins, whose deadline the next block is past.
 fn many_unjoined(count: u32) -> Board {
-    let mut params = params(&[]);
-    params.anyone_max_live = u32::MAX;
-    params.anyone_max_bytes = u64::MAX;
-    params.max_board_bytes = u64::MAX;
-    let mut board = Board::new(network(1, params));
+    let mut rules = rules(&[]);
+    rules.charter.anyone_max_live = u32::MAX;
+    rules.charter.anyone_max_bytes = u64::MAX;
+    rules.charter.max_board_bytes = u64::MAX;
+    let mut board = Board::new(network(1, rules));
     let opener = Party::new(5);
     let spec = white_city_tests::scene::spec(&Party::several(2), 2);
     let opens = (0..count).map(|number| {
@@ -312,7 +312,7 @@ fn an_entry_in_last_call_gets_in_and_closes_the_round_when_it_was_the_last_one()
 
 #[test]
 fn joining_has_a_last_call_too() {
-    let mut scene = Scene::open_with(network(4, params(&[])), 3, 2, |_| {});
+    let mut scene = Scene::open_with(network(4, rules(&[])), 3, 2, |_| {});
     scene.accept(vec![scene.join(0), scene.join(1)]);
     for _ in 0..11 {
         scene.block(vec![]);

@@ -2,14 +2,14 @@
 
 use white_city_tests::{
     board::{Board, Candidate},
-    network::{network, params},
+    network::{network, rules},
     party::Party,
     scene::{Scene, open, open_until, spec},
 };
-use white_city_wire::{Params, Refusal, Spec, VerifiedTx, reserve::reserved_bytes};
+use white_city_wire::{AppState, Refusal, Spec, VerifiedTx, reserve::reserved_bytes};
 
-fn board(params: Params) -> Board {
-    let mut board = Board::new(network(1, params));
+fn board(rules: AppState) -> Board {
+    let mut board = Board::new(network(1, rules));
     let context = board.next_context(100, 0);
     board.run(context, vec![]);
     board
@@ -31,7 +31,7 @@ fn small(max_bytes: u64) -> Spec {
 
 #[test]
 fn a_session_is_opened_from_now_until_max_open_and_not_a_millisecond_more() {
-    let board = board(params(&[]));
+    let board = board(rules(&[]));
     let now = board.time.millis() + 100;
     let far = now + board.network().params.max_open_ms;
     let opener = Party::new(50);
@@ -58,7 +58,7 @@ fn a_session_is_opened_from_now_until_max_open_and_not_a_millisecond_more() {
 
 #[test]
 fn the_same_opening_again_is_stored_already_in_its_block_later_and_after_erasure() {
-    let mut board = board(params(&[]));
+    let mut board = board(rules(&[]));
     let tx = open(&board, &Party::new(50), small(10), [0; 32]);
     let both = block(&mut board, vec![tx.clone(), tx.clone()]);
     assert_eq!(both, [Ok(0), Err(Refusal::AlreadyStored)]);
@@ -73,7 +73,7 @@ fn the_same_opening_again_is_stored_already_in_its_block_later_and_after_erasure
 
 #[test]
 fn an_opening_signed_by_somebody_else_than_its_opener_is_refused() {
-    let mut board = board(params(&[]));
+    let mut board = board(rules(&[]));
     let tx = open(&board, &Party::new(50), small(10), [0; 32]);
     let forged = Party::new(51).verified(tx.action().clone(), 2, &board.network().id);
     let refusal = block(&mut board, vec![forged]).remove(0).unwrap_err();
@@ -83,9 +83,9 @@ fn an_opening_signed_by_somebody_else_than_its_opener_is_refused() {
 
 #[test]
 fn a_transaction_for_another_network_is_refused() {
-    let mut board = board(params(&[]));
-    let mut elsewhere = params(&[]);
-    elsewhere.random.0[0] ^= 1;
+    let mut board = board(rules(&[]));
+    let mut elsewhere = rules(&[]);
+    elsewhere.params.random.0[0] ^= 1;
     let other = Board::new(network(1, elsewhere));
     let open_by_ms = board.time.millis() + 500;
     let tx = open_until(&other, &Party::new(50), small(10), [0; 32], open_by_ms);
@@ -98,8 +98,8 @@ fn a_transaction_for_another_network_is_refused() {
 #[test]
 fn an_unlisted_opener_is_refused_where_only_listed_ones_may_open() {
     let listed = Party::new(50);
-    let mut closed = params(&[(&listed, 1, 10_000)]);
-    closed.anyone_may_open = false;
+    let mut closed = rules(&[(&listed, 1, 10_000)]);
+    closed.charter.anyone_may_open = false;
     let mut board = board(closed);
     let txs = [Party::new(51), listed].map(|p| open(&board, &p, small(10), [0; 32]));
     let results = block(&mut board, txs.to_vec());
@@ -108,7 +108,7 @@ fn an_unlisted_opener_is_refused_where_only_listed_ones_may_open() {
 
 #[test]
 fn an_opener_has_at_most_its_quota_of_live_sessions_and_an_end_makes_room() {
-    let mut board = board(params(&[]));
+    let mut board = board(rules(&[]));
     let opener = Party::new(50);
     let txs = (0..4)
         .map(|i| open(&board, &opener, small(10), [i; 32]))
@@ -130,7 +130,7 @@ fn an_opener_has_at_most_its_quota_of_live_sessions_and_an_end_makes_room() {
 fn an_openers_bytes_suffice_exactly_and_not_for_one_more() {
     let [first, second, third] = [400, 600, 601].map(|bytes| reserved_bytes(&small(bytes)));
     let listed = Party::new(50);
-    let mut board = board(params(&[(&listed, 9, first + second)]));
+    let mut board = board(rules(&[(&listed, 9, first + second)]));
     let results = [600, 601].map(|bytes| {
         let txs = vec![
             open(&board, &listed, small(400), [0; 32]),
@@ -165,8 +165,8 @@ fn what_is_reserved_is_what_the_spec_allows() {
 fn strangers_share_what_the_genesis_openers_leave_and_listed_openers_keep_theirs() {
     let [first, second, third] = [400, 600, 601].map(|bytes| reserved_bytes(&small(bytes)));
     let listed = Party::new(50);
-    let mut tight = params(&[(&listed, 9, 10_000)]);
-    tight.max_board_bytes = 10_000 + first + second;
+    let mut tight = rules(&[(&listed, 9, 10_000)]);
+    tight.charter.max_board_bytes = 10_000 + first + second;
     let board = board(tight);
     let results = [(600, first + second), (601, first)].map(|(bytes, strangers)| {
         let txs = vec![
@@ -176,7 +176,7 @@ fn strangers_share_what_the_genesis_openers_leave_and_listed_openers_keep_theirs
         ];
         let mut board = board.clone();
         let results = block(&mut board, txs);
-        assert_eq!(board.state.strangers_bytes(), strangers);
+        assert_eq!(board.state.reserved().strangers, strangers);
         results
     });
     assert_eq!(results[0], [Ok(0), Ok(1), Ok(2)]);
@@ -189,8 +189,8 @@ fn strangers_share_what_the_genesis_openers_leave_and_listed_openers_keep_theirs
 
 #[test]
 fn a_block_has_room_for_any_number_of_strangers_and_numbers_them_in_their_order() {
-    let mut open_to_all = params(&[]);
-    open_to_all.max_board_bytes = 1 << 40;
+    let mut open_to_all = rules(&[]);
+    open_to_all.charter.max_board_bytes = 1 << 40;
     let mut board = board(open_to_all);
     let strangers: Vec<Party> = (100..400).map(Party::new).collect();
     let twice = |nonce: u8| strangers.iter().map(move |party| (party, nonce));
@@ -205,7 +205,7 @@ fn a_block_has_room_for_any_number_of_strangers_and_numbers_them_in_their_order(
         assert_eq!((found, leaf.live), (number, 2));
     }
     let all = 600 * reserved_bytes(&small(10));
-    assert_eq!(board.state.strangers_bytes(), all);
+    assert_eq!(board.state.reserved().strangers, all);
 }
 
 /// Sets a field of a spec.
@@ -233,9 +233,9 @@ fn a_spec_may_be_as_large_as_the_genesis_allows_and_no_larger() {
             16,
         ),
     ];
-    let mut open_to_all = params(&[]);
-    open_to_all.anyone_max_bytes = u64::MAX;
-    open_to_all.max_board_bytes = u64::MAX;
+    let mut open_to_all = rules(&[]);
+    open_to_all.charter.anyone_max_bytes = u64::MAX;
+    open_to_all.charter.max_board_bytes = u64::MAX;
     let board = board(open_to_all);
     for (field, change, max) in changes {
         for (value, good) in [(max - 1, true), (max, true), (max + 1, false)] {
@@ -259,8 +259,8 @@ fn a_transaction_has_at_most_max_tx_bytes() {
     let mut scene = Scene::running(2, 2);
     let base = scene.post_of(0, vec![1; 1_000], vec![]).bytes() - 1_000;
     let max_tx = base + 1_900;
-    let mut tight = params(&[]);
-    tight.max_tx = max_tx;
+    let mut tight = rules(&[]);
+    tight.params.max_tx = max_tx;
     scene = Scene::open_with(network(1, tight), 2, 2, |_| {}).joined();
     let [below, at, above] = [1_899, 1_900, 1_901].map(|len| {
         let tx = scene.post_of(0, vec![1; len], vec![]);

@@ -24,7 +24,7 @@ fn a_session_is_erased_after_its_retention_and_not_at_it() {
 fn erasure_changes_only_the_status_and_gives_the_bytes_back() {
     let mut scene = finished();
     let before = scene.get().clone();
-    let reserved = before.reserved_bytes;
+    let reserved = before.leaf.reserved_bytes;
     let opener = |scene: &Scene| {
         let (_, leaf) = scene.board.state.opener(Party::new(1_000).key()).unwrap();
         (leaf.live, leaf.live_bytes)
@@ -32,7 +32,7 @@ fn erasure_changes_only_the_status_and_gives_the_bytes_back() {
     assert_eq!(opener(&scene), (0, reserved));
     scene.block_by(2_001, 0, vec![]);
     assert_eq!(opener(&scene), (0, 0));
-    assert_eq!(scene.board.state.strangers_bytes(), 0);
+    assert_eq!(scene.board.state.reserved().strangers, 0);
     let after = scene.get();
     let mut expected = before.clone();
     expected.leaf.status = Status::Erased;
@@ -51,21 +51,21 @@ fn an_end_gives_back_what_was_reserved_and_is_not_there() {
     scene.accept(vec![scene.post(0), scene.post(1)]);
     scene.accept(vec![scene.finish(0, 1)]);
     let spec = scene.body().spec.clone();
-    let before = scene.get().reserved_bytes;
+    let before = scene.get().leaf.reserved_bytes;
     assert_eq!(before, reserved_bytes(&spec));
     scene.accept(vec![scene.finish(1, 1)]);
     // Two posts of 10 bytes and two finishes, the spec, 2 parties with evidence against each, rounds 0 to 2.
     let entries = 2 * (256 + 10) + 2 * 256;
     let kept = entries + spec.own_bytes() + 2 * 1_024 + 3 * (128 + 2 * 80);
-    assert_eq!(scene.get().reserved_bytes, kept);
+    assert_eq!(scene.get().leaf.reserved_bytes, kept);
     let (_, leaf) = scene.board.state.opener(Party::new(1_000).key()).unwrap();
     assert_eq!((leaf.live, leaf.live_bytes), (0, kept));
-    assert_eq!(scene.board.state.strangers_bytes(), kept);
+    assert_eq!(scene.board.state.reserved().strangers, kept);
     // Evidence that comes later has had its room all the time.
     scene.accept(vec![
         scene.evidence(0, [scene.header(0, 1, 0), scene.header(0, 1, 1)]),
     ]);
-    assert_eq!(scene.get().reserved_bytes, kept);
+    assert_eq!(scene.get().leaf.reserved_bytes, kept);
 }
 
 #[test]
@@ -99,10 +99,10 @@ fn what_was_in_last_call_is_zero_after_the_end() {
 fn a_session_that_ends_in_the_block_that_opened_it_gives_its_place_back() {
     use white_city_tests::{
         board::{Board, Candidate},
-        network::{network, params},
+        network::{network, rules},
         scene::{open, spec},
     };
-    let mut board = Board::new(network(1, params(&[])));
+    let mut board = Board::new(network(1, rules(&[])));
     let parties = Party::several(2);
     let tx = open(&board, &parties[0], spec(&parties, 2), [0; 32]);
     let mut scene = Scene::open(2, 2);

@@ -103,9 +103,10 @@ impl Board {
             parent_time: self.time,
             proposer: self
                 .network()
-                .validators
+                .charter
+                .replicas
                 .get(proposer)
-                .map_or([0; 20], |validator| validator.address()),
+                .map_or([0; 20], white_city_wire::charter::Replica::address),
         }
     }
 

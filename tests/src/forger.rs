@@ -9,15 +9,16 @@ mod resign;
 mod story;
 mod telling;
 
+use std::sync::Arc;
+
 use tendermint::{
     AppHash, Hash as TendermintHash, account,
     block::{Header, Height, header::Version, signed_header::SignedHeader},
 };
 use tendermint_proto::Protobuf;
 use white_city_wire::{
-    Hash, Network,
+    Charter, Hash, Network,
     board::{BoardRoot, SessionLeaf},
-    genesis::Validator,
     limits::PROTOCOL,
     pb::{self, answer::Body},
     proof::{RoundProof, SessionProof, StateProof},
@@ -31,7 +32,7 @@ pub use self::{
     story::{Dispute, Story},
 };
 use crate::{
-    network::{network, params},
+    network::{network, rules},
     tampering::Council,
 };
 
@@ -55,14 +56,13 @@ impl Forger {
     #[must_use]
     pub fn new() -> Self {
         let council = Council::new((0..4).map(|seed| [100 + seed; 32]));
-        let validators = council
-            .keys()
-            .into_iter()
-            .map(|key| Validator { key, power: 10 });
-        let network = Network {
-            validators: validators.collect(),
-            ..Network::clone(&network(4, params(&[])))
-        };
+        let mut network = Network::clone(&network(4, rules(&[])));
+        let mut charter = Charter::clone(&network.charter);
+        for (replica, key) in charter.replicas.iter_mut().zip(council.keys()) {
+            replica.validator = Hash(key);
+        }
+        charter.sort();
+        network.charter = Arc::new(charter);
         Self { council, network }
     }
 
@@ -123,11 +123,19 @@ impl Forger {
         let (path, top) = empty.split_at(32);
         let state = StateProof {
             board: BoardRoot {
+                network: self.network.id,
                 protocol: PROTOCOL,
                 params_hash: self.network.params_hash,
+                term: 0,
+                charter_hash: self.network.charter.hash(),
+                term_height: 0,
+                eras: 0,
+                era_height: 0,
+                proven: [0; 32],
+                proposals_hash: Hash::ZERO,
                 sessions: 1,
                 sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
-                openers: 0,
+                openers: 1,
                 openers_root: *top.first().expect("a root"),
                 paused_ms: 0,
             },

@@ -8,13 +8,14 @@ use white_city_wire::{
     VerifiedTx,
     board::{Cause, Status},
     hash::sha256,
+    keys::KEM_X25519,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
 
 use crate::{
     board::{Board, Candidate},
-    network::{network, params},
+    network::{network, rules},
     party::Party,
 };
 
@@ -24,6 +25,7 @@ pub fn spec(roster: &[Party], quorum: u16) -> Spec {
     Spec {
         protocol: "test".into(),
         version: 1,
+        kem: KEM_X25519,
         roster: roster.iter().map(|party| *party.key()).collect(),
         quorum,
         corrupt: 0,
@@ -55,7 +57,7 @@ impl Scene {
     /// A session of `n` parties and this quorum, just opened, on a board of one replica.
     #[must_use]
     pub fn open(n: u16, quorum: u16) -> Self {
-        Self::open_with(network(1, params(&[])), n, quorum, |_| {})
+        Self::open_with(network(1, rules(&[])), n, quorum, |_| {})
     }
 
     /// A session on this network, with a spec that the test changes; opened in the first block.
@@ -371,6 +373,7 @@ pub fn open_until(
         opener: *opener.key(),
         nonce,
         open_by_ms,
+        stamp: 0,
     };
     opener.verified(Action::Open(open), parties, &board.network().id)
 }

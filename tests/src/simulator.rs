@@ -18,7 +18,7 @@ use white_city_wire::{
 use crate::{
     board::{Board, Executed},
     invariants::{Invariant, all},
-    network::{network, params, with_max_work},
+    network::{network, rules, with_max_work},
     party::Party,
     rng::Rng,
 };
@@ -112,10 +112,10 @@ impl World {
         let mut rng = Rng::new(seed);
         let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
         let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
-        let mut params = params(&[(&parties[0], 3, 80_000)]);
-        params.max_board_bytes = 300_000;
-        params.full_block = 3_000;
-        params.anyone_may_open = !rng.chance(10);
+        let mut rules = rules(&[(&parties[0], 3, 80_000)]);
+        rules.charter.max_board_bytes = 300_000;
+        rules.params.full_block = 3_000;
+        rules.charter.anyone_may_open = !rng.chance(10);
         let honest = parties.iter().take(HONEST).map(|p| *p.key().as_bytes());
         Self {
             honest: Arc::new(honest.collect()),
@@ -123,7 +123,7 @@ impl World {
             posts: BTreeMap::new(),
             contested: BTreeSet::new(),
             rng,
-            board: Board::new(with_max_work(&network(k, params), max_work)),
+            board: Board::new(with_max_work(&network(k, rules), max_work)),
             parties,
             signed: Arc::default(),
             entries: Arc::default(),
@@ -144,7 +144,7 @@ impl World {
             2 => self.rng.between(3_001, 60_000),
             _ => self.rng.between(50, 800),
         };
-        let k = u64::try_from(self.board.network().validators.len()).unwrap_or(1);
+        let k = u64::try_from(self.board.network().charter.replicas.len()).unwrap_or(1);
         let proposer = usize::try_from(self.rng.below(k + 1)).unwrap_or(0);
         let mut candidates = Vec::new();
         for _ in 0..self.rng.below(5) {

@@ -68,7 +68,14 @@ fn state(seen: &Observed, change: impl FnOnce(&mut Parts) -> Option<()>) -> Opti
     change(&mut parts)?;
     let network = after.network().clone();
     let mut seen = seen.clone();
-    let state = State::restore(network, parts.paused_ms, parts.openers, parts.sessions);
+    let term = after.term().as_ref().clone();
+    let state = State::restore(
+        network,
+        term,
+        parts.paused_ms,
+        parts.openers,
+        parts.sessions,
+    );
     seen.root = state.root();
     seen.executed.after = state;
     Some(seen)

@@ -105,7 +105,8 @@ impl Replica {
         let id = open.session_id(&network.id);
         self.pending().check_opening(&id, &open.opener)?;
         check_opener(tx, &network.id)?;
-        if network.opener_keys.contains(&open.opener) {
+        let known = committed.state.opener(&open.opener);
+        if known.is_some_and(|(_, opener)| opener.listed) {
             return Ok(());
         }
         let now_ms = committed.tip.time.millis();

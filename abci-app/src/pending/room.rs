@@ -41,26 +41,25 @@ impl Account {
     /// # Errors
     /// [`Refusal::UnknownSession`].
     pub fn of(state: &State, tx: &VerifiedTx) -> Result<Self, Refusal> {
-        let listed = state.params().openers.len();
-        let is_stranger = |number: Option<u32>| {
-            number.is_none_or(|n| usize::try_from(n).is_ok_and(|n| n >= listed))
-        };
         let author = tx.action().author();
         let Some((id, _)) = author else {
             return Ok(Self {
                 session: opened(tx),
                 opener: *tx.signer(),
-                is_stranger: is_stranger(state.opener(tx.signer()).map(|(number, _)| number)),
+                is_stranger: state
+                    .opener(tx.signer())
+                    .is_none_or(|(_, opener)| !opener.listed),
                 identity: Some(*tx.signer()),
             });
         };
         let session = state.session(&id)?;
-        let opener = state.openers().get(session.opener);
+        let opener = state.openers().get(session.leaf.opener);
+        let opener = opener.ok_or(Refusal::NotAnOpener)?;
         let is_evidence = matches!(tx.action(), Action::Evidence(_));
         Ok(Self {
             session: id,
-            opener: opener.ok_or(Refusal::NotAnOpener)?.key,
-            is_stranger: is_stranger(Some(session.opener)),
+            opener: opener.key,
+            is_stranger: !opener.listed,
             identity: (!is_evidence).then(|| *tx.signer()),
         })
     }

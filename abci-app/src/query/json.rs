@@ -72,6 +72,7 @@ fn params(reader: &Reader<'_>) -> Result<Value, Refusal> {
         network: network.id,
         chain_id: network.chain_id.clone(),
         params: &network.params,
+        charter: reader.committed.state.charter(),
         session_count: board.sessions,
         opener_count: board.openers,
         paused_ms: board.paused_ms,
@@ -103,6 +104,7 @@ fn openers(reader: &Reader<'_>) -> Result<Value, Refusal> {
     let lines = answer.openers.iter().filter_map(|opener| {
         Some(Opener {
             key: Hash::from_slice(&opener.key)?,
+            listed: opener.listed,
             max_live: opener.max_live,
             max_bytes: opener.max_bytes,
             live: opener.live,

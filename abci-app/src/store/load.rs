@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
+use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State, Term};
 use white_city_wire::{
-    Bitmap, Hash, IdentityKey, NetworkId, SignedTx, Spec,
+    Hash, IdentityKey, NetworkId, SignedTx,
     board::{Culprit, OpenerLeaf, SessionLeaf, Terminal, transcript_after},
     dispute::Verdict,
     entry::Entry,
@@ -14,7 +14,7 @@ use white_city_wire::{
     pb,
     read::split_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, entry_from_pb, join_from_pb, open_from_accepted_pb},
+    tx::{Action, Open, entry_from_pb, join_from_pb, open_from_accepted_pb},
 };
 
 use super::{
@@ -51,6 +51,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
     let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
     let state = State::restore(
         Arc::clone(&network),
+        Term::first(&network.charter),
         paused_ms,
         openers(snapshot)?,
         sessions(snapshot, &network.id)?,
@@ -87,6 +88,7 @@ fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
             Ok(OpenerLeaf {
                 // The root is over it.
                 key: IdentityKey::from_accepted(&record.key).map_err(|_| damaged())?,
+                listed: record.listed,
                 max_live: record.max_live,
                 max_bytes: record.max_bytes,
                 live: record.live,
@@ -110,20 +112,20 @@ fn sessions(snapshot: &Snapshot, network: &NetworkId) -> Result<Vec<Session>, St
             let leaf = leaf
                 .and_then(Result::ok)
                 .ok_or(StoreError::Damaged("a session"))?;
-            let spec = match opens.get(number)? {
-                Some(open) => Some(spec(open.value(), network, &leaf)?),
+            let open = match opens.get(number)? {
+                Some(open) => Some(opened(open.value(), network, &leaf)?),
                 None => None,
             };
-            session(snapshot, number, &record, leaf, spec)
+            session(snapshot, number, &record, leaf, open)
         })
         .collect()
 }
 
-fn spec(open: &[u8], network: &NetworkId, leaf: &SessionLeaf) -> Result<Arc<Spec>, StoreError> {
+fn opened(open: &[u8], network: &NetworkId, leaf: &SessionLeaf) -> Result<Open, StoreError> {
     let open = pb::Open::decode(open).map_err(|_| StoreError::Damaged("a spec"))?;
     let opened = open_from_accepted_pb(open, network, &leaf.session);
     let (open, _) = opened.map_err(|_| StoreError::Damaged("a spec"))?;
-    Ok(Arc::new(open.spec))
+    Ok(open)
 }
 
 fn session(
@@ -131,7 +133,7 @@ fn session(
     number: u32,
     record: &SessionRecord,
     leaf: SessionLeaf,
-    spec: Option<Arc<Spec>>,
+    open: Option<Open>,
 ) -> Result<Session, StoreError> {
     let damaged = || StoreError::Damaged("a session");
     let terminal = record.terminal.as_ref().map(Terminal::try_from);
@@ -139,8 +141,8 @@ fn session(
     if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
         return Err(damaged());
     }
-    let mut body = match spec {
-        Some(spec) => Some(body(snapshot, (number, record), &leaf, spec)?),
+    let mut body = match open {
+        Some(open) => Some(body(snapshot, (number, record), &leaf, open)?),
         None => None,
     };
     if let Some(body) = &mut body {
@@ -152,8 +154,6 @@ fn session(
     }
     Ok(Session {
         number,
-        opener: record.opener,
-        reserved_bytes: record.reserved_bytes,
         leaf,
         terminal,
         body,
@@ -164,16 +164,19 @@ fn body(
     snapshot: &Snapshot,
     (number, record): (u32, &SessionRecord),
     leaf: &SessionLeaf,
-    spec: Arc<Spec>,
+    open: Open,
 ) -> Result<Body, StoreError> {
     let damaged = || StoreError::Damaged("a session");
-    let n = spec.parties();
+    let n = open.spec.parties();
+    if leaf.members.size() != n {
+        return Err(damaged());
+    }
     let left = record.left.iter().map(|leaver| {
         let index = u16::try_from(leaver.index).map_err(|_| damaged())?;
         Ok((index, Hash::from_slice(&leaver.digest).ok_or_else(damaged)?))
     });
     let mut body = Body {
-        members: Bitmap::from_bytes(n, &record.members).ok_or_else(damaged)?,
+        members: leaf.members.clone(),
         slots: Vec::new(),
         closed: Default::default(),
         used_bytes: vec![0; usize::from(n)],
@@ -184,7 +187,8 @@ fn body(
             .collect::<Result<_, _>>()?,
         left: left.collect::<Result<_, StoreError>>()?,
         dispute: None,
-        spec,
+        spec: Arc::new(open.spec),
+        open_by_ms: open.open_by_ms,
     };
     let mut entries = snapshot.entries(number)?.into_iter().peekable();
     let mut transcript = Hash(leaf.session.0);

@@ -7,19 +7,13 @@ use white_city_wire::{board::OpenerLeaf, pb};
 /// A session without its spec and entries, which have rows of their own.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SessionRecord {
-    #[prost(uint32, tag = "1")]
-    pub opener: u32,
-    #[prost(uint64, tag = "2")]
-    pub reserved_bytes: u64,
-    #[prost(message, optional, tag = "3")]
+    #[prost(message, optional, tag = "1")]
     pub leaf: Option<pb::SessionLeaf>,
-    #[prost(message, optional, tag = "4")]
+    #[prost(message, optional, tag = "2")]
     pub terminal: Option<pb::Terminal>,
-    #[prost(bytes = "vec", tag = "5")]
-    pub members: Vec<u8>,
-    #[prost(message, repeated, tag = "6")]
+    #[prost(message, repeated, tag = "3")]
     pub culprits: Vec<pb::Culprit>,
-    #[prost(message, repeated, tag = "7")]
+    #[prost(message, repeated, tag = "4")]
     pub left: Vec<pb::Leaver>,
 }
 
@@ -27,11 +21,8 @@ impl From<&Session> for SessionRecord {
     fn from(session: &Session) -> Self {
         let body = session.body.as_ref();
         Self {
-            opener: session.opener,
-            reserved_bytes: session.reserved_bytes,
             leaf: Some((&session.leaf).into()),
             terminal: session.terminal.as_ref().map(pb::Terminal::from),
-            members: body.map_or_else(Vec::new, |body| body.members.as_bytes().to_vec()),
             culprits: body.map_or_else(Vec::new, |body| {
                 body.culprits.iter().map(pb::Culprit::from).collect()
             }),
@@ -55,13 +46,15 @@ pub fn leavers(left: &[(u16, white_city_wire::Hash)]) -> Vec<pb::Leaver> {
 pub struct OpenerRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub key: Vec<u8>,
-    #[prost(uint32, tag = "2")]
+    #[prost(bool, tag = "2")]
+    pub listed: bool,
+    #[prost(uint32, tag = "3")]
     pub max_live: u32,
-    #[prost(uint64, tag = "3")]
+    #[prost(uint64, tag = "4")]
     pub max_bytes: u64,
-    #[prost(uint32, tag = "4")]
+    #[prost(uint32, tag = "5")]
     pub live: u32,
-    #[prost(uint64, tag = "5")]
+    #[prost(uint64, tag = "6")]
     pub live_bytes: u64,
 }
 
@@ -69,6 +62,7 @@ impl From<&OpenerLeaf> for OpenerRecord {
     fn from(opener: &OpenerLeaf) -> Self {
         Self {
             key: opener.key.as_bytes().to_vec(),
+            listed: opener.listed,
             max_live: opener.max_live,
             max_bytes: opener.max_bytes,
             live: opener.live,

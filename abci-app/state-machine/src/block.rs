@@ -26,7 +26,7 @@ use crate::{
     opening::{self, Books, Opening},
     round::{self, Now},
     session::{Body, Revealed, Session},
-    state::State,
+    state::{Reserved, State},
 };
 
 /// All that a block tells the state machine about the outside.
@@ -60,8 +60,8 @@ pub struct Block {
     openers: BTreeMap<u32, OpenerLeaf>,
     /// Numbers of those among them that it has brought, by their keys.
     fresh_openers: BTreeMap<[u8; 32], u32>,
-    /// Bytes that its openings by strangers reserve.
-    strangers_added: u64,
+    /// Bytes that its openings reserve.
+    added: Reserved,
     last_call: LastCall,
 }
 
@@ -141,7 +141,7 @@ impl Block {
             opened: BTreeMap::new(),
             openers: BTreeMap::new(),
             fresh_openers: BTreeMap::new(),
-            strangers_added: 0,
+            added: Reserved::default(),
             last_call: LastCall::default(),
             state,
         }
@@ -236,7 +236,7 @@ impl Block {
     /// bounded: what is past its deadline beyond the bounds has its turn in a later block.
     #[must_use]
     pub fn end(mut self) -> Ended {
-        let counting = self.last_call.counting(self.state.network());
+        let counting = self.last_call.counting(self.state.params());
         let erased: BTreeSet<u32> = self
             .state
             .past_retention(self.board_ms)
@@ -244,8 +244,7 @@ impl Block {
             .collect();
         let touched = self.sessions.keys().chain(counting.keys());
         let due: BTreeSet<u32> = touched.chain(&erased).copied().collect();
-        let network = self.state.network();
-        let proposer = network.validator_position(&self.context.proposer);
+        let proposer = self.state.charter().position_of(&self.context.proposer);
         for number in due {
             if erased.contains(&number) {
                 self.erase_session(number);
@@ -277,7 +276,7 @@ impl Block {
     /// Counts a live session's last call, if it is in it: for `caller`, if the block counts for its proposer. Then closes its round
     /// or ends it, where that is due.
     fn settle_session(&mut self, number: u32, caller: Option<Option<u16>>) {
-        let faults = self.state.network().faults();
+        let faults = self.state.charter().faults();
         let now = Now {
             height: self.context.height,
             board_ms: self.board_ms,
@@ -288,14 +287,14 @@ impl Block {
         if !session.status().is_live() {
             return;
         }
-        let reserved = session.reserved_bytes;
+        let reserved = session.leaf.reserved_bytes;
         // A complaint in this block has stopped the clock.
         let caller = caller.filter(|_| session.leaf.deadline_ms != 0);
         let over = caller.is_some_and(|caller| last_call::count(&mut session.leaf, caller, faults));
         round::settle(session, over, now);
         if !session.status().is_live() {
-            let freed = reserved.saturating_sub(session.reserved_bytes);
-            let opener = session.opener;
+            let freed = reserved.saturating_sub(session.leaf.reserved_bytes);
+            let opener = session.leaf.opener;
             self.give_back(opener, 1, freed);
         }
     }
@@ -303,7 +302,7 @@ impl Block {
     fn erase_session(&mut self, number: u32) {
         if let Some(session) = self.session_mut(number) {
             session.erase();
-            let (opener, reserved) = (session.opener, session.reserved_bytes);
+            let (opener, reserved) = (session.leaf.opener, session.leaf.reserved_bytes);
             self.give_back(opener, 0, reserved);
         }
     }
@@ -402,7 +401,7 @@ impl Block {
             state: &self.state,
             opener: self.opener(&open.opener),
             next_opener: self.next_opener(),
-            strangers_bytes: self.strangers_bytes(),
+            reserved: self.reserved(),
             board_ms: self.board_ms,
         };
         opening::check(open, id, books)
@@ -412,7 +411,8 @@ impl Block {
         let number = self.next_session().unwrap_or(u32::MAX);
         let spec = Arc::new(open.spec.clone());
         self.opened.insert(opening.id, number);
-        let session = Session::open(number, opening.opener, opening.id, spec);
+        let named = (opening.id, open.open_by_ms);
+        let session = Session::open(number, opening.opener, named, spec);
         self.sessions.insert(number, session);
         self.put_opening(opening);
         number

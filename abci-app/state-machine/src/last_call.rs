@@ -8,7 +8,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use white_city_wire::{
-    Bitmap, Network,
+    Bitmap, Params,
     board::SessionLeaf,
     limits::{ENTRY_WORK_MAX, LAST_CALLS_MAX},
 };
@@ -60,9 +60,9 @@ impl LastCall {
 
     /// For each session whether the block counts for its proposer: it carries nothing of it, and what it carries of the sessions
     /// before it leaves room.
-    pub fn counting(&self, network: &Network) -> BTreeMap<u32, bool> {
-        let full_block = u64::from(network.params.full_block);
-        let max_work = u64::from(network.params.max_work.saturating_sub(ENTRY_WORK_MAX));
+    pub fn counting(&self, params: &Params) -> BTreeMap<u32, bool> {
+        let full_block = u64::from(params.full_block);
+        let max_work = u64::from(params.max_work.saturating_sub(ENTRY_WORK_MAX));
         let mut ahead = Carried::default();
         let by_place = self.carried.iter().map(|own| {
             let has_room = ahead.bytes < full_block && ahead.work <= max_work;

@@ -31,9 +31,11 @@ mod opening;
 pub mod round;
 mod session;
 mod state;
+mod term;
 
 pub use append_tree::AppendTree;
 pub use block::{Block, BlockContext, Ended, Preview};
 pub use entries::{check_share, over_spec};
 pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};
-pub use state::State;
+pub use state::{Reserved, State};
+pub use term::Term;

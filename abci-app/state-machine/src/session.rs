@@ -7,7 +7,8 @@ use white_city_wire::{
     Bitmap, Complain, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
     board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
     dispute::Verdict,
-    limits::NOBODY,
+    limits::{NOBODY, PROTOCOL},
+    possible::kept_until_ms,
     reserve::{Disputed, kept_bytes, reserved_bytes},
 };
 
@@ -82,13 +83,8 @@ impl ClosedRound {
 pub struct Session {
     /// Its number, from 0 in the order of opening.
     pub number: u32,
-    /// Its opener's number.
-    pub opener: u32,
-    /// Bytes of its opener's quota that it reserves until erasure: until its end for whatever its spec allows, then for what is
-    /// there.
-    pub reserved_bytes: u64,
-    /// The values that its leaf hashes. The hashes of slots, terminal record, evidence, leavers and dispute are those of the end of
-    /// the last block.
+    /// The values that its leaf hashes. The members, and the hashes of slots, terminal record, evidence, leavers and dispute, are those
+    /// of the end of the last block.
     pub leaf: SessionLeaf,
     /// The terminal record, once it has ended.
     pub terminal: Option<Terminal>,
@@ -101,6 +97,8 @@ pub struct Session {
 pub struct Body {
     /// The session's spec.
     pub spec: Arc<Spec>,
+    /// Board time until which it could be opened, ms.
+    pub open_by_ms: u64,
     /// Members: the parties that may fill the open round's slots.
     pub members: Bitmap,
     /// The open round's slots.
@@ -166,7 +164,12 @@ impl Dispute {
 impl Session {
     /// A session that has just been opened.
     #[must_use]
-    pub fn open(number: u32, opener: u32, id: SessionId, spec: Arc<Spec>) -> Self {
+    pub fn open(
+        number: u32,
+        opener: u32,
+        (id, open_by_ms): (SessionId, u64),
+        spec: Arc<Spec>,
+    ) -> Self {
         let n = spec.parties();
         let body = Body {
             members: Bitmap::full(n),
@@ -177,15 +180,18 @@ impl Session {
             left: Vec::new(),
             dispute: None,
             spec,
+            open_by_ms,
         };
         let mut session = Self {
             number,
-            opener,
-            reserved_bytes: reserved_bytes(&body.spec),
             leaf: SessionLeaf {
                 session: id,
                 status: Status::Joining,
                 open_round: 0,
+                protocol: PROTOCOL,
+                opener,
+                reserved_bytes: reserved_bytes(&body.spec),
+                members: body.members.clone(),
                 transcript: Hash(id.0),
                 slots_root: Hash::ZERO,
                 deadline_ms: 0,
@@ -237,6 +243,7 @@ impl Session {
     pub fn refresh_leaf(&mut self) {
         self.leaf.terminal = self.terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);
         if let Some(body) = &self.body {
+            self.leaf.members.clone_from(&body.members);
             self.leaf.slots_root = slots_root(body.slots.iter().map(Slot::digest));
             self.leaf.evidence = evidence_hash(&body.culprits);
             self.leaf.left = left_hash(&body.left);
@@ -274,9 +281,9 @@ impl Session {
         let entries = body.used_bytes.iter();
         let entries = entries.fold(0, |sum: u64, used| sum.saturating_add(*used));
         let disputed = Dispute::left_behind(body.dispute.as_ref());
-        self.reserved_bytes = kept_bytes(&body.spec, self.leaf.open_round, entries, disputed);
+        self.leaf.reserved_bytes = kept_bytes(&body.spec, self.leaf.open_round, entries, disputed);
         self.leaf.status = status;
-        self.leaf.deadline_ms = board_ms.saturating_add(body.spec.retention_ms);
+        self.leaf.deadline_ms = kept_until_ms(board_ms, body.open_by_ms, &body.spec);
         self.leaf.call_blocks = 0;
         self.leaf.callers = [0; 32];
     }

@@ -4,17 +4,18 @@ use alloc::sync::Arc;
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use white_city_wire::{
-    Hash, IdentityKey, Network, Params, Refusal, SessionId,
+    Charter, Hash, IdentityKey, Network, Params, Refusal, SessionId,
     board::{BoardRoot, OpenerLeaf, Status},
     limits::PROTOCOL,
 };
 
-use crate::{append_tree::AppendTree, session::Session};
+use crate::{append_tree::AppendTree, session::Session, term::Term};
 
 /// The board: all sessions and openers. A clone shares everything with the original.
 #[derive(Debug, Clone)]
 pub struct State {
     network: Arc<Network>,
+    term: Arc<Term>,
     sessions: AppendTree<Session>,
     numbers: RedBlackTreeMapSync<SessionId, u32>,
     openers: AppendTree<OpenerLeaf>,
@@ -23,28 +24,53 @@ pub struct State {
     deadlines: RedBlackTreeSetSync<(u64, u32)>,
     /// The end of retention and the number of every session that has ended and isn't erased.
     retained: RedBlackTreeSetSync<(u64, u32)>,
-    strangers_bytes: u64,
+    reserved: Reserved,
     paused_ms: u64,
 }
 
-/// Whether the opener with this number isn't listed in the genesis.
-pub(crate) fn is_stranger(network: &Network, opener: u32) -> bool {
-    usize::try_from(opener).map_or(true, |number| number >= network.params.openers.len())
+/// Bytes that sessions reserve which aren't erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reserved {
+    /// Those of all openers.
+    pub all: u64,
+    /// Those of openers that the charter in force doesn't list.
+    pub strangers: u64,
+}
+
+impl Reserved {
+    /// Counts what one opener reserves, instead of what it did.
+    fn replace(&mut self, old: Option<&OpenerLeaf>, new: &OpenerLeaf) {
+        if let Some(old) = old {
+            self.all = self.all.saturating_sub(old.live_bytes);
+            if !old.listed {
+                self.strangers = self.strangers.saturating_sub(old.live_bytes);
+            }
+        }
+        self.all = self.all.saturating_add(new.live_bytes);
+        if !new.listed {
+            self.strangers = self.strangers.saturating_add(new.live_bytes);
+        }
+    }
 }
 
 impl State {
     /// The state before the first block.
     #[must_use]
     pub fn genesis(network: Arc<Network>) -> Self {
-        let mut state = Self::empty(Arc::clone(&network), 0);
-        for (key, quota) in network.opener_keys.iter().zip(&network.params.openers) {
-            state.push_opener(OpenerLeaf {
-                key: *key,
-                max_live: quota.max_live,
-                max_bytes: quota.max_bytes,
-                live: 0,
-                live_bytes: 0,
-            });
+        let term = Term::first(&network.charter);
+        let mut state = Self::empty(Arc::clone(&network), term, 0);
+        for quota in &network.charter.openers {
+            // The charter's keys were checked with it.
+            if let Ok(key) = IdentityKey::from_accepted(&quota.key.0) {
+                state.push_opener(OpenerLeaf {
+                    key,
+                    listed: true,
+                    max_live: quota.max_live,
+                    max_bytes: quota.max_bytes,
+                    live: 0,
+                    live_bytes: 0,
+                });
+            }
         }
         state
     }
@@ -53,11 +79,12 @@ impl State {
     #[must_use]
     pub fn restore(
         network: Arc<Network>,
+        term: Term,
         paused_ms: u64,
         openers: impl IntoIterator<Item = OpenerLeaf>,
         sessions: impl IntoIterator<Item = Session>,
     ) -> Self {
-        let mut state = Self::empty(network, paused_ms);
+        let mut state = Self::empty(network, term, paused_ms);
         for opener in openers {
             state.push_opener(opener);
         }
@@ -67,16 +94,17 @@ impl State {
         state
     }
 
-    fn empty(network: Arc<Network>, paused_ms: u64) -> Self {
+    fn empty(network: Arc<Network>, term: Term, paused_ms: u64) -> Self {
         Self {
             network,
+            term: Arc::new(term),
             sessions: AppendTree::default(),
             numbers: RedBlackTreeMapSync::new_sync(),
             openers: AppendTree::default(),
             opener_numbers: RedBlackTreeMapSync::new_sync(),
             deadlines: RedBlackTreeSetSync::new_sync(),
             retained: RedBlackTreeSetSync::new_sync(),
-            strangers_bytes: 0,
+            reserved: Reserved::default(),
             paused_ms,
         }
     }
@@ -99,6 +127,18 @@ impl State {
         &self.network.params
     }
 
+    /// The charter in force for the next block, and what the root says of its term.
+    #[must_use]
+    pub fn term(&self) -> &Arc<Term> {
+        &self.term
+    }
+
+    /// That charter.
+    #[must_use]
+    pub fn charter(&self) -> &Charter {
+        &self.term.charter
+    }
+
     /// The sessions by their numbers.
     #[must_use]
     pub const fn sessions(&self) -> &AppendTree<Session> {
@@ -117,10 +157,10 @@ impl State {
         self.paused_ms
     }
 
-    /// Bytes that openers outside the genesis have reserved.
+    /// Bytes that sessions reserve.
     #[must_use]
-    pub const fn strangers_bytes(&self) -> u64 {
-        self.strangers_bytes
+    pub const fn reserved(&self) -> Reserved {
+        self.reserved
     }
 
     /// The number of a session.
@@ -156,8 +196,16 @@ impl State {
     #[must_use]
     pub fn board_root(&self) -> BoardRoot {
         BoardRoot {
+            network: self.network.id,
             protocol: PROTOCOL,
             params_hash: self.network.params_hash,
+            term: self.term.charter.term,
+            charter_hash: self.term.charter_hash,
+            term_height: self.term.height,
+            eras: self.term.eras,
+            era_height: self.term.era_height,
+            proven: self.term.proven,
+            proposals_hash: Hash::ZERO,
             sessions: self.sessions.len(),
             sessions_root: self.sessions.root(),
             openers: self.openers.len(),
@@ -217,13 +265,8 @@ impl State {
     }
 
     pub(crate) fn put_opener(&mut self, number: u32, opener: OpenerLeaf) {
-        if is_stranger(&self.network, number) {
-            let before = self.openers.get(number).map_or(0, |old| old.live_bytes);
-            self.strangers_bytes = self
-                .strangers_bytes
-                .saturating_sub(before)
-                .saturating_add(opener.live_bytes);
-        }
+        let old = self.openers.get(number);
+        self.reserved.replace(old.map(AsRef::as_ref), &opener);
         self.opener_numbers
             .insert_mut(*opener.key.as_bytes(), number);
         let leaf = opener.hash();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bitmap::Bitmap,
-    hash::{Hash, Preimage, SessionId},
+    hash::{Hash, NetworkId, Preimage, SessionId},
     keys::IdentityKey,
     limits::NOBODY,
     tree::filled_slot_root,
@@ -322,6 +322,14 @@ pub struct SessionLeaf {
     pub status: Status,
     /// The open round; after the end, the round that was open.
     pub open_round: u32,
+    /// Version of the rules that it was opened under, whose layouts it keeps.
+    pub protocol: u32,
+    /// Number of its opener.
+    pub opener: u32,
+    /// Bytes of its opener's quota that it reserves until erasure: until its end for whatever its spec allows, then for what is there.
+    pub reserved_bytes: u64,
+    /// The parties that may fill the open round's slots; its size is the roster's.
+    pub members: Bitmap,
     /// The last closed round's transcript; the session id while joining.
     pub transcript: Hash,
     /// Root over the open round's slots.
@@ -346,10 +354,15 @@ impl SessionLeaf {
     /// The leaf.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        Preimage::leaf("white-city/leaf/1")
+        Preimage::leaf("white-city/leaf/2")
             .raw(&self.session.0)
             .u8(self.status.number())
             .u32(self.open_round)
+            .u32(self.protocol)
+            .u32(self.opener)
+            .u64(self.reserved_bytes)
+            .u16(self.members.size())
+            .raw(self.members.as_bytes())
             .hash(&self.transcript)
             .hash(&self.slots_root)
             .u64(self.deadline_ms)
@@ -369,6 +382,8 @@ impl SessionLeaf {
 pub struct OpenerLeaf {
     /// Its identity.
     pub key: IdentityKey,
+    /// Whether the charter in force lists it. The quota of all others is the charter's, and 0 here.
+    pub listed: bool,
     /// Most live sessions at once.
     pub max_live: u32,
     /// Most reserved bytes at once.
@@ -383,8 +398,9 @@ impl OpenerLeaf {
     /// The leaf.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        Preimage::leaf("white-city/opener/1")
+        Preimage::leaf("white-city/opener/2")
             .raw(self.key.as_bytes())
+            .u8(u8::from(self.listed))
             .u32(self.max_live)
             .u64(self.max_bytes)
             .u32(self.live)
@@ -397,10 +413,26 @@ impl OpenerLeaf {
 /// The values that the root hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardRoot {
-    /// Version of the rules.
+    /// The network.
+    pub network: NetworkId,
+    /// Version of the rules that the block was executed by.
     pub protocol: u32,
     /// Hash of the genesis parameters.
     pub params_hash: Hash,
+    /// Term of the charter in force for the next block; likewise what follows.
+    pub term: u32,
+    /// Hash of that charter.
+    pub charter_hash: Hash,
+    /// Height of the block that enacted it; 0 in term 0.
+    pub term_height: u64,
+    /// Changes of the set of validators up to and including this block.
+    pub eras: u32,
+    /// Height of the block that made the last one; 0 without any.
+    pub era_height: u64,
+    /// Replicas whose validators have been seen to vote: a bitmap by position.
+    pub proven: [u8; 32],
+    /// Hash of the operators' approvals that stand.
+    pub proposals_hash: Hash,
     /// Number of sessions that were opened.
     pub sessions: u64,
     /// Root over their leaves.
@@ -417,9 +449,17 @@ impl BoardRoot {
     /// The root, which is the app hash and what the seal carries.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        Preimage::new("white-city/root/1")
+        Preimage::new("white-city/root/2")
+            .raw(&self.network.0)
             .u32(self.protocol)
             .hash(&self.params_hash)
+            .u32(self.term)
+            .hash(&self.charter_hash)
+            .u64(self.term_height)
+            .u32(self.eras)
+            .u64(self.era_height)
+            .raw(&self.proven)
+            .hash(&self.proposals_hash)
             .u64(self.sessions)
             .hash(&self.sessions_root)
             .u64(self.openers)

@@ -1,25 +1,23 @@
-//! Identity of a network: its chain, its validators and the board's parameters, fixed in the genesis.
+//! Identity of a network: its chain, the board's parameters, and the charter that it began with.
 
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    hash::{Hash, NetworkId, Preimage, sha256},
-    keys::{BadKey, IdentityKey},
+    charter::{BadCharter, Charter},
+    hash::{Hash, NetworkId, Preimage},
     limits::{
-        BLOCK_WORK_MIN, GENESIS_OPENERS_MAX, PROTOCOL, ROSTER_PARTIES_MAX, ROUNDS_MAX, SEAL_BYTES,
-        TX_BYTES_MAX, VALIDATORS_MAX,
+        BLOCK_WORK_MIN, PROTOCOL, ROSTER_PARTIES_MAX, ROUNDS_MAX, SEAL_BYTES, TX_BYTES_MAX,
+        TX_BYTES_MIN, VALIDATOR_POWER, VALIDATORS_MAX,
     },
     seal::BlockTime,
 };
 
-/// The board's parameters, as the genesis' `app_state` states them.
+/// The board's parameters, which stay as long as the board does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// Version of the rules, 1.
-    pub protocol: u32,
     /// Makes the network's id unique.
     pub random: Hash,
     /// Longest time between two blocks of an idle board, ms.
@@ -36,58 +34,29 @@ pub struct Params {
     pub full_block: u32,
     /// Most work of one block: see [`Action::work`](crate::tx::Action::work).
     pub max_work: u32,
-    /// Most bytes that a spec may state for its entries.
-    pub max_session_bytes: u64,
-    /// Most bytes that all sessions may reserve.
-    pub max_board_bytes: u64,
     /// Longest duration in a spec, ms.
     pub max_duration_ms: u64,
     /// Furthest that the opening of a session may be limited ahead, ms.
     pub max_open_ms: u64,
-    /// Whether identities that aren't listed may open sessions.
-    pub anyone_may_open: bool,
-    /// Most live sessions of such an identity.
-    pub anyone_max_live: u32,
-    /// Most reserved bytes of such an identity.
-    pub anyone_max_bytes: u64,
-    /// Reserved; 0.
-    pub stamp_bits: u8,
-    /// Openers with quotas of their own.
-    pub openers: Vec<OpenerQuota>,
 }
 
-/// An opener that the genesis lists.
+/// The board's part of the genesis, its `app_state`: what stays, and what the operators may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OpenerQuota {
-    /// Its identity key.
-    pub key: Hash,
-    /// Most live sessions at once.
-    pub max_live: u32,
-    /// Most reserved bytes at once.
-    pub max_bytes: u64,
+pub struct AppState {
+    /// The parameters.
+    pub params: Params,
+    /// The charter of term 0.
+    pub charter: Charter,
 }
 
-/// A validator of the genesis.
+/// A validator as the genesis lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Validator {
     /// Its Ed25519 key.
     pub key: [u8; 32],
     /// Its voting power.
     pub power: u64,
-}
-
-impl Validator {
-    /// The address that headers name it by: the first 20 bytes of the key's SHA-256.
-    #[must_use]
-    pub fn address(&self) -> [u8; 20] {
-        let mut address = [0; 20];
-        address
-            .iter_mut()
-            .zip(sha256(&self.key).0)
-            .for_each(|(to, from)| *to = from);
-        address
-    }
 }
 
 /// Content of CometBFT's genesis beside the parameters.
@@ -120,25 +89,18 @@ pub enum BadGenesis {
         /// Values that it may have.
         expected: &'static str,
     },
-    /// The parameters aren't the JSON that they should be.
-    #[error("app_state isn't the board's parameters: {0}")]
+    /// The board's part isn't the JSON that it should be.
+    #[error("app_state isn't the board's parameters and charter: {0}")]
     Json(String),
-    /// An opener's key that may not be used.
-    #[error("opener {key}: {reason}")]
-    OpenerKey {
-        /// The key.
-        key: Hash,
-        /// The mistake in it.
-        reason: BadKey,
-    },
-    /// An opener that is listed twice.
-    #[error("opener {0} is listed twice")]
-    OpenerTwice(Hash),
-    /// No validators, too many, or one listed twice.
-    #[error("expected 1 to 256 different validators, the genesis has {0}")]
-    Validators(usize),
-    /// Validators whose powers differ or are odd: one hostile clock could stop the chain.
-    #[error("validators need equal and even powers (10 is usual), one has {0}")]
+    /// A mistake in the charter.
+    #[error("genesis charter: {0}")]
+    Charter(#[from] BadCharter),
+    /// Validators that aren't those of the charter.
+    #[error("the genesis' validators aren't those of its charter, each once")]
+    Validators,
+    /// A validator with another power: equal powers are what `3f + 1` counts, and even ones keep one hostile clock from stopping the
+    /// chain.
+    #[error("every validator has power 10, one has {0}")]
     Power(u64),
     /// A first height below 0; 0 counts as 1.
     #[error("the initial height is {0}")]
@@ -159,20 +121,18 @@ pub struct Network {
     pub genesis_time: BlockTime,
     /// Its first height, at least 1.
     pub initial_height: u64,
-    /// Its validators, sorted by key.
-    pub validators: Vec<Validator>,
     /// The board's parameters.
     pub params: Params,
     /// Their hash.
     pub params_hash: Hash,
-    /// The listed openers' keys, parsed, in the genesis' order.
-    pub opener_keys: Vec<IdentityKey>,
+    /// The charter of term 0.
+    pub charter: Arc<Charter>,
 }
 
 /// Bytes of a block that aren't transactions: fixed overhead and header of CometBFT.
 const BLOCK_OVERHEAD_BYTES: u64 = 11 + 626;
-/// Bytes of a commit beside its signatures, and of one signature.
-const COMMIT_BYTES: (u64, u64) = (94, 109);
+/// Bytes of a commit beside its signatures, and of one signature at most.
+const COMMIT_BYTES: (u64, u64) = (94, 144);
 /// CometBFT's own limit for a block.
 const BLOCK_BYTES_MAX: u64 = 100 * 1_024 * 1_024;
 
@@ -181,79 +141,59 @@ impl Network {
     ///
     /// # Errors
     /// [`BadGenesis`] names what is wrong.
-    pub fn new(chain: Chain, params: Params) -> Result<Self, BadGenesis> {
-        let validators = sorted_validators(chain.validators)?;
-        let opener_keys = params.check()?;
-        params.check_block(
-            chain.block_max_bytes,
-            chain.evidence_max_bytes,
-            validators.len(),
+    pub fn new(chain: Chain, app_state: AppState) -> Result<Self, BadGenesis> {
+        let AppState { params, charter } = app_state;
+        params.check()?;
+        charter.check_first()?;
+        param(
+            charter.protocol == PROTOCOL,
+            "charter.protocol",
+            charter.protocol.into(),
+            "2",
         )?;
+        charter.check_fields()?;
+        check_validators(&chain.validators, &charter)?;
+        params.check_block(chain.block_max_bytes, chain.evidence_max_bytes)?;
         if chain.genesis_time.seconds < 0 {
             return Err(BadGenesis::Time);
         }
         if chain.initial_height < 0 {
             return Err(BadGenesis::Height(chain.initial_height));
         }
+        charter.check_keys()?;
         let initial_height = chain.initial_height.max(1);
         let params_hash = params.hash();
-        let mut preimage = Preimage::new("white-city/network/1")
+        let id = Preimage::new("white-city/network/2")
             .lp(chain.chain_id.as_bytes())
             .i64(chain.genesis_time.seconds)
             .u32(chain.genesis_time.nanos)
             .i64(initial_height)
-            .u32(u32::try_from(validators.len()).unwrap_or(u32::MAX));
-        for validator in &validators {
-            preimage = preimage.raw(&validator.key).u64(validator.power);
-        }
+            .hash(&params_hash)
+            .hash(&charter.hash())
+            .finish();
         Ok(Self {
-            id: NetworkId(preimage.hash(&params_hash).finish().0),
+            id: NetworkId(id.0),
             chain_id: chain.chain_id,
             genesis_time: chain.genesis_time,
             initial_height: initial_height.unsigned_abs(),
-            validators,
             params,
             params_hash,
-            opener_keys,
+            charter: Arc::new(charter),
         })
-    }
-
-    /// Number of replicas that may be malicious: `f = ⌊(k - 1)/3⌋`.
-    #[must_use]
-    pub fn faults(&self) -> u16 {
-        let k = u16::try_from(self.validators.len()).unwrap_or(u16::MAX);
-        k.saturating_sub(1) / 3
-    }
-
-    /// The position of the validator with this address in the sorted set.
-    #[must_use]
-    pub fn validator_position(&self, address: &[u8]) -> Option<u16> {
-        let position = self
-            .validators
-            .iter()
-            .position(|validator| validator.address() == *address)?;
-        u16::try_from(position).ok()
     }
 }
 
-fn sorted_validators(mut validators: Vec<Validator>) -> Result<Vec<Validator>, BadGenesis> {
-    validators.sort_unstable();
-    let count = validators.len();
-    let twice = validators
-        .windows(2)
-        .any(|pair| pair.first().map(|v| v.key) == pair.last().map(|v| v.key));
-    let max = crate::spec::to_usize(VALIDATORS_MAX);
-    if twice || !(1..=max).contains(&count) {
-        return Err(BadGenesis::Validators(count));
+/// Checks that CometBFT's list has the charter's validators, each with the one power.
+fn check_validators(listed: &[Validator], charter: &Charter) -> Result<(), BadGenesis> {
+    if let Some(other) = listed.iter().find(|v| v.power != VALIDATOR_POWER) {
+        return Err(BadGenesis::Power(other.power));
     }
-    let first = validators.first().map_or(0, |validator| validator.power);
-    match validators
-        .iter()
-        .find(|v| v.power != first || v.power == 0 || v.power & 1 == 1)
-    {
-        Some(odd) => Err(BadGenesis::Power(odd.power)),
-        None => Ok(validators),
-    }
+    let mut keys: Vec<&[u8; 32]> = listed.iter().map(|validator| &validator.key).collect();
+    keys.sort_unstable();
+    let same = keys
+        .into_iter()
+        .eq(charter.replicas.iter().map(|r| &r.validator.0));
+    same.then_some(()).ok_or(BadGenesis::Validators)
 }
 
 fn param(
@@ -273,9 +213,8 @@ impl Params {
     /// The hash in the network's id and in the root.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        let mut preimage = Preimage::new("white-city/params/1")
+        Preimage::new("white-city/params/2")
             .hash(&self.random)
-            .u32(self.protocol)
             .u32(self.heartbeat_ms)
             .u32(self.cap_ms)
             .u16(self.max_n)
@@ -283,40 +222,14 @@ impl Params {
             .u32(self.max_tx)
             .u32(self.full_block)
             .u32(self.max_work)
-            .u64(self.max_session_bytes)
-            .u64(self.max_board_bytes)
             .u64(self.max_duration_ms)
             .u64(self.max_open_ms)
-            .u8(u8::from(self.anyone_may_open))
-            .u32(self.anyone_max_live)
-            .u64(self.anyone_max_bytes)
-            .u8(self.stamp_bits)
-            .u32(u32::try_from(self.openers.len()).unwrap_or(u32::MAX));
-        for opener in &self.openers {
-            preimage = preimage
-                .hash(&opener.key)
-                .u32(opener.max_live)
-                .u64(opener.max_bytes);
-        }
-        preimage.hash(&Hash::ZERO).finish()
+            .hash(&Hash::ZERO)
+            .finish()
     }
 
-    /// Bytes that the listed openers may reserve together.
-    #[must_use]
-    pub fn listed_bytes(&self) -> u64 {
-        self.openers
-            .iter()
-            .fold(0, |sum: u64, opener| sum.saturating_add(opener.max_bytes))
-    }
-
-    /// Checks what doesn't depend on the engine, and parses the openers' keys.
-    fn check(&self) -> Result<Vec<IdentityKey>, BadGenesis> {
-        param(
-            self.protocol == PROTOCOL,
-            "protocol",
-            self.protocol.into(),
-            "1",
-        )?;
+    /// Checks what doesn't depend on the engine.
+    fn check(&self) -> Result<(), BadGenesis> {
         param(
             self.heartbeat_ms > 0,
             "heartbeat_ms",
@@ -342,35 +255,11 @@ impl Params {
             "1 to 65536",
         )?;
         param(
-            (1..=TX_BYTES_MAX).contains(&self.max_tx),
+            (TX_BYTES_MIN..=TX_BYTES_MAX).contains(&self.max_tx),
             "max_tx",
             self.max_tx.into(),
-            "1 to 716800 (700 KB)",
+            "262144 (256 KB) to 716800 (700 KB)",
         )?;
-        self.check_bounds()?;
-        param(
-            self.stamp_bits == 0,
-            "stamp_bits",
-            self.stamp_bits.into(),
-            "0",
-        )?;
-        param(
-            self.openers.len() <= crate::spec::to_usize(GENESIS_OPENERS_MAX),
-            "openers",
-            u64::try_from(self.openers.len()).unwrap_or(u64::MAX),
-            "at most 65536",
-        )?;
-        param(
-            self.listed_bytes() <= self.max_board_bytes,
-            "max_board_bytes",
-            self.max_board_bytes,
-            "at least the sum of the openers' max_bytes",
-        )?;
-        self.parse_openers()
-    }
-
-    /// Checks what bounds a block, beside what the engine says.
-    fn check_bounds(&self) -> Result<(), BadGenesis> {
         param(
             self.full_block > 0,
             "full_block",
@@ -378,44 +267,22 @@ impl Params {
             "at least 1",
         )?;
         param(
-            self.max_work >= BLOCK_WORK_MIN,
+            self.max_work >= BLOCK_WORK_MIN.max(u32::from(self.max_n).saturating_add(1)),
             "max_work",
             self.max_work.into(),
             "at least 4609",
         )
     }
 
-    fn parse_openers(&self) -> Result<Vec<IdentityKey>, BadGenesis> {
-        let mut seen = BTreeSet::new();
-        self.openers
-            .iter()
-            .map(|opener| {
-                if !seen.insert(opener.key) {
-                    return Err(BadGenesis::OpenerTwice(opener.key));
-                }
-                IdentityKey::from_bytes(&opener.key.0).map_err(|reason| BadGenesis::OpenerKey {
-                    key: opener.key,
-                    reason,
-                })
-            })
-            .collect()
-    }
-
     /// Checks that a full block and one more transaction fit what CometBFT calls a block, beside its header,
-    /// commit, the most evidence that it may hold, the seal, and what each transaction's framing takes: at most a
+    /// commit of 256 validators, the most evidence that it may hold, the seal, and what each transaction's framing takes: at most a
     /// 32nd, since none is smaller than 100 bytes, and framing is 2 bytes below 128 and 4 at most. Otherwise a proposer could be out of room
     /// in a block that doesn't count as full.
-    fn check_block(
-        &self,
-        block_max_bytes: i64,
-        evidence_max_bytes: i64,
-        validators: usize,
-    ) -> Result<(), BadGenesis> {
+    fn check_block(&self, block_max_bytes: i64, evidence_max_bytes: i64) -> Result<(), BadGenesis> {
         let block = u64::try_from(block_max_bytes).unwrap_or(BLOCK_BYTES_MAX);
-        let validators = u64::try_from(validators).unwrap_or(u64::MAX);
         let other = BLOCK_OVERHEAD_BYTES
             .saturating_add(COMMIT_BYTES.0)
-            .saturating_add(COMMIT_BYTES.1.saturating_mul(validators))
+            .saturating_add(COMMIT_BYTES.1.saturating_mul(VALIDATORS_MAX.into()))
             .saturating_add(u64::try_from(evidence_max_bytes).unwrap_or(0))
             .saturating_add(u64::from(SEAL_BYTES).saturating_add(2));
         let wanted = u64::from(self.full_block).saturating_add(u64::from(self.max_tx));

@@ -127,6 +127,10 @@ pub struct Spec {
     pub protocol: String,
     /// Its version.
     pub version: u32,
+    /// Kind of the encryption keys that the parties bring.
+    pub kem: u8,
+    /// Board time until which it could be opened; its payloads stay until then at least.
+    pub open_by_ms: u64,
     /// Identity key of the opener.
     pub opener: Hash,
     /// Identity keys in the order of the indices.
@@ -212,6 +216,8 @@ pub struct Sessions {
 pub struct Opener {
     /// Its identity key.
     pub key: Hash,
+    /// Whether the charter lists it.
+    pub listed: bool,
     /// Most live sessions at once.
     pub max_live: u32,
     /// Most reserved bytes at once.
@@ -234,13 +240,15 @@ pub struct Openers {
 
 /// A network and its board.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Board<P> {
+pub struct Board<P, C> {
     /// Its id.
     pub network: NetworkId,
     /// The name of its chain.
     pub chain_id: String,
     /// The parameters of its genesis.
     pub params: P,
+    /// The charter in force for the next block.
+    pub charter: C,
     /// Number of sessions that were opened.
     pub session_count: u64,
     /// Number of openers.
@@ -296,6 +304,8 @@ impl From<&Open> for Spec {
         Self {
             protocol: spec.protocol.clone(),
             version: spec.version,
+            kem: spec.kem,
+            open_by_ms: open.open_by_ms,
             opener: key(&open.opener),
             roster: spec.roster.iter().map(key).collect(),
             quorum: spec.quorum,

@@ -21,6 +21,7 @@ extern crate alloc;
 
 pub mod bitmap;
 pub mod board;
+pub mod charter;
 pub mod dispute;
 pub mod entry;
 pub mod genesis;
@@ -40,13 +41,15 @@ pub mod reserve;
 pub mod seal;
 pub mod signing;
 pub mod spec;
+pub mod stamp;
 pub mod tree;
 pub mod tx;
 
 pub use bitmap::Bitmap;
+pub use charter::Charter;
 pub use dispute::{Complain, Reveal};
 pub use entry::{Entry, FinishHeader, PostHeader, SignedEntry};
-pub use genesis::{Network, Params};
+pub use genesis::{AppState, Network, Params};
 pub use hash::{Hash, NetworkId, SessionId};
 pub use keys::{EncryptionKey, IdentityKey, Signature};
 pub use refusal::Refusal;

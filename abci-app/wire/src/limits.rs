@@ -22,11 +22,17 @@ pub const CIPHERTEXT_BYTES_MIN: u32 = SEALING_BYTES + 1;
 pub const APPEND_TREE_DEPTH: u8 = 32;
 /// Size of a block's seal.
 pub const SEAL_BYTES: u32 = 84;
-/// Most openers that a genesis may list.
-pub const GENESIS_OPENERS_MAX: u32 = 1 << 16;
-/// The least that a genesis may allow as the work of one block: room for the dearest transaction that there will be, a charter of
-/// 256 replicas and 4 096 openers.
-pub const BLOCK_WORK_MIN: u32 = 1 + 2 * VALIDATORS_MAX + 4_096;
+/// The least that a genesis may allow as the size of one transaction: the largest charter fits, with its signatures.
+pub const TX_BYTES_MIN: u32 = 256 * 1_024;
+/// Most openers that a charter may list.
+pub const CHARTER_OPENERS_MAX: u32 = 4_096;
+/// Most leading zero bits that a charter may ask of a stamp: days of a machine's time.
+pub const STAMP_BITS_MAX: u8 = 40;
+/// Voting power of every validator. It is even: with an odd one a single hostile clock could stop the chain.
+pub const VALIDATOR_POWER: u64 = 10;
+/// The least that a genesis may allow as the work of one block: room for the dearest transaction, a charter of 256 replicas and
+/// 4 096 openers.
+pub const BLOCK_WORK_MIN: u32 = 1 + 2 * VALIDATORS_MAX + CHARTER_OPENERS_MAX;
 /// Work that a block must have had left for an entry, or it doesn't count for a session in last call: that of the dearest one.
 pub const ENTRY_WORK_MAX: u32 = REVEAL_WORK;
 /// Work of evidence and of a complaint: two signatures, or one and a path of hashes.
@@ -42,7 +48,7 @@ pub const NOBODY: u16 = 0xffff;
 /// Version of the transactions, queries and answers.
 pub const WIRE_VERSION: u32 = 1;
 /// Version of the state machine's rules.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 const _: () = assert!(ROSTER_PARTIES_MAX < NOBODY);
 const _: () = assert!(BLOCK_WORK_MIN > 1 + 1_024);

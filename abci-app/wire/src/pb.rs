@@ -80,6 +80,9 @@ pub struct Spec {
     /// Id of an earlier session that this one continues, or 32 zero bytes.
     #[prost(bytes = "vec", tag = "15")]
     pub prev_session: ::prost::alloc::vec::Vec<u8>,
+    /// Kind of the encryption keys that the parties bring; 1 is X25519 with HKDF-SHA256.
+    #[prost(uint32, tag = "16")]
+    pub kem: u32,
 }
 /// Opens a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -99,6 +102,9 @@ pub struct Open {
     /// Signature, purpose Open, over the session id.
     #[prost(bytes = "vec", tag = "5")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
+    /// Proof of work, which isn't signed; 0 where the board asks for none.
+    #[prost(uint64, tag = "6")]
+    pub stamp: u64,
 }
 /// A party's consent, with its encryption key for this session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -107,7 +113,7 @@ pub struct Join {
     pub session: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "2")]
     pub index: u32,
-    /// Kind of the encryption key; 1 is X25519 with HKDF-SHA256.
+    /// Kind of the encryption key: the spec's.
     #[prost(uint32, tag = "3")]
     pub kem: u32,
     #[prost(bytes = "bytes", tag = "4")]
@@ -493,6 +499,27 @@ pub struct StateProof {
     /// From the seal to the header's data_hash: the siblings, all on the right, from the leaf up, 32 bytes each.
     #[prost(bytes = "vec", tag = "9")]
     pub data_path: ::prost::alloc::vec::Vec<u8>,
+    /// Version of the rules that the block was executed by.
+    #[prost(uint32, tag = "10")]
+    pub protocol: u32,
+    /// The charter in force for the next block: its term, its hash, and the height of the block that enacted it.
+    #[prost(uint32, tag = "11")]
+    pub term: u32,
+    #[prost(bytes = "vec", tag = "12")]
+    pub charter_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "13")]
+    pub term_height: u64,
+    /// Changes of the set of validators up to this block, and the height of the block that made the last one.
+    #[prost(uint32, tag = "14")]
+    pub eras: u32,
+    #[prost(uint64, tag = "15")]
+    pub era_height: u64,
+    /// Replicas whose validators have been seen to vote, by position.
+    #[prost(bytes = "vec", tag = "16")]
+    pub proven: ::prost::alloc::vec::Vec<u8>,
+    /// Hash of the operators' approvals that stand.
+    #[prost(bytes = "vec", tag = "17")]
+    pub proposals_hash: ::prost::alloc::vec::Vec<u8>,
 }
 /// A session's leaf and its place in the tree of sessions.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -532,6 +559,19 @@ pub struct SessionLeaf {
     pub evidence: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "12")]
     pub left: ::prost::alloc::vec::Vec<u8>,
+    /// Version of the rules that it was opened under.
+    #[prost(uint32, tag = "13")]
+    pub protocol: u32,
+    /// Number of its opener.
+    #[prost(uint32, tag = "14")]
+    pub opener: u32,
+    #[prost(uint64, tag = "15")]
+    pub reserved_bytes: u64,
+    /// Size of the roster, and those of it that may fill the open round's slots.
+    #[prost(uint32, tag = "16")]
+    pub n: u32,
+    #[prost(bytes = "vec", tag = "17")]
+    pub members: ::prost::alloc::vec::Vec<u8>,
 }
 /// From a closed round to the session's transcript.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -736,6 +776,9 @@ pub struct Opener {
     /// The siblings in the tree of openers that aren't empty, from the leaf up, 32 bytes each.
     #[prost(bytes = "vec", tag = "6")]
     pub path: ::prost::alloc::vec::Vec<u8>,
+    /// Whether the charter in force lists it.
+    #[prost(bool, tag = "7")]
+    pub listed: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenersAnswer {

@@ -3,13 +3,16 @@
 //! It follows from the rules of the state machine and needs nothing but what is stated. Whoever reads a board and whoever
 //! checks a receipt ask the same functions, so that neither believes what the other refuses.
 
+use core::ops::RangeInclusive;
+
 use crate::{
     bitmap::Bitmap,
-    board::{Cause, Culprit, Offence, SessionLeaf, Status, Terminal},
+    board::{BoardRoot, Cause, Culprit, Offence, SessionLeaf, Status, Terminal},
     entry::PostHeader,
     genesis::Network,
     hash::Hash,
-    limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES, NOBODY, ROUNDS_MAX},
+    limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES, NOBODY, PROTOCOL, ROUNDS_MAX},
+    reserve::reserved_bytes,
     spec::Spec,
     tree::empty_slot_root,
 };
@@ -24,11 +27,26 @@ const fn no(what: &'static str) -> Result<(), Impossible> {
 }
 
 impl SessionLeaf {
-    /// Checks what the leaf says by itself, in a state of this board time.
+    /// Checks what the leaf says by itself, in a state with this root and board time.
     ///
     /// # Errors
     /// [`Impossible`].
-    pub fn check(&self, network: &Network, board_ms: u64) -> Result<(), Impossible> {
+    pub fn check(
+        &self,
+        network: &Network,
+        board: &BoardRoot,
+        board_ms: u64,
+    ) -> Result<(), Impossible> {
+        if !(PROTOCOL..=board.protocol).contains(&self.protocol) {
+            return no("it was opened under rules that the board didn't have");
+        }
+        if u64::from(self.opener) >= board.openers {
+            return no("nobody has opened it");
+        }
+        let everybody = self.members == Bitmap::full(self.members.size());
+        if self.members.count() == 0 || (self.open_round == 0 && !everybody) {
+            return no("its members aren't those of its round");
+        }
         let (live, joining) = (self.status.is_live(), self.open_round == 0);
         let disputed = self.dispute != Hash::ZERO;
         if joining != (self.transcript == Hash(self.session.0)) || self.open_round > ROUNDS_MAX {
@@ -53,15 +71,41 @@ impl SessionLeaf {
         self.check_last_call(network)
     }
 
+    /// Checks the leaf against the session's spec.
+    ///
+    /// # Errors
+    /// [`Impossible`].
+    pub fn check_spec(&self, spec: &Spec) -> Result<(), Impossible> {
+        if self.members.size() != spec.parties() {
+            return no("is of another roster");
+        }
+        if self.members.count() < spec.quorum {
+            return no("has fewer members than the quorum");
+        }
+        if self.open_round > spec.max_rounds {
+            return no("is of a round past the spec's last");
+        }
+        let all = reserved_bytes(spec);
+        let fits = if self.status.is_live() {
+            self.reserved_bytes == all
+        } else {
+            self.reserved_bytes <= all
+        };
+        if !fits {
+            return no("reserves other bytes than the spec says");
+        }
+        Ok(())
+    }
+
     /// The block in which the last caller counts ends last call, and the end of a session its clock.
     fn check_last_call(&self, network: &Network) -> Result<(), Impossible> {
         let callers = Bitmap::from_bytes(256, &self.callers).unwrap_or(Bitmap::empty(256));
-        let validators = u16::try_from(network.validators.len()).unwrap_or(u16::MAX);
+        let validators = network.charter.size();
         if self.call_blocks > 0 && (!self.status.is_live() || self.deadline_ms == 0) {
             return no("last call without a deadline that has passed");
         }
         let fits = u32::from(callers.count()) <= self.call_blocks
-            && callers.count() <= network.faults()
+            && callers.count() <= network.charter.faults()
             && callers.iter().all(|caller| caller < validators);
         if !fits {
             return no("its callers aren't those of a last call");
@@ -81,8 +125,21 @@ impl SessionLeaf {
         if later.open_round == self.open_round && later.transcript != self.transcript {
             return Some("the open round follows another past");
         }
+        let opened = |leaf: &Self| (leaf.protocol, leaf.opener, leaf.members.size());
+        if opened(self) != opened(later) {
+            return Some("it was opened otherwise");
+        }
+        if !later.members.is_subset(&self.members) {
+            return Some("who was out is a member again");
+        }
+        if later.reserved_bytes > self.reserved_bytes {
+            return Some("it reserves more than before");
+        }
         if !self.status.is_live() {
-            let end = |leaf: &Self| (leaf.open_round, leaf.slots_root, leaf.terminal, leaf.left);
+            let end = |leaf: &Self| {
+                let round = (leaf.open_round, leaf.slots_root, leaf.members.clone());
+                (round, leaf.terminal, leaf.left, leaf.reserved_bytes)
+            };
             if end(self) != end(later) {
                 return Some("it had ended otherwise");
             }
@@ -116,6 +173,9 @@ impl Terminal {
         if !ended || (leaf.status != self.status && leaf.status != Status::Erased) {
             return no("has another status than the session");
         }
+        if self.members != leaf.members {
+            return no("has other members than the session");
+        }
         if !self.filled.is_subset(&self.members) {
             return no("contradicts itself: others than the members have filled slots");
         }
@@ -131,9 +191,6 @@ impl Terminal {
         }
         if self.height > height || self.board_ms > board_ms {
             return no("is of a time to come");
-        }
-        if leaf.open_round == 0 && self.members != Bitmap::full(self.members.size()) {
-            return no("has other members than those who may join");
         }
         self.check_cause(leaf)
     }
@@ -170,15 +227,6 @@ impl Terminal {
     /// # Errors
     /// [`Impossible`].
     pub fn check_spec(&self, leaf: &SessionLeaf, spec: &Spec) -> Result<(), Impossible> {
-        if self.members.size() != spec.parties() {
-            return no("is of another roster");
-        }
-        if self.members.count() < spec.quorum {
-            return no("has fewer members than the quorum");
-        }
-        if leaf.open_round > spec.max_rounds {
-            return no("is of a round past the spec's last");
-        }
         let enough = self.filled.count() >= spec.quorum;
         let fits = match self.cause {
             Cause::None | Cause::Disagreement => enough,
@@ -192,11 +240,32 @@ impl Terminal {
         if !fits {
             return no("has a cause that its filled slots don't have");
         }
-        if leaf.deadline_ms != self.board_ms.saturating_add(spec.retention_ms) {
-            return no("isn't kept for as long as the spec says");
-        }
         Ok(())
     }
+
+    /// Checks how long the session is kept after its end, where it could be opened until `open_by_ms`: until one board time, or until
+    /// one in between where the reader hasn't what opened it. What is wrong follows "the terminal record".
+    ///
+    /// # Errors
+    /// [`Impossible`].
+    pub fn check_kept(
+        &self,
+        leaf: &SessionLeaf,
+        spec: &Spec,
+        open_by_ms: RangeInclusive<u64>,
+    ) -> Result<(), Impossible> {
+        let kept = |open_by_ms| kept_until_ms(self.board_ms, open_by_ms, spec);
+        if (kept(*open_by_ms.start())..=kept(*open_by_ms.end())).contains(&leaf.deadline_ms) {
+            return Ok(());
+        }
+        no("isn't kept for as long as the spec says")
+    }
+}
+
+/// Board time until which a session that ends now is kept, ms: its retention, but not before nobody can open it anew.
+#[must_use]
+pub fn kept_until_ms(board_ms: u64, open_by_ms: u64, spec: &Spec) -> u64 {
+    board_ms.saturating_add(spec.retention_ms).max(open_by_ms)
 }
 
 /// Checks the form of a session's culprits, whose hash its leaf has: each party once, ascending, and convicted of something

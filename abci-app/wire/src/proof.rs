@@ -7,9 +7,11 @@
 use alloc::vec::Vec;
 
 use crate::{
+    bitmap::Bitmap,
     board::{BoardRoot, OpenerLeaf, SessionLeaf, Status, transcript_after},
+    genesis::Network,
     hash::{Hash, SessionId},
-    limits::PROTOCOL,
+    limits::{PROTOCOL, ROSTER_PARTIES_MAX},
     pb,
     read::{join_hashes, split_hashes},
     refusal::Refusal,
@@ -34,19 +36,30 @@ pub struct StateProof {
 }
 
 impl StateProof {
-    /// Reads a proof of a network with these parameters.
+    /// Reads a proof of this network.
     ///
     /// # Errors
-    /// [`Refusal::Field`].
-    pub fn from_pb(proof: &pb::StateProof, params_hash: Hash) -> Result<Self, Refusal> {
+    /// [`Refusal::Field`]; rules of another version than [`PROTOCOL`] aren't known here.
+    pub fn from_pb(proof: &pb::StateProof, network: &Network) -> Result<Self, Refusal> {
+        if proof.protocol != PROTOCOL {
+            return Err(bad("protocol", "2"));
+        }
         let data_path = hashes("data_path", &proof.data_path)?;
         if data_path.len() > DATA_PATH_MAX {
             return Err(bad("data_path", "at most 32 siblings"));
         }
         Ok(Self {
             board: BoardRoot {
-                protocol: PROTOCOL,
-                params_hash,
+                network: network.id,
+                protocol: proof.protocol,
+                params_hash: network.params_hash,
+                term: proof.term,
+                charter_hash: hash("charter_hash", &proof.charter_hash)?,
+                term_height: proof.term_height,
+                eras: proof.eras,
+                era_height: proof.era_height,
+                proven: hash("proven", &proof.proven)?.0,
+                proposals_hash: hash("proposals_hash", &proof.proposals_hash)?,
                 sessions: proof.sessions,
                 sessions_root: hash("sessions_root", &proof.sessions_root)?,
                 openers: proof.openers,
@@ -97,6 +110,14 @@ impl From<&StateProof> for pb::StateProof {
             parent_seconds: proof.parent_time.seconds,
             parent_nanos: proof.parent_time.nanos,
             data_path: join_hashes(&proof.data_path),
+            protocol: proof.board.protocol,
+            term: proof.board.term,
+            charter_hash: proof.board.charter_hash.0.to_vec(),
+            term_height: proof.board.term_height,
+            eras: proof.board.eras,
+            era_height: proof.board.era_height,
+            proven: proof.board.proven.to_vec(),
+            proposals_hash: proof.board.proposals_hash.0.to_vec(),
         }
     }
 }
@@ -168,6 +189,11 @@ impl From<&SessionLeaf> for pb::SessionLeaf {
             terminal: leaf.terminal.0.to_vec(),
             evidence: leaf.evidence.0.to_vec(),
             left: leaf.left.0.to_vec(),
+            protocol: leaf.protocol,
+            opener: leaf.opener,
+            reserved_bytes: leaf.reserved_bytes,
+            n: leaf.members.size().into(),
+            members: leaf.members.as_bytes().to_vec(),
         }
     }
 }
@@ -180,6 +206,10 @@ impl TryFrom<&pb::SessionLeaf> for SessionLeaf {
             session: SessionId(hash("id", &leaf.id)?.0),
             status: Status::from_number(leaf.status).ok_or(bad("status", "1 to 6"))?,
             open_round: leaf.open_round,
+            protocol: leaf.protocol,
+            opener: leaf.opener,
+            reserved_bytes: leaf.reserved_bytes,
+            members: members(leaf.n, &leaf.members)?,
             transcript: hash("transcript", &leaf.transcript)?,
             slots_root: hash("slots_root", &leaf.slots_root)?,
             deadline_ms: leaf.deadline_ms,
@@ -242,6 +272,12 @@ impl From<&RoundProof> for pb::RoundProof {
             later_roots: join_hashes(&proof.later_roots),
         }
     }
+}
+
+fn members(n: u32, bytes: &[u8]) -> Result<Bitmap, Refusal> {
+    let n = u16::try_from(n).ok().filter(|n| *n <= ROSTER_PARTIES_MAX);
+    let n = n.ok_or(bad("n", "1 to 1024"))?;
+    Bitmap::from_bytes(n, bytes).ok_or(bad("members", "a bitmap of n bits"))
 }
 
 const fn bad(field: &'static str, expected: &'static str) -> Refusal {

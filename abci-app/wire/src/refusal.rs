@@ -193,9 +193,9 @@ pub enum Refusal {
         /// Bytes that are left.
         left: u64,
     },
-    /// The board's bytes for strangers don't suffice.
+    /// The board's bytes don't suffice, or those for strangers.
     #[error(
-        "the session reserves {needed} bytes, the board has {left} left for openers outside its genesis"
+        "the session reserves {needed} bytes, the board has {left} left for this opener and those like it"
     )]
     BoardFull {
         /// Bytes that the session would reserve.
@@ -212,6 +212,12 @@ pub enum Refusal {
         got: u64,
         /// The limit, included.
         max: u64,
+    },
+    /// The opening needs a stamp with more zero bits; or none, and has one.
+    #[error("the opening needs a stamp of {bits} leading zero bits; where that is 0, none")]
+    Stamp {
+        /// Number of bits that are asked for.
+        bits: u8,
     },
     /// Every session number or opener number is taken.
     #[error("the board has no numbers left")]
@@ -355,6 +361,7 @@ impl Refusal {
             Self::BoardFull { .. } => 101,
             Self::OverParams { .. } => 102,
             Self::NumbersUsedUp => 103,
+            Self::Stamp { .. } => 104,
             Self::NoEquivocation(_) => 112,
             Self::AlreadyFlagged(_) => 113,
             Self::NotClosed { .. } => 114,

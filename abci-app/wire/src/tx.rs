@@ -33,6 +33,9 @@ pub struct Open {
     pub nonce: [u8; 32],
     /// Board time until which it may be opened, ms.
     pub open_by_ms: u64,
+    /// Proof of work that a board may ask of openers that it doesn't list: see [`stamp`](crate::stamp). Nobody signs it: two stamps of
+    /// one id are one opening.
+    pub stamp: u64,
 }
 
 impl Open {

@@ -86,7 +86,7 @@ impl Replicas {
 
     /// Number of replicas that have to have an entry that was handed over: all but as many as may be malicious.
     fn enough(&self) -> usize {
-        let faults = usize::from(self.trust().network().faults());
+        let faults = usize::from(self.trust().network().charter.faults());
         self.all.len().saturating_sub(faults)
     }
 
@@ -101,7 +101,7 @@ impl Replicas {
 
     /// Whether enough direct ports are known, of a network whose replicas are all configured.
     pub(crate) fn are_ports_known(&self) -> bool {
-        let validators = self.trust().network().validators.len();
+        let validators = usize::from(self.trust().network().charter.size());
         self.all.len() >= validators && self.ports().len() >= self.enough()
     }
 

@@ -172,6 +172,7 @@ mod tests {
             opener: key,
             nonce: [0; 32],
             open_by_ms: 1,
+            stamp: 0,
         };
         let opening = Arc::new((open, Signature([0; 64])));
         let checked = Checked::default();

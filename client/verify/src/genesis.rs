@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use white_city_wire::{
-    Network, Params,
+    AppState, Network,
     genesis::{BadGenesis, Chain, Validator},
     seal::BlockTime,
 };
@@ -25,7 +25,7 @@ pub enum GenesisError {
         got: u64,
     },
     /// Not the JSON that it should be.
-    #[error("not a genesis of CometBFT with the board's parameters as app_state: {0}")]
+    #[error("not a genesis of CometBFT with the board's parameters and charter as app_state: {0}")]
     Json(#[from] serde_json::Error),
     /// A field outside its range.
     #[error("genesis field {field} is {got:?}, expected {expected}")]
@@ -50,7 +50,7 @@ struct Genesis {
     initial_height: Option<String>,
     consensus_params: ConsensusParams,
     validators: Vec<GenesisValidator>,
-    app_state: Params,
+    app_state: AppState,
 }
 
 #[derive(Deserialize)]
@@ -176,24 +176,34 @@ fn validator(from: &GenesisValidator) -> Result<Validator, GenesisError> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use ed25519_dalek::SigningKey;
     use serde_json::{Value, json};
 
     use super::*;
 
     pub(crate) fn example(validators: u8) -> Value {
-        let validators: Vec<Value> = (0..validators)
-            .map(|i| {
-                let key = STANDARD.encode([i; 32]);
-                json!({
-                    "address": "", "name": "", "power": "10",
-                    "pub_key": { "type": "tendermint/PubKeyEd25519", "value": key },
-                })
-            })
-            .collect();
+        let mut keys: Vec<_> = (0..validators).map(|i| (key(1, i), key(2, i))).collect();
+        keys.sort_unstable();
         let mut example: Value =
             serde_json::from_str(include_str!("genesis/example.json")).unwrap();
-        example["validators"] = validators.into();
+        let listed = keys.iter().map(|(validator, _)| {
+            json!({
+                "address": "", "name": "", "power": "10",
+                "pub_key": { "type": "tendermint/PubKeyEd25519", "value": STANDARD.encode(validator) },
+            })
+        });
+        example["validators"] = listed.collect();
+        let replicas = keys.iter().map(|(validator, operator)| {
+            json!({ "validator": hex::encode(validator), "operator": hex::encode(operator) })
+        });
+        example["app_state"]["charter"]["replicas"] = replicas.collect();
         example
+    }
+
+    /// The key of this role of the replica with this number.
+    fn key(role: u8, replica: u8) -> [u8; 32] {
+        let seed = [role, replica].repeat(16).try_into().unwrap();
+        SigningKey::from_bytes(&seed).verifying_key().to_bytes()
     }
 
     pub(crate) fn network(validators: u8) -> Network {
@@ -215,8 +225,8 @@ pub(crate) mod tests {
     fn a_genesis_becomes_the_network_that_it_describes() {
         let network = parse(&example(4)).unwrap();
         assert_eq!(network.chain_id, "white-city-test");
-        assert_eq!(network.validators.len(), 4);
-        assert_eq!(network.faults(), 1);
+        assert_eq!(network.charter.size(), 4);
+        assert_eq!(network.charter.faults(), 1);
         assert_eq!(network.genesis_time.nanos, 123_456_789);
         assert_eq!(network.genesis_time.seconds, 1_795_356_000);
         assert_eq!(network.initial_height, 1);
@@ -229,11 +239,12 @@ pub(crate) mod tests {
             ("/genesis_time", json!("2026-11-22T14:00:00.123456788Z")),
             ("/chain_id", json!("other")),
             ("/initial_height", json!("2")),
+            ("/app_state/params/max_n", json!(3)),
+            ("/app_state/charter/anyone_max_live", json!(3)),
             (
-                "/validators/0/pub_key/value",
-                json!(STANDARD.encode([9; 32])),
+                "/app_state/charter/replicas/0/operator",
+                json!(hex::encode(key(3, 0))),
             ),
-            ("/app_state/max_n", json!(3)),
         ];
         for (pointer, value) in different {
             assert_ne!(with(pointer, value).unwrap().id, id, "{pointer}");
@@ -284,10 +295,30 @@ pub(crate) mod tests {
                 json!("1000"),
                 "full_block",
             ),
-            ("/app_state/protocol", json!(2), "protocol"),
-            ("/app_state/max_n", json!(1025), "max_n"),
-            ("/app_state/max_work", json!(4608), "max_work"),
-            ("/app_state", json!({}), "protocol"),
+            (
+                "/validators/1/pub_key/value",
+                json!(STANDARD.encode(key(3, 0))),
+                "validators",
+            ),
+            ("/app_state/params/max_n", json!(1025), "max_n"),
+            ("/app_state/params/max_work", json!(4608), "max_work"),
+            ("/app_state/params/max_tx", json!(262_143), "max_tx"),
+            ("/app_state/charter/protocol", json!(1), "protocol"),
+            ("/app_state/charter/protocol", json!(3), "protocol"),
+            ("/app_state/charter/term", json!(1), "term"),
+            ("/app_state/charter/until_ms", json!(1), "term"),
+            ("/app_state/charter/stamp_bits", json!(41), "stamp_bits"),
+            (
+                "/app_state/charter/replicas/0/operator",
+                json!(hex::encode([0; 32])),
+                "operator",
+            ),
+            (
+                "/app_state/charter/replicas/0/operator",
+                json!(hex::encode(key(2, 1))),
+                "two roles",
+            ),
+            ("/app_state", json!({}), "params"),
         ];
         for (pointer, value, named) in bad {
             let error = with(pointer, value.clone()).unwrap_err().to_string();

@@ -163,8 +163,7 @@ pub fn check_decoded<R: Read + ?Sized>(
     }
     let state = answer.state.as_ref();
     let state = state.ok_or_else(|| Lie::new("an answer without the state's proof"))?;
-    let state =
-        StateProof::from_pb(state, trust.network().params_hash).or_lie("the state's proof")?;
+    let state = StateProof::from_pb(state, trust.network()).or_lie("the state's proof")?;
     if state.data_hash() != header.data_hash() {
         return Err(Lie::new(
             "the state isn't the one that the header's block seals",
@@ -180,7 +179,7 @@ pub fn check_decoded<R: Read + ?Sized>(
     }
     let board_ms = state.board_ms(&header.time());
     if let Some(proof) = &session {
-        let possible = proof.leaf.check(trust.network(), board_ms);
+        let possible = proof.leaf.check(trust.network(), &state.board, board_ms);
         possible.or_lie("no board has such a session")?;
     }
     let round = answer.round.as_ref().map(RoundProof::try_from);

@@ -16,7 +16,7 @@ use tendermint_light_client_verifier::{
     predicates::VerificationPredicates,
 };
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
-use white_city_wire::{Hash, Network, seal::BlockTime};
+use white_city_wire::{Hash, Network, limits::VALIDATOR_POWER, seal::BlockTime};
 
 use crate::{
     genesis::{self, GenesisError},
@@ -104,18 +104,18 @@ impl Trust {
         };
         let chain_id = chain::Id::try_from(network.chain_id.as_str())
             .map_err(|_| bad("chain_id", network.chain_id.clone(), "a chain's name"))?;
-        let infos = network.validators.iter().map(|validator| {
-            let key = PublicKey::from_raw_ed25519(&validator.key);
+        let power = vote::Power::try_from(VALIDATOR_POWER);
+        let power =
+            power.map_err(|_| bad("validators.power", VALIDATOR_POWER.to_string(), "a power"))?;
+        let infos = network.charter.replicas.iter().map(|replica| {
+            let key = PublicKey::from_raw_ed25519(&replica.validator.0);
             let key = key.ok_or_else(|| {
                 bad(
                     "validators.pub_key",
-                    hex::encode(validator.key),
+                    replica.validator.to_string(),
                     "an Ed25519 key",
                 )
             })?;
-            let power = vote::Power::try_from(validator.power);
-            let power = power
-                .map_err(|_| bad("validators.power", validator.power.to_string(), "a power"))?;
             Ok::<_, GenesisError>(votes::validator(key, power))
         });
         let validators = validator::Set::without_proposer(infos.collect::<Result<_, _>>()?);

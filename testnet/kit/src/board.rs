@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use white_city_client::{
     Client, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder, Trust, genesis,
-    wire::{Params, genesis::OpenerQuota, hash::Preimage, limits::ROSTER_PARTIES_MAX},
+    wire::{AppState, charter::OpenerQuota, hash::Preimage, limits::ROSTER_PARTIES_MAX},
 };
-use white_city_testnet::{Engine, Options, Testnet, default_params, solo::Solo};
+use white_city_testnet::{Engine, Options, Testnet, default_app_state, solo::Solo};
 
 use crate::proxy::{Habits, Proxy};
 
@@ -70,19 +70,19 @@ pub fn identity(party: u16) -> Result<LocalKey, KitError> {
     LocalKey::from_seed(&seed.0).map_err(|error| KitError::io("identity")(&error))
 }
 
-/// Parameters of a board on which party 0 opens as many sessions as a test likes; otherwise the defaults.
+/// Rules of a board on which party 0 opens as many sessions as a test likes; otherwise the defaults.
 ///
 /// # Errors
 /// [`KitError`] doesn't happen: the defaults are well-formed, and so is every identity.
-pub fn params() -> Result<Params, KitError> {
-    let mut params = default_params()?;
-    params.max_board_bytes = BOARD_BYTES;
-    params.openers = vec![OpenerQuota {
+pub fn app_state() -> Result<AppState, KitError> {
+    let mut app_state = default_app_state()?;
+    app_state.charter.max_board_bytes = BOARD_BYTES;
+    app_state.charter.openers = vec![OpenerQuota {
         key: Hash(*identity(0)?.identity().as_bytes()),
         max_live: u32::MAX,
         max_bytes: BOARD_BYTES / 2,
     }];
-    Ok(params)
+    Ok(app_state)
 }
 
 /// A board for tests. Its parties are numbered from 0, and their numbers are their indices.
@@ -112,12 +112,13 @@ impl Board {
     /// [`KitError::Board`], [`KitError::Io`].
     pub async fn solo() -> Result<Self, KitError> {
         let dir = tempfile::tempdir().map_err(|error| KitError::io("temporary folder")(&error))?;
-        let mut params = params()?;
+        let mut app_state = app_state()?;
+        let params = &mut app_state.params;
         (params.heartbeat_ms, params.cap_ms) = (HEARTBEAT_MS, CAP_MS);
         let options = Options {
             engine: Engine::Solo,
             replicas: 1,
-            params: Some(params),
+            app_state: Some(app_state),
             ..Options::new(dir.path().join("net"))
         };
         let home = Testnet::create(&options).await?.home(0);

@@ -40,7 +40,7 @@ mod faults;
 mod posts;
 mod proxy;
 
-pub use board::{Board, KitError, Party, identity, params};
+pub use board::{Board, KitError, Party, app_state, identity};
 pub use crash::Crashing;
 pub use dice::Dice;
 pub use faults::{Faults, Results};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use white_city_testnet::control::{Request, Server, request};
-use white_city_testnet::{Engine, Error, Options, Params, Testnet, default_params};
-use white_city_wire::{Hash, genesis::OpenerQuota};
+use white_city_testnet::{AppState, Engine, Error, Options, Testnet, default_app_state};
+use white_city_wire::{Hash, charter::OpenerQuota};
 
 use super::{UpArgs, print, table};
 
@@ -24,7 +24,7 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
             Engine::Solo => 1,
         }),
         chain_id: args.chain_id,
-        params: params(&args.opener)?,
+        app_state: app_state(&args.opener)?,
         port_base: args.port_base,
         tmpfs: args.tmpfs,
         link_delay: Duration::from_millis(args.link_delay),
@@ -36,7 +36,7 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
         ..Options::new(args.dir)
     };
     let exists = options.dir.join("testnet.json").exists();
-    if exists && options.params.is_some() {
+    if exists && options.app_state.is_some() {
         return Err(Error::Refused(format!(
             "--opener: {} has a network, and its openers are part of its genesis",
             options.dir.display()
@@ -72,25 +72,26 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
     finish(testnet).await.and(result)
 }
 
-/// The parameters of a board with these openers; `None` without any.
-fn params(openers: &[String]) -> Result<Option<Params>, Error> {
+/// Parameters and charter of a board with these openers; `None` without any.
+fn app_state(openers: &[String]) -> Result<Option<AppState>, Error> {
     if openers.is_empty() {
         return Ok(None);
     }
-    let mut params = default_params()?;
+    let mut app_state = default_app_state()?;
+    let charter = &mut app_state.charter;
     for opener in openers {
         let key = Hash::from_hex(opener).ok_or_else(|| Error::Option {
             what: "--opener",
             got: opener.clone(),
             expected: "an identity's public key, 64 hexadecimal digits".into(),
         })?;
-        params.openers.push(OpenerQuota {
+        charter.openers.push(OpenerQuota {
             key,
             max_live: OPENER_MAX_LIVE,
-            max_bytes: params.anyone_max_bytes,
+            max_bytes: charter.anyone_max_bytes,
         });
     }
-    Ok(Some(params))
+    Ok(Some(app_state))
 }
 
 async fn serve(testnet: &Testnet, down: &Notify) -> Result<(), Error> {

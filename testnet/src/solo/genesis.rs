@@ -11,7 +11,7 @@ use tendermint_proto::{
     v0_38::{
         abci::{RequestInitChain, ValidatorUpdate},
         crypto::{PublicKey, public_key::Sum},
-        types::{BlockParams, ConsensusParams, EvidenceParams},
+        types::{BlockParams, ConsensusParams, EvidenceParams, ValidatorParams},
     },
 };
 use zeroize::Zeroizing;
@@ -56,9 +56,9 @@ impl SoloGenesis {
         let block_max_bytes = number(at(consensus, "/block/max_bytes"), "block.max_bytes")?;
         let evidence_max_bytes =
             number(at(consensus, "/evidence/max_bytes"), "evidence.max_bytes")?;
-        let heartbeat_ms = at(&json, "/app_state/heartbeat_ms")
+        let heartbeat_ms = at(&json, "/app_state/params/heartbeat_ms")
             .as_u64()
-            .ok_or("app_state.heartbeat_ms: expected a number")?;
+            .ok_or("app_state.params.heartbeat_ms: expected a number")?;
         let init = RequestInitChain {
             time: Some(timestamp(time)),
             chain_id: chain_id.clone(),
@@ -70,6 +70,9 @@ impl SoloGenesis {
                 evidence: Some(EvidenceParams {
                     max_bytes: evidence_max_bytes,
                     ..Default::default()
+                }),
+                validator: Some(ValidatorParams {
+                    pub_key_types: vec!["ed25519".into()],
                 }),
                 ..Default::default()
             }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use white_city_testnet::{
-    Application, Engine, Error, Network, Params, RunState, Testnet, default_params,
+    AppState, Application, Engine, Error, Network, RunState, Testnet, default_app_state,
 };
 
 use nix::sys::signal::Signal;
@@ -11,6 +11,13 @@ use nix::sys::signal::Signal;
 use crate::support::{cometbft, opened, options, runs, signal, wait_until};
 
 const WITHIN: Duration = Duration::from_secs(90);
+
+/// The defaults with another heartbeat.
+fn beating_every(heartbeat_ms: u32) -> AppState {
+    let mut app_state = default_app_state().unwrap();
+    app_state.params.heartbeat_ms = heartbeat_ms;
+    app_state
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_survives_what_it_should_and_nothing_is_left_behind() {
@@ -22,10 +29,7 @@ async fn a_network_survives_what_it_should_and_nothing_is_left_behind() {
     options.tmpfs = true;
     options.application = Application::Replica;
     options.stands_still = Duration::from_secs(5);
-    options.params = Some(Params {
-        heartbeat_ms: 300,
-        ..default_params().unwrap()
-    });
+    options.app_state = Some(beating_every(300));
     let testnet = Testnet::create(&options).await.unwrap();
     testnet.start_all().await.unwrap();
     let network = Network::read(testnet.network_file()).unwrap();
@@ -192,10 +196,7 @@ async fn solo_is_started_asked_and_continued_like_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
     options.engine = Engine::Solo;
-    options.params = Some(Params {
-        heartbeat_ms: 100,
-        ..default_params().unwrap()
-    });
+    options.app_state = Some(beating_every(100));
     assert!(matches!(
         Testnet::create(&options).await,
         Err(Error::Option { .. })

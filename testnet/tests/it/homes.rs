@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use white_city_testnet::{Error, Network, Params, Testnet, default_params};
+use white_city_testnet::{Error, Network, Testnet, default_app_state};
 
 use crate::support::{cometbft, opened, options};
 
@@ -36,24 +36,22 @@ async fn a_network_is_continued_with_its_keys_chain_and_parameters() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
-    options.params = Some(Params {
-        heartbeat_ms: 700,
-        cap_ms: 2_100,
-        ..default_params().unwrap()
-    });
+    let mut app_state = default_app_state().unwrap();
+    (app_state.params.heartbeat_ms, app_state.params.cap_ms) = (700, 2_100);
+    options.app_state = Some(app_state);
     let first = Testnet::create(&options).await.unwrap();
-    let (chain, params, urls) = (
+    let (chain, app_state, urls) = (
         first.chain_id().to_owned(),
-        first.params().clone(),
+        first.app_state().clone(),
         first.rpc_urls().to_vec(),
     );
-    assert_eq!(params.heartbeat_ms, 700);
+    assert_eq!(app_state.params.heartbeat_ms, 700);
     drop(first);
-    options.params = None;
+    options.app_state = None;
     let again = opened(&options).await.unwrap();
     assert_eq!(
-        (again.chain_id(), again.params()),
-        (chain.as_str(), &params)
+        (again.chain_id(), again.app_state()),
+        (chain.as_str(), &app_state)
     );
     assert_eq!(
         again.rpc_urls(),

@@ -162,6 +162,7 @@ impl<'a> Filling<'a> {
             opener: self.key.identity(),
             nonce,
             open_by_ms: now_ms + self.client.network().params.max_open_ms / 2,
+            stamp: 0,
         };
         let id = open.session_id(&self.network);
         (Action::Open(open), id)

@@ -36,51 +36,74 @@ def case(name, inputs, **expected):
 
 def params(**changes):
     """The test network's parameters."""
-    p = {"protocol": 1, "random": some("board").hex(), "heartbeat_ms": 10_000, "cap_ms": 60_000}
+    p = {"random": some("board").hex(), "heartbeat_ms": 10_000, "cap_ms": 60_000}
     p |= {"max_n": 1024, "max_rounds": 65_536, "max_tx": 716_800, "full_block": 16 << 20, "max_work": 8_192}
-    p |= {"max_session_bytes": 256 << 20, "max_board_bytes": 4 << 30, "max_duration_ms": 30 * 86_400_000}
-    p |= {"max_open_ms": 600_000, "anyone_may_open": True, "anyone_max_live": 256, "anyone_max_bytes": 1 << 30}
-    return p | {"stamp_bits": 0, "openers": []} | changes
+    return p | {"max_duration_ms": 30 * 86_400_000, "max_open_ms": 600_000} | changes
+
+
+def replicas(count):
+    """So many replicas, ascending by validator."""
+    keys = [{"validator": key(f"validator {i}").hex(), "operator": key(f"operator {i}").hex()} for i in range(count)]
+    return sorted(keys, key=lambda r: r["validator"])
+
+
+def charter(**changes):
+    """The test network's charter of term 0."""
+    c = {"term": 0, "previous": w.ZERO.hex(), "until_ms": 0, "protocol": 2}
+    c |= {"max_session_bytes": 256 << 20, "max_board_bytes": 4 << 30, "anyone_may_open": True, "anyone_max_live": 256}
+    return c | {"anyone_max_bytes": 1 << 30, "stamp_bits": 0, "replicas": replicas(4), "openers": []} | changes
 
 
 def opener(label, live, size):
-    """One opener of the genesis."""
+    """One listed opener."""
     return {"key": key(label).hex(), "max_live": live, "max_bytes": size}
 
 
-def genesis(names, **changes):
-    """A genesis with validators of power 10."""
-    listed = [{"key": key(v).hex(), "power": 10} for v in names]
+def genesis(**changes):
+    """A genesis of four replicas."""
     g = {"chain_id": "white-city-1", "genesis_s": 1_760_000_000, "genesis_ns": 0, "initial_height": 1}
-    return g | {"validators": listed, "params": params()} | changes
+    return g | {"params": params(), "charter": charter()} | changes
 
 
-NETWORK = w.network_id(genesis(["validator 0", "validator 1", "validator 2", "validator 3"]))
+NETWORK = w.network_id(genesis())
 
 
 def networks():
-    """params_hash and network_id."""
-    four = ["validator 0", "validator 1", "validator 2", "validator 3"]
-    two_openers = [opener("opener 1", 8, 1 << 20), opener("opener 0", 0, 0)]
-    strict = params(max_work=4_609, anyone_may_open=False, anyone_max_live=0, anyone_max_bytes=0, openers=two_openers)
+    """params_hash, charter_hash and network_id."""
+    two_openers = sorted([opener("opener 1", 8, 1 << 20), opener("opener 0", 0, 0)], key=lambda o: o["key"])
+    strict = charter(anyone_may_open=False, anyone_max_live=0, anyone_max_bytes=0, stamp_bits=40, openers=two_openers)
     small = params(random="00" * 32, max_work=2**32 - 1, heartbeat_ms=1, cap_ms=3, max_n=1, max_rounds=1, max_duration_ms=1, max_open_ms=1)
     named = {
-        "four validators": genesis(four),
-        "the validators' order in the file doesn't matter": genesis(four[::-1]),
-        "first height 0 counts as 1": genesis(four, initial_height=0),
-        "a late first height": genesis(four, initial_height=2**40),
-        "one validator": genesis(four[:1]),
-        "seven validators of power 1 000 000": genesis(four, validators=[{"key": key(f"validator {i}").hex(), "power": 1_000_000} for i in range(7)]),
-        "nanoseconds and a long name": genesis(four, genesis_ns=999_999_999, chain_id="c" * 50),
-        "two openers, nobody else, not sorted": genesis(four, params=strict),
-        "the smallest limits": genesis(four, params=small),
+        "four replicas": genesis(),
+        "first height 0 counts as 1": genesis(initial_height=0),
+        "a late first height": genesis(initial_height=2**40),
+        "one replica": genesis(charter=charter(replicas=replicas(1))),
+        "nine replicas": genesis(charter=charter(replicas=replicas(9))),
+        "nanoseconds and a long name": genesis(genesis_ns=999_999_999, chain_id="c" * 50),
+        "two openers, nobody else": genesis(params=params(max_work=4_609, max_tx=262_144), charter=strict),
+        "the smallest limits": genesis(params=small, charter=charter(max_session_bytes=0, max_board_bytes=0)),
     }
-    return [case(n, g, params_hash=w.params_hash(g["params"]), network_id=w.network_id(g)) for n, g in named.items()]
+    out = []
+    for name, g in named.items():
+        hashes = {"params_hash": w.params_hash(g["params"]), "charter_hash": w.charter_hash(g["charter"])}
+        out.append(case(name, g, **hashes, network_id=w.network_id(g)))
+    return out
+
+
+def stamps():
+    """Leading zero bits of stamps."""
+    out = []
+    for name, session in (("a session", SESSION), ("another session", some("session"))):
+        best = max(range(2_000), key=lambda stamp: w.stamp_bits(session, stamp))
+        for stamp in (0, best, 2**64 - 1):
+            inputs = {"session_id": session, "stamp": stamp}
+            out.append(case(f"{name}, {stamp}", inputs, bits=w.stamp_bits(session, stamp)))
+    return out
 
 
 def spec(n, **changes):
     """A spec for n parties."""
-    s = {"protocol": "eddsa-sign", "version": 1, "roster": [key(f"party {i}").hex() for i in range(n)]}
+    s = {"protocol": "eddsa-sign", "version": 1, "kem": 1, "roster": [key(f"party {i}").hex() for i in range(n)]}
     s |= {"m": n // 2 + 1, "t": 0, "max_rounds": 4, "join_ms": 600_000, "round_ms": 300_000, "reveal_ms": 300_000}
     s |= {"retention_ms": 86_400_000, "max_bcast": 1024, "max_p2p": 49, "max_bytes": 1 << 20}
     return s | {"input": some("message", 32).hex(), "prev_session": w.ZERO.hex()} | changes

@@ -43,29 +43,33 @@ def bitmap(n, members):
 
 def params_hash(p):
     """The board's parameters."""
-    parts = [lp("white-city/params/1"), bytes.fromhex(p["random"]), u(32, p["protocol"])]
+    parts = [lp("white-city/params/2"), bytes.fromhex(p["random"])]
     parts += [u(32, p["heartbeat_ms"]), u(32, p["cap_ms"]), u(16, p["max_n"]), u(32, p["max_rounds"])]
-    parts += [u(32, p["max_tx"]), u(32, p["full_block"]), u(32, p["max_work"]), u(64, p["max_session_bytes"])]
-    parts += [u(64, p["max_board_bytes"]), u(64, p["max_duration_ms"]), u(64, p["max_open_ms"])]
-    parts += [u(8, int(p["anyone_may_open"])), u(32, p["anyone_max_live"]), u(64, p["anyone_max_bytes"])]
-    parts += [u(8, p["stamp_bits"]), u(32, len(p["openers"]))]
-    for o in p["openers"]:
-        parts += [bytes.fromhex(o["key"]), u(32, o["max_live"]), u(64, o["max_bytes"])]
+    parts += [u(32, p["max_tx"]), u(32, p["full_block"]), u(32, p["max_work"])]
+    return h(*parts, u(64, p["max_duration_ms"]), u(64, p["max_open_ms"]), ZERO)
+
+
+def charter_hash(c):
+    """The rules of one term."""
+    parts = [lp("white-city/charter/2"), u(32, c["term"]), bytes.fromhex(c["previous"]), u(64, c["until_ms"])]
+    parts += [u(32, c["protocol"]), u(64, c["max_session_bytes"]), u(64, c["max_board_bytes"])]
+    parts += [u(8, int(c["anyone_may_open"])), u(32, c["anyone_max_live"]), u(64, c["anyone_max_bytes"])]
+    parts += [u(8, c["stamp_bits"]), u(32, len(c["replicas"]))]
+    parts += [bytes.fromhex(r["validator"] + r["operator"]) for r in c["replicas"]]
+    parts += [u(32, len(c["openers"]))]
+    parts += [bytes.fromhex(o["key"]) + u(32, o["max_live"]) + u(64, o["max_bytes"]) for o in c["openers"]]
     return h(*parts, ZERO)
 
 
 def network_id(g):
-    """The network: chain, genesis time, first height, validators sorted by key, parameters."""
-    validators = sorted((bytes.fromhex(v["key"]), v["power"]) for v in g["validators"])
-    parts = [lp("white-city/network/1"), lp(g["chain_id"]), i64(g["genesis_s"]), u(32, g["genesis_ns"])]
-    parts += [i64(g["initial_height"] or 1), u(32, len(validators))]
-    parts += [key + u(64, power) for key, power in validators]
-    return h(*parts, params_hash(g["params"]))
+    """The network: chain, genesis time, first height, parameters, charter of term 0."""
+    parts = [lp("white-city/network/2"), lp(g["chain_id"]), i64(g["genesis_s"]), u(32, g["genesis_ns"])]
+    return h(*parts, i64(g["initial_height"] or 1), params_hash(g["params"]), charter_hash(g["charter"]))
 
 
 def spec_preimage(s):
     """What spec_hash is taken over; its length is the spec's own size."""
-    parts = [lp("white-city/spec/1"), lp(s["protocol"]), u(32, s["version"]), u(16, len(s["roster"]))]
+    parts = [lp("white-city/spec/2"), lp(s["protocol"]), u(32, s["version"]), u(8, s["kem"]), u(16, len(s["roster"]))]
     parts += [bytes.fromhex(key) for key in s["roster"]]
     parts += [u(16, s["m"]), u(16, s["t"]), u(32, s["max_rounds"]), u(64, s["join_ms"])]
     parts += [u(64, s["round_ms"]), u(64, s["reveal_ms"]), u(64, s["retention_ms"])]
@@ -83,7 +87,7 @@ def reserved_bytes(s):
 
 def session_id(network, opener, nonce, open_by_ms, spec):
     """The session: who opens what, where, until when."""
-    return h(lp("white-city/session/1"), network, opener, nonce, u(64, open_by_ms), h(spec_preimage(spec)))
+    return h(lp("white-city/session/2"), network, opener, nonce, u(64, open_by_ms), h(spec_preimage(spec)))
 
 
 # What parties sign
@@ -248,7 +252,8 @@ def left_hash(items):
 def session_leaf(s):
     """One session in the root."""
     x = {k: bytes.fromhex(v) for k, v in s.items() if isinstance(v, str)}
-    head = [b"\0", lp("white-city/leaf/1"), x["session_id"], u(8, s["status"]), u(32, s["open_round"])]
+    head = [b"\0", lp("white-city/leaf/2"), x["session_id"], u(8, s["status"]), u(32, s["open_round"])]
+    head += [u(32, s["protocol"]), u(32, s["opener"]), u(64, s["reserved_bytes"]), u(16, s["n"]), bitmap(s["n"], s["members"])]
     head += [x["transcript"], x["slots_root"], u(64, s["deadline_ms"]), u(32, s["call_blocks"])]
     head += [bitmap(256, s["callers"]), x["dispute_hash"], x["terminal_hash"], x["evidence_hash"]]
     return h(*head, x["left_hash"], ZERO)
@@ -256,14 +261,21 @@ def session_leaf(s):
 
 def opener_leaf(o):
     """One opener in the root."""
-    quota = u(32, o["max_live"]) + u(64, o["max_bytes"]) + u(32, o["live"]) + u(64, o["live_bytes"])
-    return h(b"\0", lp("white-city/opener/1"), bytes.fromhex(o["key"]), quota, ZERO)
+    quota = u(8, int(o["listed"])) + u(32, o["max_live"]) + u(64, o["max_bytes"]) + u(32, o["live"]) + u(64, o["live_bytes"])
+    return h(b"\0", lp("white-city/opener/2"), bytes.fromhex(o["key"]), quota, ZERO)
 
 
-def root(protocol, params, n_sessions, sessions_root, n_openers, openers_root, paused_ms):
+def root(r):
     """The whole state."""
-    head = [lp("white-city/root/1"), u(32, protocol), params, u(64, n_sessions), sessions_root]
-    return h(*head, u(64, n_openers), openers_root, u(64, paused_ms), ZERO)
+    head = [lp("white-city/root/2"), r["network_id"], u(32, r["protocol"]), r["params_hash"], u(32, r["term"])]
+    head += [r["charter_hash"], u(64, r["term_height"]), u(32, r["eras"]), u(64, r["era_height"])]
+    head += [bitmap(256, r["proven"]), r["proposals_hash"], u(64, r["n_sessions"]), r["sessions_root"]]
+    return h(*head, u(64, r["n_openers"]), r["openers_root"], u(64, r["paused_ms"]), ZERO)
+
+
+def stamp_bits(session, stamp):
+    """How many leading zero bits a stamp has."""
+    return 256 - int.from_bytes(h(lp("white-city/stamp/2"), session, u(64, stamp)), "big").bit_length()
 
 
 def seal(state_root, parent_hash, parent_s, parent_ns):

@@ -66,10 +66,10 @@ def genesis(path):
     """A genesis file as the layouts take it."""
     text = json.loads(path.read_text())
     time = datetime.datetime.fromisoformat(text["genesis_time"].replace("Z", "+00:00"))
-    keys = [base64.b64decode(v["pub_key"]["value"]).hex() for v in text["validators"]]
-    validators = [{"key": key, "power": int(v["power"])} for key, v in zip(keys, text["validators"])]
+    keys = sorted(base64.b64decode(v["pub_key"]["value"]).hex() for v in text["validators"])
+    assert keys == [r["validator"] for r in text["app_state"]["charter"]["replicas"]], "other validators than the charter's"
     found = {"chain_id": text["chain_id"], "genesis_s": int(time.timestamp()), "genesis_ns": 0}
-    return found | {"initial_height": int(text["initial_height"]), "validators": validators, "params": text["app_state"]}
+    return found | {"initial_height": int(text["initial_height"])} | text["app_state"]
 
 
 def spec_of(spec):
@@ -78,7 +78,8 @@ def spec_of(spec):
     found = {"protocol": spec.data(1).decode(), "roster": [key.hex() for key in spec.found[3]]}
     found |= dict(zip(names, map(spec.number, [2, 4, 5, 6, 7, 8, 9, 10])))
     found |= {"max_bcast": spec.number(11), "max_p2p": spec.number(12), "max_bytes": spec.number(13)}
-    return found | {"input": spec.data(14).hex(), "prev_session": spec.data(15).hex()}
+    found |= {"input": spec.data(14).hex(), "prev_session": spec.data(15).hex()}
+    return found | {"kem": spec.number(16)}
 
 
 def bits(data):
@@ -86,7 +87,7 @@ def bits(data):
     return [8 * i + j for i, byte in enumerate(data) for j in range(8) if byte >> j & 1]
 
 
-def check_anchor(anchor, leaf, params):
+def check_anchor(anchor, leaf, g):
     """From a session's leaf to the header's data_hash."""
     state, proof = anchor.part(2), anchor.part(3)
     number, count, given = proof.number(1), state.number(1), iter(proof.hashes(3))
@@ -97,8 +98,13 @@ def check_anchor(anchor, leaf, params):
         node = w.node(sibling, node) if number >> level & 1 else w.node(node, sibling)
         empty = w.node(empty, empty)
     assert next(given, None) is None and node == state.data(2), "the session isn't in the state"
-    root = w.root(1, params, count, state.data(2), state.number(3), state.data(4), state.number(5))
-    node = w.seal_leaf(w.seal(root, state.data(6), state.number(7), state.number(8)))
+    root = {"network_id": w.network_id(g), "params_hash": w.params_hash(g["params"]), "n_sessions": count}
+    root |= {"sessions_root": state.data(2), "n_openers": state.number(3), "openers_root": state.data(4)}
+    root |= {"paused_ms": state.number(5), "protocol": state.number(10), "term": state.number(11)}
+    root |= {"charter_hash": state.data(12), "term_height": state.number(13), "eras": state.number(14)}
+    root |= {"era_height": state.number(15), "proven": bits(state.data(16)), "proposals_hash": state.data(17)}
+    assert root["charter_hash"] == w.charter_hash(g["charter"]), "another charter than that of term 0"
+    node = w.seal_leaf(w.seal(w.root(root), state.data(6), state.number(7), state.number(8)))
     for sibling in state.hashes(9):
         node = w.node(node, sibling)
     header = Message(anchor.data(1)).part(1)
@@ -149,9 +155,10 @@ def check_ceremony(receipt, g):
     leaf |= {"slots_root": w.tree_root([w.slot_leaf(s) for s in slots]), "deadline_ms": said.number(6)}
     leaf |= {"call_blocks": said.number(7), "callers": bits(said.data(8)), "dispute_hash": said.data(9)}
     leaf |= {"terminal_hash": w.terminal_hash(terminal), "evidence_hash": w.evidence_hash(culprits)}
-    leaf |= {"left_hash": w.left_hash(left)}
+    leaf |= {"left_hash": w.left_hash(left), "protocol": said.number(13), "opener": said.number(14)}
+    leaf |= {"reserved_bytes": said.number(15), "n": len(roster), "members": terminal["members"]}
     leaf = {name: value.hex() if isinstance(value, bytes) else value for name, value in leaf.items()}
-    check_anchor(anchor, leaf, w.params_hash(g["params"]))
+    check_anchor(anchor, leaf, g)
 
 
 def check(folder):

@@ -2,7 +2,7 @@
 
 from . import ed25519, hpke
 from . import layouts as w
-from .cases import NETWORK, SESSION, case, key, numbered, params, some
+from .cases import NETWORK, SESSION, case, charter, key, numbered, params, some
 
 
 def terminals():
@@ -38,6 +38,7 @@ def session(**changes):
     """A session's leaf while joining."""
     zero = w.ZERO.hex()
     s = {"session_id": SESSION.hex(), "status": 1, "open_round": 0, "transcript": SESSION.hex()}
+    s |= {"protocol": 2, "opener": 0, "reserved_bytes": 1_000_000, "n": 3, "members": [0, 1, 2]}
     s |= {"slots_root": w.tree_root([w.ZERO] * 3).hex(), "deadline_ms": 0, "call_blocks": 0, "callers": []}
     return s | {"dispute_hash": zero, "terminal_hash": zero, "evidence_hash": zero, "left_hash": zero} | changes
 
@@ -48,6 +49,8 @@ def leaves():
     late = {"deadline_ms": 1_760_000_300_000, "call_blocks": 2, "callers": [0, 3]}
     named = {
         "just opened": session(),
+        "the largest opener of a thousand": session(opener=2**32 - 1, reserved_bytes=2**64 - 1, n=1024, members=[0, 1023]),
+        "under later rules": session(protocol=3, n=9, members=[8]),
         "running, last call": session(status=2, open_round=3, transcript=some("T").hex(), **late),
         "a dispute": session(status=3, open_round=2, transcript=some("T").hex(), dispute_hash=some("dispute").hex()),
         "finished": session(status=4, open_round=4, transcript=some("T").hex(), deadline_ms=2**64 - 1, terminal_hash=ended["terminal_hash"]),
@@ -56,9 +59,10 @@ def leaves():
         "all 256 validators called": session(status=2, open_round=1, call_blocks=2**32 - 1, callers=list(range(256))),
     }
     out = [case(name, {"kind": "session"} | s, leaf=w.session_leaf(s)) for name, s in named.items()]
-    fresh = {"key": key("opener 0").hex(), "max_live": 256, "max_bytes": 1 << 30, "live": 0, "live_bytes": 0}
-    full = {"key": key("opener 1").hex(), "max_live": 2**32 - 1, "max_bytes": 2**64 - 1, "live": 2**32 - 1, "live_bytes": 2**64 - 1}
-    for name, o in (("a fresh opener", fresh), ("a full opener", full)):
+    fresh = {"key": key("opener 0").hex(), "listed": True, "max_live": 256, "max_bytes": 1 << 30, "live": 0, "live_bytes": 0}
+    full = {"key": key("opener 1").hex(), "listed": True, "max_live": 2**32 - 1, "max_bytes": 2**64 - 1, "live": 2**32 - 1, "live_bytes": 2**64 - 1}
+    stranger = fresh | {"listed": False, "max_live": 0, "max_bytes": 0, "live": 1, "live_bytes": 7}
+    for name, o in (("a fresh opener", fresh), ("a full opener", full), ("a stranger", stranger)):
         out.append(case(name, {"kind": "opener"} | o, leaf=w.opener_leaf(o)))
     return out
 
@@ -81,13 +85,17 @@ def trees():
 def roots():
     """The whole state."""
     sessions = [w.session_leaf(session(session_id=some(f"session {i}").hex())) for i in range(3)]
-    openers = [w.opener_leaf({"key": key("opener 0").hex(), "max_live": 1, "max_bytes": 2, "live": 0, "live_bytes": 0})]
-    digest = w.params_hash(params())
+    openers = [w.opener_leaf({"key": key("opener 0").hex(), "listed": True, "max_live": 1, "max_bytes": 2, "live": 0, "live_bytes": 0})]
+    first = {"term": 0, "charter_hash": w.charter_hash(charter()), "term_height": 0, "eras": 0, "era_height": 0}
+    first |= {"proven": [0, 1, 2, 3], "proposals_hash": w.ZERO}
+    later = {"term": 2**32 - 1, "charter_hash": some("charter"), "term_height": 2**64 - 1, "eras": 7, "era_height": 2**63}
+    later |= {"proven": [1, 255], "proposals_hash": some("proposals")}
     out = []
     for name, s, o, paused in (("empty", [], [], 0), ("three sessions, one opener", sessions, openers, 86_400_000), ("a long pause", [], openers, 2**64 - 1)):
-        inputs = {"protocol": 1, "params_hash": digest, "n_sessions": len(s), "sessions_root": w.deep_root(s)}
+        inputs = {"network_id": NETWORK, "protocol": 2, "params_hash": w.params_hash(params())}
+        inputs |= (later if paused > 2**63 else first) | {"n_sessions": len(s), "sessions_root": w.deep_root(s)}
         inputs |= {"n_openers": len(o), "openers_root": w.deep_root(o), "paused_ms": paused}
-        out.append(case(name, inputs, root=w.root(*inputs.values())))
+        out.append(case(name, inputs, root=w.root(inputs)))
     return out
 
 

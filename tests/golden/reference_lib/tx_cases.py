@@ -48,16 +48,16 @@ def spec_message(s):
     numbers = [s[k] for k in ("m", "t", "max_rounds", "join_ms", "round_ms", "reveal_ms", "retention_ms")]
     limits = [s["max_bcast"], s["max_p2p"], s["max_bytes"]]
     tail = [bytes.fromhex(s["input"]), bytes.fromhex(s["prev_session"])]
-    return message(*numbered_from(1, s["protocol"], s["version"], roster, *numbers, *limits, *tail))
+    return message(*numbered_from(1, s["protocol"], s["version"], roster, *numbers, *limits, *tail, s["kem"]))
 
 
-def opened(name, s):
+def opened(name, s, stamp=0):
     """An Open."""
     nonce, by = some(f"nonce {name}"), 1_760_000_600_000
     digest = w.session_id(NETWORK, key("opener 0"), nonce, by, s)
     signature = w.sign(some("opener 0"), "open", NETWORK, digest)
-    data = tx("open", [spec_message(s)], key("opener 0"), nonce, by, signature)
-    inputs = {"kind": "open", "spec": s, "opener": key("opener 0"), "nonce": nonce, "open_by_ms": by}
+    data = tx("open", [spec_message(s)], key("opener 0"), nonce, by, signature, stamp)
+    inputs = {"kind": "open", "spec": s, "opener": key("opener 0"), "nonce": nonce, "open_by_ms": by, "stamp": stamp}
     return case(f"open: {name}", inputs | common(signature, "opener 0", len(s["roster"])), tx=data)
 
 
@@ -170,6 +170,7 @@ def revealed(name, index, plaintext):
 def transactions():
     """Each kind, its values and its one encoding."""
     out = [opened("three parties", spec(3)), opened("one party, empty input", spec(1, input="", version=0, max_bytes=0, max_bcast=0))]
+    out += [opened("a stamp", spec(2), 2**64 - 1)]
     out += [opened("the largest", spec(3, m=3, t=2, max_rounds=65_536, max_bytes=2**64 - 1, retention_ms=2**64 - 1))]
     out += [joined(0), joined(2), declined(0, 0), declined(1, 0xFFFF)]
     out += [aborted(1, 0, None, w.ZERO), aborted(0, 0xFFFF, 2, some("detail")), aborted(1, 7, 0, some("detail"))]

@@ -6,7 +6,7 @@ use tendermint::{
 };
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_wire::{
-    Hash, pb,
+    Network, pb,
     proof::{SessionProof, StateProof},
     tree::{append_root_from_path, full_path},
 };
@@ -29,15 +29,15 @@ pub fn sign_header(council: &Council, bytes: &[u8], change: impl FnOnce(&mut Hea
     <SignedHeader as Protobuf<RawSignedHeader>>::encode_vec(signed)
 }
 
-/// Has the validators certify whatever an anchor's leaf says now, on a network with these parameters.
+/// Has the validators certify whatever an anchor's leaf says now, on this network.
 ///
 /// # Panics
 /// When the anchor isn't one.
-pub fn certify_leaf(council: &Council, anchor: &mut pb::Anchor, params_hash: Hash) {
+pub fn certify_leaf(council: &Council, anchor: &mut pb::Anchor, network: &Network) {
     let session = anchor.session.as_ref().expect("a session");
     let session = SessionProof::try_from(session).expect("a session's proof");
     let state = anchor.state.as_mut().expect("a state");
-    let mut proof = StateProof::from_pb(state, params_hash).expect("a state's proof");
+    let mut proof = StateProof::from_pb(state, network).expect("a state's proof");
     let path = full_path(session.number, proof.board.sessions, &session.path);
     let path = path.expect("a path of this board");
     let root = append_root_from_path(session.leaf.hash(), session.number, &path);

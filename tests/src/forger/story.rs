@@ -7,8 +7,9 @@ use white_city_wire::{
         Cause, Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash,
         slots_root, transcript_after,
     },
-    limits::NOBODY,
+    limits::{NOBODY, PROTOCOL},
     pb,
+    reserve::reserved_bytes,
     tx::{Action, Join, Leave, Open, Post},
 };
 
@@ -77,6 +78,7 @@ impl Story {
             opener,
             nonce: [1; 32],
             open_by_ms: 1,
+            stamp: 0,
         };
         let id = open.session_id(&network);
         let mut story = Self {
@@ -85,6 +87,10 @@ impl Story {
                 session: id,
                 status: Status::Joining,
                 open_round: 0,
+                protocol: PROTOCOL,
+                opener: 0,
+                reserved_bytes: reserved_bytes(&open.spec),
+                members: Bitmap::full(n),
                 transcript: Hash(id.0),
                 slots_root: Hash::ZERO,
                 deadline_ms: 0,
@@ -136,6 +142,9 @@ impl Story {
     pub fn refresh(&mut self) {
         self.leaf.slots_root = slots_root(self.slots.iter().copied());
         self.leaf.terminal = self.terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);
+        if let Some(terminal) = &self.terminal {
+            self.leaf.members.clone_from(&terminal.members);
+        }
         self.leaf.evidence = evidence_hash(&self.culprits);
         self.leaf.left = left_hash(&self.left);
         self.leaf.dispute = match self
@@ -182,6 +191,7 @@ impl Story {
     #[must_use]
     pub fn close(mut self) -> Self {
         let root = slots_root(self.slots.iter().copied());
+        self.leaf.members = self.filled();
         let leaf = &mut self.leaf;
         self.closed.push((leaf.transcript, root));
         leaf.transcript = transcript_after(&leaf.transcript, leaf.open_round, &root);

@@ -37,10 +37,9 @@ impl Property for Agreement {
             ended.state
         };
         ensure!(own.root() == root, "a restart changes the root");
-        let strangers = own.strangers_bytes();
         ensure!(
-            strangers == executed.after.strangers_bytes(),
-            "strangers_bytes differ"
+            own.reserved() == executed.after.reserved(),
+            "the reserved bytes differ"
         );
         self.0 = Some(own);
         Ok(())
@@ -57,6 +56,7 @@ fn restored(state: &State) -> State {
     let sessions: Vec<Session> = state.sessions().iter().map(|s| Session::clone(s)).collect();
     State::restore(
         state.network().clone(),
+        state.term().as_ref().clone(),
         state.paused_ms(),
         openers,
         sessions,

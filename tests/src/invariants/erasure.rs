@@ -23,10 +23,11 @@ impl Property for Erasure {
             let Some(record) = &session.terminal else {
                 continue;
             };
-            let retention = session.body.as_ref().map(|body| body.spec.retention_ms);
+            let kept = session.body.as_ref();
+            let kept = kept.map_or((0, 0), |body| (body.spec.retention_ms, body.open_by_ms));
             let (due, erased) = self.0.entry(number).or_insert_with(|| {
-                let due = record.board_ms.saturating_add(retention.unwrap_or(0));
-                (due, None)
+                let due = record.board_ms.saturating_add(kept.0);
+                (due.max(kept.1), None)
             });
             ensure!(
                 session.leaf.deadline_ms == *due,

@@ -28,14 +28,11 @@ impl Property for LastCall {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let executed = &seen.executed;
-        let network = executed.before.network();
+        let replicas = &executed.before.charter().replicas;
         let room = sessions_with_room(executed);
         let address = executed.context.proposer;
-        let proposer = network
-            .validators
-            .iter()
-            .position(|v| v.address() == address);
-        let enough = (network.validators.len() - 1) / 3 + 1;
+        let proposer = replicas.iter().position(|r| r.address() == address);
+        let enough = (replicas.len() - 1) / 3 + 1;
         for (session, _) in bodies(&executed.after) {
             let Some(here) = before_closing(seen, session.number) else {
                 continue;

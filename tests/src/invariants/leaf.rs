@@ -34,6 +34,7 @@ impl Property for Leaf {
 
 fn check_body(session: &Session, body: &Body) -> Result<(), String> {
     let (number, leaf) = (session.number, &session.leaf);
+    ensure!(leaf.members == body.members, "session {number}: members");
     let digests: Vec<_> = body.slots.iter().map(|slot| slot.digest()).collect();
     ensure!(
         leaf.slots_root == slots_root(&digests),

@@ -1,6 +1,6 @@
 //! Promise 4, completeness: every session and every opener has a path to the root that is sealed.
 
-use white_city_wire::{Hash, board::BoardRoot, limits::PROTOCOL, tree::append_root_from_path};
+use white_city_wire::{Hash, board::BoardRoot, tree::append_root_from_path};
 
 use super::Property;
 use crate::simulator::Observed;
@@ -16,13 +16,9 @@ impl Property for Paths {
         let state = &seen.executed.after;
         let sealed = |sessions_root: Hash, openers_root: Hash| {
             let root = BoardRoot {
-                protocol: PROTOCOL,
-                params_hash: state.params().hash(),
-                sessions: state.sessions().len(),
                 sessions_root,
-                openers: state.openers().len(),
                 openers_root,
-                paused_ms: state.paused_ms(),
+                ..state.board_root()
             };
             root.hash() == seen.root
         };

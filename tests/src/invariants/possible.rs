@@ -15,24 +15,29 @@ impl Property for Possible {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let executed = &seen.executed;
-        let network = executed.after.network();
+        let (network, board) = (executed.after.network(), executed.after.board_root());
         let (height, board_ms) = (executed.context.height, executed.board_ms);
         for session in executed.after.sessions().iter() {
             let (number, leaf) = (session.number, &session.leaf);
             let not = |what: &str, Impossible(why): Impossible| {
                 Err(format!("session {number}: {what}: {why}"))
             };
-            leaf.check(network, board_ms)
+            leaf.check(network, &board, board_ms)
                 .or_else(|why| not("leaf", why))?;
             if let Some(record) = &session.terminal {
                 let checked = record.check(leaf, (height, board_ms));
                 checked.or_else(|why| not("record", why))?;
             }
             if let (Some(record), Some(body)) = (&session.terminal, &session.body) {
-                let checked = record.check_spec(leaf, &body.spec);
+                let open_by_ms = body.open_by_ms..=body.open_by_ms;
+                let checked = record
+                    .check_spec(leaf, &body.spec)
+                    .and_then(|()| record.check_kept(leaf, &body.spec, open_by_ms));
                 checked.or_else(|why| not("record", why))?;
             }
             if let Some(body) = &session.body {
+                let checked = leaf.check_spec(&body.spec);
+                checked.or_else(|why| not("leaf", why))?;
                 let checked = check_culprits(&body.culprits, leaf, body.spec.parties());
                 checked.or_else(|why| not("culprits", why))?;
             }

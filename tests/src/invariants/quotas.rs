@@ -15,7 +15,7 @@ pub struct Quotas;
 
 /// The length of what the spec's hash is taken over, and what a roster and its evidence weigh.
 fn roster(spec: &Spec) -> u64 {
-    let fixed = 4 + 17 + 4 + 4 + 2 + 2 + 2 + 4 + 4 * 8 + 4 + 4 + 8 + 4 + 32 + 32;
+    let fixed = 4 + 17 + 4 + 4 + 1 + 2 + 2 + 2 + 4 + 4 * 8 + 4 + 4 + 8 + 4 + 32 + 32;
     let parts = spec.protocol.len() + 32 * spec.roster.len() + spec.input.len();
     fixed + u64::try_from(parts).unwrap_or(u64::MAX) + (512 + 512) * u64::from(spec.parties())
 }
@@ -49,10 +49,10 @@ impl Property for Quotas {
         let state = &seen.executed.after;
         let mut used: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
         for session in state.sessions().iter() {
-            let (live, bytes) = used.entry(session.opener).or_default();
+            let (live, bytes) = used.entry(session.leaf.opener).or_default();
             *live += u32::from(session.status().is_live());
             if session.status() != Status::Erased {
-                *bytes += session.reserved_bytes;
+                *bytes += session.leaf.reserved_bytes;
             }
             if let Some(body) = &session.body {
                 let due = if session.status().is_live() {
@@ -60,7 +60,7 @@ impl Property for Quotas {
                 } else {
                     kept(session, body)
                 };
-                let same = session.reserved_bytes == due;
+                let same = session.leaf.reserved_bytes == due;
                 ensure!(
                     same,
                     "session {} reserves another size than {due}",
@@ -70,10 +70,10 @@ impl Property for Quotas {
         }
         for session in seen.executed.before.sessions().iter() {
             let after = state.sessions().get(session.number);
-            let now = after.map_or(0, |after| after.reserved_bytes);
+            let now = after.map_or(0, |after| after.leaf.reserved_bytes);
             let number = session.number;
             ensure!(
-                now <= session.reserved_bytes,
+                now <= session.leaf.reserved_bytes,
                 "session {number} reserves more than at its opening"
             );
         }
@@ -87,7 +87,12 @@ impl Property for Quotas {
                 opener.live_bytes == bytes,
                 "opener {number} has reserved {bytes} bytes"
             );
-            let within = live <= opener.max_live && bytes <= opener.max_bytes;
+            let charter = state.charter();
+            let (max_live, max_bytes) = match opener.listed {
+                true => (opener.max_live, opener.max_bytes),
+                false => (charter.anyone_max_live, charter.anyone_max_bytes),
+            };
+            let within = live <= max_live && bytes <= max_bytes;
             ensure!(within, "opener {number} is over its quota");
         }
         ensure!(used.is_empty(), "a session of an unknown opener");

@@ -17,10 +17,15 @@ fn session_leaf(session: &Session) -> Hash {
     let leaf = &session.leaf;
     sha(&[
         &[0],
-        &tag("white-city/leaf/1"),
+        &tag("white-city/leaf/2"),
         &leaf.session.0,
         &[leaf.status.number()],
         &leaf.open_round.to_be_bytes(),
+        &leaf.protocol.to_be_bytes(),
+        &leaf.opener.to_be_bytes(),
+        &leaf.reserved_bytes.to_be_bytes(),
+        &leaf.members.size().to_be_bytes(),
+        leaf.members.as_bytes(),
         &leaf.transcript.0,
         &leaf.slots_root.0,
         &leaf.deadline_ms.to_be_bytes(),
@@ -37,8 +42,9 @@ fn session_leaf(session: &Session) -> Hash {
 fn opener_leaf(opener: &OpenerLeaf) -> Hash {
     sha(&[
         &[0],
-        &tag("white-city/opener/1"),
+        &tag("white-city/opener/2"),
         opener.key.as_bytes(),
+        &[u8::from(opener.listed)],
         &opener.max_live.to_be_bytes(),
         &opener.max_bytes.to_be_bytes(),
         &opener.live.to_be_bytes(),
@@ -52,12 +58,21 @@ impl Property for Root {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let state = &seen.executed.after;
+        let term = state.term();
         let sessions: Vec<Hash> = state.sessions().iter().map(|s| session_leaf(s)).collect();
         let openers: Vec<Hash> = state.openers().iter().map(|o| opener_leaf(o)).collect();
         let expected = sha(&[
-            &tag("white-city/root/1"),
-            &1_u32.to_be_bytes(),
+            &tag("white-city/root/2"),
+            &state.network().id.0,
+            &2_u32.to_be_bytes(),
             &state.params().hash().0,
+            &term.charter.term.to_be_bytes(),
+            &term.charter.hash().0,
+            &term.height.to_be_bytes(),
+            &term.eras.to_be_bytes(),
+            &term.era_height.to_be_bytes(),
+            &term.proven,
+            &[0; 32],
             &state.sessions().len().to_be_bytes(),
             &root(&sessions, 32).0,
             &state.openers().len().to_be_bytes(),

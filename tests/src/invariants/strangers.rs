@@ -1,11 +1,15 @@
-//! `bytes.md`: what strangers have reserved stays within `max_board_bytes` less the genesis openers' quotas.
+//! `bytes.md`: what all have reserved stays within `max_board_bytes`, and what strangers have within that less the listed openers'
+//! quotas.
 
-use white_city_wire::board::Status;
+use std::collections::BTreeSet;
+
+use white_city_state_machine::Reserved;
+use white_city_wire::{Hash, board::Status};
 
 use super::Property;
 use crate::simulator::Observed;
 
-/// Recomputes the strangers' bytes from scratch.
+/// Recomputes the reserved bytes from scratch.
 #[derive(Default, Clone)]
 pub struct Strangers;
 
@@ -14,24 +18,37 @@ impl Property for Strangers {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let state = &seen.executed.after;
-        let listed = u32::try_from(state.params().openers.len()).unwrap_or(u32::MAX);
-        let bytes: u64 = state
-            .sessions()
-            .iter()
-            .filter(|session| session.opener >= listed && session.status() != Status::Erased)
-            .map(|session| session.reserved_bytes)
-            .sum();
-        let found = state.strangers_bytes();
-        ensure!(
-            found == bytes,
-            "strangers have reserved {bytes} bytes, not {found}"
-        );
-        let quotas: u64 = state.params().openers.iter().map(|o| o.max_bytes).sum();
-        let most = state.params().max_board_bytes - quotas;
-        ensure!(
-            bytes <= most,
-            "strangers have reserved {bytes} bytes of {most}"
-        );
+        let charter = state.charter();
+        let listed: BTreeSet<Hash> = charter.openers.iter().map(|o| o.key).collect();
+        let (mut all, mut strangers) = (0, 0);
+        for session in state.sessions().iter() {
+            if session.status() == Status::Erased {
+                continue;
+            }
+            let opener = state.openers().get(session.leaf.opener);
+            let opener = opener.ok_or("a session of an unknown opener")?;
+            all += session.leaf.reserved_bytes;
+            if !listed.contains(&Hash(*opener.key.as_bytes())) {
+                strangers += session.leaf.reserved_bytes;
+            }
+        }
+        let due = Reserved { all, strangers };
+        let found = state.reserved();
+        ensure!(found == due, "{due:?} is reserved, not {found:?}");
+        let before = seen.executed.before.reserved();
+        let quotas: u64 = charter.openers.iter().map(|o| o.max_bytes).sum();
+        for (now, before, most) in [
+            (all, before.all, charter.max_board_bytes),
+            (
+                strangers,
+                before.strangers,
+                charter.max_board_bytes - quotas,
+            ),
+        ] {
+            // What is over a limit since the charter changed stays, but grows no further.
+            let within = now <= most.max(before);
+            ensure!(within, "{now} bytes are reserved of {most}");
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use white_city_wire::{
     FinishHeader, Hash, SessionId, Spec,
     board::Status,
     hash::sha256,
+    keys::KEM_X25519,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -53,6 +54,7 @@ impl World {
         Spec {
             protocol: "simulated".into(),
             version: 1,
+            kem: KEM_X25519,
             roster,
             quorum: small(self.rng.between(n / 2 + 1, n)),
             corrupt: small(self.rng.below(n)),
@@ -77,6 +79,7 @@ impl World {
             opener: *self.parties[party].key(),
             nonce: self.rng.bytes32(),
             open_by_ms: board_ms + self.rng.between(0, 15_000),
+            stamp: 0,
         };
         let session = open.session_id(&self.network_id());
         let roster = open.spec.roster.clone();

@@ -248,7 +248,7 @@ fn keep_live(seen: &Observed) -> Option<Observed> {
         let session = parts.sessions.iter().find(|s| ended(s.number).is_some())?;
         parts
             .openers
-            .get_mut(usize::try_from(session.opener).ok()?)?
+            .get_mut(usize::try_from(session.leaf.opener).ok()?)?
             .live += 1;
         Some(())
     })
@@ -264,8 +264,8 @@ fn keep_bytes(seen: &Observed) -> Option<Observed> {
         let session = parts.sessions.iter().find(|s| erased(s.number).is_some())?;
         let opener = parts
             .openers
-            .get_mut(usize::try_from(session.opener).ok()?)?;
-        opener.live_bytes += session.reserved_bytes;
+            .get_mut(usize::try_from(session.leaf.opener).ok()?)?;
+        opener.live_bytes += session.leaf.reserved_bytes;
         Some(())
     })
 }
@@ -286,9 +286,9 @@ fn keep_reserved(seen: &Observed) -> Option<Observed> {
     state(seen, |parts| {
         let ended = |s: &&mut Session| s.terminal.is_some() && was(s.number).is_some();
         let session = parts.sessions.iter_mut().find(ended)?;
-        let kept = was(session.number)?.reserved_bytes - session.reserved_bytes;
-        session.reserved_bytes += kept;
-        let opener = usize::try_from(session.opener).ok()?;
+        let kept = was(session.number)?.leaf.reserved_bytes - session.leaf.reserved_bytes;
+        session.leaf.reserved_bytes += kept;
+        let opener = usize::try_from(session.leaf.opener).ok()?;
         parts.openers.get_mut(opener)?.live_bytes += kept;
         Some(())
     })

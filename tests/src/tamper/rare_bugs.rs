@@ -127,7 +127,7 @@ fn is_outage(seen: &Observed) -> Option<()> {
 /// Whether one more caller ends a session's last call.
 fn one_is_missing(seen: &Observed, old: &Session) -> Option<()> {
     let called: u32 = old.leaf.callers.iter().map(|byte| byte.count_ones()).sum();
-    given(u32::from(seen.executed.before.network().faults()) == called)
+    given(u32::from(seen.executed.before.charter().faults()) == called)
 }
 
 fn settle_complaint(seen: &Observed) -> Option<Observed> {

@@ -3,7 +3,7 @@
 use white_city_wire::{IdentityKey, board::OpenerLeaf};
 
 use super::Block;
-use crate::{opening::Opening, state::is_stranger};
+use crate::{opening::Opening, state::Reserved};
 
 impl Block {
     pub(super) fn opener(&self, key: &IdentityKey) -> Option<(u32, OpenerLeaf)> {
@@ -38,11 +38,13 @@ impl Block {
         u32::try_from(known.saturating_add(fresh)).ok()
     }
 
-    /// Bytes that openers outside the genesis have reserved, with what this block adds.
-    pub(super) fn strangers_bytes(&self) -> u64 {
-        self.state
-            .strangers_bytes()
-            .saturating_add(self.strangers_added)
+    /// Bytes that sessions reserve, with what this block adds.
+    pub(super) fn reserved(&self) -> Reserved {
+        let before = self.state.reserved();
+        Reserved {
+            all: before.all.saturating_add(self.added.all),
+            strangers: before.strangers.saturating_add(self.added.strangers),
+        }
     }
 
     /// Counts an opening for its opener.
@@ -52,8 +54,9 @@ impl Block {
             let key = *opening.leaf.key.as_bytes();
             self.fresh_openers.insert(key, number);
         }
-        if is_stranger(self.state.network(), number) {
-            self.strangers_added = self.strangers_added.saturating_add(opening.reserved);
+        self.added.all = self.added.all.saturating_add(opening.reserved);
+        if !opening.leaf.listed {
+            self.added.strangers = self.added.strangers.saturating_add(opening.reserved);
         }
         self.openers.insert(number, opening.leaf);
     }

@@ -9,7 +9,7 @@ use cggmp24::{KeyShare, PregeneratedPrimes, security_level::SecurityLevel128};
 use k256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use white_city_cggmp24::{Failure, aux_info, keygen, sign};
 use white_city_client::SpecBuilder;
-use white_city_kit::{Board, Party, largest_posts, params};
+use white_city_kit::{Board, Party, app_state, largest_posts};
 use white_city_testnet::{Error, Options, Testnet};
 
 const PUBLIC_PRIMES: &str = include_str!("public-primes-for-tests-only.json");
@@ -82,7 +82,7 @@ async fn over(board: &Board) {
 async fn threshold_ecdsa_runs_over_four_replicas() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
-    options.params = Some(params().unwrap());
+    options.app_state = Some(app_state().unwrap());
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(Error::Tooling(why)) => {

@@ -1,7 +1,7 @@
 //! Four replicas under CometBFT.
 
 use tempfile::TempDir;
-use white_city_kit::{Board, params};
+use white_city_kit::{Board, app_state};
 use white_city_testnet::{Error, Options, Testnet};
 
 pub struct World {
@@ -15,7 +15,7 @@ pub struct World {
 pub async fn four_replicas() -> Option<World> {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
-    options.params = Some(params().unwrap());
+    options.app_state = Some(app_state().unwrap());
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(Error::Tooling(why)) => {

@@ -4,7 +4,9 @@ use white_city_wire::{
     Signature, SignedTx,
     board::{Status, transcript_next, transcript_start},
     entry::FinishHeader,
+    limits::PROTOCOL,
     pb,
+    reserve::reserved_bytes,
     tree::SlotTree,
     tx::{Action, Open, Post, bytes_to_sign, entry_to_pb, join_to_pb, open_to_pb},
 };
@@ -41,6 +43,7 @@ impl Bench {
             spec: spec(roster),
             nonce: [8; 32],
             open_by_ms: 9,
+            stamp: 0,
         };
         let id = open.session_id(&NETWORK);
         Self { keys, open, id }
@@ -77,6 +80,10 @@ impl Bench {
             session: self.id,
             status: Status::Running,
             open_round,
+            protocol: PROTOCOL,
+            opener: 0,
+            reserved_bytes: reserved_bytes(&self.open.spec),
+            members: Bitmap::full(self.open.spec.parties()),
             transcript,
             slots_root,
             deadline_ms: 0,

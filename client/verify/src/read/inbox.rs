@@ -148,7 +148,9 @@ impl ReadInbox<'_> {
             return Err(Lie::new("an inbox of another round"));
         }
         let now = answer.now.as_ref();
-        let now = now.map(|now| SessionState::check(now, proof, proven.at(), self.spec));
+        let now = now.map(|now| {
+            SessionState::check(now, proof, (proven.at(), proven.trust.network()), self.spec)
+        });
         let now = now.transpose()?;
         if self.from_index == 0 && now.is_none() {
             return Err(Lie::new(

@@ -82,6 +82,7 @@ impl Read for ReadOpeners {
             let key = <&[u8; 32]>::try_from(opener.key.as_slice()).or_lie("opener")?;
             let opener = OpenerLeaf {
                 key: IdentityKey::from_bytes(key).or_lie("opener")?,
+                listed: opener.listed,
                 max_live: opener.max_live,
                 max_bytes: opener.max_bytes,
                 live: opener.live,

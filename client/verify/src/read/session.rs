@@ -1,7 +1,7 @@
 //! One session: what opened it, how it stands, who left and who cheated.
 
 use white_city_wire::{
-    Bitmap, Hash, SessionId, Signature, Spec,
+    Bitmap, Hash, Network, SessionId, Signature, Spec,
     board::{Culprit, SessionLeaf, Status, Terminal},
     pb::{self, query::Question},
     proof::SessionProof,
@@ -194,10 +194,12 @@ impl SessionState {
     pub(super) fn check(
         answer: &pb::SessionAnswer,
         proof: &SessionProof,
-        at: (u64, u64),
+        (at, network): ((u64, u64), &Network),
         spec: &Spec,
     ) -> Result<Self, Lie> {
         let leaf = proof.leaf.clone();
+        let possible = leaf.check_spec(spec);
+        possible.map_err(|what| Lie(format!("the session {what}")))?;
         let state = Self {
             number: proof.number,
             slots: hashes("slots", &answer.slots)?,
@@ -207,7 +209,11 @@ impl SessionState {
             leaf,
         };
         if let Some(terminal) = &state.terminal {
-            let possible = terminal.check_spec(&state.leaf, spec);
+            // It was opened before it ended.
+            let open_by_ms = 0..=terminal.board_ms.saturating_add(network.params.max_open_ms);
+            let possible = terminal
+                .check_spec(&state.leaf, spec)
+                .and_then(|()| terminal.check_kept(&state.leaf, spec, open_by_ms));
             possible.map_err(|what| Lie(format!("the terminal record {what}")))?;
         }
         if state.leaf.status == Status::Erased {
@@ -269,7 +275,12 @@ impl Read for ReadSession<'_> {
 
     fn check(&self, proven: &Proven<'_>) -> Result<SessionState, Lie> {
         let proof = proven.session(self.id.into())?;
-        SessionState::check(body!(proven, SessionNow)?, proof, proven.at(), self.spec)
+        SessionState::check(
+            body!(proven, SessionNow)?,
+            proof,
+            (proven.at(), proven.trust.network()),
+            self.spec,
+        )
     }
 }
 

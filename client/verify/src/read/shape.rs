@@ -23,15 +23,16 @@ const PART_BYTES: usize = 64 << 10;
 /// The limit of what nobody looks at: any size that travels.
 const ANY: usize = usize::MAX;
 
-const OPEN: [Limit; 5] = [
+const OPEN: [Limit; 6] = [
     limit(1, 1, 0, 128 << 10).of(&SPEC),
     limit(2, 1, 0, 32),
     limit(3, 1, 0, 32),
     limit(4, 1, 0, 0),
     limit(5, 1, 0, 64),
+    limit(6, 1, 0, 0),
 ];
 
-const SPEC: [Limit; 15] = [
+const SPEC: [Limit; 16] = [
     limit(1, 1, 0, PART_BYTES),
     limit(2, 1, 0, 0),
     limit(3, PARTIES, 32, 32),
@@ -47,6 +48,7 @@ const SPEC: [Limit; 15] = [
     limit(13, 1, 0, 0),
     limit(14, 1, 0, PART_BYTES),
     limit(15, 1, 0, 32),
+    limit(16, 1, 0, 0),
 ];
 
 const NOW: [Limit; 4] = [

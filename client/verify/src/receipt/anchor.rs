@@ -2,7 +2,7 @@
 
 use white_city_wire::{
     Hash, SessionId, Spec,
-    board::SessionLeaf,
+    board::{BoardRoot, SessionLeaf},
     pb,
     proof::{RoundProof, SessionProof, StateProof},
     read::split_hashes,
@@ -20,6 +20,7 @@ use crate::{
 pub(super) struct Anchored {
     pub(super) leaf: SessionLeaf,
     certified: Certified,
+    board: BoardRoot,
     board_ms: u64,
 }
 
@@ -31,7 +32,7 @@ impl Anchored {
 
     /// The certified state, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
     pub(super) fn certified(&self, trust: &Trust) -> Result<Certified, BadReceipt> {
-        let possible = self.leaf.check(trust.network(), self.board_ms);
+        let possible = self.leaf.check(trust.network(), &self.board, self.board_ms);
         possible.map_err(BadReceipt::Impossible)?;
         Ok(self.certified)
     }
@@ -43,7 +44,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
     let header = check_header(&anchor.signed_header, trust)?;
     let state = anchor.state.as_ref();
     let state = state.ok_or(BadReceipt::Missing("way from the header to the state"))?;
-    let state = StateProof::from_pb(state, trust.network().params_hash).or_bad("state")?;
+    let state = StateProof::from_pb(state, trust.network()).or_bad("state")?;
     if state.data_hash() != header.data_hash() {
         return Err(BadReceipt::State);
     }
@@ -56,6 +57,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
     let board_ms = state.board_ms(&header.time());
     Ok(Anchored {
         leaf: session.leaf,
+        board: state.board,
         board_ms,
         certified: Certified {
             height: header.height(),
@@ -95,6 +97,8 @@ pub(super) fn of_session(
     if anchored.leaf.session != id {
         return Err(BadReceipt::OtherSession("the spec"));
     }
+    let possible = anchored.leaf.check_spec(&open.spec);
+    possible.map_err(|what| BadReceipt::Impossible(what))?;
     Ok((anchored, open))
 }
 

@@ -104,7 +104,10 @@ pub(super) fn check_spec(
     if id != leaf.session {
         return Err(BadReceipt::OtherSession("the spec"));
     }
-    let possible = terminal.check_spec(leaf, &open.spec);
+    let open_by_ms = open.open_by_ms..=open.open_by_ms;
+    let possible = terminal
+        .check_spec(leaf, &open.spec)
+        .and_then(|()| terminal.check_kept(leaf, &open.spec, open_by_ms));
     possible.map_err(BadReceipt::Terminal)
 }
 

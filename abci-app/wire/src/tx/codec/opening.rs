@@ -73,6 +73,7 @@ fn read(
             opener: opener("opener", &open.opener)?,
             nonce: hash("nonce", &open.nonce)?.0,
             open_by_ms: open.open_by_ms,
+            stamp: open.stamp,
         },
         signature(&open.signature)?,
     ))
@@ -86,6 +87,7 @@ pub fn open_to_pb(open: &Open, signature: &Signature) -> pb::Open {
         spec: Some(pb::Spec {
             protocol: spec.protocol.to_string(),
             version: spec.version,
+            kem: spec.kem.into(),
             roster: spec
                 .roster
                 .iter()
@@ -107,6 +109,7 @@ pub fn open_to_pb(open: &Open, signature: &Signature) -> pb::Open {
         opener: open.opener.as_bytes().to_vec(),
         nonce: open.nonce.to_vec(),
         open_by_ms: open.open_by_ms,
+        stamp: open.stamp,
         signature: signature.0.to_vec(),
     }
 }
@@ -130,6 +133,7 @@ fn spec_from_pb(spec: pb::Spec) -> Result<Spec, Refusal> {
     let spec = Spec {
         protocol: spec.protocol,
         version: spec.version,
+        kem: u8::try_from(spec.kem).unwrap_or(0),
         roster,
         quorum: u16_field("quorum", spec.quorum)?,
         corrupt: u16_field("corrupt", spec.corrupt)?,

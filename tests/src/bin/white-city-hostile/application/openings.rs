@@ -49,6 +49,7 @@ impl Openings {
                 opener: *opener.key(),
                 nonce,
                 open_by_ms: board_ms + network.params.max_open_ms / 2,
+                stamp: 0,
             };
             encode(open, &opener, network).into()
         };

@@ -66,6 +66,7 @@ impl OwnSession {
             opener: *opener.key(),
             nonce: [1; 32],
             open_by_ms: target.board_ms.saturating_add(target.max_open_ms / 2),
+            stamp: 0,
         };
         let id = open.session_id(&target.network);
         let network = target.network;

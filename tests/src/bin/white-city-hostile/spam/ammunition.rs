@@ -99,6 +99,7 @@ impl Ammunition {
             opener: *opener.key(),
             nonce: Rng::new(number).bytes32(),
             open_by_ms: self.open_by_ms,
+            stamp: 0,
         });
         let bytes = bytes_to_sign(&action, &self.network).filter(|_| signed);
         let signature = bytes.map_or(Signature([0; 64]), |bytes| opener.sign(&bytes));
