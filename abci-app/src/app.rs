@@ -2,6 +2,7 @@
 //! queries read the last committed state and never wait for them.
 
 mod abci_calls;
+mod charter;
 mod check_tx;
 mod consensus;
 mod proposing;

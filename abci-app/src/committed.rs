@@ -28,6 +28,7 @@ impl Committed {
             parent_hash: self.tip.block_hash,
             parent_time: self.tip.time,
             proposer: [0; 20],
+            voted: [0; 32],
         }
     }
 

@@ -10,6 +10,7 @@ use white_city_wire::{
     limits::SEAL_BYTES,
     seal::{Seal, data_leaf},
     tree::path_of_first,
+    tx::Action,
 };
 
 use crate::{
@@ -18,14 +19,14 @@ use crate::{
     verified::{Decoded, VerifiedCache, check_opener},
 };
 
-/// A block that was executed, with the session that each transaction is of.
+/// A block that was executed, with the session that each transaction is of, if it is of one.
 pub struct Executed {
     /// The state after it.
     pub ended: Ended,
     /// Its seal.
     pub seal: Seal,
     /// Its valid transactions.
-    pub txs: Vec<(u32, Arc<VerifiedTx>)>,
+    pub txs: Vec<(Option<u32>, Arc<VerifiedTx>)>,
 }
 
 /// Why a block is invalid.
@@ -222,13 +223,22 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
         }
     });
     let (urgent, others) = packing::order(candidates.collect());
+    let (words, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|offered| matches!(offered.tx.action(), Action::Approve(_)));
     let mut left = Load {
         bytes: room.bytes.saturating_sub(in_block(u64::from(SEAL_BYTES))),
         work: max_work,
     };
     let mut valid = Vec::new();
     let mut items = Vec::new();
+    let mut has_charter = false;
     let mut add = |left: &mut Load, Offered { bytes, tx }: Offered| {
+        // One charter a block: its keys cost more than all else.
+        let is_charter = matches!(tx.action(), Action::Approve(_)) && tx.work() > 1;
+        if is_charter && has_charter {
+            return;
+        }
         let (needed, work) = (in_block(u64::from(tx.bytes())), tx.work());
         if needed > left.bytes || work > left.work {
             return;
@@ -238,9 +248,14 @@ pub fn propose(mut open: Block, max_work: u32, candidates: Vec<Offered>, room: R
             left.work -= work;
             items.push(bytes.unwrap_or_else(|| tx.encode().into()));
             valid.push((session, tx));
+            has_charter |= is_charter;
         }
     };
     for offered in urgent {
+        add(&mut left, offered);
+    }
+    // What operators say comes right after it, or others' traffic could keep them from changing anything.
+    for offered in words {
         add(&mut left, offered);
     }
     left.bytes = left.bytes.min(room.others.bytes);
@@ -287,6 +302,7 @@ pub fn proposal_key(context: &BlockContext, misbehavior: &[u8], block: &[Bytes])
     hasher.update(context.time.seconds.to_be_bytes());
     hasher.update(context.time.nanos.to_be_bytes());
     hasher.update(context.proposer);
+    hasher.update(context.voted);
     hasher.update(
         u64::try_from(misbehavior.len())
             .unwrap_or(u64::MAX)

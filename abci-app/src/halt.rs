@@ -13,6 +13,8 @@ pub enum Stop {
     Requested,
     /// The replica can't go on; the text is the diagnosis.
     Halted(String),
+    /// The next block is under rules that this program doesn't know; the text says what to do.
+    Outdated(String),
 }
 
 /// A handle with which any part of the replica stops all of it.
@@ -39,6 +41,15 @@ impl Halt {
         }
         tracing::error!(%diagnosis, "the replica halts");
         self.send(Stop::Halted(diagnosis));
+    }
+
+    /// Stops before rules that this program doesn't know.
+    pub fn outdated(&self, diagnosis: String) {
+        if self.halted.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        tracing::error!(%diagnosis, "the replica stops before rules that it doesn't know");
+        self.send(Stop::Outdated(diagnosis));
     }
 
     /// Asks for a clean stop.

@@ -31,6 +31,8 @@ enum Claim {
     Complaint(SessionId, u16),
     /// A party's answer to a complaint: the accused's, as long as its session is in dispute.
     Reveal(SessionId, u16),
+    /// An operator's word.
+    Word([u8; 32]),
 }
 
 /// Kind of transaction, as far as numbers of them are bounded apart.
@@ -55,9 +57,11 @@ impl Counted {
     const fn of(claim: &Claim) -> Self {
         match claim {
             Claim::Open(_) => Self::Open,
-            Claim::Slot(..) | Claim::Leave(..) | Claim::Complaint(..) | Claim::Reveal(..) => {
-                Self::Entry
-            }
+            Claim::Slot(..)
+            | Claim::Leave(..)
+            | Claim::Complaint(..)
+            | Claim::Reveal(..)
+            | Claim::Word(_) => Self::Entry,
             Claim::Evidence(..) => Self::Evidence,
         }
     }
@@ -123,6 +127,7 @@ impl Pending {
     ) -> Result<(), Refusal> {
         let (claim, digest) = claim(tx);
         let is_in_mempool = source != Source::Client;
+        self.give_way(&claim, tx);
         if let Some(held) = self.held.get_mut(&claim) {
             if held.tx == *tx {
                 held.seen = height;
@@ -158,6 +163,18 @@ impl Pending {
         };
         self.held.insert(claim, held);
         Ok(())
+    }
+
+    /// Lets go of an operator's word, if a later one comes.
+    fn give_way(&mut self, claim: &Claim, tx: &VerifiedTx) {
+        let order = |tx: &VerifiedTx| match tx.action() {
+            Action::Approve(approve) => Some((approve.term, approve.sequence)),
+            _ => None,
+        };
+        let held = self.held.get(claim).map(|held| Arc::clone(&held.tx));
+        if let Some(held) = held.filter(|held| order(held) < order(tx)) {
+            self.release(&held);
+        }
     }
 
     /// Whether an opening that isn't held yet could be taken.
@@ -360,6 +377,7 @@ fn claim(tx: &VerifiedTx) -> (Claim, Hash) {
             (claim, complain.digest())
         }
         Action::Reveal(reveal) => (Claim::Reveal(reveal.session, reveal.index), reveal.digest()),
+        Action::Approve(approve) => (Claim::Word(*tx.signer().as_bytes()), approve.digest()),
     }
 }
 

@@ -30,12 +30,15 @@ use crate::{
 const EXIT_USAGE: u8 = 2;
 /// The replica can't go on; the diagnosis is on stderr.
 const EXIT_HALTED: u8 = 3;
+/// The next block is under rules that this program doesn't know; what to do is on stderr.
+const EXIT_OUTDATED: u8 = 4;
 
 /// One replica of a White City board: the application that a CometBFT node drives.
 ///
 /// Start it before its node. It ends cleanly on SIGTERM and SIGINT (exit code 0). It exits with 2 when its
 /// configuration, socket or store can't be used, and with 3 when it can't go on: a refused genesis, a committed block
-/// that is invalid here, a store that fails.
+/// that is invalid here, a store that fails. It exits with 4 when the operators have agreed on rules that this program
+/// doesn't know: it has stored the block that they agreed in, and a later program goes on with the same home.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
@@ -98,6 +101,9 @@ fn serve<A: Application + Board + Sync>(
     let store = Store::open(&config.store)
         .map_err(|error| format!("{}: {error}", config.store.display()))?;
     let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
+    if let Some(diagnosis) = replica.unknown_rules() {
+        return Ok(outdated(&diagnosis));
+    }
     let direct_port = bind_direct_port(config)?;
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");
@@ -148,6 +154,11 @@ fn watch_signals(halt: Halt) -> std::io::Result<()> {
     Ok(())
 }
 
+fn outdated(diagnosis: &str) -> ExitCode {
+    eprintln!("white-city-replica: {diagnosis}");
+    ExitCode::from(EXIT_OUTDATED)
+}
+
 /// Waits for the reason to stop. What isn't committed by then is asked for again by CometBFT.
 fn wait(stops: &Receiver<Stop>) -> ExitCode {
     match stops.recv() {
@@ -155,6 +166,7 @@ fn wait(stops: &Receiver<Stop>) -> ExitCode {
             eprintln!("white-city-replica halts: {diagnosis}");
             ExitCode::from(EXIT_HALTED)
         }
+        Ok(Stop::Outdated(diagnosis)) => outdated(&diagnosis),
         Ok(Stop::Requested) | Err(_) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS

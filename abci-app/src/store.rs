@@ -6,6 +6,7 @@ mod p2p;
 mod records;
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -20,16 +21,17 @@ use redb::{
 use white_city_state_machine::{Ended, State};
 use white_city_wire::{
     Hash, VerifiedTx,
+    approve::{Approve, Word},
     entry::{Entry, SignedEntry},
     pb,
     read::join_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, entry_to_pb, join_to_pb, open_to_pb},
+    tx::{Action, charter_to_pb, entry_to_pb, join_to_pb, open_to_pb},
 };
 
 pub use error::StoreError;
 pub use p2p::{P2pBlob, Sealed};
-use records::{OpenerRecord, SessionRecord};
+use records::{OpenerRecord, RulesRecord, SessionRecord};
 pub use records::{StoredEntry, leavers};
 
 use crate::genesis::StoredGenesis;
@@ -38,7 +40,7 @@ use crate::genesis::StoredGenesis;
 const CACHE_BYTES: usize = 128 << 20;
 
 /// Version of the layout. A file of another one is refused.
-const STORE_VERSION: u32 = 3;
+const STORE_VERSION: u32 = 4;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
@@ -61,6 +63,8 @@ const COMPLAINT: u8 = 0;
 const REVEAL: u8 = 1;
 /// Identity, session: which sessions have it in their roster, until erasure.
 const PARTIES: TableDefinition<(&[u8; 32], u32), ()> = TableDefinition::new("parties");
+/// Charters that operators approve in this term, by their hashes.
+const CHARTERS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("charters");
 
 /// End of the chain after a block, with all that is told of it or needed for the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +140,7 @@ impl Store {
             write.open_table(LEAVES)?;
             write.open_table(DISPUTES)?;
             write.open_table(PARTIES)?;
+            write.open_table(CHARTERS)?;
         }
         write.commit()?;
         Ok(Self { database })
@@ -169,7 +174,7 @@ impl Store {
     pub fn commit(
         &self,
         ended: &Ended,
-        txs: &[(u32, Arc<VerifiedTx>)],
+        txs: &[(Option<u32>, Arc<VerifiedTx>)],
         tip: &Tip,
         first: bool,
     ) -> Result<(), StoreError> {
@@ -177,8 +182,12 @@ impl Store {
         // A process that was killed opens its store again without scanning all of it.
         write.set_quick_repair(true);
         for (session, tx) in txs {
-            put_tx(&write, &ended.state, *session, tx)?;
+            match session {
+                Some(session) => put_tx(&write, &ended.state, *session, tx)?,
+                None => put_charter(&write, tx)?,
+            }
         }
+        put_rules(&write, ended, first)?;
         put_sessions(&write, ended)?;
         put_openers(&write, ended, first)?;
         put_meta(&write, ended, tip)?;
@@ -252,6 +261,8 @@ fn put_tx(
                 .open_table(LEAVES)?
                 .insert(key, tx.encode().as_slice())?;
         }
+        // Of no session.
+        Action::Approve(_) => {}
         Action::Complain(_) => put_dispute(write, (session, COMPLAINT), tx)?,
         Action::Reveal(_) => put_dispute(write, (session, REVEAL), tx)?,
         Action::Evidence([first, second]) => {
@@ -359,6 +370,40 @@ fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), St
         "paused_ms",
         ended.state.paused_ms().to_be_bytes().as_slice(),
     )?;
+    Ok(())
+}
+
+/// Keeps a charter that an operator approves: the root has its hash only.
+fn put_charter(write: &WriteTransaction, tx: &VerifiedTx) -> Result<(), StoreError> {
+    if let Action::Approve(Approve {
+        word: Word::Charter { charter, .. },
+        ..
+    }) = tx.action()
+    {
+        let bytes = charter_to_pb(charter).encode_to_vec();
+        let mut charters = write.open_table(CHARTERS)?;
+        charters.insert(&charter.hash().0, bytes.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Writes what the state says about the rules, and drops charters that nobody approves any more.
+fn put_rules(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(), StoreError> {
+    let rules = ended.state.rules();
+    let mut meta = write.open_table(META)?;
+    if first || ended.enacted {
+        let charter = charter_to_pb(&rules.term.charter).encode_to_vec();
+        meta.insert("charter", charter.as_slice())?;
+    }
+    let record = RulesRecord::from(&rules).encode_to_vec();
+    let same = meta.get("rules")?.is_some_and(|old| old.value() == record);
+    if same {
+        return Ok(());
+    }
+    meta.insert("rules", record.as_slice())?;
+    let wanted: BTreeSet<Hash> = rules.proposals.iter().map(|p| p.charter_hash).collect();
+    let mut charters = write.open_table(CHARTERS)?;
+    charters.retain(|hash, _| wanted.contains(&Hash(*hash)))?;
     Ok(())
 }
 

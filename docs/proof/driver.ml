@@ -100,5 +100,5 @@ let rec session sp st =
           | other -> failwith other)
 
 let () =
-  let sp = opened_with "1 1 0 1 1 1 1 1 0" in
+  let sp = opened_with "1 1 0 1 1 1 1 1 1 0" in
   session sp (opened hash sp)

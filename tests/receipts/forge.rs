@@ -111,6 +111,8 @@ pub fn certify_ceremony(ceremony: &mut pb::CeremonyReceipt, trust: &Trust) {
     certified.slots_root = slots_root(slots).0.to_vec();
     let terminal = Terminal::try_from(ceremony.terminal.as_ref().unwrap()).unwrap();
     certified.terminal = terminal.hash().0.to_vec();
+    certified.n = terminal.members.size().into();
+    certified.members = terminal.members.as_bytes().to_vec();
     let culprits: Vec<_> = ceremony
         .culprits
         .iter()

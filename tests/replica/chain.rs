@@ -12,7 +12,11 @@ use white_city_replica::{
     halt::Stop,
 };
 use white_city_state_machine::BlockContext;
-use white_city_tests::{network::rules, party::Party, scene::spec};
+use white_city_tests::{
+    network::{rules, storable},
+    party::Party,
+    scene::spec,
+};
 use white_city_wire::{
     AppState, Hash, Network, SessionId,
     hash::sha256,
@@ -45,6 +49,7 @@ pub fn proposed(context: &BlockContext, block: Vec<Bytes>) -> Proposed {
         height: context.height,
         time: context.time,
         proposer: context.proposer,
+        voters: Vec::new(),
         misbehavior: Vec::new(),
         hash: Some(block_hash(context.height)),
         block,
@@ -73,7 +78,7 @@ impl Chain {
 
     /// A chain over this store.
     pub fn on(config: &Config, rules: AppState, store: Store) -> Self {
-        let network = white_city_tests::network::network(1, rules);
+        let network = white_city_tests::network::network(1, storable(rules));
         let (sender, stops) = mpsc::channel();
         let replica = Replica::new(config, store, Halt::new(sender)).unwrap();
         replica.init(Network::clone(&network)).unwrap();
@@ -89,12 +94,13 @@ impl Chain {
         BlockContext {
             height: self.height + 1,
             time: BlockTime {
-                seconds: 1_000_000,
-                nanos: u32::try_from(self.height).unwrap() * 50_000_000,
+                seconds: 1_000_000 + i64::try_from(self.height / 20).unwrap(),
+                nanos: u32::try_from(self.height % 20).unwrap() * 50_000_000,
             },
             parent_hash: Hash::ZERO,
             parent_time: BlockTime::default(),
             proposer: self.network.charter.replicas[0].address(),
+            voted: [0; 32],
         }
     }
 

@@ -4,7 +4,12 @@
 use prost::{Message as _, bytes::Bytes};
 use redb::{Database, ReadableTable as _, TableDefinition};
 use white_city_replica::{Store, app::Fatal, store::StoreError};
-use white_city_tests::{party::Party, rng::Rng, simulator::World};
+use white_city_tests::{
+    network::{network, rules, storable},
+    party::Party,
+    rng::Rng,
+    simulator::World,
+};
 use white_city_wire::{Hash, Network, board::Status, pb, seal::Seal, tx::UncheckedTx};
 
 use crate::chain::{Chain, naive, proposed, replica};
@@ -16,7 +21,7 @@ const BLOCKS: usize = 60;
 fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
     let (mut reopened, mut erased, mut txs, mut disputes) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
-        let mut world = World::with_max_work(seed, 8_192);
+        let mut world = World::storable(seed);
         let mut rng = Rng::new(seed);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("board.redb");
@@ -87,7 +92,7 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
 fn a_block_that_is_decided_but_not_stored_is_decided_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("board.redb");
-    let network = white_city_tests::network::network(1, white_city_tests::network::rules(&[]));
+    let network = network(1, storable(rules(&[])));
     let (before, _stops) = replica(Some(&path), &naive());
     let genesis = before.init(Network::clone(&network)).unwrap();
     let mut chain = Chain::new(&naive());
@@ -159,7 +164,7 @@ fn a_committed_block_with_a_wrong_seal_or_an_invalid_transaction_is_fatal_and_ch
 
 /// A store with a session that three parties may join, and that session's id.
 fn store_of_one(path: &std::path::Path) -> (Vec<Party>, Vec<u8>) {
-    let rules = white_city_tests::network::rules(&[]);
+    let rules = rules(&[]);
     let mut chain = Chain::on(&naive(), rules, Store::open(path).unwrap());
     let parties = Party::several(3);
     let (session, open) = chain.open(&parties, 1);
@@ -215,7 +220,7 @@ fn what_the_root_commits_to_is_compared_with_it_and_no_key_is_checked_again() {
     bad[0] = 1;
     let open = replace(&path, "opens", parties[2].key().as_bytes(), &bad);
     assert!(matches!(loaded(&path), Err(StoreError::Damaged("a spec"))));
-    let network = white_city_tests::network::network(1, white_city_tests::network::rules(&[]));
+    let network = network(1, storable(rules(&[])));
     let opened = UncheckedTx::decode(
         &pb::Tx {
             version: 1,

@@ -25,12 +25,15 @@ impl Candidate {
     }
 }
 
+/// Stands for the number of a session where a transaction is of none.
+pub const NO_SESSION: u32 = u32::MAX;
+
 /// A candidate and what became of it.
 #[derive(Clone)]
 pub struct Outcome {
     /// The transaction, when it could be verified.
     pub tx: Option<VerifiedTx>,
-    /// The number of its session, or why it was refused.
+    /// The number of its session ([`NO_SESSION`] for an operator's word), or why it was refused.
     pub result: Result<u32, Refusal>,
 }
 
@@ -89,7 +92,7 @@ impl Board {
     }
 
     /// The context of the next block, `step_ms` after the last, proposed by the validator at this position of the
-    /// sorted set; by an unknown one past its end.
+    /// sorted charter in force; by an unknown one past its end.
     #[must_use]
     pub fn next_context(&self, step_ms: u64, proposer: usize) -> BlockContext {
         let ms = self.time.millis() + step_ms;
@@ -102,11 +105,12 @@ impl Board {
             parent_hash: sha256(&self.height.to_be_bytes()),
             parent_time: self.time,
             proposer: self
-                .network()
-                .charter
+                .state
+                .charter()
                 .replicas
                 .get(proposer)
                 .map_or([0; 20], white_city_wire::charter::Replica::address),
+            voted: [0; 32],
         }
     }
 
@@ -173,6 +177,7 @@ fn admit(block: &mut Block, network: &NetworkId, candidate: Candidate) -> Outcom
         },
     };
     let result = block.apply(&tx);
+    let result = result.map(|number| number.unwrap_or(NO_SESSION));
     Outcome {
         tx: Some(tx),
         result,

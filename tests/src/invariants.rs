@@ -17,6 +17,7 @@ mod agreement;
 mod authorship;
 mod before_closing;
 mod bytes;
+mod charters;
 mod clock;
 mod closed_rounds;
 mod closing;
@@ -85,6 +86,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(agreement::Agreement::default()),
         Box::new(authorship::Authorship),
+        Box::new(charters::Charters::default()),
         Box::new(clock::Clock::default()),
         Box::new(closed_rounds::ClosedRounds::default()),
         Box::new(closing::Closing),

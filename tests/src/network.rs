@@ -56,6 +56,13 @@ pub fn rules(openers: &[(&Party, u32, u64)]) -> AppState {
     }
 }
 
+/// The same rules with a largest transaction that a genesis may say: what a replica has stored is checked as a genesis again.
+#[must_use]
+pub fn storable(mut rules: AppState) -> AppState {
+    rules.params.max_tx = rules.params.max_tx.max(TX_BYTES_MIN);
+    rules
+}
+
 /// Whoever runs the replica with this number: its number isn't its position in a charter.
 #[must_use]
 pub fn operator(number: u8) -> Party {
@@ -82,7 +89,7 @@ pub fn network(k: u8, mut rules: AppState) -> Arc<Network> {
     rules.charter.replicas = (0..k).map(replica).collect();
     rules.charter.sort();
     let max_tx = rules.params.max_tx;
-    rules.params.max_tx = max_tx.max(TX_BYTES_MIN);
+    rules = storable(rules);
     let chain = Chain {
         chain_id: "white-city-test".into(),
         genesis_time: BlockTime {

@@ -1,5 +1,6 @@
 //! Many sessions on one board, honest and hostile parties, outages and full blocks. One seed decides everything.
 
+mod charters;
 mod disputes;
 mod hostile;
 mod moves;
@@ -11,14 +12,15 @@ use std::{
 
 use white_city_state_machine::Session;
 use white_city_wire::{
-    Entry, Hash, NetworkId, SessionId, SignedEntry, SignedTx, VerifiedTx,
+    AppState, Charter, Entry, Hash, Network, NetworkId, SessionId, SignedEntry, SignedTx,
+    VerifiedTx,
     tx::{Action, Post, bytes_to_sign},
 };
 
 use crate::{
     board::{Board, Executed},
     invariants::{Invariant, all},
-    network::{network, rules, with_max_work},
+    network::{network, rules, storable, with_max_work},
     party::Party,
     rng::Rng,
 };
@@ -95,6 +97,8 @@ pub struct World {
     past: Vec<Vec<u8>>,
     /// Sessions and parties that have acted in the present block.
     busy: BTreeSet<(SessionId, u16)>,
+    /// Charters that were drafted for the next term.
+    drafts: Vec<Charter>,
     /// Sessions that a complaint of the present block may stop.
     contested: BTreeSet<SessionId>,
 }
@@ -103,17 +107,21 @@ impl World {
     /// The world that a seed decides. A few entries take the room of those behind them in last call.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::with_max_work(seed, 12)
+        Self::on(seed, |k, rules| with_max_work(&network(k, rules), 12))
     }
 
-    /// The same with another bound on a block's work.
+    /// The same with bounds that a genesis may have.
     #[must_use]
-    pub fn with_max_work(seed: u64, max_work: u32) -> Self {
+    pub fn storable(seed: u64) -> Self {
+        Self::on(seed, |k, rules| network(k, storable(rules)))
+    }
+
+    fn on(seed: u64, network: impl FnOnce(u8, AppState) -> Arc<Network>) -> Self {
         let mut rng = Rng::new(seed);
         let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
         let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
         let mut rules = rules(&[(&parties[0], 3, 80_000)]);
-        rules.charter.max_board_bytes = 300_000;
+        rules.charter.max_board_bytes = 400_000;
         rules.params.full_block = 3_000;
         rules.charter.anyone_may_open = !rng.chance(10);
         let honest = parties.iter().take(HONEST).map(|p| *p.key().as_bytes());
@@ -123,13 +131,14 @@ impl World {
             posts: BTreeMap::new(),
             contested: BTreeSet::new(),
             rng,
-            board: Board::new(with_max_work(&network(k, rules), max_work)),
+            board: Board::new(network(k, rules)),
             parties,
             signed: Arc::default(),
             entries: Arc::default(),
             journal: BTreeMap::new(),
             past: Vec::new(),
             busy: BTreeSet::new(),
+            drafts: Vec::new(),
         }
     }
 
@@ -144,15 +153,26 @@ impl World {
             2 => self.rng.between(3_001, 60_000),
             _ => self.rng.between(50, 800),
         };
-        let k = u64::try_from(self.board.network().charter.replicas.len()).unwrap_or(1);
+        let k = u64::from(self.board.state.charter().size());
         let proposer = usize::try_from(self.rng.below(k + 1)).unwrap_or(0);
         let mut candidates = Vec::new();
         for _ in 0..self.rng.below(5) {
             self.some_moves(&mut candidates);
         }
-        let context = self.board.next_context(step_ms, proposer);
+        if self.rng.chance(8) {
+            self.charter_moves(&mut candidates);
+        }
+        let mut context = self.board.next_context(step_ms, proposer);
+        // Who has voted for the block before it: usually all of those who are there.
+        for bits in &mut context.voted {
+            *bits = u8::try_from(self.rng.below(256)).unwrap_or(0)
+                | u8::from(self.rng.chance(50)).wrapping_neg();
+        }
         let (candidates, must_be_taken) = candidates.into_iter().unzip();
         let executed = self.board.run(context, candidates);
+        if executed.after.term().charter_hash != executed.before.term().charter_hash {
+            self.drafts.clear();
+        }
         for outcome in &executed.outcomes {
             if let Some(tx) = outcome.tx.as_ref().filter(|_| self.past.len() < 500) {
                 self.past.push(encode(tx));

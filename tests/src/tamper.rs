@@ -2,11 +2,12 @@
 //! in production code. A property that doesn't report its planted bugs checks nothing.
 
 mod bugs;
+mod charter_bugs;
 mod dispute_bugs;
 mod more_bugs;
 mod rare_bugs;
 
-use white_city_state_machine::{Session, State};
+use white_city_state_machine::{Rules, Session, State};
 use white_city_wire::board::OpenerLeaf;
 
 use crate::simulator::Observed;
@@ -28,7 +29,7 @@ pub struct Planted {
 #[must_use]
 pub fn planted() -> Vec<Planted> {
     let bugs = bugs::BUGS.iter().chain(more_bugs::BUGS);
-    all(bugs.chain(dispute_bugs::BUGS))
+    all(bugs.chain(dispute_bugs::BUGS).chain(charter_bugs::BUGS))
 }
 
 /// Planted bugs that only exploration finds.
@@ -48,6 +49,7 @@ fn all(bugs: impl Iterator<Item = &'static (&'static str, &'static str, Tamper)>
 
 /// The parts that a state is restored from.
 struct Parts {
+    rules: Rules,
     paused_ms: u64,
     openers: Vec<OpenerLeaf>,
     sessions: Vec<Session>,
@@ -57,6 +59,7 @@ struct Parts {
 fn state(seen: &Observed, change: impl FnOnce(&mut Parts) -> Option<()>) -> Option<Observed> {
     let after = &seen.executed.after;
     let mut parts = Parts {
+        rules: after.rules(),
         paused_ms: after.paused_ms(),
         openers: after
             .openers()
@@ -68,10 +71,9 @@ fn state(seen: &Observed, change: impl FnOnce(&mut Parts) -> Option<()>) -> Opti
     change(&mut parts)?;
     let network = after.network().clone();
     let mut seen = seen.clone();
-    let term = after.term().as_ref().clone();
     let state = State::restore(
         network,
-        term,
+        parts.rules,
         parts.paused_ms,
         parts.openers,
         parts.sessions,

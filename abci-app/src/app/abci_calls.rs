@@ -10,6 +10,7 @@ use tendermint_proto::v0_38::abci::{
     ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery,
     response_process_proposal::ProposalStatus,
 };
+use tendermint_proto::v0_38::types::BlockIdFlag;
 use white_city_state_machine::Body;
 use white_city_wire::{
     Hash,
@@ -18,16 +19,24 @@ use white_city_wire::{
     seal::BlockTime,
 };
 
-use super::{Replica, consensus::Proposed};
+use super::{Replica, charter, consensus::Proposed};
 use crate::{execution::Executed, front, genesis};
 
 /// A [`Proposed`] of the fields that three kinds of request have by the same names.
 macro_rules! proposed {
-    ($request:ident, $hash:expr) => {
+    ($request:ident, $commit:ident, $hash:expr) => {
         Proposed {
             height: u64::try_from($request.height).unwrap_or(0),
             time: block_time($request.time),
             proposer: address(&$request.proposer_address),
+            voters: $request
+                .$commit
+                .iter()
+                .flat_map(|commit| &commit.votes)
+                .filter(|vote| vote.block_id_flag == i32::from(BlockIdFlag::Commit))
+                .flat_map(|vote| &vote.validator)
+                .map(|validator| address(&validator.address))
+                .collect(),
             misbehavior: encode_misbehavior(&$request.misbehavior),
             hash: $hash,
             block: $request.txs,
@@ -43,7 +52,11 @@ impl Application for Replica {
         ResponseInfo {
             data: "white-city".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            app_version: PROTOCOL.into(),
+            // Never the program's own: a node that joins is told which rules its peers are under.
+            app_version: committed
+                .as_ref()
+                .map_or(PROTOCOL, |c| c.state.charter().protocol)
+                .into(),
             last_block_height: tip.map_or(0, |t| i64::try_from(t.height).unwrap_or(i64::MAX)),
             last_block_app_hash: tip.map_or_else(Bytes::new, |t| hash_bytes(&t.seal.root)),
         }
@@ -73,7 +86,7 @@ impl Application for Replica {
     fn prepare_proposal(&self, request: RequestPrepareProposal) -> ResponsePrepareProposal {
         self.shared.counters.prepared.count();
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
-        let block = self.propose(proposed!(request, None), max_bytes);
+        let block = self.propose(proposed!(request, local_last_commit, None), max_bytes);
         ResponsePrepareProposal {
             txs: self
                 .or_halt(block.map_err(|e| e.to_string()))
@@ -84,7 +97,7 @@ impl Application for Replica {
     fn process_proposal(&self, request: RequestProcessProposal) -> ResponseProcessProposal {
         self.shared.counters.processed.count();
         let hash = Hash::from_slice(&request.hash);
-        let proposed = proposed!(request, hash);
+        let proposed = proposed!(request, proposed_last_commit, hash);
         let status = match self.or_halt(self.judge(&proposed).map_err(|e| e.to_string())) {
             Some(Ok(())) => ProposalStatus::Accept,
             Some(Err(reason)) => {
@@ -103,10 +116,15 @@ impl Application for Replica {
     fn finalize_block(&self, request: RequestFinalizeBlock) -> ResponseFinalizeBlock {
         self.shared.counters.finalized.count();
         let hash = Hash::from_slice(&request.hash);
-        let proposed = proposed!(request, hash);
+        let proposed = proposed!(request, decided_last_commit, hash);
+        let present = self.committed();
         let decided = self.or_halt(self.decide(&proposed).map_err(|e| e.to_string()));
         decided.map_or_else(ResponseFinalizeBlock::default, |(executed, root)| {
+            let next = executed.ended.state.charter();
+            let present = present.as_ref().map_or(next, |c| c.state.charter());
             ResponseFinalizeBlock {
+                validator_updates: charter::validator_updates(present, next),
+                consensus_param_updates: charter::version_update(present, next),
                 events: events(&executed),
                 // The engine wants a result for each item, and takes the seal for a transaction, too.
                 tx_results: vec![ExecTxResult::default(); proposed.block.len()],

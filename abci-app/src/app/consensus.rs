@@ -13,7 +13,7 @@ use white_city_wire::{
     seal::{BlockTime, Seal},
 };
 
-use super::{Committed, Replica};
+use super::{Committed, Replica, charter};
 use crate::{
     credit::Credit,
     execution::{self, DecodedBlock, Executed, InvalidBlock},
@@ -71,6 +71,8 @@ pub struct Proposed {
     pub time: BlockTime,
     /// Address of its proposer.
     pub proposer: [u8; 20],
+    /// Addresses of the validators whose votes for the block before it carries.
+    pub voters: Vec<[u8; 20]>,
     /// Encoded misbehavior of validators.
     pub misbehavior: Vec<u8>,
     /// Its hash, where it has one.
@@ -268,7 +270,17 @@ impl Replica {
         }
         self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);
+        if let Some(diagnosis) = self.unknown_rules() {
+            self.halt().outdated(diagnosis);
+        }
         Ok(tip)
+    }
+
+    /// What to do, if the rules for the next block are later ones than this program knows.
+    #[must_use]
+    pub fn unknown_rules(&self) -> Option<String> {
+        let committed = self.committed()?;
+        charter::unknown_rules(committed.state.charter(), committed.tip.height)
     }
 
     /// Whether the engine is about to make a block that can have what comes now, though its mempool doesn't have it. It makes one for
@@ -396,10 +408,16 @@ pub(super) fn context(proposed: &Proposed, committed: &Committed) -> BlockContex
         parent_hash: committed.tip.block_hash,
         parent_time: committed.tip.time,
         proposer: proposed.proposer,
+        voted: committed.state.charter().positions_of(&proposed.voters),
     }
 }
 
 fn log_block(executed: &Executed, tip: &Tip) {
+    if executed.ended.enacted {
+        let term = executed.ended.state.term();
+        let (number, hash) = (term.charter.term, term.charter_hash);
+        tracing::info!(height = tip.height, term = number, charter = %hash, eras = term.eras, "a new charter is in force");
+    }
     let sessions = executed.ended.sessions.len();
     tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.seal.root, "block");
     for number in &executed.ended.sessions {

@@ -42,13 +42,15 @@ impl Account {
     /// [`Refusal::UnknownSession`].
     pub fn of(state: &State, tx: &VerifiedTx) -> Result<Self, Refusal> {
         let author = tx.action().author();
+        let is_word = matches!(tx.action(), Action::Approve(_));
         let Some((id, _)) = author else {
             return Ok(Self {
                 session: opened(tx),
                 opener: *tx.signer(),
-                is_stranger: state
-                    .opener(tx.signer())
-                    .is_none_or(|(_, opener)| !opener.listed),
+                is_stranger: !is_word
+                    && state
+                        .opener(tx.signer())
+                        .is_none_or(|(_, opener)| !opener.listed),
                 identity: Some(*tx.signer()),
             });
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State, Term};
+use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Rules, Session, Slot, State};
 use white_city_wire::{
     Hash, IdentityKey, NetworkId, SignedTx,
     board::{Culprit, OpenerLeaf, SessionLeaf, Terminal, transcript_after},
@@ -14,12 +14,12 @@ use white_city_wire::{
     pb,
     read::split_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, Open, entry_from_pb, join_from_pb, open_from_accepted_pb},
+    tx::{Action, Open, charter_from_pb, entry_from_pb, join_from_pb, open_from_accepted_pb},
 };
 
 use super::{
     META, OPENERS, OPENS, SESSIONS, Snapshot, StoreError, StoredEntry, Tip,
-    records::{OpenerRecord, SessionRecord},
+    records::{OpenerRecord, RulesRecord, SessionRecord},
 };
 use crate::genesis::StoredGenesis;
 
@@ -51,7 +51,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
     let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
     let state = State::restore(
         Arc::clone(&network),
-        Term::first(&network.charter),
+        rules(snapshot)?,
         paused_ms,
         openers(snapshot)?,
         sessions(snapshot, &network.id)?,
@@ -64,6 +64,17 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
         });
     }
     Ok(Some((state, tip)))
+}
+
+/// What the state says about the rules. The root is over all of it.
+fn rules(snapshot: &Snapshot) -> Result<Rules, StoreError> {
+    let damaged = || StoreError::Damaged("the charter");
+    let charter = meta(snapshot, "charter")?.ok_or_else(damaged)?;
+    let charter = pb::Charter::decode(charter.as_slice()).map_err(|_| damaged())?;
+    let charter = charter_from_pb(&charter).map_err(|_| damaged())?;
+    let record = meta(snapshot, "rules")?.ok_or_else(damaged)?;
+    let record = RulesRecord::decode(record.as_slice()).map_err(|_| damaged())?;
+    record.with(charter).ok_or_else(damaged)
 }
 
 fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

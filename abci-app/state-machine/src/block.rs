@@ -1,5 +1,6 @@
 //! One block: from the state before it to the state after it.
 
+mod charter;
 mod numbers;
 
 use alloc::{
@@ -10,7 +11,8 @@ use alloc::{
 use core::ops::Deref;
 
 use white_city_wire::{
-    Complain, Hash, IdentityKey, Network, Refusal, SessionId, VerifiedTx,
+    Charter, Complain, Hash, IdentityKey, Network, Refusal, SessionId, VerifiedTx,
+    approve::Proposal,
     board::OpenerLeaf,
     limits::ERASURES_MAX,
     seal::{BlockTime, Seal},
@@ -18,7 +20,7 @@ use white_city_wire::{
 };
 
 use crate::{
-    dispute,
+    approving, dispute,
     entries::{self, Fill},
     evidence,
     last_call::{self, LastCall},
@@ -42,6 +44,8 @@ pub struct BlockContext {
     pub parent_time: BlockTime,
     /// Address of the validator that proposed it.
     pub proposer: [u8; 20],
+    /// Replicas by position in the charter in force, whose validators' votes for the block before it carries: a bitmap.
+    pub voted: [u8; 32],
 }
 
 /// A block in the making. Nothing of it reaches a [`State`] before [`Block::end`].
@@ -63,6 +67,10 @@ pub struct Block {
     /// Bytes that its openings reserve.
     added: Reserved,
     last_call: LastCall,
+    /// Words of the operators, from the first that this block changes.
+    proposals: Option<Vec<Proposal>>,
+    /// Charters that were approved in it, by their hashes.
+    charters: BTreeMap<Hash, Arc<Charter>>,
 }
 
 /// A block that would follow now, in which transactions can be checked. It can't be changed, never ends, and knows nothing of last
@@ -97,6 +105,8 @@ pub struct Ended {
     pub openers: Vec<u32>,
     /// The block's board time, ms.
     pub board_ms: u64,
+    /// Whether the charter has changed: another one is in force for the next block.
+    pub enacted: bool,
     context: BlockContext,
 }
 
@@ -119,6 +129,11 @@ impl Block {
         let mut block = Self::open(state, context);
         block.last_call = LastCall::fix(&block.state, block.board_ms);
         block.state.add_pause(block.outage_ms);
+        let protocol = block.state.charter().protocol;
+        block.state.set_protocol(protocol);
+        if let Some(term) = block.state.term().with_voters(&context.voted) {
+            block.state.set_term(term);
+        }
         let unstarted: Vec<u32> = block.state.unstarted().collect();
         for number in unstarted {
             let board_ms = block.board_ms;
@@ -143,6 +158,8 @@ impl Block {
             fresh_openers: BTreeMap::new(),
             added: Reserved::default(),
             last_call: LastCall::default(),
+            proposals: None,
+            charters: BTreeMap::new(),
             state,
         }
     }
@@ -156,10 +173,15 @@ impl Block {
     /// The identity that has to have signed a transaction, and the size of the roster.
     ///
     /// # Errors
-    /// [`Refusal::UnknownSession`], [`Refusal::Erased`] or [`Refusal::NotInRoster`].
+    /// [`Refusal::UnknownSession`], [`Refusal::Erased`] or [`Refusal::NotInRoster`]; of a word about a charter [`Refusal::Term`] or
+    /// [`Refusal::NotAnOperator`].
     pub fn signer(&self, action: &Action) -> Result<(IdentityKey, u16), Refusal> {
-        if let Action::Open(open) = action {
-            return Ok((open.opener, open.spec.parties()));
+        match action {
+            Action::Open(open) => return Ok((open.opener, open.spec.parties())),
+            Action::Approve(approve) => {
+                return Ok((approving::operator(self.state.term(), approve)?, 0));
+            }
+            _ => {}
         }
         let author = action.author();
         let (session, index) = author.ok_or(Refusal::Malformed("nobody's word"))?;
@@ -189,31 +211,39 @@ impl Block {
         self.change(tx).map(|_| ())
     }
 
-    /// Says whether an opening would be applied now, were its signature and its roster's keys good. Everything else passes.
+    /// Says whether what is dear to check would be applied now, as far as that can be said before its signature is checked: an opening
+    /// but for its roster's keys, an operator's word but for its charter. Everything else passes.
     ///
     /// # Errors
     /// The [`Refusal`] that [`Block::apply`] would give.
-    pub fn check_opening(&self, tx: &UncheckedTx) -> Result<(), Refusal> {
+    pub fn check_cheaply(&self, tx: &UncheckedTx) -> Result<(), Refusal> {
         self.check_bounds(tx.bytes(), tx.work())?;
+        if let Some(approve) = tx.approval() {
+            return self.check_word(approve).map(|_| ());
+        }
         tx.opening()
             .map_or(Ok(()), |open| self.check_open(open).map(|_| ()))
     }
 
-    /// Applies a transaction; gives the number of its session.
+    /// Applies a transaction; gives the number of its session, if it is of one.
     ///
     /// # Errors
     /// A [`Refusal`]; the block is as it was.
-    pub fn apply(&mut self, tx: &VerifiedTx) -> Result<u32, Refusal> {
+    pub fn apply(&mut self, tx: &VerifiedTx) -> Result<Option<u32>, Refusal> {
         let change = self.change(tx)?;
         let number = self.commit(change);
-        if tx.action().is_entry_or_reveal() {
+        if let Some(number) = number.filter(|_| tx.action().is_entry_or_reveal()) {
             self.last_call.carry(number, tx.bytes(), tx.work());
         }
         Ok(number)
     }
 
-    fn commit(&mut self, change: Change<'_>) -> u32 {
-        match change {
+    fn commit(&mut self, change: Change<'_>) -> Option<u32> {
+        Some(match change {
+            Change::Word(proposal, charter) => {
+                self.commit_word(proposal, charter);
+                return None;
+            }
             Change::Open(opening, open) => self.commit_open(opening, open),
             Change::Fill(number, fill) => self.change_body(number, |body| fill.commit(body)),
             Change::Leave(number, index, digest) => {
@@ -229,7 +259,7 @@ impl Block {
             Change::Reveal(number, revealed) => {
                 self.change_body(number, |body| dispute::commit_reveal(body, revealed))
             }
-        }
+        })
     }
 
     /// Ends the block: last call, closing, endings and erasure, session by session in the order of their numbers. Each of them is
@@ -255,8 +285,12 @@ impl Block {
                 .map(|counts| proposer.filter(|_| *counts));
             self.settle_session(number, caller);
         }
+        let enacted = self.enact();
         let sessions: Vec<u32> = self.sessions.keys().copied().collect();
         let openers: Vec<u32> = self.openers.keys().copied().collect();
+        if let Some(proposals) = self.proposals {
+            self.state.set_proposals(proposals);
+        }
         for (number, opener) in self.openers {
             self.state.put_opener(number, opener);
         }
@@ -269,6 +303,7 @@ impl Block {
             sessions,
             openers,
             board_ms: self.board_ms,
+            enacted,
             context: self.context,
         }
     }
@@ -381,6 +416,7 @@ impl Block {
                 dispute::check_complain(session, complain, signer)?;
                 Change::Complain(session.number, complain)
             }
+            Action::Approve(approve) => self.change_charter(approve, signer)?,
             Action::Reveal(reveal) => {
                 let session = self.session(&reveal.session)?;
                 let revealed = dispute::check_reveal(session, reveal, signer, &network.id)?;
@@ -464,4 +500,5 @@ enum Change<'a> {
     Flag(u32, white_city_wire::board::Culprit),
     Complain(u32, &'a Complain),
     Reveal(u32, Revealed),
+    Word(Proposal, Option<&'a Charter>),
 }

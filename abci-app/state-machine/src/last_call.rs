@@ -49,6 +49,11 @@ impl LastCall {
         self.places.get(&number).copied()
     }
 
+    /// The numbers of the sessions, in no particular order that matters.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.places.keys().copied().collect()
+    }
+
     /// Notes an entry or a reveal that the block carries, of any session.
     pub fn carry(&mut self, number: u32, bytes: u32, work: u32) {
         let place = self.place(number);

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod append_tree;
+mod approving;
 mod block;
 mod dispute;
 mod entries;
@@ -34,8 +35,9 @@ mod state;
 mod term;
 
 pub use append_tree::AppendTree;
+pub use approving::new_operators;
 pub use block::{Block, BlockContext, Ended, Preview};
 pub use entries::{check_share, over_spec};
 pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};
-pub use state::{Reserved, State};
+pub use state::{Reserved, Rules, State};
 pub use term::Term;

@@ -1,12 +1,12 @@
 //! The board's state between two blocks.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use white_city_wire::{
     Charter, Hash, IdentityKey, Network, Params, Refusal, SessionId,
+    approve::{Proposal, proposals_hash},
     board::{BoardRoot, OpenerLeaf, Status},
-    limits::PROTOCOL,
 };
 
 use crate::{append_tree::AppendTree, session::Session, term::Term};
@@ -16,6 +16,10 @@ use crate::{append_tree::AppendTree, session::Session, term::Term};
 pub struct State {
     network: Arc<Network>,
     term: Arc<Term>,
+    /// Words of the operators in this term, ascending by position.
+    proposals: Arc<Vec<Proposal>>,
+    /// Version of the rules by which the last block was executed.
+    protocol: u32,
     sessions: AppendTree<Session>,
     numbers: RedBlackTreeMapSync<SessionId, u32>,
     openers: AppendTree<OpenerLeaf>,
@@ -26,6 +30,29 @@ pub struct State {
     retained: RedBlackTreeSetSync<(u64, u32)>,
     reserved: Reserved,
     paused_ms: u64,
+}
+
+/// Part of a state that is about the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The charter in force for the next block, and what the root says of its term.
+    pub term: Term,
+    /// The words of the operators in this term, ascending by position.
+    pub proposals: Vec<Proposal>,
+    /// Version of the rules by which the last block was executed.
+    pub protocol: u32,
+}
+
+impl Rules {
+    /// Those of a genesis.
+    #[must_use]
+    pub fn first(network: &Network) -> Self {
+        Self {
+            term: Term::first(&network.charter),
+            proposals: Vec::new(),
+            protocol: network.charter.protocol,
+        }
+    }
 }
 
 /// Bytes that sessions reserve which aren't erased.
@@ -57,8 +84,8 @@ impl State {
     /// The state before the first block.
     #[must_use]
     pub fn genesis(network: Arc<Network>) -> Self {
-        let term = Term::first(&network.charter);
-        let mut state = Self::empty(Arc::clone(&network), term, 0);
+        let rules = Rules::first(&network);
+        let mut state = Self::empty(Arc::clone(&network), rules, 0);
         for quota in &network.charter.openers {
             // The charter's keys were checked with it.
             if let Ok(key) = IdentityKey::from_accepted(&quota.key.0) {
@@ -79,12 +106,12 @@ impl State {
     #[must_use]
     pub fn restore(
         network: Arc<Network>,
-        term: Term,
+        rules: Rules,
         paused_ms: u64,
         openers: impl IntoIterator<Item = OpenerLeaf>,
         sessions: impl IntoIterator<Item = Session>,
     ) -> Self {
-        let mut state = Self::empty(network, term, paused_ms);
+        let mut state = Self::empty(network, rules, paused_ms);
         for opener in openers {
             state.push_opener(opener);
         }
@@ -94,10 +121,12 @@ impl State {
         state
     }
 
-    fn empty(network: Arc<Network>, term: Term, paused_ms: u64) -> Self {
+    fn empty(network: Arc<Network>, rules: Rules, paused_ms: u64) -> Self {
         Self {
             network,
-            term: Arc::new(term),
+            term: Arc::new(rules.term),
+            proposals: Arc::new(rules.proposals),
+            protocol: rules.protocol,
             sessions: AppendTree::default(),
             numbers: RedBlackTreeMapSync::new_sync(),
             openers: AppendTree::default(),
@@ -125,6 +154,22 @@ impl State {
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.network.params
+    }
+
+    /// What of the state is about the rules, for [`State::restore`].
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            term: self.term.as_ref().clone(),
+            proposals: self.proposals.as_ref().clone(),
+            protocol: self.protocol,
+        }
+    }
+
+    /// The words of the operators in this term, ascending by position.
+    #[must_use]
+    pub fn proposals(&self) -> &[Proposal] {
+        &self.proposals
     }
 
     /// The charter in force for the next block, and what the root says of its term.
@@ -197,7 +242,7 @@ impl State {
     pub fn board_root(&self) -> BoardRoot {
         BoardRoot {
             network: self.network.id,
-            protocol: PROTOCOL,
+            protocol: self.protocol,
             params_hash: self.network.params_hash,
             term: self.term.charter.term,
             charter_hash: self.term.charter_hash,
@@ -205,7 +250,7 @@ impl State {
             eras: self.term.eras,
             era_height: self.term.era_height,
             proven: self.term.proven,
-            proposals_hash: Hash::ZERO,
+            proposals_hash: proposals_hash(&self.proposals),
             sessions: self.sessions.len(),
             sessions_root: self.sessions.root(),
             openers: self.openers.len(),
@@ -236,6 +281,18 @@ impl State {
         self.retained
             .range(..(board_ms, 0))
             .map(|(_, number)| *number)
+    }
+
+    pub(crate) fn set_protocol(&mut self, protocol: u32) {
+        self.protocol = protocol;
+    }
+
+    pub(crate) fn set_term(&mut self, term: Term) {
+        self.term = Arc::new(term);
+    }
+
+    pub(crate) fn set_proposals(&mut self, proposals: Vec<Proposal>) {
+        self.proposals = Arc::new(proposals);
     }
 
     pub(crate) fn add_pause(&mut self, step_ms: u64) {

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 
 use white_city_wire::{Bitmap, Charter, Hash};
 
+use crate::approving::{carry_proven, changes_validators};
+
 /// A term: the time for which a charter is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
@@ -30,13 +32,57 @@ impl Term {
             height: 0,
             eras: 0,
             era_height: 0,
-            proven: bits((0..charter.size()).fold(Bitmap::empty(256), Bitmap::with)),
+            proven: bits(&(0..charter.size()).fold(Bitmap::empty(256), Bitmap::with)),
             charter: Arc::clone(charter),
         }
+    }
+
+    /// The term that this charter begins, which the block at `height` enacts.
+    #[must_use]
+    pub fn next(&self, charter: Arc<Charter>, height: u64) -> Self {
+        let changes = changes_validators(&self.charter, &charter);
+        Self {
+            charter_hash: charter.hash(),
+            height,
+            eras: self.eras.saturating_add(u32::from(changes)),
+            era_height: if changes { height } else { self.era_height },
+            proven: bits(&carry_proven(self, &charter)),
+            charter,
+        }
+    }
+
+    /// Whether this validator has been seen to vote since it came.
+    #[must_use]
+    pub fn is_proven(&self, validator: &Hash) -> bool {
+        let mut replicas = (0_u16..).zip(&self.charter.replicas);
+        let found = replicas.find(|(_, replica)| replica.validator == *validator);
+        found.is_some_and(|(position, _)| self.proven().contains(position))
+    }
+
+    /// The replicas whose validators have been seen to vote.
+    #[must_use]
+    pub fn proven(&self) -> Bitmap {
+        Bitmap::from_bytes(256, &self.proven).unwrap_or(Bitmap::empty(256))
+    }
+
+    /// The term with those proven, too, that have voted; `None` where they all were.
+    #[must_use]
+    pub(crate) fn with_voters(&self, voted: &[u8; 32]) -> Option<Self> {
+        let mut proven = self.proven();
+        let voted = Bitmap::from_bytes(256, voted)?;
+        let new = voted
+            .iter()
+            .filter(|position| *position < self.charter.size());
+        new.for_each(|position| proven.insert(position));
+        let proven = bits(&proven);
+        (proven != self.proven).then(|| Self {
+            proven,
+            ..self.clone()
+        })
     }
 }
 
 /// The 32 bytes of a bitmap of 256.
-fn bits(of: Bitmap) -> [u8; 32] {
+fn bits(of: &Bitmap) -> [u8; 32] {
     of.as_bytes().try_into().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bitmap::Bitmap,
     hash::{Hash, Preimage, sha256},
     keys::{BadKey, IdentityKey},
     limits::{CHARTER_OPENERS_MAX, PROTOCOL, STAMP_BITS_MAX, VALIDATORS_MAX},
@@ -155,6 +156,19 @@ impl Charter {
         let mut replicas = self.replicas.iter();
         let position = replicas.position(|replica| replica.address() == *address)?;
         u16::try_from(position).ok()
+    }
+
+    /// Positions of the replicas whose validators have these addresses: a bitmap of 256.
+    #[must_use]
+    pub fn positions_of(&self, addresses: &[[u8; 20]]) -> [u8; 32] {
+        let addresses: BTreeSet<&[u8; 20]> = addresses.iter().collect();
+        let mut positions = Bitmap::empty(256);
+        for (position, replica) in (0_u16..).zip(&self.replicas) {
+            if addresses.contains(&replica.address()) {
+                positions.insert(position);
+            }
+        }
+        positions.as_bytes().try_into().unwrap_or_default()
     }
 
     /// Bytes that the listed openers may reserve together; `None` when they are past counting.

@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod approve;
 pub mod bitmap;
 pub mod board;
 pub mod charter;

@@ -28,6 +28,8 @@ pub const TX_BYTES_MIN: u32 = 256 * 1_024;
 pub const CHARTER_OPENERS_MAX: u32 = 4_096;
 /// Most leading zero bits that a charter may ask of a stamp: days of a machine's time.
 pub const STAMP_BITS_MAX: u8 = 40;
+/// Board time after an operator's approval before which it approves no other charter, ms.
+pub const APPROVAL_PACE_MS: u64 = 60_000;
 /// Voting power of every validator. It is even: with an odd one a single hostile clock could stop the chain.
 pub const VALIDATOR_POWER: u64 = 10;
 /// The least that a genesis may allow as the work of one block: room for the dearest transaction, a charter of 256 replicas and

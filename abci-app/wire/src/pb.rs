@@ -5,7 +5,7 @@ pub struct Tx {
     /// Always 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    #[prost(oneof = "tx::Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "tx::Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub body: ::core::option::Option<tx::Body>,
 }
 /// Nested message and enum types in `Tx`.
@@ -30,6 +30,8 @@ pub mod tx {
         Complain(super::Complain),
         #[prost(message, tag = "10")]
         Reveal(super::Reveal),
+        #[prost(message, tag = "11")]
+        Approve(super::Approve),
     }
 }
 /// Terms of a session.
@@ -297,6 +299,65 @@ pub struct Reveal {
     /// Signature of the accused.
     #[prost(bytes = "vec", tag = "6")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// An operator's word about the charter of the next term.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Approve {
+    #[prost(uint32, tag = "1")]
+    pub term: u32,
+    #[prost(uint32, tag = "2")]
+    pub operator: u32,
+    #[prost(uint32, tag = "3")]
+    pub sequence: u32,
+    #[prost(message, optional, tag = "4")]
+    pub charter: ::core::option::Option<Charter>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub newcomers: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Charter {
+    #[prost(uint32, tag = "1")]
+    pub term: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub previous: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub until_ms: u64,
+    #[prost(uint32, tag = "4")]
+    pub protocol: u32,
+    #[prost(uint64, tag = "5")]
+    pub max_session_bytes: u64,
+    #[prost(uint64, tag = "6")]
+    pub max_board_bytes: u64,
+    #[prost(bool, tag = "7")]
+    pub anyone_may_open: bool,
+    #[prost(uint32, tag = "8")]
+    pub anyone_max_live: u32,
+    #[prost(uint64, tag = "9")]
+    pub anyone_max_bytes: u64,
+    #[prost(uint32, tag = "10")]
+    pub stamp_bits: u32,
+    #[prost(message, repeated, tag = "11")]
+    pub replicas: ::prost::alloc::vec::Vec<Replica>,
+    #[prost(message, repeated, tag = "12")]
+    pub openers: ::prost::alloc::vec::Vec<OpenerQuota>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Replica {
+    #[prost(bytes = "vec", tag = "1")]
+    pub validator: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub operator: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenerQuota {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub max_live: u32,
+    #[prost(uint64, tag = "3")]
+    pub max_bytes: u64,
 }
 /// A question to one replica, under the path "/v1".
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

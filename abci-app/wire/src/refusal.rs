@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{hash::Hash, keys::BadKey};
+use crate::{charter::BadCharter, hash::Hash, keys::BadKey};
 
 /// A refusal. It changed nothing. Codes are hints that clients act on, never consensus: a block holds valid
 /// transactions only.
@@ -321,6 +321,40 @@ pub enum Refusal {
     /// This replica could not read its store.
     #[error("the replica could not read its store: {0}")]
     Store(String),
+
+    // 160..: the charter
+    /// A word in another term than the present one.
+    #[error("the word is of term {got}, the present one is {present}")]
+    Term {
+        /// The term that the word names.
+        got: u32,
+        /// The term in force.
+        present: u32,
+    },
+    /// No replica of the present charter has this position.
+    #[error("the present charter has no replica {0}, whose operator could speak")]
+    NotAnOperator(u16),
+    /// Not the number that follows the operator's last word.
+    #[error("the operator's next word has number {expected}")]
+    Sequence {
+        /// The number that it has to have.
+        expected: u32,
+    },
+    /// The operator has said this already, or there is nothing to withdraw.
+    #[error("nothing changes by it: the operator approves this charter, or none to withdraw")]
+    NothingChanges,
+    /// The operator approved another charter a short while ago.
+    #[error("the operator approves another charter from board time {from_ms} ms on")]
+    TooSoon {
+        /// When it may, board time.
+        from_ms: u64,
+    },
+    /// The charter can't follow the present one.
+    #[error("the charter can't be approved: {0}")]
+    Charter(&'static str),
+    /// The charter isn't one, whatever the present one is.
+    #[error("the charter can't be approved: {0}")]
+    BadCharter(BadCharter),
 }
 
 impl Refusal {
@@ -381,6 +415,13 @@ impl Refusal {
             Self::RoundNotClosed { .. } => 145,
             Self::NotFound(_) => 146,
             Self::Store(_) => 147,
+            Self::Term { .. } => 160,
+            Self::NotAnOperator(_) => 161,
+            Self::Sequence { .. } => 162,
+            Self::NothingChanges => 163,
+            Self::TooSoon { .. } => 164,
+            Self::Charter(_) => 165,
+            Self::BadCharter(_) => 166,
         }
     }
 
@@ -432,7 +473,18 @@ impl Refusal {
     pub const fn is_transient(code: u32) -> bool {
         matches!(
             code,
-            32 | 67 | 68 | 99..=101 | 114 | 116 | 128 | 130..=134 | 147
+            32 | 67
+                | 68
+                | 99..=101
+                | 114
+                | 116
+                | 128
+                | 130..=134
+                | 147
+                | 160
+                | 162
+                | 164
+                | 165
         )
     }
 }

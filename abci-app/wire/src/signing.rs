@@ -24,6 +24,10 @@ pub enum Purpose {
     Reveal = 7,
     /// Leaves before joining.
     Decline = 8,
+    /// An operator's word about the next charter.
+    Approve = 9,
+    /// Becomes an operator; the digest is the charter's hash.
+    Operate = 10,
 }
 
 impl Purpose {
@@ -37,6 +41,8 @@ impl Purpose {
             Self::Complain => 6,
             Self::Reveal => 7,
             Self::Decline => 8,
+            Self::Approve => 9,
+            Self::Operate => 10,
         }
     }
 }

@@ -6,11 +6,12 @@ mod codec;
 use alloc::vec::Vec;
 
 pub use codec::{
-    entry_from_pb, entry_to_pb, join_from_pb, join_to_pb, open_from_accepted_pb, open_from_pb,
-    open_to_pb,
+    charter_from_pb, charter_to_pb, entry_from_pb, entry_to_pb, join_from_pb, join_to_pb,
+    open_from_accepted_pb, open_from_pb, open_to_pb,
 };
 
 use crate::{
+    approve::Approve,
     dispute::{Complain, Reveal},
     entry::{FinishHeader, PostHeader, SignedEntry, bcast_hash, p2p_leaf},
     hash::{Hash, NetworkId, SessionId},
@@ -149,6 +150,8 @@ pub enum Action {
     Complain(Complain),
     /// Answers a complaint.
     Reveal(Reveal),
+    /// An operator's word about the next charter.
+    Approve(Approve),
 }
 
 impl Action {
@@ -161,6 +164,7 @@ impl Action {
             Self::Join(_) | Self::Leave { .. } | Self::Post(_) | Self::Finish(_) => 1,
             Self::Evidence(_) | Self::Complain(_) => EVIDENCE_WORK,
             Self::Reveal(_) => REVEAL_WORK,
+            Self::Approve(approve) => approve.work(),
         }
     }
 
@@ -173,11 +177,11 @@ impl Action {
         )
     }
 
-    /// The session and the index in its roster of whoever has to have signed; `None` for what opens a session.
+    /// The session and the index in its roster of whoever has to have signed; `None` for what opens a session or is of none.
     #[must_use]
     pub const fn author(&self) -> Option<(SessionId, u16)> {
         Some(match self {
-            Self::Open(_) => return None,
+            Self::Open(_) | Self::Approve(_) => return None,
             Self::Join(join) => (join.session, join.index),
             Self::Leave { session, index, .. } => (*session, *index),
             Self::Post(post) => (post.header.session, post.header.index),
@@ -277,6 +281,15 @@ impl UncheckedTx {
     pub const fn opening(&self) -> Option<&Open> {
         match &self.0.action {
             Action::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    /// An operator's word, if that is what it is. Nothing of its charter is checked.
+    #[must_use]
+    pub const fn approval(&self) -> Option<&Approve> {
+        match &self.0.action {
+            Action::Approve(approve) => Some(approve),
             _ => None,
         }
     }
@@ -417,6 +430,7 @@ fn signed_part<'a>(action: &'a Action, network: &NetworkId) -> SignedPart<'a> {
         Action::Evidence(entries) => SignedPart::Entries(entries),
         Action::Complain(complain) => SignedPart::Digest(Purpose::Complain, complain.digest()),
         Action::Reveal(reveal) => SignedPart::Digest(Purpose::Reveal, reveal.digest()),
+        Action::Approve(approve) => SignedPart::Digest(Purpose::Approve, approve.digest()),
     }
 }
 

@@ -108,6 +108,10 @@ fn change_end(receipt: &mut pb::AbsenceReceipt, trust: &Trust, change: impl FnOn
     receipt.terminal = Some((&terminal).into());
     change_leaf(&mut receipt.anchor, trust, |leaf| {
         leaf.terminal = terminal.hash().0.to_vec();
+        (leaf.n, leaf.members) = (
+            terminal.members.size().into(),
+            terminal.members.as_bytes().to_vec(),
+        );
         if terminal.cause == Cause::Left {
             leaf.left = vec![1; 32];
         }

@@ -192,6 +192,10 @@ fn certify_end(receipt: &mut pb::EndReceipt, trust: &Trust) {
     let terminal = receipt.terminal.as_ref().unwrap();
     let terminal = white_city_client::wire::board::Terminal::try_from(terminal).unwrap();
     change_leaf(&mut receipt.anchor, trust, |leaf| {
-        leaf.terminal = terminal.hash().0.to_vec()
+        leaf.terminal = terminal.hash().0.to_vec();
+        (leaf.n, leaf.members) = (
+            terminal.members.size().into(),
+            terminal.members.as_bytes().to_vec(),
+        );
     });
 }

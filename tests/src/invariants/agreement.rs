@@ -56,7 +56,7 @@ fn restored(state: &State) -> State {
     let sessions: Vec<Session> = state.sessions().iter().map(|s| Session::clone(s)).collect();
     State::restore(
         state.network().clone(),
-        state.term().as_ref().clone(),
+        state.rules(),
         state.paused_ms(),
         openers,
         sessions,

@@ -20,7 +20,7 @@ impl Property for History {
             let Some(session) = seen.executed.before.sessions().get(number) else {
                 let new = matches!(
                     tx.action(),
-                    Action::Open(_) | Action::Join(_) | Action::Leave { .. }
+                    Action::Open(_) | Action::Approve(_) | Action::Join(_) | Action::Leave { .. }
                 );
                 ensure!(
                     new || matches!(tx.action(), Action::Evidence(_)),

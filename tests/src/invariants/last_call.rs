@@ -33,6 +33,7 @@ impl Property for LastCall {
         let address = executed.context.proposer;
         let proposer = replicas.iter().position(|r| r.address() == address);
         let enough = (replicas.len() - 1) / 3 + 1;
+        let enacted = executed.before.term().charter_hash != executed.after.term().charter_hash;
         for (session, _) in bodies(&executed.after) {
             let Some(here) = before_closing(seen, session.number) else {
                 continue;
@@ -85,6 +86,10 @@ impl Property for LastCall {
                 did == must,
                 "session {number}: settled: {did}, must be: {must}"
             );
+            if enacted {
+                // Under the next charter positions and f are others: it begins anew.
+                (clock.blocks, clock.callers) = (0, BTreeSet::new());
+            }
             clock.compare(session, did)?;
         }
         Ok(())

@@ -87,12 +87,17 @@ impl Property for Quotas {
                 opener.live_bytes == bytes,
                 "opener {number} has reserved {bytes} bytes"
             );
-            let charter = state.charter();
-            let (max_live, max_bytes) = match opener.listed {
-                true => (opener.max_live, opener.max_bytes),
-                false => (charter.anyone_max_live, charter.anyone_max_bytes),
+            // What this block has opened was under the charter before it. What is over a quota since then stays, but grows no further.
+            let (was, charter) = (
+                seen.executed.before.openers().get(number),
+                seen.executed.before.charter(),
+            );
+            let (max_live, max_bytes) = match was.filter(|was| was.listed) {
+                Some(was) => (was.max_live, was.max_bytes),
+                None => (charter.anyone_max_live, charter.anyone_max_bytes),
             };
-            let within = live <= max_live && bytes <= max_bytes;
+            let (had_live, had_bytes) = was.map_or((0, 0), |was| (was.live, was.live_bytes));
+            let within = live <= max_live.max(had_live) && bytes <= max_bytes.max(had_bytes);
             ensure!(within, "opener {number} is over its quota");
         }
         ensure!(used.is_empty(), "a session of an unknown opener");

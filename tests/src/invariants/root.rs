@@ -1,6 +1,6 @@
 //! `bytes.md`, root: it is the hash of every session's and every opener's leaf, in order, and of nothing else.
 
-use white_city_state_machine::Session;
+use white_city_state_machine::{Session, State};
 use white_city_wire::{Hash, board::OpenerLeaf};
 
 use super::{
@@ -53,6 +53,23 @@ fn opener_leaf(opener: &OpenerLeaf) -> Hash {
     ])
 }
 
+fn proposals(state: &State) -> Hash {
+    let words = state.proposals();
+    if words.is_empty() {
+        return Hash::ZERO;
+    }
+    let count = u16::try_from(words.len()).unwrap_or(u16::MAX);
+    let mut bytes = tag("white-city/proposals/2");
+    bytes.extend(count.to_be_bytes());
+    for word in words {
+        bytes.extend(word.operator.to_be_bytes());
+        bytes.extend(word.sequence.to_be_bytes());
+        bytes.extend(word.board_ms.to_be_bytes());
+        bytes.extend(word.charter_hash.0);
+    }
+    sha(&[&bytes])
+}
+
 impl Property for Root {
     const NAME: &'static str = "root";
 
@@ -64,7 +81,8 @@ impl Property for Root {
         let expected = sha(&[
             &tag("white-city/root/2"),
             &state.network().id.0,
-            &2_u32.to_be_bytes(),
+            // The number in force before the block: that of the next is in its charter only.
+            &seen.executed.before.charter().protocol.to_be_bytes(),
             &state.params().hash().0,
             &term.charter.term.to_be_bytes(),
             &term.charter.hash().0,
@@ -72,7 +90,7 @@ impl Property for Root {
             &term.eras.to_be_bytes(),
             &term.era_height.to_be_bytes(),
             &term.proven,
-            &[0; 32],
+            &proposals(state).0,
             &state.sessions().len().to_be_bytes(),
             &root(&sessions, 32).0,
             &state.openers().len().to_be_bytes(),

@@ -36,6 +36,8 @@ impl Property for Strangers {
         let found = state.reserved();
         ensure!(found == due, "{due:?} is reserved, not {found:?}");
         let before = seen.executed.before.reserved();
+        // The charter before the block is what its openings were held against.
+        let charter = seen.executed.before.charter();
         let quotas: u64 = charter.openers.iter().map(|o| o.max_bytes).sum();
         for (now, before, most) in [
             (all, before.all, charter.max_board_bytes),

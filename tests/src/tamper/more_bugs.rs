@@ -1,9 +1,12 @@
 //! Bugs in what surrounds rounds: time, ends, quotas, evidence, commitments, refusals.
 
-use white_city_state_machine::Session;
+use std::sync::Arc;
+
+use white_city_state_machine::{Session, State};
 use white_city_wire::{
-    Hash, Refusal,
-    board::{Cause, Culprit, Offence, Status},
+    Charter, Hash, IdentityKey, Refusal,
+    board::{Cause, Culprit, Offence, OpenerLeaf, Status},
+    tx::Action,
 };
 
 use super::{Tamper, given, session, state};
@@ -189,7 +192,8 @@ fn never_erase(seen: &Observed) -> Option<Observed> {
 fn forget_record(seen: &Observed) -> Option<Observed> {
     session(seen, |s, old| {
         given(s.body.is_none() && old?.body.is_some())?;
-        s.leaf.slots_root = Hash::ZERO;
+        // The root of one empty slot is zeros.
+        s.leaf.slots_root = Hash([1; 32]);
         Some(())
     })
 }
@@ -295,11 +299,43 @@ fn keep_reserved(seen: &Observed) -> Option<Observed> {
 }
 
 fn exceed(seen: &Observed) -> Option<Observed> {
-    state(seen, |parts| {
-        let opener = parts.openers.iter_mut().find(|opener| opener.live > 0)?;
-        opener.max_live = opener.live - 1;
-        Some(())
-    })
+    let mut opened = seen
+        .executed
+        .applied()
+        .filter_map(|(tx, _)| match tx.action() {
+            Action::Open(open) => Some(open.opener),
+            _ => None,
+        });
+    let live =
+        |state: &State, key: &IdentityKey| state.opener(key).map_or(0, |(_, opener)| opener.live);
+    let (before, after) = (&seen.executed.before, &seen.executed.after);
+    let key = opened.find(|key| live(after, key) > live(before, key))?;
+    let mut seen = seen.clone();
+    // The charter that it was opened under allowed none.
+    let mut rules = seen.executed.before.rules();
+    let mut charter = Charter::clone(&rules.term.charter);
+    (charter.anyone_max_live, charter.anyone_max_bytes) = (0, 0);
+    rules.term.charter = Arc::new(charter);
+    let before = &seen.executed.before;
+    let openers = before.openers().iter().map(|opener| {
+        let mut opener = OpenerLeaf::clone(opener);
+        if opener.key == key {
+            (opener.max_live, opener.max_bytes) = (0, 0);
+        }
+        opener
+    });
+    let sessions = before
+        .sessions()
+        .iter()
+        .map(|session| Session::clone(session));
+    seen.executed.before = State::restore(
+        before.network().clone(),
+        rules,
+        before.paused_ms(),
+        openers.collect::<Vec<_>>(),
+        sessions.collect::<Vec<_>>(),
+    );
+    Some(seen)
 }
 
 fn count_refused(seen: &Observed) -> Option<Observed> {

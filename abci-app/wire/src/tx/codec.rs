@@ -1,10 +1,12 @@
 //! Between transactions and their protobuf: every field has one form, and everything else is refused.
 
+mod approval;
 mod complaint;
 mod opening;
 
 use alloc::vec::Vec;
 
+pub use approval::{charter_from_pb, charter_to_pb};
 pub(super) use opening::check_roster;
 pub use opening::{open_from_accepted_pb, open_from_pb, open_to_pb};
 use prost::Message;
@@ -110,6 +112,10 @@ fn from_body(body: pb::tx::Body) -> Result<(Action, Signature), Refusal> {
         ),
         Body::Complain(complain) => complaint::complain_from_pb(&complain)?,
         Body::Reveal(reveal) => complaint::reveal_from_pb(reveal)?,
+        Body::Approve(approve) => {
+            let (approve, signature) = approval::approve_from_pb(&approve)?;
+            (Action::Approve(approve), signature)
+        }
     })
 }
 
@@ -149,6 +155,7 @@ fn to_body(action: &Action, signature: &Signature) -> pb::tx::Body {
             Body::Complain(complaint::complain_to_pb(complain, signature_bytes))
         }
         Action::Reveal(reveal) => Body::Reveal(complaint::reveal_to_pb(reveal, signature_bytes)),
+        Action::Approve(approve) => Body::Approve(approval::approve_to_pb(approve, signature)),
     }
 }
 

@@ -4,6 +4,7 @@ use white_city_wire::{
     Hash, SessionId, Spec,
     board::{BoardRoot, SessionLeaf},
     pb,
+    possible::Impossible,
     proof::{RoundProof, SessionProof, StateProof},
     read::split_hashes,
     tree::slot_root_from_path,
@@ -22,6 +23,8 @@ pub(super) struct Anchored {
     certified: Certified,
     board: BoardRoot,
     board_ms: u64,
+    /// Whether it fits the spec, where there is one.
+    fits_spec: Result<(), Impossible>,
 }
 
 impl Anchored {
@@ -33,6 +36,7 @@ impl Anchored {
     /// The certified state, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
     pub(super) fn certified(&self, trust: &Trust) -> Result<Certified, BadReceipt> {
         let possible = self.leaf.check(trust.network(), &self.board, self.board_ms);
+        let possible = possible.and(self.fits_spec.clone());
         possible.map_err(BadReceipt::Impossible)?;
         Ok(self.certified)
     }
@@ -59,6 +63,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
         leaf: session.leaf,
         board: state.board,
         board_ms,
+        fits_spec: Ok(()),
         certified: Certified {
             height: header.height(),
             time: header.time(),
@@ -97,9 +102,14 @@ pub(super) fn of_session(
     if anchored.leaf.session != id {
         return Err(BadReceipt::OtherSession("the spec"));
     }
-    let possible = anchored.leaf.check_spec(&open.spec);
-    possible.map_err(|what| BadReceipt::Impossible(what))?;
-    Ok((anchored, open))
+    let fits_spec = anchored.leaf.check_spec(&open.spec);
+    Ok((
+        Anchored {
+            fits_spec,
+            ..anchored
+        },
+        open,
+    ))
 }
 
 /// Checks that a slot of a round, closed or open, has this leaf, and gives the transcript before the round.

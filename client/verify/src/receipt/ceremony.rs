@@ -24,7 +24,7 @@ pub(super) fn verify(receipt: &pb::CeremonyReceipt, trust: &Trust) -> Result<Pro
     let terminal = receipt.terminal.as_ref();
     let terminal = terminal.ok_or(BadReceipt::Missing("terminal record"))?;
     let terminal = end::check_terminal(terminal, &anchored)?;
-    end::check_spec(&open, leaf.session, leaf, &terminal)?;
+    end::check_kept(&open, leaf, &terminal)?;
     let network = trust.network().id;
     let past = Past {
         history: History::new(network, leaf.session, open.spec.clone()),

@@ -104,10 +104,21 @@ pub(super) fn check_spec(
     if id != leaf.session {
         return Err(BadReceipt::OtherSession("the spec"));
     }
+    let possible = leaf.check_spec(&open.spec);
+    possible.map_err(BadReceipt::Impossible)?;
+    let possible = terminal.check_spec(leaf, &open.spec);
+    possible.map_err(BadReceipt::Terminal)?;
+    check_kept(open, leaf, terminal)
+}
+
+/// The session is kept for as long as what opened it says.
+pub(super) fn check_kept(
+    open: &Open,
+    leaf: &SessionLeaf,
+    terminal: &Terminal,
+) -> Result<(), BadReceipt> {
     let open_by_ms = open.open_by_ms..=open.open_by_ms;
-    let possible = terminal
-        .check_spec(leaf, &open.spec)
-        .and_then(|()| terminal.check_kept(leaf, &open.spec, open_by_ms));
+    let possible = terminal.check_kept(leaf, &open.spec, open_by_ms);
     possible.map_err(BadReceipt::Terminal)
 }
 
