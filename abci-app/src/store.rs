@@ -4,9 +4,9 @@ mod error;
 mod load;
 mod p2p;
 mod records;
+mod rules;
 
 use std::{
-    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -21,17 +21,16 @@ use redb::{
 use white_city_state_machine::{Ended, State};
 use white_city_wire::{
     Hash, VerifiedTx,
-    approve::{Approve, Word},
     entry::{Entry, SignedEntry},
     pb,
     read::join_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, charter_to_pb, entry_to_pb, join_to_pb, open_to_pb},
+    tx::{Action, entry_to_pb, join_to_pb, open_to_pb},
 };
 
 pub use error::StoreError;
 pub use p2p::{P2pBlob, Sealed};
-use records::{OpenerRecord, RulesRecord, SessionRecord};
+use records::{OpenerRecord, SessionRecord};
 pub use records::{StoredEntry, leavers};
 
 use crate::genesis::StoredGenesis;
@@ -184,10 +183,10 @@ impl Store {
         for (session, tx) in txs {
             match session {
                 Some(session) => put_tx(&write, &ended.state, *session, tx)?,
-                None => put_charter(&write, tx)?,
+                None => rules::put_charter(&write, tx)?,
             }
         }
-        put_rules(&write, ended, first)?;
+        rules::put(&write, ended, first)?;
         put_sessions(&write, ended)?;
         put_openers(&write, ended, first)?;
         put_meta(&write, ended, tip)?;
@@ -370,40 +369,6 @@ fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), St
         "paused_ms",
         ended.state.paused_ms().to_be_bytes().as_slice(),
     )?;
-    Ok(())
-}
-
-/// Keeps a charter that an operator approves: the root has its hash only.
-fn put_charter(write: &WriteTransaction, tx: &VerifiedTx) -> Result<(), StoreError> {
-    if let Action::Approve(Approve {
-        word: Word::Charter { charter, .. },
-        ..
-    }) = tx.action()
-    {
-        let bytes = charter_to_pb(charter).encode_to_vec();
-        let mut charters = write.open_table(CHARTERS)?;
-        charters.insert(&charter.hash().0, bytes.as_slice())?;
-    }
-    Ok(())
-}
-
-/// Writes what the state says about the rules, and drops charters that nobody approves any more.
-fn put_rules(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(), StoreError> {
-    let rules = ended.state.rules();
-    let mut meta = write.open_table(META)?;
-    if first || ended.enacted {
-        let charter = charter_to_pb(&rules.term.charter).encode_to_vec();
-        meta.insert("charter", charter.as_slice())?;
-    }
-    let record = RulesRecord::from(&rules).encode_to_vec();
-    let same = meta.get("rules")?.is_some_and(|old| old.value() == record);
-    if same {
-        return Ok(());
-    }
-    meta.insert("rules", record.as_slice())?;
-    let wanted: BTreeSet<Hash> = rules.proposals.iter().map(|p| p.charter_hash).collect();
-    let mut charters = write.open_table(CHARTERS)?;
-    charters.retain(|hash, _| wanted.contains(&Hash(*hash)))?;
     Ok(())
 }
 

@@ -37,6 +37,8 @@ pub fn signature(case: &Case) {
         "complain" => Purpose::Complain,
         "reveal" => Purpose::Reveal,
         "decline" => Purpose::Decline,
+        "approve" => Purpose::Approve,
+        "operate" => Purpose::Operate,
         other => panic!("unknown purpose {other}"),
     };
     let message = signed_bytes(purpose, &input.network(), &input.hash("digest"));

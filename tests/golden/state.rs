@@ -2,6 +2,7 @@
 
 use white_city_wire::{
     Bitmap, Hash,
+    approve::{Proposal, proposals_hash},
     board::{
         BoardRoot, Cause, Culprit, Offence, OpenerLeaf, SessionLeaf, Status, Terminal,
         evidence_hash, left_hash,
@@ -54,6 +55,19 @@ pub fn blame(case: &Case) {
             .map(|leaver| (leaver.number("index"), leaver.hash("digest")))
             .collect();
         return case.expect([("left_hash", hexed(left_hash(&left).0))]);
+    }
+    if input.0.get("proposals").is_some() {
+        let proposals: Vec<Proposal> = input
+            .list("proposals")
+            .map(|word| Proposal {
+                operator: word.number("operator"),
+                sequence: word.number("sequence"),
+                board_ms: word.number("board_ms"),
+                charter_hash: word.hash("charter_hash"),
+            })
+            .collect();
+        let hash = proposals_hash(&proposals);
+        return case.expect([("proposals_hash", hexed(hash.0))]);
     }
     let culprits: Vec<Culprit> = input
         .list("evidence")

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use white_city_wire::{
-    Complain, Entry, Hash, Refusal, Reveal, SignedEntry, SignedTx,
+    Complain, Entry, Hash, Refusal, Reveal, Signature, SignedEntry, SignedTx,
+    approve::{Approve, Word},
     tx::{Action, Join, Open, Post},
 };
 
@@ -40,6 +41,7 @@ pub fn transaction(case: &Case) {
             case.expect([encoded, ("digest", hexed(complain.digest().0))])
         }
         Action::Reveal(reveal) => case.expect([encoded, ("digest", hexed(reveal.digest().0))]),
+        Action::Approve(approve) => case.expect([encoded, ("digest", hexed(approve.digest().0))]),
         Action::Finish(finish) => case.expect([encoded, ("digest", hexed(finish.digest().0))]),
         _ => case.expect([encoded]),
     }
@@ -92,7 +94,27 @@ fn action(input: Fields<'_>) -> Action {
             ikm_e: input.bytes32("ikm_e"),
             plaintext: input.bytes("plaintext"),
         }),
+        "approve" => Action::Approve(approve(input)),
         other => panic!("unknown kind {other}"),
+    }
+}
+
+fn approve(input: Fields<'_>) -> Approve {
+    let charter = input.get("charter");
+    Approve {
+        term: input.number("term"),
+        operator: input.number("operator"),
+        sequence: input.number("sequence"),
+        word: match charter.is_null() {
+            true => Word::Withdraw,
+            false => Word::Charter {
+                charter: Box::new(serde_json::from_value(charter.clone()).unwrap()),
+                newcomers: input
+                    .list("newcomers")
+                    .map(|signature| Signature::from_slice(&bytes(signature.0)).unwrap())
+                    .collect(),
+            },
+        },
     }
 }
 

@@ -3,19 +3,35 @@
 
 use prost::{Message as _, bytes::Bytes};
 use redb::{Database, ReadableTable as _, TableDefinition};
-use white_city_replica::{Store, app::Fatal, store::StoreError};
+use white_city_replica::{
+    Store,
+    app::{Fatal, Proposed},
+    store::StoreError,
+};
 use white_city_tests::{
     network::{network, rules, storable},
     party::Party,
     rng::Rng,
-    simulator::World,
+    simulator::{Observed, World},
 };
-use white_city_wire::{Hash, Network, board::Status, pb, seal::Seal, tx::UncheckedTx};
+use white_city_wire::{Bitmap, Hash, Network, board::Status, pb, seal::Seal, tx::UncheckedTx};
 
 use crate::chain::{Chain, naive, proposed, replica};
 
 const SEEDS: u64 = 16;
 const BLOCKS: usize = 60;
+
+/// A block as an engine hands it over.
+fn seen(observed: &Observed, block: Vec<Bytes>) -> Proposed {
+    let executed = &observed.executed;
+    let voted = Bitmap::from_bytes(256, &executed.context.voted).unwrap();
+    let replicas = (0..).zip(&executed.before.charter().replicas);
+    let voters = replicas.filter(|(position, _)| voted.contains(*position));
+    Proposed {
+        voters: voters.map(|(_, replica)| replica.address()).collect(),
+        ..proposed(&executed.context, block)
+    }
+}
 
 #[test]
 fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
@@ -51,12 +67,12 @@ fn a_store_that_is_opened_again_after_any_block_goes_on_to_the_same_roots() {
             if height > 1 {
                 // One executes when it is asked about the proposal, the other only when it is decided.
                 memory
-                    .judge(&proposed(&context, block.clone()))
+                    .judge(&seen(&observed, block.clone()))
                     .unwrap()
                     .unwrap();
             }
             for replica in [&disk, &memory] {
-                let (_, root) = replica.decide(&proposed(&context, block.clone())).unwrap();
+                let (_, root) = replica.decide(&seen(&observed, block.clone())).unwrap();
                 assert_eq!(root, observed.root, "seed {seed}, height {height}");
                 replica.store_decided().unwrap();
             }

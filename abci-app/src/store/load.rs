@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Rules, Session, Slot, State};
+use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
 use white_city_wire::{
     Hash, IdentityKey, NetworkId, SignedTx,
     board::{Culprit, OpenerLeaf, SessionLeaf, Terminal, transcript_after},
@@ -14,12 +14,13 @@ use white_city_wire::{
     pb,
     read::split_hashes,
     seal::{BlockTime, Seal},
-    tx::{Action, Open, charter_from_pb, entry_from_pb, join_from_pb, open_from_accepted_pb},
+    tx::{Action, Open, entry_from_pb, join_from_pb, open_from_accepted_pb},
 };
 
 use super::{
     META, OPENERS, OPENS, SESSIONS, Snapshot, StoreError, StoredEntry, Tip,
-    records::{OpenerRecord, RulesRecord, SessionRecord},
+    records::{OpenerRecord, SessionRecord},
+    rules,
 };
 use crate::genesis::StoredGenesis;
 
@@ -51,7 +52,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
     let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
     let state = State::restore(
         Arc::clone(&network),
-        rules(snapshot)?,
+        rules::load(snapshot)?,
         paused_ms,
         openers(snapshot)?,
         sessions(snapshot, &network.id)?,
@@ -66,18 +67,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
     Ok(Some((state, tip)))
 }
 
-/// What the state says about the rules. The root is over all of it.
-fn rules(snapshot: &Snapshot) -> Result<Rules, StoreError> {
-    let damaged = || StoreError::Damaged("the charter");
-    let charter = meta(snapshot, "charter")?.ok_or_else(damaged)?;
-    let charter = pb::Charter::decode(charter.as_slice()).map_err(|_| damaged())?;
-    let charter = charter_from_pb(&charter).map_err(|_| damaged())?;
-    let record = meta(snapshot, "rules")?.ok_or_else(damaged)?;
-    let record = RulesRecord::decode(record.as_slice()).map_err(|_| damaged())?;
-    record.with(charter).ok_or_else(damaged)
-}
-
-fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let meta = snapshot.read.open_table(META)?;
     Ok(meta.get(key)?.map(|value| value.value().to_vec()))
 }

@@ -1,10 +1,8 @@
 //! The records of the store. Their layout is the replica's own; nothing of it is hashed or leaves the process.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use white_city_state_machine::{Rules, Session, Term};
-use white_city_wire::{Charter, Hash, approve::Proposal, board::OpenerLeaf, pb};
+use white_city_state_machine::Session;
+use white_city_wire::{board::OpenerLeaf, pb};
 
 /// A session without its spec and entries, which have rows of their own.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -70,81 +68,6 @@ impl From<&OpenerLeaf> for OpenerRecord {
             live: opener.live,
             live_bytes: opener.live_bytes,
         }
-    }
-}
-
-/// What a state says about the rules, beside the charter in force.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct RulesRecord {
-    #[prost(uint64, tag = "1")]
-    pub term_height: u64,
-    #[prost(uint32, tag = "2")]
-    pub eras: u32,
-    #[prost(uint64, tag = "3")]
-    pub era_height: u64,
-    #[prost(bytes = "vec", tag = "4")]
-    pub proven: Vec<u8>,
-    #[prost(uint32, tag = "5")]
-    pub protocol: u32,
-    #[prost(message, repeated, tag = "6")]
-    pub proposals: Vec<ProposalRecord>,
-}
-
-/// An operator's word as it stands.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct ProposalRecord {
-    #[prost(uint32, tag = "1")]
-    pub operator: u32,
-    #[prost(uint32, tag = "2")]
-    pub sequence: u32,
-    #[prost(uint64, tag = "3")]
-    pub board_ms: u64,
-    #[prost(bytes = "vec", tag = "4")]
-    pub charter_hash: Vec<u8>,
-}
-
-impl From<&Rules> for RulesRecord {
-    fn from(rules: &Rules) -> Self {
-        let proposals = rules.proposals.iter().map(|proposal| ProposalRecord {
-            operator: proposal.operator.into(),
-            sequence: proposal.sequence,
-            board_ms: proposal.board_ms,
-            charter_hash: proposal.charter_hash.0.to_vec(),
-        });
-        Self {
-            term_height: rules.term.height,
-            eras: rules.term.eras,
-            era_height: rules.term.era_height,
-            proven: rules.term.proven.to_vec(),
-            protocol: rules.protocol,
-            proposals: proposals.collect(),
-        }
-    }
-}
-
-impl RulesRecord {
-    /// The rules with this charter; `None` for a record that isn't one.
-    pub fn with(self, charter: Charter) -> Option<Rules> {
-        let proposals = self.proposals.iter().map(|proposal| {
-            Some(Proposal {
-                operator: u16::try_from(proposal.operator).ok()?,
-                sequence: proposal.sequence,
-                board_ms: proposal.board_ms,
-                charter_hash: Hash::from_slice(&proposal.charter_hash)?,
-            })
-        });
-        Some(Rules {
-            proposals: proposals.collect::<Option<_>>()?,
-            protocol: self.protocol,
-            term: Term {
-                charter_hash: charter.hash(),
-                charter: Arc::new(charter),
-                height: self.term_height,
-                eras: self.eras,
-                era_height: self.era_height,
-                proven: self.proven.try_into().ok()?,
-            },
-        })
     }
 }
 

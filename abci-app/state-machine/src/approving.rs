@@ -3,13 +3,13 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 
 use white_city_wire::{
-    Bitmap, Charter, Hash, IdentityKey, NetworkId, Refusal, Signature,
+    Charter, Hash, IdentityKey, NetworkId, Refusal, Signature,
     approve::{Approve, Proposal, Word},
     limits::APPROVAL_PACE_MS,
     signing::{Purpose, signed_bytes},
 };
 
-use crate::term::Term;
+use crate::term::{Term, changes_validators};
 
 /// Circumstances of a block in which approvals are checked.
 #[derive(Debug, Clone, Copy)]
@@ -168,13 +168,6 @@ pub fn new_operators<'a>(present: &Charter, next: &'a Charter) -> impl Iterator<
     operators.filter(move |operator| !known.contains(*operator))
 }
 
-/// Whether another set of validators signs under the next charter.
-pub fn changes_validators(present: &Charter, next: &Charter) -> bool {
-    let validators =
-        |of: &Charter| -> Vec<Hash> { of.replicas.iter().map(|r| r.validator).collect() };
-    validators(present) != validators(next)
-}
-
 /// The charter that more than two thirds of the operators approve.
 pub fn approved(charter: &Charter, proposals: &[Proposal]) -> Option<Hash> {
     let counted = |hash: &Hash| {
@@ -204,13 +197,4 @@ pub fn stand(proposals: &mut Vec<Proposal>, proposal: Proposal) {
         }
         Err(place) => proposals.insert(place, proposal),
     }
-}
-
-/// The bits of validators that have been seen to vote, by the next charter's positions.
-pub fn carry_proven(term: &Term, next: &Charter) -> Bitmap {
-    let proven = (0_u16..).zip(&next.replicas);
-    let proven = proven.filter(|(_, replica)| term.is_proven(&replica.validator));
-    proven.fold(Bitmap::empty(256), |bits, (position, _)| {
-        bits.with(position)
-    })
 }

@@ -1,6 +1,7 @@
 //! One block: from the state before it to the state after it.
 
 mod charter;
+mod context;
 mod numbers;
 
 use alloc::{
@@ -11,14 +12,16 @@ use alloc::{
 use core::ops::Deref;
 
 use white_city_wire::{
-    Charter, Complain, Hash, IdentityKey, Network, Refusal, SessionId, VerifiedTx,
+    Charter, Complain, Hash, IdentityKey, Refusal, SessionId, VerifiedTx,
     approve::Proposal,
     board::OpenerLeaf,
     limits::ERASURES_MAX,
-    seal::{BlockTime, Seal},
+    seal::Seal,
     tx::{Action, Open, UncheckedTx},
 };
 
+pub use self::context::BlockContext;
+use self::context::outage_ms;
 use crate::{
     approving, dispute,
     entries::{self, Fill},
@@ -30,23 +33,6 @@ use crate::{
     session::{Body, Revealed, Session},
     state::{Reserved, State},
 };
-
-/// All that a block tells the state machine about the outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockContext {
-    /// The block's height.
-    pub height: u64,
-    /// Its header's time.
-    pub time: BlockTime,
-    /// Hash of the block before; zeros in the first block.
-    pub parent_hash: Hash,
-    /// Header time of the block before; the genesis time in the first block.
-    pub parent_time: BlockTime,
-    /// Address of the validator that proposed it.
-    pub proposer: [u8; 20],
-    /// Replicas by position in the charter in force, whose validators' votes for the block before it carries: a bitmap.
-    pub voted: [u8; 32],
-}
 
 /// A block in the making. Nothing of it reaches a [`State`] before [`Block::end`].
 #[derive(Debug)]
@@ -479,17 +465,6 @@ impl Block {
         }
         self.sessions.get_mut(&number)
     }
-}
-
-/// Time for which the board was down before a block, ms.
-fn outage_ms(network: &Network, context: &BlockContext) -> u64 {
-    let (time, parent) = (context.time, context.parent_time);
-    let step = time.millis().saturating_sub(parent.millis());
-    let is_first = context.height <= network.initial_height;
-    if is_first || step <= u64::from(network.params.cap_ms) {
-        return 0;
-    }
-    step
 }
 
 /// A change that has passed every check.

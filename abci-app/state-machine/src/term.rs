@@ -1,10 +1,8 @@
 //! The charter in force, and what the root says of its term.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use white_city_wire::{Bitmap, Charter, Hash};
-
-use crate::approving::{carry_proven, changes_validators};
 
 /// A term: the time for which a charter is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +78,22 @@ impl Term {
             ..self.clone()
         })
     }
+}
+
+/// Whether another set of validators signs under the next charter.
+pub fn changes_validators(present: &Charter, next: &Charter) -> bool {
+    let validators =
+        |of: &Charter| -> Vec<Hash> { of.replicas.iter().map(|r| r.validator).collect() };
+    validators(present) != validators(next)
+}
+
+/// The bits of validators that have been seen to vote, by the next charter's positions.
+fn carry_proven(term: &Term, next: &Charter) -> Bitmap {
+    let proven = (0_u16..).zip(&next.replicas);
+    let proven = proven.filter(|(_, replica)| term.is_proven(&replica.validator));
+    proven.fold(Bitmap::empty(256), |bits, (position, _)| {
+        bits.with(position)
+    })
 }
 
 /// The 32 bytes of a bitmap of 256.

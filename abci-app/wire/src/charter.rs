@@ -9,7 +9,6 @@ use crate::{
     hash::{Hash, Preimage, sha256},
     keys::{BadKey, IdentityKey},
     limits::{CHARTER_OPENERS_MAX, PROTOCOL, STAMP_BITS_MAX, VALIDATORS_MAX},
-    spec::to_usize,
 };
 
 /// Rules in force for one term. That of term 0 stands in the genesis.
@@ -210,13 +209,13 @@ impl Charter {
             "0 to 40",
         )?;
         field(
-            (1..=to_usize(VALIDATORS_MAX)).contains(&self.replicas.len()),
+            (1..=VALIDATORS_MAX.into()).contains(&count(self.replicas.len())),
             "replicas",
             count(self.replicas.len()),
             "1 to 256",
         )?;
         field(
-            self.openers.len() <= to_usize(CHARTER_OPENERS_MAX),
+            count(self.openers.len()) <= CHARTER_OPENERS_MAX.into(),
             "openers",
             count(self.openers.len()),
             "at most 4096",

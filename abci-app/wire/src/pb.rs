@@ -303,46 +303,61 @@ pub struct Reveal {
 /// An operator's word about the charter of the next term.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Approve {
+    /// The present term.
     #[prost(uint32, tag = "1")]
     pub term: u32,
+    /// Position of the operator's replica in the present charter.
     #[prost(uint32, tag = "2")]
     pub operator: u32,
+    /// One more than that of the operator's last word in this term, from 1.
     #[prost(uint32, tag = "3")]
     pub sequence: u32,
+    /// What it approves; absent where it takes back what it approved.
     #[prost(message, optional, tag = "4")]
     pub charter: ::core::option::Option<Charter>,
+    /// Signatures of those of the charter's operators who are none in the present one, in its order, 64 bytes each.
     #[prost(bytes = "vec", tag = "5")]
     pub newcomers: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the operator.
     #[prost(bytes = "vec", tag = "6")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
+/// Rules in force for one term.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Charter {
     #[prost(uint32, tag = "1")]
     pub term: u32,
+    /// Hash of the charter of the term before.
     #[prost(bytes = "vec", tag = "2")]
     pub previous: ::prost::alloc::vec::Vec<u8>,
+    /// Board time until which it may be approved and enacted, milliseconds.
     #[prost(uint64, tag = "3")]
     pub until_ms: u64,
+    /// Version of the rules.
     #[prost(uint32, tag = "4")]
     pub protocol: u32,
     #[prost(uint64, tag = "5")]
     pub max_session_bytes: u64,
     #[prost(uint64, tag = "6")]
     pub max_board_bytes: u64,
+    /// Quotas of openers that aren't listed, if they may open.
     #[prost(bool, tag = "7")]
     pub anyone_may_open: bool,
     #[prost(uint32, tag = "8")]
     pub anyone_max_live: u32,
     #[prost(uint64, tag = "9")]
     pub anyone_max_bytes: u64,
+    /// Leading zero bits that their stamps need.
     #[prost(uint32, tag = "10")]
     pub stamp_bits: u32,
+    /// Ascending by validator key.
     #[prost(message, repeated, tag = "11")]
     pub replicas: ::prost::alloc::vec::Vec<Replica>,
+    /// Ascending by key.
     #[prost(message, repeated, tag = "12")]
     pub openers: ::prost::alloc::vec::Vec<OpenerQuota>,
 }
+/// The keys of one replica.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Replica {
     #[prost(bytes = "vec", tag = "1")]
@@ -350,6 +365,7 @@ pub struct Replica {
     #[prost(bytes = "vec", tag = "2")]
     pub operator: ::prost::alloc::vec::Vec<u8>,
 }
+/// A listed opener.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenerQuota {
     #[prost(bytes = "vec", tag = "1")]

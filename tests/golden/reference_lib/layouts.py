@@ -6,7 +6,7 @@ from . import ed25519, hpke
 
 ZERO = bytes(32)
 NOBODY = 0xFFFF
-PURPOSES = ["open", "join", "post", "finish", "abort", "complain", "reveal", "decline"]
+PURPOSES = ["open", "join", "post", "finish", "abort", "complain", "reveal", "decline", "approve", "operate"]
 
 
 def h(*parts):
@@ -134,6 +134,19 @@ def complain_digest(session, rnd, index, accused, post, leaf):
 def reveal_digest(complaint, index, ikm_e, plaintext):
     """The accused shows one payload."""
     return h(lp("white-city/reveal/1"), complaint, u(16, index), ikm_e, h(plaintext))
+
+
+def approve_digest(term, operator, sequence, charter):
+    """An operator's word; the hash is zeros where it withdraws."""
+    return h(lp("white-city/approve/2"), u(32, term), u(16, operator), u(32, sequence), charter)
+
+
+def proposals_hash(items):
+    """The words that stand, ascending by operator."""
+    if not items:
+        return ZERO
+    parts = [u(16, i["operator"]) + u(32, i["sequence"]) + u(64, i["board_ms"]) + bytes.fromhex(i["charter_hash"]) for i in items]
+    return h(lp("white-city/proposals/2"), u(16, len(items)), *parts)
 
 
 def bcast_hash(payload):

@@ -31,6 +31,10 @@ def blame():
     left = [{"index": 1, "digest": some("left 1").hex()}, {"index": 0, "digest": some("left 0").hex()}]
     for name, items in (("nobody", []), ("one", left[:1]), ("two, not sorted", left)):
         out.append(case(f"left: {name}", {"left": items}, left_hash=w.left_hash(items)))
+    word = {"operator": 0, "sequence": 1, "board_ms": 1_760_000_000_000, "charter_hash": some("charter").hex()}
+    withdrawn = {"operator": 255, "sequence": 2**32 - 1, "board_ms": 2**64 - 1, "charter_hash": w.ZERO.hex()}
+    for name, items in (("nobody", []), ("one", [word]), ("one, and one that has withdrawn", [word, withdrawn])):
+        out.append(case(f"words of {name}", {"proposals": items}, proposals_hash=w.proposals_hash(items)))
     return out
 
 

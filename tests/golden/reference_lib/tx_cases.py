@@ -2,7 +2,7 @@
 
 from . import hpke
 from . import layouts as w
-from .cases import NETWORK, SESSION, case, key, some, spec
+from .cases import NETWORK, SESSION, case, charter, key, opener, replicas, some, spec
 
 
 def varint(number):
@@ -34,7 +34,7 @@ def numbered_from(first, *values):
     return [(first + i, v) for i, v in enumerate(values)]
 
 
-BODIES = {"open": 2, "join": 3, "decline": 4, "post": 5, "finish": 6, "abort": 7, "evidence": 8, "complain": 9, "reveal": 10}
+BODIES = {"open": 2, "join": 3, "decline": 4, "post": 5, "finish": 6, "abort": 7, "evidence": 8, "complain": 9, "reveal": 10, "approve": 11}
 
 
 def tx(kind, *values):
@@ -167,6 +167,25 @@ def revealed(name, index, plaintext):
     return case(f"reveal: {name}", inputs | common(signature, f"party {index}"), tx=data, digest=digest)
 
 
+def charter_message(c):
+    """A charter."""
+    replicas = [message((1, bytes.fromhex(r["validator"])), (2, bytes.fromhex(r["operator"]))) for r in c["replicas"]]
+    openers = [message((1, bytes.fromhex(o["key"])), (2, o["max_live"]), (3, o["max_bytes"])) for o in c["openers"]]
+    head = [c["term"], bytes.fromhex(c["previous"]), c["until_ms"], c["protocol"], c["max_session_bytes"], c["max_board_bytes"]]
+    head += [int(c["anyone_may_open"]), c["anyone_max_live"], c["anyone_max_bytes"], c["stamp_bits"]]
+    return message(*numbered_from(1, *head, replicas, openers))
+
+
+def approved(name, operator, sequence, c, newcomers=()):
+    """An Approve, or a withdrawal where there is no charter."""
+    digest = w.approve_digest(2, operator, sequence, w.charter_hash(c) if c else w.ZERO)
+    signature = w.sign(some(f"operator {operator}"), "approve", NETWORK, digest)
+    signed = [w.sign(some(label), "operate", NETWORK, w.charter_hash(c)) for label in newcomers]
+    inputs = {"kind": "approve", "term": 2, "operator": operator, "sequence": sequence, "charter": c, "newcomers": signed}
+    data = tx("approve", 2, operator, sequence, [charter_message(c)] if c else [], b"".join(signed), signature)
+    return case(f"approve: {name}", inputs | common(signature, f"operator {operator}"), tx=data, digest=digest)
+
+
 def transactions():
     """Each kind, its values and its one encoding."""
     out = [opened("three parties", spec(3)), opened("one party, empty input", spec(1, input="", version=0, max_bytes=0, max_bcast=0))]
@@ -184,6 +203,10 @@ def transactions():
     out += [finished(1, 0, some("outcome")), finished(65_536, 2, w.ZERO)]
     out += [complained("the first about the last", 1, 0, 2, 3), complained("the last of 1 024 about the first", 65_536, 1023, 0, 1024)]
     out += [revealed("one byte", 0, b"\0"), revealed("many bytes", 2, some("plain", 5000))]
+    draft = charter(term=3, previous=some("charter").hex(), until_ms=1_760_000_000_000, openers=[opener("opener 0", 8, 1 << 20)])
+    closed = draft | {"anyone_may_open": False, "anyone_max_live": 0, "anyone_max_bytes": 0, "replicas": replicas(9), "openers": []}
+    out += [approved("a charter", 0, 1, draft), approved("with newcomers", 3, 2**32 - 1, closed, ["operator 7", "operator 8"])]
+    out += [approved("a withdrawal", 255, 2, None)]
     first, other = signed_entry(1, 1, bcast=some("b", 5)), signed_entry(1, 1, bcast=some("c", 5))
     return out + [evidence("two posts", first, other), evidence("a post and a finish", first, signed_entry(1, 1, outcome=some("outcome")))]
 
@@ -256,6 +279,15 @@ def refused():
         "no time to reveal": (_open(reveal_ms=0), 19),
         "no retention": (_open(retention_ms=0), 19),
         "an input of 16 385 bytes": (_open(input="00" * 16_385), 16),
+        "a spec with kem 2": (_open(kem=2), 19),
+        "a word without a number": (_approve(sequence=0), 19),
+        "a word of operator 256": (_approve(operator=256), 19),
+        "half a newcomer": (_approve(newcomers=some("s", 32)), 19),
+        "newcomers to no charter": (_approve(charters=[], newcomers=some("s", 64)), 19),
+        "256 zero bits": (_approve(stamp_bits=256), 19),
+        "257 replicas": (_approve(replicas=replicas(1) * 257), 19),
+        "4 097 openers": (_approve(openers=[opener("opener 0", 1, 1)] * 4_097), 19),
+        "half a validator's key": (_approve(replicas=[{"validator": "01" * 16, "operator": "01" * 32}]), 19),
         "1 025 parties": (_open(roster=["01" * 32] * 1025), 19),
     }
     out = [case(name, {"tx": data}, code=code) for name, (data, code) in named.items()]
@@ -270,6 +302,11 @@ def _post(p2p):
 def _complain(rnd=1, accused=2, leaf=some("leaf"), path=some("path", 64)):
     post = message(*numbered_from(1, SESSION, rnd, accused, some("T"), w.ZERO, 0, some("root"), 49))
     return tx("complain", [post], 1, leaf, path, some("s", 64))
+
+
+def _approve(operator=0, sequence=1, charters=None, newcomers=b"", **changes):
+    charters = [charter_message(charter(**changes))] if charters is None else charters
+    return tx("approve", 0, operator, sequence, charters, newcomers, some("s", 64))
 
 
 def _open(n=3, **changes):
