@@ -1,31 +1,13 @@
 //! A sender whose payload can't be opened, on four replicas of which one is down.
 
-use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
-    Dispute, End, Error, Receipt, Session, Signer, genesis,
-    receipt::Claim,
-    wire::{SignedTx, board::Cause, tx::Action},
-};
-use white_city_tests::complaints::{
-    PayloadPlace, complain_about, ikm_e, reveal_of, unreadable_post,
+    Dispute, End, Error, Receipt, Session, genesis, receipt::Claim, wire::board::Cause,
 };
 
-use crate::world::{Key, PATIENCE, Setup, World, join, keys, world};
-
-const SECRET: &[u8] = b"a share";
-
-/// Signs and sends past the client, to one replica that is up.
-async fn send(world: &World, key: &Key, action: Action) {
-    let network = world.client(key).network().id;
-    let signature = key.local().sign(&action, &network).await.unwrap();
-    let tx = SignedTx::new(action, signature).unwrap().encode();
-    let rpc = HttpClient::builder(world.net.rpc_urls()[1].parse().unwrap())
-        .compat_mode(CompatMode::V0_38)
-        .build()
-        .unwrap();
-    let reply = rpc.broadcast_tx_sync(tx).await.unwrap();
-    assert!(reply.code.is_ok(), "{}", reply.log);
-}
+use crate::{
+    bad_sender,
+    world::{PATIENCE, Setup, keys, world},
+};
 
 /// Posts in round 1, and reads what the others have posted.
 async fn first_round(session: &mut Session) -> Error {
@@ -43,27 +25,9 @@ async fn a_bad_sender_is_convicted_while_a_replica_is_down_and_a_third_party_can
         return;
     };
     let keys = keys(3);
-    let id = world.open(&keys, |spec| spec).await;
-    let mut bad = world.session(&keys[0], id).await;
-    let mut one = world.session(&keys[1], id).await;
-    let mut two = world.session(&keys[2], id).await;
-    let joined = tokio::join!(join(&mut bad), join(&mut one), join(&mut two));
-    assert_eq!(joined, (Ok(()), Ok(()), Ok(())));
+    let [bad, mut one, mut two] = bad_sender::joined(&world, &keys).await;
     world.net.kill(3).await.unwrap();
-    let history = bad.history();
-    let place = PayloadPlace {
-        network: world.client(&keys[0]).network().id,
-        session: id,
-        spec: bad.spec(),
-        transcript: history.transcript(),
-        round: 1,
-        from: 0,
-        to: 1,
-        key: history.join(1).unwrap().key,
-    };
-    let to = [1, 2].map(|to| (to, history.join(to).unwrap().key));
-    let post = unreadable_post(&place, &to, SECRET);
-    send(&world, &keys[0], Action::Post(post.clone())).await;
+    let post = bad_sender::posts(&world, &keys[0], &bad).await;
     let refused = tokio::join!(first_round(&mut one), first_round(&mut two));
     let payload = Error::Payload { from: 0, round: 1 };
     assert_eq!(refused, (payload.clone(), payload));
@@ -73,9 +37,7 @@ async fn a_bad_sender_is_convicted_while_a_replica_is_down_and_a_third_party_can
     let dispute: Dispute = one.dispute().unwrap();
     assert_eq!((dispute.accused, dispute.round), (0, 1));
     assert_eq!(one.waiting_for(), [0]);
-    let complain = complain_about(&post, dispute.by, 3).unwrap();
-    let reveal = reveal_of(&complain, ikm_e(SECRET), SECRET);
-    send(&world, &keys[0], Action::Reveal(reveal)).await;
+    bad_sender::reveals(&world, &keys[0], &post, dispute.by).await;
     let ends = async { tokio::join!(one.wait_end(), two.wait_end()) };
     let ends = tokio::time::timeout(PATIENCE, ends).await.unwrap();
     assert_eq!(ends.0, ends.1);

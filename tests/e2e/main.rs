@@ -4,6 +4,7 @@
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does.
 
 mod absence;
+mod bad_sender;
 mod complaint;
 mod crash;
 mod equivocation;
