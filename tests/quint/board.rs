@@ -1,0 +1,134 @@
+//! A board of four replicas under CometBFT: its blocks, as a replica serves them, are a trace of the specification.
+
+use std::time::Duration;
+
+use tendermint_rpc::Client as _;
+use tokio::task::JoinSet;
+use white_city_client::{Hash, Session};
+use white_city_state_machine::BlockContext;
+use white_city_tests::board::{Board, Candidate};
+use white_city_wire::seal::{BlockTime, Seal};
+
+use crate::{
+    bad_sender,
+    program::{folder, is_possible, text},
+    recording::{Recording, check},
+    world::{PATIENCE, Setup, World, join, keys, party, post, world},
+};
+
+/// Three parties, two rounds, and the same outcome.
+async fn finished(world: &World) {
+    let keys = keys(3);
+    let id = world.open(&keys, |spec| spec).await;
+    let mut running = JoinSet::new();
+    for key in &keys {
+        running.spawn(party(world.session(key, id).await, 2));
+    }
+    let ends = running.join_all().await;
+    assert!(
+        ends.iter().all(|end| end.is_ok() && *end == ends[0]),
+        "{ends:?}"
+    );
+}
+
+/// One of three sleeps in round 1; then another one leaves.
+async fn absent_and_left(world: &World) {
+    let keys = keys(3);
+    let times = [60, 5, 5].map(Duration::from_secs);
+    let id = world
+        .open(&keys, |spec| {
+            spec.quorum(2)
+                .corrupt(0)
+                .times(times[0], times[1], times[2])
+        })
+        .await;
+    let mut sessions = Vec::new();
+    for key in &keys {
+        sessions.push(world.session(key, id).await);
+    }
+    let all = sessions.iter_mut().map(join);
+    for joined in futures::future::join_all(all).await {
+        joined.unwrap();
+    }
+    let awake: &mut [Session] = &mut sessions[..2];
+    for posted in futures::future::join_all(awake.iter_mut().map(|session| post(session, 1))).await
+    {
+        posted.unwrap();
+    }
+    for session in &mut sessions[..2] {
+        session.inbox(1).await.unwrap();
+    }
+    sessions[0].abort(9, None, Hash::ZERO).await.unwrap();
+    sessions[1].wait_end().await.unwrap();
+}
+
+/// A payload that can't be opened, a complaint about it, and its answer.
+async fn disputed(world: &World) {
+    let keys = keys(3);
+    let [bad, mut one, mut two] = bad_sender::joined(world, &keys).await;
+    let unreadable = bad_sender::posts(world, &keys[0], &bad).await;
+    let posted = tokio::join!(post(&mut one, 1), post(&mut two, 1));
+    assert_eq!(posted, (Ok(()), Ok(())));
+    one.inbox(1).await.unwrap_err();
+    one.complain(1, 0).await.unwrap();
+    bad_sender::reveals(world, &keys[0], &unreadable, 1).await;
+    one.wait_end().await.unwrap();
+}
+
+/// Reads every block of the board, and executes it: each has the root that its seal names.
+async fn recorded(world: &World) -> Recording {
+    let network = world.client(&keys(1)[0]).network().clone();
+    let last = world.net.height(1).await.unwrap();
+    let rpc = bad_sender::rpc(world);
+    let mut recording = Recording::new(&network);
+    let mut board = Board::new(network.into());
+    for height in 1..=last {
+        let height = u32::try_from(height).unwrap();
+        let block = rpc.block(height).await.unwrap().block;
+        let (seal, txs) = block.data.split_first().unwrap();
+        let seal = Seal::decode(seal).unwrap();
+        let time = block.header.time;
+        let context = BlockContext {
+            height: height.into(),
+            time: BlockTime {
+                seconds: time.unix_timestamp(),
+                nanos: u32::try_from(time.unix_timestamp_nanos().rem_euclid(1_000_000_000))
+                    .unwrap(),
+            },
+            parent_hash: seal.parent_hash,
+            parent_time: seal.parent_time,
+            proposer: block.header.proposer_address.as_bytes().try_into().unwrap(),
+        };
+        let candidates = txs.iter().cloned().map(Candidate::Bytes).collect();
+        let executed = board.run(context, candidates);
+        assert_eq!(executed.after.root(), seal.root, "block {height}");
+        recording.block(&executed);
+    }
+    recording
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_board_under_cometbft_does_is_a_trace_of_the_specification() {
+    if !is_possible() {
+        return;
+    }
+    let setup = Setup {
+        heartbeat_ms: Some(500),
+        ..Setup::default()
+    };
+    let Some(world) = world(setup).await else {
+        return;
+    };
+    let all = async {
+        tokio::join!(finished(&world), absent_and_left(&world), disputed(&world));
+    };
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
+    world.agree().await;
+    let recording = recorded(&world).await;
+    world.stop().await;
+    let mut endings = recording.endings();
+    endings.sort();
+    println!("{:#?}", recording.outcomes());
+    assert_eq!(endings, ["BadPayload", "Left", "NoCause"]);
+    check(&folder("board"), &text(), &[recording]).unwrap();
+}
