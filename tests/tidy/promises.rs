@@ -7,9 +7,10 @@ use crate::{files, read, root, specification::PROMISES};
 /// Promises that are about one board, for which rules are enough to be broken.
 const OF_RULES: std::ops::RangeInclusive<u32> = 1..=7;
 /// Kinds of evidence.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "rules",
     "exploration",
+    "specification",
     "theorem",
     "adversary",
     "bytes",
@@ -57,7 +58,7 @@ fn all_evidence_that_is_named_is_there() {
         let texts = files.iter().filter(|(path, _)| path.ends_with(ending));
         texts.map(|(_, text)| text.as_str()).collect::<String>()
     };
-    let (code, proofs) = (all(".rs"), all(".v"));
+    let (code, proofs, specification) = (all(".rs"), all(".v"), all(".qnt"));
     let mut count = 0;
     for (promise, kind, named) in rows(&read("docs/promises.md")) {
         for name in named {
@@ -69,6 +70,10 @@ fn all_evidence_that_is_named_is_there() {
                 "theorem" => ["Theorem", "Lemma", "Corollary", "Example"]
                     .iter()
                     .any(|word| proofs.contains(&format!("{word} {name}"))),
+                // An invariant, or a trace by name.
+                "specification" => ["val", "run"]
+                    .iter()
+                    .any(|word| specification.contains(&format!("\n  {word} {name}"))),
                 _ => code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\"")),
             };
             assert!(is_there, "promise {promise}: {kind} {name}");
