@@ -23,6 +23,8 @@
 //! **What a crash can leave.** A record that was being written is at the end and incomplete, and was never acted on: it is cut
 //! off. Everything else that doesn't fit (a changed byte, a record that is missing, moved or of another journal) is refused.
 
+#[cfg(feature = "fuzzing")]
+pub mod chosen;
 mod format;
 mod kept;
 mod record;

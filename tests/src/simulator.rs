@@ -79,6 +79,9 @@ pub struct Tally {
     pub musts: usize,
 }
 
+/// Most work in a block of the usual world: a few entries take the room of those behind them in last call.
+const MAX_WORK: u32 = 12;
+
 /// A running simulation.
 #[derive(Clone)]
 pub struct World {
@@ -104,20 +107,24 @@ pub struct World {
 }
 
 impl World {
-    /// The world that a seed decides. A few entries take the room of those behind them in last call.
+    /// The world that a seed decides.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::on(seed, |k, rules| with_max_work(&network(k, rules), 12))
+        Self::tight(Rng::new(seed))
     }
 
     /// The same with bounds that a genesis may have.
     #[must_use]
     pub fn storable(seed: u64) -> Self {
-        Self::on(seed, |k, rules| network(k, storable(rules)))
+        Self::on(Rng::new(seed), |k, rules| network(k, storable(rules)))
     }
 
-    fn on(seed: u64, network: impl FnOnce(u8, AppState) -> Arc<Network>) -> Self {
-        let mut rng = Rng::new(seed);
+    /// The world that these choices decide.
+    fn tight(rng: Rng) -> Self {
+        Self::on(rng, |k, rules| with_max_work(&network(k, rules), MAX_WORK))
+    }
+
+    fn on(mut rng: Rng, network: impl FnOnce(u8, AppState) -> Arc<Network>) -> Self {
         let parties = Party::several(u64::try_from(PARTIES).unwrap_or(0));
         let k = *rng.pick(&[1, 4, 7]).unwrap_or(&1);
         let mut rules = rules(&[(&parties[0], 3, 80_000)]);
@@ -289,9 +296,28 @@ impl Tally {
 /// # Errors
 /// The property, the block and what is wrong.
 pub fn run(seed: u64, tally: &mut Tally) -> Result<(), String> {
-    let mut world = World::new(seed);
+    run_while(World::new(seed), tally, |_| true)
+}
+
+/// Runs the world whose choices are read from bytes, as long as there are some, and checks the same.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_told(bytes: &[u8], tally: &mut Tally) -> Result<(), String> {
+    let world = World::tight(Rng::told(bytes));
+    run_while(world, tally, |world| world.rng.is_told())
+}
+
+fn run_while(
+    mut world: World,
+    tally: &mut Tally,
+    goes_on: impl Fn(&World) -> bool,
+) -> Result<(), String> {
     let mut invariants = all();
     for height in 1..=BLOCKS {
+        if !goes_on(&world) {
+            break;
+        }
         let seen = world.block();
         tally.note(&seen);
         check(&mut invariants, &seen).map_err(|what| format!("block {height}: {what}"))?;
@@ -299,7 +325,11 @@ pub fn run(seed: u64, tally: &mut Tally) -> Result<(), String> {
     Ok(())
 }
 
-fn check(invariants: &mut [Box<dyn Invariant>], seen: &Observed) -> Result<(), String> {
+/// Checks properties after a block.
+///
+/// # Errors
+/// The property and what is wrong.
+pub fn check(invariants: &mut [Box<dyn Invariant>], seen: &Observed) -> Result<(), String> {
     for invariant in invariants {
         let name = invariant.name();
         invariant

@@ -15,6 +15,7 @@ const KINDS: [&str; 7] = [
     "adversary",
     "bytes",
     "checks",
+    "fuzzing",
 ];
 
 /// Rows of the tables: the promise, its kind of evidence, and what is named in it.

@@ -83,8 +83,46 @@ impl Story {
                 let proof = self.round_proof(0);
                 (proof, Body::Roster(pb::RosterAnswer { joins }))
             }
+            Question::Round(asked) => {
+                let answer = pb::RoundAnswer {
+                    round: asked.round,
+                    slots: join_hashes(&self.slots_of(asked.round)),
+                };
+                (self.round_proof(asked.round), Body::Slots(answer))
+            }
+            Question::Transcript(_) => {
+                let roots: Vec<Hash> = self.closed.iter().map(|(_, root)| *root).collect();
+                let roots = join_hashes(&roots);
+                (None, Body::Transcript(pb::TranscriptAnswer { roots }))
+            }
             _ => (None, Body::SessionNow(self.now())),
         }
+    }
+
+    /// Leaves of a round's slots.
+    fn slots_of(&self, round: u32) -> Vec<Hash> {
+        if round == self.leaf.open_round {
+            return self.slots.iter().map(|s| slot_leaf(s.as_ref())).collect();
+        }
+        let filled: Vec<(u16, Hash)> = match round.checked_sub(1) {
+            None => {
+                let joins = self.joins.iter();
+                joins.map(|(join, _)| (join.index, join.digest())).collect()
+            }
+            Some(earlier) => {
+                let told = usize::try_from(earlier)
+                    .ok()
+                    .and_then(|at| self.rounds.get(at));
+                let told = told.into_iter().flatten();
+                told.map(|(signed, _)| (signed.entry.slot().2, signed.entry.digest()))
+                    .collect()
+            }
+        };
+        let slot = |index| {
+            let found = filled.iter().find(|(of, _)| *of == index);
+            slot_leaf(found.map(|(_, digest)| digest))
+        };
+        (0..self.n()).map(slot).collect()
     }
 
     fn items(&self, round: u32) -> Vec<pb::InboxItem> {

@@ -9,7 +9,13 @@ use white_city_wire::{
     seal::BlockTime,
 };
 
-use crate::{fuzz, golden};
+use crate::{Target, golden::column};
+
+/// The parameters in a genesis.
+pub const PARAMETERS: Target = Target::new("parameters", || seeds(&params()), take_params);
+
+/// A whole genesis.
+pub const GENESIS: Target = Target::new("genesis", genesis_seeds, take_genesis);
 
 /// A genesis around parameters.
 fn around(params: &Value) -> Value {
@@ -38,7 +44,7 @@ fn around(params: &Value) -> Value {
 
 /// The parameters of the golden file.
 fn params() -> Vec<Value> {
-    golden("network", "/in/params")
+    column("network", "/in/params")
         .iter()
         .map(|text| serde_json::from_slice(text).unwrap())
         .collect()
@@ -109,47 +115,44 @@ fn network(params: Params) -> Option<Network> {
     Network::new(chain, params).ok()
 }
 
-#[test]
-fn parameters_are_within_their_ranges_or_refused() {
-    fuzz("parameters", &seeds(&params()), |input| {
-        let Ok(params) = serde_json::from_slice::<Params>(input) else {
-            return false;
-        };
-        let again = serde_json::to_string(&params).unwrap();
-        assert_eq!(serde_json::from_str::<Params>(&again).unwrap(), params);
-        let Some(network) = network(params) else {
-            return false;
-        };
-        let p = &network.params;
-        assert!(p.protocol == 1 && p.stamp_bits == 0 && p.heartbeat_ms > 0);
-        assert!((1..=1_024).contains(&p.max_n) && (1..=65_536).contains(&p.max_rounds));
-        assert!(
-            (1..=716_800).contains(&p.max_tx)
-                && u64::from(p.cap_ms) >= 3 * u64::from(p.heartbeat_ms)
-        );
-        assert!(p.listed_bytes() <= p.max_board_bytes);
-        assert_eq!(network.opener_keys.len(), p.openers.len());
-        true
-    });
+fn take_params(input: &[u8]) -> bool {
+    let Ok(params) = serde_json::from_slice::<Params>(input) else {
+        return false;
+    };
+    let again = serde_json::to_string(&params).unwrap();
+    assert_eq!(serde_json::from_str::<Params>(&again).unwrap(), params);
+    let Some(network) = network(params) else {
+        return false;
+    };
+    let p = &network.params;
+    assert!(p.protocol == 1 && p.stamp_bits == 0 && p.heartbeat_ms > 0);
+    assert!((1..=1_024).contains(&p.max_n) && (1..=65_536).contains(&p.max_rounds));
+    assert!(
+        (1..=716_800).contains(&p.max_tx) && u64::from(p.cap_ms) >= 3 * u64::from(p.heartbeat_ms)
+    );
+    assert!(p.listed_bytes() <= p.max_board_bytes);
+    assert_eq!(network.opener_keys.len(), p.openers.len());
+    true
 }
 
-#[test]
-fn a_genesis_describes_a_network_or_is_refused() {
+fn genesis_seeds() -> Vec<Vec<u8>> {
     let documents: Vec<Value> = params().iter().map(around).collect();
-    fuzz("genesis", &seeds(&documents), |input| {
-        match from_json(input) {
-            Ok(network) => {
-                assert!(network.initial_height >= 1 && !network.validators.is_empty());
-                assert!((1..=50).contains(&network.chain_id.len()));
-                assert!(
-                    network.genesis_time.seconds >= 0 && network.genesis_time.nanos < 1_000_000_000
-                );
-                true
-            }
-            Err(error) => {
-                assert!(!error.to_string().is_empty());
-                false
-            }
+    seeds(&documents)
+}
+
+fn take_genesis(input: &[u8]) -> bool {
+    match from_json(input) {
+        Ok(network) => {
+            assert!(network.initial_height >= 1 && !network.validators.is_empty());
+            assert!((1..=50).contains(&network.chain_id.len()));
+            assert!(
+                network.genesis_time.seconds >= 0 && network.genesis_time.nanos < 1_000_000_000
+            );
+            true
         }
-    });
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            false
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! A whole replica: what it answers to queries, takes into its mempool and says of proposals.
 
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
+
+use prost::bytes::Bytes;
 
 use tendermint_abci::Application as _;
 use tendermint_proto::{
@@ -24,11 +26,73 @@ use white_city_tests::{
 use white_city_wire::{
     Complain, Hash, NetworkId, SessionId, SignedTx,
     board::transcript_after,
+    pb,
     read::decode_answer,
     tx::{Action, Join, Leave, Open, Post},
 };
 
-use crate::{fuzz, queries::questions};
+use crate::{Target, questions::questions};
+
+/// Memory for a block and its proposal, bytes.
+const BLOCK_BYTES: u64 = 16 << 20;
+
+/// Questions, in their protobuf, to a replica that has sessions.
+pub const QUERIES: Target = Target::new("queries", query_seeds, |input| answered(input).is_some());
+
+/// Questions of people and scripts, as paths.
+pub const PATHS: Target = Target::new("paths", paths, take_path);
+
+/// Transactions for the mempool.
+pub const MEMPOOL: Target = Target::new(
+    "mempool",
+    || transactions(&POOL),
+    |input| check(&POOL, input),
+)
+.within(BLOCK_BYTES);
+
+/// Complaints for the mempool.
+pub const COMPLAINTS: Target = Target::new(
+    "complaints",
+    || vec![complaint(&COMPLAINED)],
+    |input| check(&COMPLAINED, input),
+)
+.within(BLOCK_BYTES);
+
+/// Reveals for the mempool, in a session that is in dispute.
+pub const REVEALS: Target =
+    Target::new("reveals", reveals, |input| check(&DISPUTED, input)).within(BLOCK_BYTES);
+
+/// Blocks that somebody proposes: items behind one another, each under its length.
+pub const PROPOSALS: Target =
+    Target::new("proposals", proposals, take_proposal).within(BLOCK_BYTES);
+
+/// A replica with a session that runs, which is only asked.
+static RUNNING: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+
+/// One that is given transactions.
+static POOL: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+
+/// One that is given complaints.
+static COMPLAINED: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+
+/// One that is given proposals.
+static JUDGE: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+
+/// A replica whose session is in dispute.
+static DISPUTED: LazyLock<Fixture> = LazyLock::new(|| {
+    let mut fixture = Fixture::new();
+    let complain = complaint(&fixture);
+    fixture.block(vec![complain]);
+    fixture
+});
+
+/// The one block with these transactions that the replica accepts.
+static GOOD: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+    let good = JUDGE.propose(&transactions(&JUDGE));
+    assert!(good.len() > 2);
+    assert!(JUDGE.accepts(good.clone()));
+    good
+});
 
 const START: i64 = 1_000_000;
 
@@ -159,7 +223,7 @@ impl Fixture {
             .transcript
     }
 
-    fn propose(&self, txs: &[Vec<u8>]) -> Vec<prost::bytes::Bytes> {
+    fn propose(&self, txs: &[Vec<u8>]) -> Vec<Bytes> {
         let request = RequestPrepareProposal {
             max_tx_bytes: 1 << 20,
             txs: txs.iter().cloned().map(Into::into).collect(),
@@ -195,7 +259,7 @@ impl Fixture {
         assert!(!self.replica.halt().is_halted());
     }
 
-    fn accepts(&self, items: Vec<prost::bytes::Bytes>) -> bool {
+    fn accepts(&self, items: Vec<Bytes>) -> bool {
         let response = self.replica.process_proposal(RequestProcessProposal {
             txs: items,
             hash: vec![99; 32].into(),
@@ -240,44 +304,35 @@ fn init_chain() -> RequestInitChain {
     }
 }
 
-#[test]
-fn a_replica_answers_every_query_or_says_why_not() {
-    let fixture = Fixture::new();
-    let ids: Vec<Hash> = fixture.sessions.iter().map(|id| Hash(id.0)).collect();
-    let mut kinds = std::collections::BTreeSet::new();
-    fuzz("queries", &questions(&ids), |input| {
-        let request = RequestQuery {
-            path: "/v1".into(),
-            data: input.to_vec().into(),
-            ..Default::default()
-        };
-        let response = fixture.replica.query(request);
-        if response.code == 0 {
-            let answer = decode_answer(response.value.clone()).unwrap();
-            kinds.insert(format!(
-                "{:?}",
-                std::mem::discriminant(&answer.body.unwrap())
-            ));
-            return true;
-        }
-        assert!(response.code >= 16 && !response.log.is_empty());
-        false
-    });
-    assert_eq!(
-        kinds.len(),
-        11,
-        "every kind of question is answered by some input"
-    );
+fn query_seeds() -> Vec<Vec<u8>> {
+    let ids: Vec<Hash> = RUNNING.sessions.iter().map(|id| Hash(id.0)).collect();
+    questions(&ids)
 }
 
-#[test]
-fn a_replica_answers_every_path_or_says_why_not() {
-    let fixture = Fixture::new();
-    let id = fixture.sessions[0];
+/// The answer to a question, if the replica gives one.
+///
+/// # Panics
+/// When it gives neither an answer nor a reason.
+#[must_use]
+pub fn answered(question: &[u8]) -> Option<pb::Answer> {
+    let response = RUNNING.replica.query(RequestQuery {
+        path: "/v1".into(),
+        data: question.to_vec().into(),
+        ..Default::default()
+    });
+    if response.code == 0 {
+        return Some(decode_answer(response.value).unwrap());
+    }
+    assert!(response.code >= 16 && !response.log.is_empty());
+    None
+}
+
+fn paths() -> Vec<Vec<u8>> {
+    let id = RUNNING.sessions[0];
     let paths = [
         "/json/params".to_owned(),
         "/json/sessions".to_owned(),
-        format!("/json/sessions/{}", fixture.parties[0].key()),
+        format!("/json/sessions/{}", RUNNING.parties[0].key()),
         "/json/openers".to_owned(),
         format!("/json/session/{id}"),
         format!("/json/session/{id}/spec"),
@@ -287,24 +342,21 @@ fn a_replica_answers_every_path_or_says_why_not() {
         "/json/session/0/round/4294967295".to_owned(),
         "/v1".to_owned(),
     ];
-    let seeds: Vec<Vec<u8>> = paths.into_iter().map(String::into_bytes).collect();
-    fuzz("paths", &seeds, |input| {
-        let path = String::from_utf8_lossy(input).into_owned();
-        let response = fixture.replica.query(RequestQuery {
-            path,
-            ..Default::default()
-        });
-        if response.code == 0 {
-            assert!(
-                serde_json::from_str::<serde_json::Value>(&response.info)
-                    .unwrap()
-                    .is_object()
-            );
-            return true;
-        }
-        assert!(response.code >= 16 && !response.log.is_empty());
-        false
+    paths.into_iter().map(String::into_bytes).collect()
+}
+
+fn take_path(input: &[u8]) -> bool {
+    let response = RUNNING.replica.query(RequestQuery {
+        path: String::from_utf8_lossy(input).into_owned(),
+        ..Default::default()
     });
+    if response.code == 0 {
+        let info: serde_json::Value = serde_json::from_str(&response.info).unwrap();
+        assert!(info.is_object());
+        return true;
+    }
+    assert!(response.code >= 16 && !response.log.is_empty());
+    false
 }
 
 fn transactions(fixture: &Fixture) -> Vec<Vec<u8>> {
@@ -328,72 +380,53 @@ fn transactions(fixture: &Fixture) -> Vec<Vec<u8>> {
     good
 }
 
-#[test]
-fn a_mempool_takes_what_the_next_block_would_take_and_refuses_the_rest_with_a_code() {
-    let fixture = Fixture::new();
-    fuzz("mempool", &transactions(&fixture), |input| {
-        let taken = fixture.replica.check_tx(input);
-        assert!(!fixture.replica.halt().is_halted());
-        taken.is_ok_and(|()| SignedTx::decode(input).is_ok())
-    });
+fn check(fixture: &Fixture, input: &[u8]) -> bool {
+    let taken = fixture.replica.check_tx(input);
+    assert!(!fixture.replica.halt().is_halted());
+    taken.is_ok_and(|()| SignedTx::decode(input).is_ok())
 }
 
-#[test]
-fn a_mempool_takes_a_complaint_and_then_its_reveal_and_refuses_the_rest_with_a_code() {
-    let mut fixture = Fixture::new();
-    let taken = |fixture: &Fixture, input: &[u8]| {
-        let taken = fixture.replica.check_tx(input);
-        assert!(!fixture.replica.halt().is_halted());
-        taken.is_ok_and(|()| SignedTx::decode(input).is_ok())
-    };
-    let complaint = fixture.complaint();
-    let complain = fixture.tx(1, Action::Complain(complaint.clone()));
-    let seeds = [complain.clone()];
-    fuzz("complaints", &seeds, |input| taken(&fixture, input));
-    fixture.block(vec![complain]);
-    let reveal = reveal_of(&complaint, [1; 32], b"a plaintext");
-    let seeds = [fixture.tx(0, Action::Reveal(reveal))];
-    fuzz("reveals", &seeds, |input| taken(&fixture, input));
+/// Party 1's complaint about what party 0 sent it, signed.
+fn complaint(fixture: &Fixture) -> Vec<u8> {
+    fixture.tx(1, Action::Complain(fixture.complaint()))
 }
 
-#[test]
-fn a_proposal_is_judged_without_a_halt_whatever_is_in_it() {
-    let fixture = Fixture::new();
-    let good = fixture.propose(&transactions(&fixture));
-    assert!(good.len() > 2);
-    assert!(fixture.accepts(good.clone()));
-    let seal = good[0].to_vec();
-    let mut sorted = good.clone();
-    sorted.sort();
-    // The seeds are items of a block behind one another, each under its length.
-    let pack = |items: &[Vec<u8>]| {
-        items
-            .iter()
-            .flat_map(|i| [&u16::try_from(i.len()).unwrap().to_be_bytes(), &i[..]].concat())
-            .collect()
+fn reveals() -> Vec<Vec<u8>> {
+    let reveal = reveal_of(&RUNNING.complaint(), [1; 32], b"a plaintext");
+    vec![DISPUTED.tx(0, Action::Reveal(reveal))]
+}
+
+fn proposals() -> Vec<Vec<u8>> {
+    let pack = |items: &[Bytes]| {
+        let items = items.iter();
+        let items =
+            items.flat_map(|i| [&u16::try_from(i.len()).unwrap().to_be_bytes(), &i[..]].concat());
+        items.collect()
     };
-    let all: Vec<Vec<u8>> = good.iter().map(|item| item.to_vec()).collect();
-    let seeds: Vec<Vec<u8>> = vec![
-        pack(&all),
-        pack(&all[..1]),
-        pack(&[seal, all[1].clone()]),
-        pack(&all[1..]),
-    ];
-    fuzz("proposals", &seeds, |mut input| {
-        let mut items = Vec::new();
-        while let Some((length, rest)) = input.split_first_chunk::<2>() {
-            let (item, rest) =
-                rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
-            items.push(prost::bytes::Bytes::copy_from_slice(item));
-            input = rest;
-        }
-        let accepted = fixture.accepts(items.clone());
-        // Entries of different slots give one root in any order; nothing else may differ under one seal.
-        items.sort();
-        assert!(
-            !accepted || items == sorted,
-            "another block under the same seal"
-        );
-        accepted
-    });
+    let seal_and_one = [GOOD[0].clone(), GOOD[1].clone()];
+    vec![
+        pack(&GOOD),
+        pack(&GOOD[..1]),
+        pack(&seal_and_one),
+        pack(&GOOD[1..]),
+    ]
+}
+
+fn take_proposal(mut input: &[u8]) -> bool {
+    let mut items = Vec::new();
+    while let Some((length, rest)) = input.split_first_chunk::<2>() {
+        let (item, rest) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+        items.push(Bytes::copy_from_slice(item));
+        input = rest;
+    }
+    let accepted = JUDGE.accepts(items.clone());
+    // Entries of different slots give one root in any order; nothing else may differ under one seal.
+    let mut good = GOOD.clone();
+    good.sort();
+    items.sort();
+    assert!(
+        !accepted || items == good,
+        "another block under the same seal"
+    );
+    accepted
 }

@@ -2,15 +2,28 @@
 
 use prost::Message as _;
 use white_city_wire::{
-    Hash, Refusal,
+    Hash,
     bitmap::Bitmap,
     pb::{self, query::Question, session_ref::Ref},
     proof::{RoundProof, SessionProof, StateProof},
-    read::{QUERY_BYTES_MAX, decode_answer, decode_query, encode_query, join_hashes, split_hashes},
+    read::{decode_answer, decode_query, encode_query, join_hashes, split_hashes},
     seal::Seal,
 };
 
-use crate::{fuzz, golden};
+use crate::{Target, golden::column};
+
+/// Questions that clients ask.
+pub const QUESTIONS: Target =
+    Target::new("questions", || questions(&[Hash([5; 32])]), take_question);
+
+/// Answers, which clients read from replicas that may be malicious.
+pub const ANSWERS: Target = Target::new("answers", answers, take_answer);
+
+/// Seals of blocks.
+pub const SEALS: Target = Target::new("seals", || column("seals", "/out/seal"), take_seal);
+
+/// Sets of a roster's parties.
+pub const BITMAPS: Target = Target::new("bitmaps", || column("bitmaps", "/out/bytes"), take_bitmap);
 
 fn session(reference: Ref) -> Option<pb::SessionRef> {
     Some(pb::SessionRef {
@@ -76,34 +89,19 @@ pub fn questions(ids: &[Hash]) -> Vec<Vec<u8>> {
     questions.into_iter().map(encode_query).collect()
 }
 
-#[test]
-fn a_question_is_understood_or_refused_with_a_code() {
-    fuzz(
-        "questions",
-        &questions(&[Hash([5; 32])]),
-        |input| match decode_query(input) {
-            Ok(question) => {
-                assert_eq!(decode_query(&encode_query(question.clone())), Ok(question));
-                true
-            }
-            Err(refusal) => {
-                assert!([16, 18, 144].contains(&refusal.code()), "{refusal}");
-                false
-            }
-        },
-    );
-    let max = QUERY_BYTES_MAX as usize;
-    assert!(!matches!(
-        decode_query(&vec![8; max]),
-        Err(Refusal::TooLarge { .. })
-    ));
-    assert!(matches!(
-        decode_query(&vec![8; max + 1]),
-        Err(Refusal::TooLarge { .. })
-    ));
+fn take_question(input: &[u8]) -> bool {
+    match decode_query(input) {
+        Ok(question) => {
+            assert_eq!(decode_query(&encode_query(question.clone())), Ok(question));
+            true
+        }
+        Err(refusal) => {
+            assert!([16, 18, 144].contains(&refusal.code()), "{refusal}");
+            false
+        }
+    }
 }
 
-/// Clients read these from replicas that may be malicious.
 /// An answer with all of its parts.
 fn example() -> pb::Answer {
     let terminal = pb::Terminal {
@@ -166,39 +164,35 @@ fn example() -> pb::Answer {
     }
 }
 
-#[test]
-fn an_answer_is_understood_or_refused_and_its_parts_too() {
-    let answer = example();
+fn answers() -> Vec<Vec<u8>> {
     let empty = pb::Answer {
         version: 1,
         ..Default::default()
     };
-    fuzz(
-        "answers",
-        &[answer.encode_to_vec(), empty.encode_to_vec()],
-        |input| {
-            let Ok(answer) = decode_answer(input) else {
-                return false;
-            };
-            follow(&answer);
-            if let Some(pb::answer::Body::SessionNow(session)) = &answer.body {
-                for culprit in &session.culprits {
-                    if let Ok(read) = white_city_wire::board::Culprit::try_from(culprit) {
-                        assert_eq!(&pb::Culprit::from(&read), culprit);
-                    }
-                }
-                if let Some(terminal) = &session.terminal
-                    && let Ok(read) = white_city_wire::board::Terminal::try_from(terminal)
-                {
-                    assert_eq!(&pb::Terminal::from(&read), terminal);
-                }
-                if let Some(hashes) = split_hashes(&session.slots) {
-                    assert_eq!(join_hashes(&hashes), session.slots);
-                }
+    vec![example().encode_to_vec(), empty.encode_to_vec()]
+}
+
+fn take_answer(input: &[u8]) -> bool {
+    let Ok(answer) = decode_answer(input) else {
+        return false;
+    };
+    follow(&answer);
+    if let Some(pb::answer::Body::SessionNow(session)) = &answer.body {
+        for culprit in &session.culprits {
+            if let Ok(read) = white_city_wire::board::Culprit::try_from(culprit) {
+                assert_eq!(&pb::Culprit::from(&read), culprit);
             }
-            true
-        },
-    );
+        }
+        if let Some(terminal) = &session.terminal
+            && let Ok(read) = white_city_wire::board::Terminal::try_from(terminal)
+        {
+            assert_eq!(&pb::Terminal::from(&read), terminal);
+        }
+        if let Some(hashes) = split_hashes(&session.slots) {
+            assert_eq!(join_hashes(&hashes), session.slots);
+        }
+    }
+    true
 }
 
 /// Follows an answer's proofs as far as they lead.
@@ -221,24 +215,22 @@ fn follow(answer: &pb::Answer) {
     }
 }
 
-#[test]
-fn seals_and_bitmaps_are_read_in_one_form_only() {
-    fuzz("seals", &golden("seals", "/out/seal"), |input| {
-        let seal = Seal::decode(input);
-        if let Some(seal) = &seal {
-            assert_eq!(seal.encode(), input);
-        }
-        seal.is_some()
-    });
-    fuzz("bitmaps", &golden("bitmaps", "/out/bytes"), |input| {
-        let size = u16::try_from(input.len() * 8)
-            .unwrap_or(u16::MAX)
-            .saturating_sub(3);
-        let set = Bitmap::from_bytes(size, input);
-        if let Some(set) = &set {
-            assert_eq!(set.as_bytes(), input);
-            assert!(set.iter().all(|index| index < size));
-        }
-        set.is_some()
-    });
+fn take_seal(input: &[u8]) -> bool {
+    let seal = Seal::decode(input);
+    if let Some(seal) = &seal {
+        assert_eq!(seal.encode(), input);
+    }
+    seal.is_some()
+}
+
+fn take_bitmap(input: &[u8]) -> bool {
+    let size = u16::try_from(input.len() * 8)
+        .unwrap_or(u16::MAX)
+        .saturating_sub(3);
+    let set = Bitmap::from_bytes(size, input);
+    if let Some(set) = &set {
+        assert_eq!(set.as_bytes(), input);
+        assert!(set.iter().all(|index| index < size));
+    }
+    set.is_some()
 }

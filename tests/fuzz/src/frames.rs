@@ -7,7 +7,10 @@ use tendermint_proto::v0_38::abci::{
 };
 use white_city_replica::abci::frame::{FRAME_BYTES_MAX, FrameError, read_request};
 
-use crate::fuzz;
+use crate::Target;
+
+/// Frames of CometBFT, one after the other.
+pub const FRAMES: Target = Target::new("frames", seeds, take);
 
 fn seeds() -> Vec<Vec<u8>> {
     [
@@ -38,33 +41,30 @@ fn seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-#[test]
-fn frames_are_read_whole_or_refused() {
-    fuzz("frames", &seeds(), |input| {
-        let mut rest = input;
-        let mut read = 0;
-        loop {
-            let before = rest.len();
-            match read_request(&mut rest) {
-                Ok(Some(request)) => {
-                    read += 1;
-                    let again = request.encode_length_delimited_to_vec();
-                    assert_eq!(read_request(&mut again.as_slice()).unwrap(), Some(request));
-                    assert!(rest.len() < before);
-                }
-                Ok(None) => {
-                    assert_eq!(before, 0);
-                    return read > 0;
-                }
-                Err(FrameError::TooLarge(got)) => {
-                    assert!(got > FRAME_BYTES_MAX);
-                    return false;
-                }
-                Err(error) => {
-                    assert!(!error.to_string().is_empty());
-                    return false;
-                }
+fn take(input: &[u8]) -> bool {
+    let mut rest = input;
+    let mut read = 0;
+    loop {
+        let before = rest.len();
+        match read_request(&mut rest) {
+            Ok(Some(request)) => {
+                read += 1;
+                let again = request.encode_length_delimited_to_vec();
+                assert_eq!(read_request(&mut again.as_slice()).unwrap(), Some(request));
+                assert!(rest.len() < before);
+            }
+            Ok(None) => {
+                assert_eq!(before, 0);
+                return read > 0;
+            }
+            Err(FrameError::TooLarge(got)) => {
+                assert!(got > FRAME_BYTES_MAX);
+                return false;
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                return false;
             }
         }
-    });
+    }
 }

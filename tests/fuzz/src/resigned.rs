@@ -1,0 +1,395 @@
+//! The state machine, by transactions that say whatever the input says, under the signatures that they need: a fuzzer changes any
+//! field of them, and can sign nothing.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use white_city_state_machine::{Block, Session};
+use white_city_tests::{
+    board::{Board, Candidate},
+    complaints::PayloadPlace,
+    invariants::{Invariant, all},
+    network::{network, params},
+    party::Party,
+    scene::Scene,
+    simulator::{Entries, Observed, Sealed, SignedDigests, check},
+};
+use white_city_wire::{
+    Entry, Hash, Network, SessionId, Signature, SignedEntry, SignedTx, Spec,
+    board::transcript_after,
+    entry::p2p_leaf,
+    tx::{Action, Join, bytes_to_sign},
+};
+
+use crate::Target;
+
+/// Blocks of transactions that get the signatures which they need, and every property after each block.
+pub const RESIGNED: Target = Target::new("resigned", seeds, take)
+    .within(64 << 20)
+    .costing(50);
+
+/// Number of validators.
+const VALIDATORS: u8 = 4;
+/// Most blocks that an input makes.
+const BLOCKS: usize = 60;
+/// Lengths from here on end a block; their lowest bits say how much later the next one is, and who proposes it.
+const END: u16 = 0xff00;
+/// Time between two blocks, ms: within a deadline, past it, and so long that the board counts as down.
+const STEPS_MS: [u64; 4] = [100, 700, 2_600, 10_000];
+
+/// The network of all inputs.
+fn its_network() -> Arc<Network> {
+    network(VALIDATORS, params(&[]))
+}
+
+/// Parties whose keys are at hand: a roster's, and the opener of [`Scene`].
+fn parties() -> Vec<Party> {
+    let mut parties = Party::several(5);
+    parties.push(Party::new(1_000));
+    parties
+}
+
+/// A board, and all that was signed for it.
+struct World {
+    board: Board,
+    parties: Vec<Party>,
+    invariants: Vec<Box<dyn Invariant>>,
+    signed: SignedDigests,
+    entries: Entries,
+    sealed: Sealed,
+    /// The last session that was opened, which whatever names none is about.
+    last: Option<SessionId>,
+    accepted: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            board: Board::new(its_network()),
+            parties: parties(),
+            invariants: all(),
+            signed: SignedDigests::new(),
+            entries: Entries::new(),
+            sealed: Sealed::new(),
+            last: None,
+            accepted: 0,
+        }
+    }
+
+    fn party(&self, key: &[u8; 32]) -> Option<&Party> {
+        self.parties
+            .iter()
+            .find(|party| party.key().as_bytes() == key)
+    }
+
+    fn session(&self, id: &SessionId) -> Option<&Session> {
+        self.board.state.session(id).ok().map(AsRef::as_ref)
+    }
+
+    /// Key of the party at this index of a session.
+    fn key_at(&self, session: &SessionId, index: u16) -> Option<[u8; 32]> {
+        let body = self.session(session)?.body.as_ref()?;
+        Some(*body.spec.key(index).ok()?.as_bytes())
+    }
+
+    /// The session that is meant: the last one where there is none with this id.
+    fn meant(&self, id: SessionId) -> SessionId {
+        match self.session(&id) {
+            Some(_) => id,
+            None => self.last.unwrap_or(id),
+        }
+    }
+
+    /// The transcript that is meant by an entry of a session: zeros mean the present one.
+    fn transcript(&self, session: &SessionId, transcript: Hash) -> Hash {
+        let present = self.session(session).map(|session| session.leaf.transcript);
+        match transcript {
+            Hash::ZERO => present.unwrap_or(transcript),
+            other => other,
+        }
+    }
+
+    fn mend_entry(&self, entry: &mut Entry) {
+        let (session, transcript) = match entry {
+            Entry::Post(post) => (&mut post.session, &mut post.transcript),
+            Entry::Finish(finish) => (&mut finish.session, &mut finish.transcript),
+        };
+        *session = self.meant(*session);
+        *transcript = self.transcript(session, *transcript);
+    }
+
+    /// The action with what it names put right where that is nothing on the board.
+    fn mended(&self, mut action: Action) -> Action {
+        match &mut action {
+            Action::Open(_) => {}
+            Action::Join(Join { session, .. }) | Action::Leave { session, .. } => {
+                *session = self.meant(*session);
+            }
+            Action::Post(post) => {
+                let mut entry = Entry::Post(post.header.clone());
+                self.mend_entry(&mut entry);
+                if let Entry::Post(header) = entry {
+                    post.header = header;
+                }
+            }
+            Action::Finish(finish) => {
+                let mut entry = Entry::Finish(finish.clone());
+                self.mend_entry(&mut entry);
+                if let Entry::Finish(header) = entry {
+                    *finish = header;
+                }
+            }
+            Action::Evidence(pair) => pair
+                .iter_mut()
+                .for_each(|signed| self.mend_entry(&mut signed.entry)),
+            Action::Complain(complain) => complain.post.session = self.meant(complain.post.session),
+            Action::Reveal(reveal) => {
+                reveal.session = self.meant(reveal.session);
+                let dispute = self
+                    .session(&reveal.session)
+                    .and_then(|s| s.body.as_ref()?.dispute.as_ref());
+                if let Some(dispute) = dispute.filter(|_| reveal.complaint == Hash::ZERO) {
+                    reveal.complaint = dispute.complain.digest();
+                }
+            }
+        }
+        action
+    }
+
+    /// Signs an action with the key that the board will ask for, if it is at hand.
+    fn sign(&mut self, action: Action) -> Option<SignedTx> {
+        let network = self.board.network().id;
+        if let Action::Evidence(pair) = action {
+            let pair = pair.map(|signed| self.sign_entry(signed));
+            return SignedTx::new(Action::Evidence(pair), Signature([0; 64])).ok();
+        }
+        let context = self.board.next_context(0, 0);
+        let block = Block::begin(self.board.state.clone(), context);
+        let key = match (&action, block.signer(&action)) {
+            (Action::Open(open), _) => *open.opener.as_bytes(),
+            (_, Ok((key, _))) => *key.as_bytes(),
+            (_, Err(_)) => return None,
+        };
+        let bytes = bytes_to_sign(&action, &network)?;
+        let signature = self.party(&key)?.sign(&bytes);
+        let digest = Hash::from_slice(bytes.get(bytes.len() - 32..)?)?;
+        self.signed.insert((key, digest));
+        let entry = match &action {
+            Action::Post(post) => Some(Entry::Post(post.header.clone())),
+            Action::Finish(finish) => Some(Entry::Finish(finish.clone())),
+            _ => None,
+        };
+        if let Some(entry) = entry {
+            self.note(SignedEntry { entry, signature });
+        }
+        self.note_sealed(&action);
+        SignedTx::new(action, signature).ok()
+    }
+
+    fn sign_entry(&mut self, signed: SignedEntry) -> SignedEntry {
+        let (session, _, index) = signed.entry.slot();
+        let party = self
+            .key_at(&session, index)
+            .and_then(|key| self.party(&key));
+        let Some(party) = party else { return signed };
+        let signed = party.entry(signed.entry, &self.board.network().id);
+        self.note(signed.clone());
+        signed
+    }
+
+    fn note(&mut self, signed: SignedEntry) {
+        let slot = self.entries.entry(signed.entry.slot());
+        slot.or_default().insert(signed.entry.digest(), signed);
+    }
+
+    /// Notes what a reveal shows, if it is what the payload was rightly sealed from.
+    fn note_sealed(&mut self, action: &Action) {
+        let Action::Reveal(reveal) = action else {
+            return;
+        };
+        let leaf = self.resealed(reveal.session, &reveal.ikm_e, &reveal.plaintext);
+        if let Some(leaf) = leaf {
+            let shown = (reveal.ikm_e, reveal.plaintext.clone());
+            self.sealed.insert(leaf, shown);
+        }
+    }
+
+    /// The leaf of this plaintext, sealed in the place that a session's complaint is about.
+    fn resealed(&self, session: SessionId, ikm_e: &[u8; 32], plaintext: &[u8]) -> Option<Hash> {
+        let body = self.session(&session)?.body.as_ref()?;
+        let complain = &body.dispute.as_ref()?.complain;
+        let (round, to) = (complain.post.round, complain.index);
+        let Some(white_city_state_machine::Slot::Join { key, .. }) = body.slot(0, to) else {
+            return None;
+        };
+        let closed = (0_u32..)
+            .zip(&body.closed)
+            .take_while(|(number, _)| *number < round);
+        let transcript = closed.fold(Hash(session.0), |so_far, (number, closed)| {
+            transcript_after(&so_far, number, &closed.root)
+        });
+        let place = PayloadPlace {
+            network: self.board.network().id,
+            session,
+            spec: &body.spec,
+            transcript,
+            round,
+            from: complain.post.index,
+            to,
+            key: *key,
+        };
+        (!plaintext.is_empty()).then(|| p2p_leaf(&place.seal(ikm_e, plaintext)))
+    }
+
+    /// The candidate that bytes are meant as.
+    fn candidate(&mut self, bytes: &[u8]) -> Candidate {
+        let meant = SignedTx::decode(bytes).ok().and_then(|tx| {
+            let action = self.mended(tx.unverified_action().clone());
+            self.sign(action)
+        });
+        Candidate::Bytes(meant.map_or_else(|| bytes.to_vec(), |tx| tx.encode()))
+    }
+
+    fn run(&mut self, candidates: Vec<Candidate>, end: u16) {
+        let step_ms = STEPS_MS[usize::from(end & 3)];
+        let context = self.board.next_context(step_ms, usize::from(end >> 2 & 7));
+        let must_be_taken = vec![false; candidates.len()];
+        let executed = self.board.run(context, candidates);
+        let opened = executed.applied().filter_map(|(tx, _)| match tx.action() {
+            Action::Open(open) => Some(open.session_id(&self.board.network().id)),
+            _ => None,
+        });
+        self.last = opened.last().or(self.last);
+        self.accepted += executed.applied().count();
+        let seen = Observed {
+            root: executed.after.root(),
+            executed,
+            must_be_taken,
+            signed: Arc::new(self.signed.clone()),
+            entries: Arc::new(self.entries.clone()),
+            sealed: Arc::new(self.sealed.clone()),
+            honest: Arc::new(BTreeSet::new()),
+        };
+        if let Err(what) = check(&mut self.invariants, &seen) {
+            panic!("height {}: {what}", self.board.height);
+        }
+    }
+}
+
+/// Whether the board accepts anything.
+fn take(mut input: &[u8]) -> bool {
+    let mut world = World::new();
+    let mut candidates = Vec::new();
+    let mut blocks = 0;
+    while let Some((length, rest)) = input.split_first_chunk::<2>() {
+        let length = u16::from_be_bytes(*length);
+        if length >= END {
+            world.run(std::mem::take(&mut candidates), length);
+            blocks += 1;
+            input = rest;
+        } else {
+            let (bytes, rest) = rest.split_at(usize::from(length).min(rest.len()));
+            let candidate = world.candidate(bytes);
+            candidates.push(candidate);
+            input = rest;
+        }
+        if blocks == BLOCKS {
+            break;
+        }
+    }
+    world.run(candidates, END);
+    world.accepted > 0
+}
+
+/// A recording of what a scene's parties do.
+struct Recording {
+    scene: Scene,
+    input: Vec<u8>,
+}
+
+impl Recording {
+    fn new(n: u16, quorum: u16) -> Self {
+        let network = its_network();
+        let scene = Scene::open_with(Arc::clone(&network), n, quorum, |_| {});
+        let mut recording = Self {
+            input: Vec::new(),
+            scene,
+        };
+        let body = recording.scene.body();
+        let open = white_city_wire::tx::Open {
+            spec: Spec::clone(&body.spec),
+            opener: *Party::new(1_000).key(),
+            nonce: [1; 32],
+            open_by_ms: network.genesis_time.millis() + 1_000,
+        };
+        let open = Party::new(1_000).tx(Action::Open(open), &network.id);
+        recording.note(&open.encode());
+        recording.end(0);
+        recording
+    }
+
+    fn note(&mut self, tx: &[u8]) {
+        let length = u16::try_from(tx.len()).expect("a small transaction");
+        self.input.extend_from_slice(&length.to_be_bytes());
+        self.input.extend_from_slice(tx);
+    }
+
+    fn end(&mut self, step: u16) {
+        self.input.extend_from_slice(&(END | step).to_be_bytes());
+    }
+
+    /// A block in which parties do this.
+    fn block(&mut self, step: u16, does: impl FnOnce(&Scene) -> Vec<white_city_wire::VerifiedTx>) {
+        let txs = does(&self.scene);
+        for tx in &txs {
+            let tx = SignedTx::new(tx.action().clone(), *tx.signature());
+            self.note(&tx.expect("a transaction that was encoded").encode());
+        }
+        self.end(step);
+        let step_ms = STEPS_MS[usize::from(step)];
+        self.scene.block_by(step_ms, 0, txs);
+    }
+
+    fn joined(n: u16, quorum: u16) -> Self {
+        let mut recording = Self::new(n, quorum);
+        recording.block(0, |scene| (0..n).map(|i| scene.join(i)).collect());
+        recording
+    }
+}
+
+/// Sessions that finish, that nobody comes to, that somebody leaves, and in which somebody is accused or complains.
+fn seeds() -> Vec<Vec<u8>> {
+    let mut finished = Recording::joined(3, 2);
+    finished.block(0, |scene| (0..3).map(|i| scene.post(i)).collect());
+    finished.block(0, |scene| (0..2).map(|i| scene.finish(i, 7)).collect());
+    for _ in 0..8 {
+        finished.block(1, |_| Vec::new());
+    }
+    let mut late = Recording::joined(3, 2);
+    late.block(1, |scene| vec![scene.post(0)]);
+    for _ in 0..5 {
+        late.block(1, |_| Vec::new());
+    }
+    let mut declined = Recording::new(2, 2);
+    declined.block(0, |scene| vec![scene.join(0), scene.decline(1)]);
+    let mut left = Recording::joined(3, 3);
+    left.block(0, |scene| vec![scene.post(0), scene.abort(2)]);
+    left.block(3, |scene| {
+        let pair = [scene.header(1, 1, 1), scene.header(1, 1, 2)];
+        vec![scene.evidence(1, pair)]
+    });
+    let mut recordings = vec![finished, late, declined, left];
+    for plaintext in [&b"what was sealed"[..], b"something else"] {
+        let mut disputed = Recording::joined(3, 2);
+        let sealed = disputed.scene.seal(0, 1, b"what was sealed");
+        let post = disputed.scene.post_of(0, vec![1], vec![(1, sealed)]);
+        disputed.block(0, |scene| vec![post.clone(), scene.post(1), scene.post(2)]);
+        let complaint = disputed.scene.complaint(1, &post);
+        disputed.block(0, |scene| vec![scene.complain(&complaint)]);
+        disputed.block(0, |scene| vec![scene.reveal(&complaint, plaintext)]);
+        recordings.push(disputed);
+    }
+    recordings
+        .into_iter()
+        .map(|recording| recording.input)
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! Payloads that one party seals to another.
+
+use std::sync::LazyLock;
+
+use white_city_tests::party::Party;
+use white_city_wire::{
+    EncryptionKey, Hash, NetworkId, SessionId,
+    payload::{DecryptionKey, LibraryKem, PayloadContext, SessionSeed},
+};
+
+use crate::Target;
+
+/// Ciphertexts for one party at one place.
+pub const PAYLOADS: Target = Target::new("payloads", seeds, take);
+
+const SESSION: SessionId = SessionId([3; 32]);
+/// What has really been sealed.
+const PLAINTEXTS: [&[u8]; 3] = [b"a", b"for the second party", &[7; 400]];
+
+/// Two parties, and the seeds of their session.
+static PARTIES: LazyLock<[Party; 2]> = LazyLock::new(|| [Party::new(0), Party::new(1)]);
+
+fn context() -> PayloadContext<'static> {
+    PayloadContext {
+        network: NetworkId([1; 32]),
+        session: SESSION,
+        transcript: Hash([4; 32]),
+        round: 2,
+        from: 0,
+        to: 1,
+        from_key: PARTIES[0].key(),
+        to_key: PARTIES[1].key(),
+        to_join: Hash([5; 32]),
+    }
+}
+
+fn recipient() -> SessionSeed {
+    SessionSeed::new([8; 32])
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let key = recipient().encryption_key(&SESSION, 1);
+    let key = EncryptionKey::from_bytes(&key).expect("a derived key is a good one");
+    let sender = SessionSeed::new([6; 32]);
+    let seal = |plaintext| sender.seal::<LibraryKem>(&context(), &key, plaintext);
+    PLAINTEXTS
+        .map(|plaintext| seal(plaintext).expect("it can be sealed"))
+        .to_vec()
+}
+
+fn take(input: &[u8]) -> bool {
+    let key: DecryptionKey<LibraryKem> = recipient().decryption_key(&SESSION, 1);
+    let opened = key.open(&context(), input);
+    if let Ok(plaintext) = &opened {
+        assert!(
+            PLAINTEXTS.contains(&plaintext.as_slice()),
+            "nobody sealed that"
+        );
+        assert_eq!(input.len(), plaintext.len() + 48);
+    }
+    opened.is_ok()
+}
