@@ -23,11 +23,11 @@ use allocation_counter::measure;
 
 pub use replica::answered;
 
-/// Memory that an input may take beside what it takes for each of its bytes, bytes.
-const MEMORY_BYTES: u64 = 1 << 20;
 /// Number of kinds of questions.
 pub const QUESTION_KINDS: usize = 11;
 
+/// Memory that an input may take beside what it takes for each of its bytes, bytes.
+const MEMORY_BYTES: u64 = 1 << 20;
 /// Memory that each byte of an input may take: a decoded message is several times as large as its bytes, and no more.
 const MEMORY_BYTES_PER_BYTE: u64 = 64;
 

@@ -171,9 +171,16 @@ impl World {
         };
         let bytes = bytes_to_sign(&action, &network)?;
         let signature = self.party(&key)?.sign(&bytes);
+        self.note_signed(key, &action, signature)?;
+        SignedTx::new(action, signature).ok()
+    }
+
+    /// Notes that a party has signed an action.
+    fn note_signed(&mut self, key: [u8; 32], action: &Action, signature: Signature) -> Option<()> {
+        let bytes = bytes_to_sign(action, &self.board.network().id)?;
         let digest = Hash::from_slice(bytes.get(bytes.len() - 32..)?)?;
         self.signed.insert((key, digest));
-        let entry = match &action {
+        let entry = match action {
             Action::Post(post) => Some(Entry::Post(post.header.clone())),
             Action::Finish(finish) => Some(Entry::Finish(finish.clone())),
             _ => None,
@@ -181,8 +188,21 @@ impl World {
         if let Some(entry) = entry {
             self.note(SignedEntry { entry, signature });
         }
-        self.note_sealed(&action);
-        SignedTx::new(action, signature).ok()
+        self.note_sealed(action);
+        Some(())
+    }
+
+    /// Notes who has signed a transaction that stays as it is: a session that the same block opens can't be asked for the key.
+    fn note_as_is(&mut self, tx: &SignedTx) {
+        let network = self.board.network().id;
+        let n = self.board.network().params.max_n;
+        let signed = self.parties.iter().find_map(|party| {
+            let tx = tx.clone().verify(party.key(), n, &network).ok()?;
+            Some((*party.key().as_bytes(), tx))
+        });
+        if let Some((key, tx)) = signed {
+            self.note_signed(key, tx.action(), *tx.signature());
+        }
     }
 
     fn sign_entry(&mut self, signed: SignedEntry) -> SignedEntry {
@@ -242,11 +262,17 @@ impl World {
 
     /// The candidate that bytes are meant as.
     fn candidate(&mut self, bytes: &[u8]) -> Candidate {
-        let meant = SignedTx::decode(bytes).ok().and_then(|tx| {
-            let action = self.mended(tx.unverified_action().clone());
-            self.sign(action)
-        });
-        Candidate::Bytes(meant.map_or_else(|| bytes.to_vec(), |tx| tx.encode()))
+        let Ok(tx) = SignedTx::decode(bytes) else {
+            return Candidate::Bytes(bytes.to_vec());
+        };
+        let action = self.mended(tx.unverified_action().clone());
+        match self.sign(action) {
+            Some(tx) => Candidate::Bytes(tx.encode()),
+            None => {
+                self.note_as_is(&tx);
+                Candidate::Bytes(bytes.to_vec())
+            }
+        }
     }
 
     fn run(&mut self, candidates: Vec<Candidate>, end: u16) {
