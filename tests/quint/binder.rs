@@ -104,6 +104,7 @@ impl Binder {
             opener: *self.opener.key(),
             nonce: [opening.field("nonce").number(); 32],
             open_by_ms: opening.field("openBy").number(),
+            stamp: 0,
             spec,
         };
         let id = open.session_id(&board.network().id);
@@ -323,6 +324,5 @@ pub fn outcome<T>(result: &Result<T, white_city_wire::Refusal>) -> Value {
 
 /// The specification's number of a validator; past the end for none.
 pub fn proposer(board: &Board, position: Option<u16>) -> Value {
-    let past = u16::try_from(board.network().validators.len()).unwrap_or(u16::MAX);
-    int(position.unwrap_or(past))
+    int(position.unwrap_or(board.state.charter().size()))
 }

@@ -98,6 +98,8 @@ async fn recorded(world: &World) -> Recording {
             parent_hash: seal.parent_hash,
             parent_time: seal.parent_time,
             proposer: block.header.proposer_address.as_bytes().try_into().unwrap(),
+            // All validators are those of the genesis.
+            voted: [0; 32],
         };
         let candidates = txs.iter().cloned().map(Candidate::Bytes).collect();
         let executed = board.run(context, candidates);

@@ -199,7 +199,7 @@ fn promise_10_holds_above_the_bound_and_breaks_at_it() {
 /// Recordings of the simulator's boards.
 fn simulated(seeds: &[u64]) -> Vec<Recording> {
     let recordings = seeds.iter().map(|seed| {
-        let mut world = World::new(*seed);
+        let mut world = World::new(*seed).steady();
         let mut recording: Option<Recording> = None;
         for _ in 0..BLOCKS {
             let seen = world.block();

@@ -50,10 +50,7 @@ impl Recording {
         let params = &network.params;
         Self {
             network: record([
-                (
-                    "validators",
-                    int(i64::try_from(network.validators.len()).unwrap()),
-                ),
+                ("validators", int(network.charter.size())),
                 ("genesisMs", int(network.genesis_time.millis())),
                 ("capMs", int(params.cap_ms)),
                 ("fullBlock", int(params.full_block)),
@@ -86,7 +83,7 @@ impl Recording {
             }
         }
         let step_ms = context.time.millis() - context.parent_time.millis();
-        let position = before.network().validator_position(&context.proposer);
+        let position = before.state.charter().position_of(&context.proposer);
         self.blocks.push(Block {
             step_ms,
             proposer: proposer(&before, position),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use white_city_tests::{
     board::Candidate,
     board::{Board, Executed},
-    network::{network, params, with_max_work},
+    network::{network, rules, with_max_work},
 };
 use white_city_wire::Network;
 
@@ -35,14 +35,14 @@ pub type Look<'a> = &'a mut dyn FnMut(&Executed, &Value, &Meanings);
 
 /// The network that a specification's board is on.
 pub fn network_of(said: &Value) -> Arc<Network> {
-    let mut params = params(&[]);
-    params.cap_ms = said.field("capMs").number();
-    params.full_block = said.field("fullBlock").number();
-    params.max_open_ms = said.field("maxOpenMs").number();
-    params.anyone_max_live = 1_000;
-    params.anyone_max_bytes = 1 << 40;
-    params.max_board_bytes = 1 << 40;
-    let network = network(said.field("validators").number(), params);
+    let mut rules = rules(&[]);
+    rules.params.cap_ms = said.field("capMs").number();
+    rules.params.full_block = said.field("fullBlock").number();
+    rules.params.max_open_ms = said.field("maxOpenMs").number();
+    let charter = &mut rules.charter;
+    (charter.anyone_max_live, charter.anyone_max_bytes) = (1_000, 1 << 40);
+    charter.max_board_bytes = 1 << 40;
+    let network = network(said.field("validators").number(), rules);
     with_max_work(&network, said.field("maxWork").number())
 }
 

@@ -102,6 +102,8 @@ pub struct World {
     busy: BTreeSet<(SessionId, u16)>,
     /// Charters that were drafted for the next term.
     drafts: Vec<Charter>,
+    /// Whether its operators say nothing.
+    is_steady: bool,
     /// Sessions that a complaint of the present block may stop.
     contested: BTreeSet<SessionId>,
 }
@@ -146,7 +148,15 @@ impl World {
             past: Vec::new(),
             busy: BTreeSet::new(),
             drafts: Vec::new(),
+            is_steady: false,
         }
+    }
+
+    /// The same world, whose charter stays.
+    #[must_use]
+    pub const fn steady(mut self) -> Self {
+        self.is_steady = true;
+        self
     }
 
     /// Makes the next block.
@@ -166,7 +176,7 @@ impl World {
         for _ in 0..self.rng.below(5) {
             self.some_moves(&mut candidates);
         }
-        if self.rng.chance(8) {
+        if !self.is_steady && self.rng.chance(8) {
             self.charter_moves(&mut candidates);
         }
         let mut context = self.board.next_context(step_ms, proposer);

@@ -7,7 +7,7 @@ use crate::{files, read, root, specification::PROMISES};
 /// Promises that are about one board, for which rules are enough to be broken.
 const OF_RULES: std::ops::RangeInclusive<u32> = 1..=7;
 /// Kinds of evidence.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "rules",
     "exploration",
     "specification",

@@ -1,10 +1,11 @@
 //! The genesis, and the parameters in it.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use white_city_client::genesis::from_json;
 use white_city_tests::rng::Rng;
 use white_city_wire::{
-    Network, Params,
+    AppState, Network,
     genesis::{Chain, Validator},
     seal::BlockTime,
 };
@@ -12,20 +13,19 @@ use white_city_wire::{
 use crate::{Target, golden::column};
 
 /// The parameters in a genesis.
-pub const PARAMETERS: Target = Target::new("parameters", || seeds(&params()), take_params);
+pub const PARAMETERS: Target = Target::new("parameters", || seeds(&app_states()), take_params);
 
 /// A whole genesis.
 pub const GENESIS: Target = Target::new("genesis", genesis_seeds, take_genesis);
 
-/// A genesis around parameters.
-fn around(params: &Value) -> Value {
-    let validators = [
-        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-        "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
-    ];
-    let validators: Vec<Value> = validators
+/// A genesis around parameters and a charter.
+fn around(app_state: &Value) -> Value {
+    let replicas = app_state["charter"]["replicas"].as_array().unwrap();
+    let validators: Vec<Value> = replicas
         .iter()
-        .map(|key| {
+        .map(|replica| {
+            let key = hex::decode(replica["validator"].as_str().unwrap()).unwrap();
+            let key = STANDARD.encode(key);
             json!({
                 "address": "", "name": "", "power": "10",
                 "pub_key": { "type": "tendermint/PubKeyEd25519", "value": key },
@@ -38,16 +38,18 @@ fn around(params: &Value) -> Value {
             "block": { "max_bytes": "22020096", "max_gas": "-1" },
             "evidence": { "max_age_num_blocks": "1", "max_age_duration": "1", "max_bytes": "10000" },
         },
-        "validators": validators, "app_hash": "", "app_state": params,
+        "validators": validators, "app_hash": "", "app_state": app_state,
     })
 }
 
-/// The parameters of the golden file.
-fn params() -> Vec<Value> {
-    column("network", "/in/params")
-        .iter()
-        .map(|text| serde_json::from_slice(text).unwrap())
-        .collect()
+/// Parameters and charters of the golden file.
+fn app_states() -> Vec<Value> {
+    let cases = column("network", "/in");
+    let cases = cases.iter().map(|text| {
+        let case: Value = serde_json::from_slice(text).unwrap();
+        json!({ "params": case["params"], "charter": case["charter"] })
+    });
+    cases.collect()
 }
 
 /// Texts, and the same with one value replaced by another kind or by the ends of its range.
@@ -100,50 +102,55 @@ fn walk(value: &Value, at: String, places: &mut Vec<String>) {
     places.push(at);
 }
 
-fn network(params: Params) -> Option<Network> {
+fn network(app_state: AppState) -> Option<Network> {
+    let replicas = app_state.charter.replicas.iter();
+    let validators = replicas.map(|replica| Validator {
+        key: replica.validator.0,
+        power: 10,
+    });
     let chain = Chain {
         chain_id: "fuzz".into(),
         genesis_time: BlockTime::default(),
         initial_height: 1,
-        validators: vec![Validator {
-            key: [1; 32],
-            power: 10,
-        }],
+        validators: validators.collect(),
         block_max_bytes: -1,
         evidence_max_bytes: 0,
     };
-    Network::new(chain, params).ok()
+    Network::new(chain, app_state).ok()
 }
 
 fn take_params(input: &[u8]) -> bool {
-    let Ok(params) = serde_json::from_slice::<Params>(input) else {
+    let Ok(app_state) = serde_json::from_slice::<AppState>(input) else {
         return false;
     };
-    let again = serde_json::to_string(&params).unwrap();
-    assert_eq!(serde_json::from_str::<Params>(&again).unwrap(), params);
-    let Some(network) = network(params) else {
+    let again = serde_json::to_string(&app_state).unwrap();
+    let again = serde_json::from_str::<AppState>(&again).unwrap();
+    assert_eq!(again, app_state);
+    let Some(network) = network(app_state) else {
         return false;
     };
     let p = &network.params;
-    assert!(p.protocol == 1 && p.stamp_bits == 0 && p.heartbeat_ms > 0);
+    let charter = &network.charter;
+    assert!(charter.protocol == 2 && charter.stamp_bits <= 40 && p.heartbeat_ms > 0);
     assert!((1..=1_024).contains(&p.max_n) && (1..=65_536).contains(&p.max_rounds));
     assert!(
-        (1..=716_800).contains(&p.max_tx) && u64::from(p.cap_ms) >= 3 * u64::from(p.heartbeat_ms)
+        (262_144..=716_800).contains(&p.max_tx)
+            && u64::from(p.cap_ms) >= 3 * u64::from(p.heartbeat_ms)
     );
-    assert!(p.listed_bytes() <= p.max_board_bytes);
-    assert_eq!(network.opener_keys.len(), p.openers.len());
+    assert!(charter.listed_bytes() <= Some(charter.max_board_bytes));
+    assert!((1..=256).contains(&charter.size()));
     true
 }
 
 fn genesis_seeds() -> Vec<Vec<u8>> {
-    let documents: Vec<Value> = params().iter().map(around).collect();
+    let documents: Vec<Value> = app_states().iter().map(around).collect();
     seeds(&documents)
 }
 
 fn take_genesis(input: &[u8]) -> bool {
     match from_json(input) {
         Ok(network) => {
-            assert!(network.initial_height >= 1 && !network.validators.is_empty());
+            assert!(network.initial_height >= 1 && network.charter.size() > 0);
             assert!((1..=50).contains(&network.chain_id.len()));
             assert!(
                 network.genesis_time.seconds >= 0 && network.genesis_time.nanos < 1_000_000_000

@@ -1,8 +1,11 @@
 //! Questions and answers.
 
+use std::sync::{Arc, LazyLock};
+
 use prost::Message as _;
+use white_city_tests::network::{network, rules};
 use white_city_wire::{
-    Hash,
+    Hash, Network,
     bitmap::Bitmap,
     pb::{self, query::Question, session_ref::Ref},
     proof::{RoundProof, SessionProof, StateProof},
@@ -11,6 +14,9 @@ use white_city_wire::{
 };
 
 use crate::{Target, golden::column};
+
+/// The network that the answers are said to be of.
+static NETWORK: LazyLock<Arc<Network>> = LazyLock::new(|| network(1, rules(&[])));
 
 /// Questions that clients ask.
 pub const QUESTIONS: Target =
@@ -198,7 +204,7 @@ fn take_answer(input: &[u8]) -> bool {
 /// Follows an answer's proofs as far as they lead.
 fn follow(answer: &pb::Answer) {
     let state = answer.state.as_ref();
-    let state = state.and_then(|state| StateProof::from_pb(state, Hash::ZERO).ok());
+    let state = state.and_then(|state| StateProof::from_pb(state, &NETWORK).ok());
     if let Some(state) = &state {
         assert_ne!(state.data_hash(), Hash::ZERO);
         assert_eq!(answer.state, Some(state.into()));

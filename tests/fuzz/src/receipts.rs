@@ -183,13 +183,13 @@ fn certify(mut receipt: pb::Receipt) -> Option<pb::Receipt> {
         Body::Absence(receipt) => receipt.anchor.as_mut(),
         Body::Equivocation(_) | Body::Fork(_) => None,
     }?;
-    let params_hash = TRUST.network().params_hash;
+    let network = TRUST.network();
     let session = SessionProof::try_from(anchor.session.as_ref()?).ok()?;
-    let state = StateProof::from_pb(anchor.state.as_ref()?, params_hash).ok()?;
+    let state = StateProof::from_pb(anchor.state.as_ref()?, network).ok()?;
     let path = full_path(session.number, state.board.sessions, &session.path)?;
     append_root_from_path(session.leaf.hash(), session.number, &path)?;
     decode(&anchor.signed_header)?;
-    certify_leaf(&COUNCIL, anchor, params_hash);
+    certify_leaf(&COUNCIL, anchor, network);
     Some(receipt)
 }
 

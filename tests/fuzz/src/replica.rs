@@ -13,13 +13,13 @@ use tendermint_proto::{
             RequestQuery, ValidatorUpdate, response_process_proposal::ProposalStatus,
         },
         crypto::{PublicKey, public_key::Sum},
-        types::{BlockParams, ConsensusParams, EvidenceParams},
+        types::{BlockParams, ConsensusParams, EvidenceParams, ValidatorParams},
     },
 };
 use white_city_replica::{Config, Halt, Replica, Store, genesis};
 use white_city_tests::{
     complaints::{complain_about, reveal_of},
-    network::rules,
+    network::{replica, rules, storable},
     party::Party,
     scene::spec,
 };
@@ -154,6 +154,7 @@ impl Fixture {
             opener: *self.parties[0].key(),
             nonce: [nonce; 32],
             open_by_ms: START.unsigned_abs() * 1_000 + 5_000,
+            stamp: 0,
         };
         self.sessions.push(open.session_id(&self.network));
         self.tx(0, Action::Open(open))
@@ -274,6 +275,9 @@ impl Fixture {
 }
 
 fn init_chain() -> RequestInitChain {
+    let mut rules = storable(rules(&[]));
+    rules.charter.replicas = (0..4).map(replica).collect();
+    rules.charter.sort();
     RequestInitChain {
         time: Some(Timestamp {
             seconds: START,
@@ -282,24 +286,30 @@ fn init_chain() -> RequestInitChain {
         chain_id: "fuzz".into(),
         consensus_params: Some(ConsensusParams {
             block: Some(BlockParams {
-                max_bytes: 1 << 20,
+                max_bytes: 1 << 22,
                 max_gas: -1,
             }),
             evidence: Some(EvidenceParams {
                 max_bytes: 1_000,
                 ..Default::default()
             }),
+            validator: Some(ValidatorParams {
+                pub_key_types: vec!["ed25519".into()],
+            }),
             ..Default::default()
         }),
-        validators: (1..=4)
-            .map(|i| ValidatorUpdate {
+        validators: rules
+            .charter
+            .replicas
+            .iter()
+            .map(|replica| ValidatorUpdate {
                 pub_key: Some(PublicKey {
-                    sum: Some(Sum::Ed25519(vec![i; 32])),
+                    sum: Some(Sum::Ed25519(replica.validator.0.to_vec())),
                 }),
                 power: 10,
             })
             .collect(),
-        app_state_bytes: serde_json::to_vec(&rules(&[])).unwrap().into(),
+        app_state_bytes: serde_json::to_vec(&rules).unwrap().into(),
         initial_height: 1,
     }
 }

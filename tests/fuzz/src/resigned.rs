@@ -8,7 +8,7 @@ use white_city_tests::{
     board::{Board, Candidate},
     complaints::PayloadPlace,
     invariants::{Invariant, all},
-    network::{network, params},
+    network::{network, rules},
     party::Party,
     scene::Scene,
     simulator::{Entries, Observed, Sealed, SignedDigests, check},
@@ -38,7 +38,7 @@ const STEPS_MS: [u64; 4] = [100, 700, 2_600, 10_000];
 
 /// The network of all inputs.
 fn its_network() -> Arc<Network> {
-    network(VALIDATORS, params(&[]))
+    network(VALIDATORS, rules(&[]))
 }
 
 /// Parties whose keys are at hand: a roster's, and the opener of [`Scene`].
@@ -120,7 +120,7 @@ impl World {
     /// The action with what it names put right where that is nothing on the board.
     fn mended(&self, mut action: Action) -> Action {
         match &mut action {
-            Action::Open(_) => {}
+            Action::Open(_) | Action::Approve(_) => {}
             Action::Join(Join { session, .. }) | Action::Leave { session, .. } => {
                 *session = self.meant(*session);
             }
@@ -346,6 +346,7 @@ impl Recording {
             opener: *Party::new(1_000).key(),
             nonce: [1; 32],
             open_by_ms: network.genesis_time.millis() + 1_000,
+            stamp: 0,
         };
         let open = Party::new(1_000).tx(Action::Open(open), &network.id);
         recording.note(&open.encode());

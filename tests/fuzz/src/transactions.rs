@@ -56,6 +56,7 @@ fn openings() -> Vec<Vec<u8>> {
         opener: *parties[0].key(),
         nonce: [nonce; 32],
         open_by_ms: 5,
+        stamp: 0,
     };
     let openings = [1, 2].map(|nonce| parties[0].tx(Action::Open(open(nonce)), &NETWORK).encode());
     openings.to_vec()
