@@ -10,7 +10,9 @@ mod proposing;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
-use white_city_wire::Refusal;
+use tendermint::block::signed_header::SignedHeader;
+use white_city_verify::Trust;
+use white_city_wire::{Network, Refusal, pb};
 
 use crate::{
     alarm::Gate,
@@ -23,7 +25,7 @@ use crate::{
     parked::Parked,
     pending::Pending,
     query,
-    store::{Store, StoreError},
+    store::{Kept, Store, StoreError},
     verified::VerifiedCache,
     waiting::Bounds,
     work::{Counters, Work},
@@ -50,6 +52,8 @@ struct Shared {
     alarms: Gate,
     verified: VerifiedCache,
     counters: Counters,
+    /// The validators of all eras, with the links between them; `None` until the genesis has come.
+    trust: RwLock<Option<Trust>>,
     /// Port where clients can ask beside CometBFT.
     direct_port: OnceLock<u16>,
     halt: Halt,
@@ -60,7 +64,15 @@ impl Board for Replica {
     fn answer(&self, path: &str, data: &[u8]) -> Answer {
         self.shared.counters.queries.count();
         let port = self.shared.direct_port.get();
-        query::answer(self.committed().as_deref(), &self.work(), port, path, data)
+        let trust = self.trust();
+        let committed = self.committed();
+        query::answer(
+            committed.as_deref().zip(trust.as_ref()),
+            &self.work(),
+            port,
+            path,
+            data,
+        )
     }
 
     fn take(&self, tx: &[u8], source: Source) -> Result<Taken, Refusal> {
@@ -87,8 +99,13 @@ impl Replica {
             }
             None => None,
         };
+        let trust = match &committed {
+            Some(committed) => Some(trust_of(committed.state.network(), &store)?),
+            None => None,
+        };
         Ok(Self {
             shared: Arc::new(Shared {
+                trust: RwLock::new(trust),
                 store,
                 committed: RwLock::new(committed),
                 consensus: Mutex::default(),
@@ -138,6 +155,36 @@ impl Replica {
         &self.shared.halt
     }
 
+    /// The validators of all eras; `None` until the genesis has come.
+    fn trust(&self) -> Option<Trust> {
+        let trust = self.shared.trust.read();
+        trust.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trust(&self, trust: Trust) {
+        let known = self.shared.trust.write();
+        *known.unwrap_or_else(PoisonError::into_inner) = Some(trust);
+    }
+
+    /// The first link that the engine hasn't given yet.
+    pub(crate) fn missing_link(&self) -> Option<Kept> {
+        let newest = self.trust()?.newest_era();
+        let eras = self.committed()?.state.term().eras;
+        // What is written beside a block isn't in the snapshot of the last one.
+        (eras > newest).then(|| self.shared.store.link(newest.saturating_add(1)))?
+    }
+
+    /// Checks the header of a link that was missing, and stores it.
+    pub(crate) fn take_link(&self, mut missing: Kept, signed: SignedHeader) -> Result<(), String> {
+        let trust = self.trust().ok_or("no genesis")?;
+        let header = trust.verify(signed).map_err(|error| error.to_string())?;
+        missing.link.signed_header = header.encode();
+        let learned = trust.learn(std::slice::from_ref(&missing.link));
+        learned.map_err(|error| error.to_string())?;
+        let stored = self.shared.store.put_link(&missing);
+        stored.map_err(|error| error.to_string())
+    }
+
     fn set_committed(&self, committed: Committed) {
         *self
             .shared
@@ -177,4 +224,13 @@ impl Replica {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The network's validators, with the links that are stored.
+fn trust_of(network: &Network, store: &Store) -> Result<Trust, StoreError> {
+    let trust = Trust::new(network.clone()).map_err(|_| StoreError::Damaged("the validators"))?;
+    let links: Vec<pb::Link> = store.links()?.into_iter().map(|kept| kept.link).collect();
+    let learned = trust.learn(&links);
+    learned.map_err(|_| StoreError::Damaged("a link between eras"))?;
+    Ok(trust)
 }

@@ -26,6 +26,7 @@ pub mod front;
 pub mod genesis;
 pub mod halt;
 mod known_keys;
+pub mod links;
 mod pace;
 mod packing;
 mod parked;

@@ -24,6 +24,7 @@ use crate::{
     direct::DirectPort,
     front::Board,
     halt::Stop,
+    links,
 };
 
 /// A bad configuration, or a socket or store that can't be opened.
@@ -116,6 +117,8 @@ fn serve<A: Application + Board + Sync>(
         };
         let watched = alarm::watch(due, config.engine_rpc.clone());
         watched.map_err(|error| format!("alarms: {error}"))?;
+        let watched = links::watch(replica.clone(), config.engine_rpc.clone());
+        watched.map_err(|error| format!("links: {error}"))?;
     }
     let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;

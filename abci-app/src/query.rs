@@ -3,20 +3,19 @@
 //! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the direct port.
 //! The paths under `/json` take no data and answer for people, with JSON in the response's `info`.
 
+mod board;
 mod json;
 
 use prost::Message;
 use white_city_state_machine::{Body, Session, Slot};
+use white_city_verify::Trust;
 use white_city_wire::{
     Hash, Refusal, SessionId,
     board::slot_leaf,
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Found, query::Question},
     proof::{RoundProof, SessionProof},
-    read::{
-        DIRECT_PORT_HINT, OPENERS_PAGE, PageRoom, QUERY_PATH, SESSIONS_PAGE, decode_query,
-        join_hashes,
-    },
+    read::{DIRECT_PORT_HINT, PageRoom, QUERY_PATH, decode_query, join_hashes},
     tree::short_path,
 };
 
@@ -35,27 +34,27 @@ impl From<StoreError> for Refusal {
 
 /// Answers a query. Bad ones get a numbered code and a text.
 pub fn answer(
-    committed: Option<&Committed>,
+    known: Option<(&Committed, &Trust)>,
     work: &Work,
     port: Option<&u16>,
     path: &str,
     data: &[u8],
 ) -> Answer {
-    let told = match committed {
+    let told = match known {
         None => Err(Refusal::NotReady),
-        Some(committed) if path == QUERY_PATH => decode_query(data)
-            .and_then(|question| ask(committed, &question))
+        Some((committed, trust)) if path == QUERY_PATH => decode_query(data)
+            .and_then(|question| ask(committed, trust, &question))
             .map(|answer| Told {
                 value: answer.encode_to_vec(),
                 info: port.map_or_else(String::new, hint),
             }),
-        Some(committed) => json::answer(committed, work, path).map(|info| Told {
+        Some((committed, _)) => json::answer(committed, work, path).map(|info| Told {
             value: Vec::new(),
             info,
         }),
     };
     Answer {
-        height: committed.map_or(0, |c| c.tip.height),
+        height: known.map_or(0, |(committed, _)| committed.tip.height),
         told,
     }
 }
@@ -68,7 +67,11 @@ fn hint(port: &u16) -> String {
 ///
 /// # Errors
 /// A [`Refusal`] of the group of queries, or of those about sessions.
-pub fn ask(committed: &Committed, question: &Question) -> Result<pb::Answer, Refusal> {
+pub fn ask(
+    committed: &Committed,
+    trust: &Trust,
+    question: &Question,
+) -> Result<pb::Answer, Refusal> {
     if committed.tip.height == 0 {
         // No header certifies the genesis.
         return Err(Refusal::NotReady);
@@ -79,6 +82,10 @@ pub fn ask(committed: &Committed, question: &Question) -> Result<pb::Answer, Ref
         Question::Params(_) => Found::Params(reader.params()?),
         Question::Sessions(query) => Found::Sessions(reader.sessions(query)?),
         Question::Openers(query) => Found::Openers(reader.openers(query)),
+        Question::Charter(_) => Found::Charter(reader.charter()?),
+        Question::Links(query) => Found::Links(pb::LinksAnswer {
+            links: board::page_of_links(trust.links_from(query.from_era)),
+        }),
         Question::Session(pb::SessionQuery { session })
         | Question::Spec(pb::SpecQuery { session })
         | Question::Roster(pb::RosterQuery { session })
@@ -107,16 +114,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn params(&self) -> Result<pb::ParamsAnswer, Refusal> {
-        let network = self.committed.state.network();
-        let params_json = serde_json::to_string(&network.params);
-        Ok(pb::ParamsAnswer {
-            network_id: network.id.0.to_vec(),
-            chain_id: network.chain_id.clone(),
-            params_json: params_json.map_err(|error| Refusal::Store(error.to_string()))?,
-        })
-    }
-
     fn about(&self, session: &Session, question: &Question) -> Result<Found, Refusal> {
         Ok(match question {
             Question::Spec(_) => Found::Spec(self.spec(session)?),
@@ -269,69 +266,6 @@ impl Reader<'_> {
             complain: stored_tx(self.committed.snapshot.complaint(session.number)?)?,
             reveal: stored_tx(self.committed.snapshot.reveal(session.number)?)?,
         })
-    }
-
-    fn sessions(&self, query: &pb::SessionsQuery) -> Result<pb::SessionsAnswer, Refusal> {
-        let all = self.committed.state.sessions();
-        let from = u32::try_from(query.from_number).unwrap_or(u32::MAX);
-        let numbers: Vec<u32> = if query.party.is_empty() {
-            (from..=u32::MAX)
-                .take_while(|number| u64::from(*number) < all.len())
-                .take(SESSIONS_PAGE)
-                .collect()
-        } else {
-            let party =
-                <&[u8; 32]>::try_from(query.party.as_slice()).map_err(|_| Refusal::Field {
-                    field: "party",
-                    expected: "32 bytes",
-                })?;
-            self.committed
-                .snapshot
-                .sessions_of(party, from, SESSIONS_PAGE)?
-        };
-        let next_number = match numbers.last() {
-            Some(last) if numbers.len() == SESSIONS_PAGE => u64::from(*last).saturating_add(1),
-            _ => all.len(),
-        };
-        let line = |session: &std::sync::Arc<Session>| pb::SessionLine {
-            number: session.number.into(),
-            id: session.id().0.to_vec(),
-            status: session.status().number().into(),
-            protocol: session
-                .body
-                .as_ref()
-                .map_or_else(String::new, |b| b.spec.protocol.clone()),
-        };
-        Ok(pb::SessionsAnswer {
-            sessions: numbers
-                .into_iter()
-                .filter_map(|n| all.get(n))
-                .map(line)
-                .collect(),
-            next_number,
-        })
-    }
-
-    fn openers(&self, query: &pb::OpenersQuery) -> pb::OpenersAnswer {
-        let all = self.committed.state.openers();
-        let openers: Vec<pb::Opener> = (query.from..=u32::MAX)
-            .map_while(|number| Some((number, all.get(number)?, all.path(number)?)))
-            .take(OPENERS_PAGE)
-            .map(|(number, opener, path)| pb::Opener {
-                key: opener.key.as_bytes().to_vec(),
-                listed: opener.listed,
-                max_live: opener.max_live,
-                max_bytes: opener.max_bytes,
-                live: opener.live,
-                live_bytes: opener.live_bytes,
-                path: join_hashes(&short_path(number, all.len(), &path)),
-            })
-            .collect();
-        let read = u32::try_from(openers.len()).unwrap_or(u32::MAX);
-        pb::OpenersAnswer {
-            openers,
-            next: query.from.saturating_add(read),
-        }
     }
 
     fn entry(

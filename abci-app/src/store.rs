@@ -1,10 +1,12 @@
 //! The store of a replica: one file on disk, written in one atomic transaction for each block.
 
 mod error;
+mod links;
 mod load;
 mod p2p;
 mod records;
 mod rules;
+mod snapshot;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,8 +17,7 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition, WriteTransaction,
+    Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction,
 };
 use white_city_state_machine::{Ended, State};
 use white_city_wire::{
@@ -29,9 +30,11 @@ use white_city_wire::{
 };
 
 pub use error::StoreError;
+pub use links::Kept;
 pub use p2p::{P2pBlob, Sealed};
 use records::{OpenerRecord, SessionRecord};
 pub use records::{StoredEntry, leavers};
+pub use snapshot::Snapshot;
 
 use crate::genesis::StoredGenesis;
 
@@ -140,6 +143,7 @@ impl Store {
             write.open_table(DISPUTES)?;
             write.open_table(PARTIES)?;
             write.open_table(CHARTERS)?;
+            write.open_table(links::LINKS)?;
         }
         write.commit()?;
         Ok(Self { database })
@@ -187,6 +191,7 @@ impl Store {
             }
         }
         rules::put(&write, ended, first)?;
+        links::note(&write, ended)?;
         put_sessions(&write, ended)?;
         put_openers(&write, ended, first)?;
         put_meta(&write, ended, tip)?;
@@ -370,153 +375,4 @@ fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), St
         ended.state.paused_ms().to_be_bytes().as_slice(),
     )?;
     Ok(())
-}
-
-/// The store at one moment.
-pub struct Snapshot {
-    read: ReadTransaction,
-    /// Opened once: an answer about a round looks at each of its slots.
-    entries: ReadOnlyTable<SlotKey, &'static [u8]>,
-    p2p: ReadOnlyTable<SlotKey, &'static [u8]>,
-}
-
-impl Snapshot {
-    /// The opening of a session, until its erasure.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn open(&self, session: u32) -> Result<Option<pb::Open>, StoreError> {
-        let opens = self.read.open_table(OPENS)?;
-        let Some(bytes) = opens.get(session)? else {
-            return Ok(None);
-        };
-        let open = pb::Open::decode(bytes.value()).map_err(|_| StoreError::Damaged("a spec"))?;
-        Ok(Some(open))
-    }
-
-    /// An entry without its sealed payloads.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn entry(
-        &self,
-        session: u32,
-        round: u32,
-        index: u16,
-    ) -> Result<Option<StoredEntry>, StoreError> {
-        let Some(bytes) = self.entries.get((session, round, index))? else {
-            return Ok(None);
-        };
-        stored_entry(bytes.value()).map(Some)
-    }
-
-    /// All entries of a session with their rounds and indices, ascending.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn entries(&self, session: u32) -> Result<Vec<(u32, u16, StoredEntry)>, StoreError> {
-        self.entries
-            .range((session, 0, 0)..=(session, u32::MAX, u16::MAX))?
-            .map(|row| {
-                let (key, bytes) = row?;
-                let (_, round, index) = key.value();
-                Ok((round, index, stored_entry(bytes.value())?))
-            })
-            .collect()
-    }
-
-    /// The sealed payload for `reader` in one post, and its path to the p2p root.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn sealed(
-        &self,
-        session: u32,
-        round: u32,
-        index: u16,
-        reader: u16,
-    ) -> Result<Option<Sealed>, StoreError> {
-        let Some(bytes) = self.p2p.get((session, round, index))? else {
-            return Ok(None);
-        };
-        P2pBlob::new(bytes.value())
-            .and_then(|blob| blob.payload(reader))
-            .map(Some)
-            .ok_or(StoreError::Damaged("sealed payloads"))
-    }
-
-    /// The evidence of a session, ascending by index.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn evidence(&self, session: u32) -> Result<Vec<pb::Evidence>, StoreError> {
-        let evidence = self.read.open_table(EVIDENCE)?;
-        evidence
-            .range((session, 0)..=(session, u16::MAX))?
-            .map(|row| {
-                let (_, bytes) = row?;
-                pb::Evidence::decode(bytes.value()).map_err(|_| StoreError::Damaged("evidence"))
-            })
-            .collect()
-    }
-
-    /// The declines and aborts of those who left a session, ascending by index.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn leaves(&self, session: u32) -> Result<Vec<pb::Tx>, StoreError> {
-        let leaves = self.read.open_table(LEAVES)?;
-        leaves
-            .range((session, 0)..=(session, u16::MAX))?
-            .map(|row| {
-                let (_, bytes) = row?;
-                pb::Tx::decode(bytes.value()).map_err(|_| StoreError::Damaged("a leave"))
-            })
-            .collect()
-    }
-
-    /// The transaction that brought a session's complaint.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn complaint(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.dispute((session, COMPLAINT))
-    }
-
-    /// The transaction that brought the reveal.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn reveal(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.dispute((session, REVEAL))
-    }
-
-    fn dispute(&self, key: (u32, u8)) -> Result<Option<Vec<u8>>, StoreError> {
-        let disputes = self.read.open_table(DISPUTES)?;
-        Ok(disputes.get(key)?.map(|tx| tx.value().to_vec()))
-    }
-
-    /// Numbers of at most `most` sessions with `identity` in their roster, ascending from `from`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn sessions_of(
-        &self,
-        identity: &[u8; 32],
-        from: u32,
-        most: usize,
-    ) -> Result<Vec<u32>, StoreError> {
-        let parties = self.read.open_table(PARTIES)?;
-        parties
-            .range((identity, from)..=(identity, u32::MAX))?
-            .take(most)
-            .map(|row| Ok(row?.0.value().1))
-            .collect()
-    }
-}
-
-/// Its parts share one copy of the row.
-fn stored_entry(row: &[u8]) -> Result<StoredEntry, StoreError> {
-    let entry = StoredEntry::decode(Bytes::copy_from_slice(row));
-    entry.map_err(|_| StoreError::Damaged("an entry"))
 }

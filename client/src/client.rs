@@ -153,8 +153,12 @@ impl Client {
     pub(crate) fn wakeups(&self, session: SessionId) -> Wakeups {
         let receiver = self.0.follower.get_or_init(|| {
             let replicas = &self.0.replicas;
-            let (sender, receiver) = watch::channel(Seen::new(replicas.witnesses));
-            tokio::spawn(follow(Arc::downgrade(replicas), replicas.witnesses, sender));
+            let (sender, receiver) = watch::channel(Seen::new(replicas.witnesses()));
+            tokio::spawn(follow(
+                Arc::downgrade(replicas),
+                replicas.witnesses(),
+                sender,
+            ));
             receiver
         });
         Wakeups::new(receiver.clone(), session)

@@ -60,8 +60,6 @@ pub(crate) struct Replicas {
     all: Vec<Replica>,
     /// Position of the one that is asked first.
     preferred: AtomicUsize,
-    /// Number of them that have to say something before at least one honest replica has: `f + 1`, or all.
-    pub(crate) witnesses: usize,
     known: Known,
     /// Memory of what was checked once, for all of the client's sessions.
     pub(crate) checked: Arc<Checked>,
@@ -145,7 +143,7 @@ impl Replicas {
         if all.is_empty() {
             return Err(Error::usage("replicas", "the address of at least one"));
         }
-        let wanted = usize::from(trust.network().charter.faults()).saturating_add(1);
+        let wanted = usize::from(trust.faults()).saturating_add(1);
         if all.len() < wanted {
             tracing::warn!(
                 configured = all.len(),
@@ -153,11 +151,9 @@ impl Replicas {
                 "too few replicas for one of them to be honest for sure: they can delay this client for ever"
             );
         }
-        let witnesses = wanted.min(all.len());
         Ok(Self {
             all,
             preferred: AtomicUsize::new(0),
-            witnesses,
             known: Known::new(trust),
             checked: Arc::default(),
             highest: AtomicU64::new(0),
@@ -168,6 +164,12 @@ impl Replicas {
             answers: Lateness::default(),
             shown: Lateness::default(),
         })
+    }
+
+    /// Number of them that have to say something before at least one honest replica has: `f + 1` of the newest era, or all.
+    pub(crate) fn witnesses(&self) -> usize {
+        let wanted = usize::from(self.trust().faults()).saturating_add(1);
+        wanted.min(self.all.len())
     }
 
     /// The replicas to ask: the preferred one first, those that are late after all others, those that lied last.
@@ -409,7 +411,7 @@ mod tests {
         let urls = ["http://a:1", "http://u:p@a:1/", "http://b:1"].map(String::from);
         let replicas = Replicas::new(&urls, Duration::from_secs(1), trust(5)).unwrap();
         assert_eq!(names(&replicas), ["http://a:1", "http://b:1"]);
-        assert_eq!(replicas.witnesses, 2);
+        assert_eq!(replicas.witnesses(), 2);
     }
 
     #[tokio::test]

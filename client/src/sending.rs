@@ -98,7 +98,7 @@ async fn perform(
             Step::One { patience, .. } => replicas.submit_to_one(tx, patience).await,
             _ => replicas.submit(tx).await,
         };
-        heard(replies, replicas.witnesses)
+        heard(replies, replicas.witnesses())
     };
     match step.until() {
         Some(until) => {
@@ -144,7 +144,7 @@ fn heard(replies: &Replies, witnesses: usize) -> Heard {
 }
 
 fn error(outcome: Outcome, replies: Replies, replicas: &Replicas) -> Error {
-    let witnesses = replicas.witnesses;
+    let witnesses = replicas.witnesses();
     let refusal = replies.refusal(witnesses);
     let refusal = refusal.or_else(|| replies.refusal_for_now(witnesses));
     match (outcome, refusal) {

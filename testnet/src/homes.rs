@@ -32,7 +32,11 @@ pub(crate) struct Record {
     pub(crate) chain_id: String,
     pub(crate) engine: Engine,
     pub(crate) application: Application,
+    /// Number of homes.
     pub(crate) replicas: usize,
+    /// Number of the last ones among them that the genesis doesn't list.
+    #[serde(default)]
+    pub(crate) spares: usize,
     /// First of the ports that it had the last time.
     pub(crate) port_base: Option<u16>,
     /// Directory of the homes if they are in memory.
@@ -92,7 +96,8 @@ impl Homes {
             chain_id,
             engine: options.engine,
             application: options.application,
-            replicas: options.replicas,
+            replicas: options.replicas + options.spares,
+            spares: options.spares,
             port_base: None,
             memory: memory.clone(),
         };
@@ -162,7 +167,8 @@ impl Homes {
             );
             return Err(stale(&dir, &format!("genesis.json: {reason}")));
         }
-        let complete = record.version == 1 && genesis.validators.len() == record.replicas;
+        let complete =
+            record.version == 1 && genesis.validators.len() + record.spares == record.replicas;
         if !complete || record.replicas == 0 {
             return Err(stale(
                 &dir,
@@ -379,6 +385,7 @@ fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), E
         });
         homes.push(config);
     }
+    keys.truncate(record.replicas - record.spares);
     let genesis = genesis::render(&record.chain_id, &keys, app_state)?;
     for config in homes {
         write_atomic(&config.join("genesis.json"), genesis.as_bytes())?;
@@ -398,7 +405,8 @@ fn check_home(home: &Path, text: &str, genesis: &Genesis, index: usize) -> Resul
     let named = |name: &str, reason: String| format!("{name}: {reason}");
     let name = "config/priv_validator_key.json";
     let validator = keys::read_validator(&read(name)?).map_err(|reason| named(name, reason))?;
-    if genesis.validators.get(index).map(|known| &known.address) != Some(&validator.address) {
+    let known = genesis.validators.get(index);
+    if known.is_some_and(|known| known.address != validator.address) {
         return Err(format!("{name}: not validator {index} of the genesis"));
     }
     let name = "data/priv_validator_state.json";

@@ -60,6 +60,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Number of replicas, 1 to 16.
     pub replicas: usize,
+    /// Number of further homes, whose replicas follow the chain and are none of its validators: newcomers for later charters.
+    pub spares: usize,
     /// Its name, 1 to 50 characters; `None` draws one.
     pub chain_id: Option<String>,
     /// The board's parameters and its charter, but for the replicas, which are drawn; `None` takes those of `config/genesis.toml`.
@@ -94,6 +96,7 @@ impl Options {
         Self {
             dir: dir.into(),
             replicas: 4,
+            spares: 0,
             chain_id: None,
             app_state: None,
             port_base: None,

@@ -5,6 +5,7 @@ mod checks;
 mod complaints;
 mod convicted;
 mod direct;
+mod eras;
 mod forged;
 mod inflated;
 mod late;

@@ -15,6 +15,7 @@ const QUICK: Setup = Setup {
     profile: None,
     tmpfs: false,
     replicas: None,
+    spares: 0,
     link_delay: Duration::ZERO,
     opener: None,
 };

@@ -5,6 +5,7 @@
 
 mod absence;
 mod bad_sender;
+mod charters;
 mod complaint;
 mod crash;
 mod equivocation;

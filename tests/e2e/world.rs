@@ -37,6 +37,8 @@ pub struct Setup {
     pub tmpfs: bool,
     /// Number of replicas; four if it is none.
     pub replicas: Option<usize>,
+    /// Number of further homes, whose replicas aren't among the genesis' validators.
+    pub spares: usize,
     /// Time that every byte between two replicas takes.
     pub link_delay: Duration,
     /// Times that replicas wait for one another; what fits the delay if it is none.
@@ -73,6 +75,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     options.remote_signers = setup.remote_signers;
     options.tmpfs = setup.tmpfs;
     options.replicas = setup.replicas.unwrap_or(options.replicas);
+    options.spares = setup.spares;
     options.link_delay = setup.link_delay;
     options.profile = setup.profile;
     let net = match Testnet::create(&options).await {

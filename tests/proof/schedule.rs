@@ -62,6 +62,22 @@ struct Tx {
     real: VerifiedTx,
 }
 
+/// A small session, on a board of so many replicas.
+fn opened(rng: &mut Rng, validators: u8) -> Scene {
+    let n = small(rng.between(2, 5));
+    let quorum = small(rng.between(u64::from(n / 2) + 1, n.into()));
+    let corrupt = small(rng.below(n.into()));
+    let rounds = u32::from(small(rng.between(1, 4)));
+    let net = network(validators, rules(&[]));
+    // With the shorter one, the time until which the session could be opened is what keeps it.
+    let retention_ms = *rng.pick(&[100_000, 1]).unwrap();
+    Scene::open_with(net, n, quorum, |spec| {
+        spec.corrupt = corrupt;
+        spec.max_rounds = rounds;
+        spec.retention_ms = retention_ms;
+    })
+}
+
 /// Plays one schedule to both. What differs is an error.
 pub fn play(seed: u64, model: &mut Model, tally: &mut Tally) -> Result<(), String> {
     let mut rng = Rng::new(seed);
@@ -70,20 +86,10 @@ pub fn play(seed: u64, model: &mut Model, tally: &mut Tally) -> Result<(), Strin
         finish: *rng.pick(&[0, 20, 60]).unwrap(),
         leave: *rng.pick(&[0, 2, 15]).unwrap(),
     };
-    let n = small(rng.between(2, 5));
-    let quorum = small(rng.between(u64::from(n / 2) + 1, n.into()));
-    let corrupt = small(rng.below(n.into()));
-    let rounds = u32::from(small(rng.between(1, 4)));
     let validators = *rng.pick(&[1, 4, 7]).unwrap();
-    let net = network(validators, rules(&[]));
-    // With the shorter one, the time until which the session could be opened is what keeps it.
-    let retention_ms = *rng.pick(&[100_000, 1]).unwrap();
-    let mut scene = Scene::open_with(net, n, quorum, |spec| {
-        spec.corrupt = corrupt;
-        spec.max_rounds = rounds;
-        spec.retention_ms = retention_ms;
-    });
+    let mut scene = opened(&mut rng, validators);
     let (spec, open_by_ms) = (scene.body().spec.clone(), scene.body().open_by_ms);
+    let (n, quorum, corrupt, rounds) = (spec.parties(), spec.quorum, spec.corrupt, spec.max_rounds);
     let said = model.ask(&[format!(
         "open {n} {quorum} {corrupt} {rounds} {} {} {} {open_by_ms} {validators} 0",
         spec.join_ms, spec.round_ms, spec.retention_ms

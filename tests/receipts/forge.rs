@@ -34,6 +34,7 @@ pub fn file(trust: &Trust, body: Body) -> Vec<u8> {
     summed(&pb::Receipt {
         version: 1,
         network_id: trust.network().id.0.to_vec(),
+        links: Vec::new(),
         body: Some(body),
     })
 }

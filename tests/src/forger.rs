@@ -113,6 +113,32 @@ impl Forger {
             .saturating_mul(1_000)
     }
 
+    /// The root of a board on which nothing has happened.
+    ///
+    /// # Panics
+    /// Never: an empty tree has a root.
+    #[must_use]
+    pub fn board_root(&self) -> BoardRoot {
+        let empty = *empty_roots().last().expect("a root");
+        BoardRoot {
+            network: self.network.id,
+            protocol: PROTOCOL,
+            params_hash: self.network.params_hash,
+            term: 0,
+            charter_hash: self.network.charter.hash(),
+            term_height: 0,
+            eras: 0,
+            era_height: 0,
+            proven: [0; 32],
+            proposals_hash: Hash::ZERO,
+            sessions: 0,
+            sessions_root: empty,
+            openers: 0,
+            openers_root: empty,
+            paused_ms: 0,
+        }
+    }
+
     /// Certifies a board with one session, which has this leaf.
     ///
     /// # Panics
@@ -120,24 +146,13 @@ impl Forger {
     #[must_use]
     pub fn certify(&self, height: u64, leaf: &SessionLeaf) -> Certified {
         let empty = empty_roots();
-        let (path, top) = empty.split_at(32);
+        let (path, _) = empty.split_at(32);
         let state = StateProof {
             board: BoardRoot {
-                network: self.network.id,
-                protocol: PROTOCOL,
-                params_hash: self.network.params_hash,
-                term: 0,
-                charter_hash: self.network.charter.hash(),
-                term_height: 0,
-                eras: 0,
-                era_height: 0,
-                proven: [0; 32],
-                proposals_hash: Hash::ZERO,
                 sessions: 1,
                 sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
                 openers: 1,
-                openers_root: *top.first().expect("a root"),
-                paused_ms: 0,
+                ..self.board_root()
             },
             parent_hash: Hash::ZERO,
             parent_time: BlockTime::default(),

@@ -10,9 +10,14 @@ use crate::{cargo, files, read};
 const OURS: [(&str, &[&str]); 13] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
+    // A replica checks a link between eras as a client does, before it stores it.
     (
         "white-city-replica",
-        &["white-city-state-machine", "white-city-wire"],
+        &[
+            "white-city-state-machine",
+            "white-city-verify",
+            "white-city-wire",
+        ],
     ),
     ("white-city-verify", &["white-city-wire"]),
     ("white-city-wasm", &["white-city-verify"]),

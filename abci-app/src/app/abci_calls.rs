@@ -129,7 +129,6 @@ impl Application for Replica {
                 // The engine wants a result for each item, and takes the seal for a transaction, too.
                 tx_results: vec![ExecTxResult::default(); proposed.block.len()],
                 app_hash: hash_bytes(&root),
-                ..Default::default()
             }
         })
     }

@@ -112,6 +112,8 @@ impl Replica {
     /// # Errors
     /// [`Fatal::Store`].
     pub fn init(&self, network: Network) -> Result<Hash, Fatal> {
+        let trust = super::trust_of(&network, &self.shared.store)?;
+        self.set_trust(trust);
         let state = State::genesis(Arc::new(network));
         let root = state.root();
         let tip = Tip {

@@ -381,7 +381,10 @@ pub struct Query {
     /// Always 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    #[prost(oneof = "query::Question", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(
+        oneof = "query::Question",
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     pub question: ::core::option::Option<query::Question>,
 }
 /// Nested message and enum types in `Query`.
@@ -410,6 +413,10 @@ pub mod query {
         Sessions(super::SessionsQuery),
         #[prost(message, tag = "12")]
         Openers(super::OpenersQuery),
+        #[prost(message, tag = "13")]
+        Links(super::LinksQuery),
+        #[prost(message, tag = "14")]
+        Charter(super::CharterQuery),
     }
 }
 /// A session by its id or its number.
@@ -498,6 +505,15 @@ pub struct SessionsQuery {
     #[prost(uint64, tag = "2")]
     pub from_number: u64,
 }
+/// Query for what leads from an era's validators to those of the eras after it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinksQuery {
+    #[prost(uint32, tag = "1")]
+    pub from_era: u32,
+}
+/// Query for the charter in force, and the operators' words about the next one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CharterQuery {}
 /// Query for those who may open sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenersQuery {
@@ -523,7 +539,10 @@ pub struct Answer {
     /// From the session to the round, where the question was about a closed one.
     #[prost(message, optional, tag = "5")]
     pub round: ::core::option::Option<RoundProof>,
-    #[prost(oneof = "answer::Body", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    #[prost(
+        oneof = "answer::Body",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
+    )]
     pub body: ::core::option::Option<answer::Body>,
 }
 /// Nested message and enum types in `Answer`.
@@ -552,6 +571,10 @@ pub mod answer {
         Sessions(super::SessionsAnswer),
         #[prost(message, tag = "20")]
         Openers(super::OpenersAnswer),
+        #[prost(message, tag = "21")]
+        Links(super::LinksAnswer),
+        #[prost(message, tag = "22")]
+        Charter(super::CharterAnswer),
     }
 }
 /// The values that the root and the seal hash, beside what the genesis says.
@@ -857,6 +880,47 @@ pub struct Opener {
     #[prost(bool, tag = "7")]
     pub listed: bool,
 }
+/// What leads from the validators of one era to those of the next.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Link {
+    /// The last header that the old ones have signed, which names the new ones: CometBFT's tendermint.types.SignedHeader.
+    #[prost(bytes = "vec", tag = "1")]
+    pub signed_header: ::prost::alloc::vec::Vec<u8>,
+    /// The new ones' keys, 32 bytes each, ascending.
+    #[prost(bytes = "vec", tag = "2")]
+    pub validators: ::prost::alloc::vec::Vec<u8>,
+}
+/// It needs no state: each link is proven by the one before it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LinksAnswer {
+    #[prost(message, repeated, tag = "1")]
+    pub links: ::prost::alloc::vec::Vec<Link>,
+}
+/// The word of an operator as it stands.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Proposal {
+    #[prost(uint32, tag = "1")]
+    pub operator: u32,
+    #[prost(uint32, tag = "2")]
+    pub sequence: u32,
+    #[prost(uint64, tag = "3")]
+    pub board_ms: u64,
+    /// Hash of the charter that it approves; zeros for none.
+    #[prost(bytes = "vec", tag = "4")]
+    pub charter_hash: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CharterAnswer {
+    /// The charter in force for the next block.
+    #[prost(message, optional, tag = "1")]
+    pub charter: ::core::option::Option<Charter>,
+    /// Ascending by operator.
+    #[prost(message, repeated, tag = "2")]
+    pub proposals: ::prost::alloc::vec::Vec<Proposal>,
+    /// The charters that they approve, each once, in the order in which they are named first.
+    #[prost(message, repeated, tag = "3")]
+    pub proposed: ::prost::alloc::vec::Vec<Charter>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenersAnswer {
     #[prost(message, repeated, tag = "1")]
@@ -873,6 +937,9 @@ pub struct Receipt {
     pub version: u32,
     #[prost(bytes = "vec", tag = "2")]
     pub network_id: ::prost::alloc::vec::Vec<u8>,
+    /// From the genesis' validators to those of its newest header.
+    #[prost(message, repeated, tag = "9")]
+    pub links: ::prost::alloc::vec::Vec<Link>,
     #[prost(oneof = "receipt::Body", tags = "3, 4, 5, 6, 7, 8")]
     pub body: ::core::option::Option<receipt::Body>,
 }

@@ -9,7 +9,6 @@ use crate::{
     bitmap::Bitmap,
     board::{BoardRoot, Cause, Culprit, Offence, SessionLeaf, Status, Terminal},
     entry::PostHeader,
-    genesis::Network,
     hash::Hash,
     limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES, NOBODY, PROTOCOL, ROUNDS_MAX},
     reserve::reserved_bytes,
@@ -27,13 +26,13 @@ const fn no(what: &'static str) -> Result<(), Impossible> {
 }
 
 impl SessionLeaf {
-    /// Checks what the leaf says by itself, in a state with this root and board time.
+    /// Checks what the leaf says by itself, in a state with this root and board time, of a board with so many replicas where that is known.
     ///
     /// # Errors
     /// [`Impossible`].
     pub fn check(
         &self,
-        network: &Network,
+        replicas: Option<u16>,
         board: &BoardRoot,
         board_ms: u64,
     ) -> Result<(), Impossible> {
@@ -68,7 +67,7 @@ impl SessionLeaf {
         if !fits {
             return no("its status isn't that of its round, its dispute or its time");
         }
-        self.check_last_call(network)
+        self.check_last_call(replicas)
     }
 
     /// Checks the leaf against the session's spec.
@@ -98,14 +97,14 @@ impl SessionLeaf {
     }
 
     /// The block in which the last caller counts ends last call, and the end of a session its clock.
-    fn check_last_call(&self, network: &Network) -> Result<(), Impossible> {
+    fn check_last_call(&self, replicas: Option<u16>) -> Result<(), Impossible> {
         let callers = Bitmap::from_bytes(256, &self.callers).unwrap_or(Bitmap::empty(256));
-        let validators = network.charter.size();
+        let validators = replicas.unwrap_or(256);
         if self.call_blocks > 0 && (!self.status.is_live() || self.deadline_ms == 0) {
             return no("last call without a deadline that has passed");
         }
         let fits = u32::from(callers.count()) <= self.call_blocks
-            && callers.count() <= network.charter.faults()
+            && callers.count() <= validators.saturating_sub(1) / 3
             && callers.iter().all(|caller| caller < validators);
         if !fits {
             return no("its callers aren't those of a last call");

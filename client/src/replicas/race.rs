@@ -33,7 +33,7 @@ impl Race {
             liars: liars.into_iter(),
             waiting: Vec::new(),
             denials: 0,
-            witnesses: replicas.witnesses,
+            witnesses: replicas.witnesses(),
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn when_enough_deny_it_those_that_are_only_silent_are_waited_for_no_more() {
         let replicas = replicas(1);
-        assert_eq!(replicas.witnesses, 2);
+        assert_eq!(replicas.witnesses(), 2);
         let mut race = Race::new(&replicas, &Tally::default());
         let asked: Vec<_> = std::iter::from_fn(|| race.next()).collect();
         assert_eq!(asked.len(), 4);

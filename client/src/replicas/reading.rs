@@ -8,13 +8,19 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep, timeout};
-use white_city_wire::{pb, read::encode_query};
+use white_city_wire::{
+    pb::{self, answer::Body, query::Question},
+    read::encode_query,
+};
 
 use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
     checked::lock,
     error::{Error, Fork, ReplicaLie},
-    read::{BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, shape},
+    read::{
+        BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, is_ahead, shape,
+    },
+    trust::LINKS_MAX,
     trust::{Trust, VerifiedHeader},
 };
 
@@ -252,6 +258,9 @@ impl Replicas {
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
         let header = self.header(endpoint, answer.height).await?;
+        if is_ahead(trust, answer, &header) {
+            self.learn(endpoint).await?;
+        }
         match check_decoded(read, trust, answer, &header) {
             Ok(value) => Ok(value),
             Err(lie) => {
@@ -287,7 +296,12 @@ impl Replicas {
         height: u64,
     ) -> Result<Arc<VerifiedHeader>, ReadError> {
         let signed = endpoint.commit(height).await?;
-        let header = self.known.trust.verify(signed).map_err(|bad| {
+        let trust = &self.known.trust;
+        let verified = match trust.verify(signed.clone()) {
+            Err(bad) if bad.is_ahead() && self.learn(endpoint).await? => trust.verify(signed),
+            other => other,
+        };
+        let header = verified.map_err(|bad| {
             let is_stranger = bad.is_of_another_network();
             let lie = Lie::new(format!("header: {bad}"));
             match is_stranger {
@@ -308,6 +322,32 @@ impl Replicas {
             let fork = Fork::new(what, [fork], &self.known.trust);
             ReadError::Final(Error::Fork(Box::new(fork)))
         })
+    }
+
+    /// Walks on from the newest era that is known, by the links that this replica has. Says whether there were any.
+    async fn learn(&self, endpoint: &Endpoint) -> Result<bool, ReadError> {
+        let trust = &self.known.trust;
+        let mut walked = 0_usize;
+        loop {
+            let from_era = trust.newest_era();
+            let question = Question::Links(pb::LinksQuery { from_era });
+            let answer = endpoint.ask(question.clone()).await?;
+            let Some(Body::Links(links)) = shape::decode(&question, answer)?.body else {
+                return Err(Lie::new("an answer to another question").into());
+            };
+            let learned = trust.learn(&links.links);
+            let learned = learned.map_err(|bad| Lie::new(format!("links: {bad}")))?;
+            walked = walked.saturating_add(learned);
+            if learned == 0 || walked >= LINKS_MAX {
+                return Ok(walked > 0);
+            }
+            let era = trust.newest_era();
+            tracing::info!(
+                era,
+                replica = endpoint.name(),
+                "the validators have handed over"
+            );
+        }
     }
 
     /// Keeps a lie, and says so.
@@ -355,7 +395,7 @@ impl Replicas {
             let status = self.read_from(endpoint, &ReadStatus, 0);
             (self.is_late(endpoint), status)
         });
-        let answers = gather(self.witnesses, asked).await;
+        let answers = gather(self.witnesses(), asked).await;
         for (at, endpoint) in order.iter().enumerate() {
             let is_late = answers.iter().all(|(answered, _)| *answered != at);
             self.note_late(endpoint, is_late);

@@ -86,7 +86,7 @@ impl Replicas {
 
     /// Number of replicas that have to have an entry that was handed over: all but as many as may be malicious.
     fn enough(&self) -> usize {
-        let faults = usize::from(self.trust().network().charter.faults());
+        let faults = usize::from(self.trust().faults());
         self.all.len().saturating_sub(faults)
     }
 
@@ -101,7 +101,7 @@ impl Replicas {
 
     /// Whether enough direct ports are known, of a network whose replicas are all configured.
     pub(crate) fn are_ports_known(&self) -> bool {
-        let validators = usize::from(self.trust().network().charter.size());
+        let validators = usize::from(self.trust().replicas());
         self.all.len() >= validators && self.ports().len() >= self.enough()
     }
 
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_refusal_counts_when_one_honest_replica_says_it_for_good_and_none_has_taken_it() {
         let replicas = replicas(1);
-        assert_eq!(replicas.witnesses, 2);
+        assert_eq!(replicas.witnesses(), 2);
         let said = |codes: &[u32]| {
             let mut replies = Replies::default();
             for (replica, code) in codes.iter().enumerate() {
@@ -301,7 +301,9 @@ mod tests {
                 };
                 replies.note(&replica.to_string(), Ok(submitted));
             }
-            replies.refusal(replicas.witnesses).map(|(_, error)| error)
+            replies
+                .refusal(replicas.witnesses())
+                .map(|(_, error)| error)
         };
         assert_eq!(said(&[80]), None, "a single replica may be malicious");
         assert!(matches!(

@@ -171,7 +171,7 @@ impl Session {
         let tx = Arc::clone(tx);
         self.observer.hurry();
         let replies = self.client().replicas().submit(&tx).await;
-        if let Some((_, refusal)) = replies.refusal(self.client().replicas().witnesses) {
+        if let Some((_, refusal)) = replies.refusal(self.client().replicas().witnesses()) {
             // The answer that this refusal comes for may be on the board already: the next look says so.
             tracing::debug!(%refusal, "the answer to the complaint isn't taken");
         }

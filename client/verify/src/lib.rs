@@ -30,9 +30,11 @@
 pub mod base64_fields;
 mod causes;
 pub mod checked;
+mod eras;
 mod error;
 mod execution_id;
 pub mod genesis;
+mod header;
 pub mod history;
 pub mod read;
 pub mod receipt;

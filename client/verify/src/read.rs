@@ -31,7 +31,10 @@ use white_city_wire::{
     proof::{RoundProof, SessionProof, StateProof},
 };
 
-use crate::trust::{Trust, VerifiedHeader};
+use crate::{
+    trust::BadEra,
+    trust::{Trust, VerifiedHeader},
+};
 
 /// The reason why an answer can't be true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +133,15 @@ macro_rules! body {
 }
 use body;
 
+/// Whether an answer may be true, but of an era whose link isn't known.
+#[must_use]
+pub fn is_ahead(trust: &Trust, answer: &pb::Answer, header: &VerifiedHeader) -> bool {
+    let state = answer.state.as_ref();
+    let state = state.and_then(|state| StateProof::from_pb(state, trust.network()).ok());
+    state
+        .is_some_and(|state| matches!(trust.check_era(header, &state.board), Err(BadEra::Ahead(_))))
+}
+
 /// Checks an answer against the header of the height that it names.
 ///
 /// # Errors
@@ -164,6 +176,8 @@ pub fn check_decoded<R: Read + ?Sized>(
     let state = answer.state.as_ref();
     let state = state.ok_or_else(|| Lie::new("an answer without the state's proof"))?;
     let state = StateProof::from_pb(state, trust.network()).or_lie("the state's proof")?;
+    let of_era = trust.check_era(header, &state.board);
+    of_era.or_lie("the state")?;
     if state.data_hash() != header.data_hash() {
         return Err(Lie::new(
             "the state isn't the one that the header's block seals",
@@ -179,7 +193,10 @@ pub fn check_decoded<R: Read + ?Sized>(
     }
     let board_ms = state.board_ms(&header.time());
     if let Some(proof) = &session {
-        let possible = proof.leaf.check(trust.network(), &state.board, board_ms);
+        let possible =
+            proof
+                .leaf
+                .check(trust.replicas_in(state.board.eras), &state.board, board_ms);
         possible.or_lie("no board has such a session")?;
     }
     let round = answer.round.as_ref().map(RoundProof::try_from);

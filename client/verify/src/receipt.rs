@@ -70,15 +70,17 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
     network_id: Vec<u8>,
+    links: Vec<pb::Link>,
     body: Body,
 }
 
 impl Receipt {
-    /// A receipt with this content, which nobody has checked.
+    /// A receipt with this content, which nobody has checked, and with all links that are known.
     #[must_use]
     pub fn new(trust: &Trust, body: Body) -> Self {
         Self {
             network_id: trust.network().id.0.to_vec(),
+            links: trust.links_from(0),
             body,
         }
     }
@@ -96,6 +98,7 @@ impl Receipt {
         pb::Receipt {
             version: VERSION,
             network_id: self.network_id.clone(),
+            links: self.links.clone(),
             body: Some(self.body.clone()),
         }
     }
@@ -127,6 +130,7 @@ impl Receipt {
         }
         Ok(Self {
             network_id: receipt.network_id,
+            links: receipt.links,
             body: receipt.body.ok_or(BadReceipt::Missing("content"))?,
         })
     }
@@ -153,6 +157,12 @@ impl Receipt {
         if self.network_id != network.0 {
             return Err(BadReceipt::Network);
         }
+        // It brings the way from the genesis to the validators of its header. What whoever checks it knows already has to be the same.
+        let own = (!self.links.is_empty()).then(|| trust.apart());
+        if let Some(own) = &own {
+            own.learn(&self.links)?;
+        }
+        let trust = own.as_ref().unwrap_or(trust);
         match &self.body {
             Body::Submission(receipt) => submission::verify(receipt, trust),
             Body::End(receipt) => end::verify(receipt, trust),

@@ -15,14 +15,15 @@ impl Property for Possible {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let executed = &seen.executed;
-        let (network, board) = (executed.after.network(), executed.after.board_root());
+        let board = executed.after.board_root();
+        let replicas = Some(executed.after.charter().size());
         let (height, board_ms) = (executed.context.height, executed.board_ms);
         for session in executed.after.sessions().iter() {
             let (number, leaf) = (session.number, &session.leaf);
             let not = |what: &str, Impossible(why): Impossible| {
                 Err(format!("session {number}: {what}: {why}"))
             };
-            leaf.check(network, &board, board_ms)
+            leaf.check(replicas, &board, board_ms)
                 .or_else(|why| not("leaf", why))?;
             if let Some(record) = &session.terminal {
                 let checked = record.check(leaf, (height, board_ms));

@@ -22,7 +22,7 @@ pub(super) struct Source {
 pub(super) struct NotTaken {
     pub(super) error: ReadError,
     /// The source whose fault it is; where it is `None`, whoever gave the first page.
-    pub(super) by: Option<Source>,
+    pub(super) by: Option<Box<Source>>,
 }
 
 impl From<ReadError> for NotTaken {
@@ -62,7 +62,7 @@ impl Pages {
         let later = index.and_then(|index| self.later.iter().rposition(|(from, _)| *from <= index));
         checked.or_lie(what).map_err(|lie| NotTaken {
             error: lie.into(),
-            by: later.map(|at| self.later.swap_remove(at).1),
+            by: later.map(|at| Box::new(self.later.swap_remove(at).1)),
         })
     }
 }
@@ -136,7 +136,7 @@ impl Observer {
             if bytes.fold(0, u64::saturating_add) > spec.max_bytes {
                 return Err(NotTaken {
                     error: Lie::new("more bytes than the spec allows").into(),
-                    by: Some(source),
+                    by: Some(Box::new(source)),
                 });
             }
             pages.later.push((from_index, source));
@@ -155,7 +155,7 @@ impl Observer {
         NotTaken { error, by }: NotTaken,
     ) -> Result<(), Error> {
         let replicas = self.client.replicas();
-        let Source { endpoint, exchange } = by.unwrap_or(first);
+        let Source { endpoint, exchange } = by.map_or(first, |by| *by);
         if let (ReadError::Lied(lie), Some(exchange)) = (&error, exchange) {
             replicas.remember(endpoint.name(), lie, exchange);
         }

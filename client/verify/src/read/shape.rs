@@ -8,7 +8,11 @@ use white_city_wire::{
 };
 
 use super::{Lie, OrLie};
-use crate::shape::{self, Limit, limit};
+use crate::{
+    shape::{self, Limit, limit},
+    trust::LINKS_MAX,
+    trust::SIGNED_HEADER_BYTES_MAX,
+};
 
 const PARTIES: usize = ROSTER_PARTIES_MAX as usize;
 /// A hash for each party.
@@ -94,6 +98,31 @@ const TERMINAL: [Limit; 1] = [limit(1, 1, 0, 1_024)];
 const SESSIONS: [Limit; 2] = [limit(1, SESSIONS_PAGE, 32, 256), limit(2, 1, 0, 0)];
 const OPENERS: [Limit; 2] = [limit(1, OPENERS_PAGE, 32, 2_048), limit(2, 1, 0, 0)];
 
+const LINKS: [Limit; 1] = [limit(1, LINKS_MAX, 64, 1 << 19).of(&LINK)];
+const LINK: [Limit; 2] = [
+    limit(1, 1, 0, SIGNED_HEADER_BYTES_MAX),
+    limit(2, 1, 0, 32 * 256),
+];
+const CHARTERS: [Limit; 3] = [
+    limit(1, 1, 0, PAYLOAD_BYTES).of(&CHARTER),
+    limit(2, 256, 32, 64),
+    limit(3, 256, 32, PAYLOAD_BYTES).of(&CHARTER),
+];
+const CHARTER: [Limit; 12] = [
+    limit(1, 1, 0, 0),
+    limit(2, 1, 0, 32),
+    limit(3, 1, 0, 0),
+    limit(4, 1, 0, 0),
+    limit(5, 1, 0, 0),
+    limit(6, 1, 0, 0),
+    limit(7, 1, 0, 0),
+    limit(8, 1, 0, 0),
+    limit(9, 1, 0, 0),
+    limit(10, 1, 0, 0),
+    limit(11, 256, 64, 68),
+    limit(12, 4_096, 32, 64),
+];
+
 /// The field with the answer to a question, and what it may consist of.
 const fn body(question: &Question) -> Limit {
     let (field, parts): (usize, &'static [Limit]) = match question {
@@ -108,6 +137,8 @@ const fn body(question: &Question) -> Limit {
         Question::Terminal(_) => (18, &TERMINAL),
         Question::Sessions(_) => (19, &SESSIONS),
         Question::Openers(_) => (20, &OPENERS),
+        Question::Links(_) => (21, &LINKS),
+        Question::Charter(_) => (22, &CHARTERS),
     };
     limit(field, 1, 0, ANY).of(parts)
 }

@@ -35,8 +35,12 @@ impl Anchored {
 
     /// The certified state, for a claim: of a leaf that a board can have. What is wrong with one kind of receipt is said first.
     pub(super) fn certified(&self, trust: &Trust) -> Result<Certified, BadReceipt> {
-        let possible = self.leaf.check(trust.network(), &self.board, self.board_ms);
-        let possible = possible.and(self.fits_spec.clone());
+        let possible = self.leaf.check(
+            trust.replicas_in(self.board.eras),
+            &self.board,
+            self.board_ms,
+        );
+        let possible = possible.and(self.fits_spec);
         possible.map_err(BadReceipt::Impossible)?;
         Ok(self.certified)
     }
@@ -49,6 +53,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
     let state = anchor.state.as_ref();
     let state = state.ok_or(BadReceipt::Missing("way from the header to the state"))?;
     let state = StateProof::from_pb(state, trust.network()).or_bad("state")?;
+    trust.check_era(&header, &state.board)?;
     if state.data_hash() != header.data_hash() {
         return Err(BadReceipt::State);
     }
@@ -66,6 +71,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
         fits_spec: Ok(()),
         certified: Certified {
             height: header.height(),
+            era: trust.era_of(&header),
             time: header.time(),
             board_ms: Some(board_ms),
         },

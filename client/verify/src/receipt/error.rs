@@ -2,7 +2,11 @@
 
 use white_city_wire::possible::Impossible;
 
-use crate::{history::Contradiction, trust::BadHeader};
+use crate::{
+    history::Contradiction,
+    trust::BadHeader,
+    trust::{BadEra, BadLink},
+};
 
 /// Why a receipt proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +47,12 @@ pub enum BadReceipt {
     /// A header that the network's validators haven't signed.
     #[error("header: {0}")]
     Header(#[from] BadHeader),
+    /// A link between eras that isn't one.
+    #[error(transparent)]
+    Link(#[from] BadLink),
+    /// A state of another era than its header's validators.
+    #[error(transparent)]
+    Era(#[from] BadEra),
     /// A state that isn't the one of the header's block.
     #[error("the state isn't the one that the header's block seals")]
     State,

@@ -22,6 +22,7 @@ fn headers(fork: &pb::HeaderFork, trust: &Trust) -> Result<Proven, BadReceipt> {
     }
     // What the two blocks seal isn't here, so neither is their board time.
     let certified = [&first, &second].map(|header| Certified {
+        era: trust.era_of(header),
         height: header.height(),
         time: header.time(),
         board_ms: None,

@@ -13,11 +13,13 @@ use white_city_wire::{
 use super::BadReceipt;
 use crate::{causes::cause_text, read::Dispute};
 
-/// A block that more than two thirds of the genesis' validators have signed.
+/// A block that more than two thirds of the validators of its era have signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Certified {
     /// Its height.
     pub height: u64,
+    /// The era of those validators.
+    pub era: u32,
     /// Its header's time, which the validators' clocks make.
     pub time: BlockTime,
     /// Its board time, milliseconds; `None` where the receipt has the header only.
@@ -144,7 +146,11 @@ impl fmt::Display for Certified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = Time::from_unix_timestamp(self.time.seconds, self.time.nanos);
         let time = time.map_or_else(|_| "unknown".into(), |time| time.to_rfc3339());
-        write!(f, "height {}, header time {time}", self.height)
+        write!(f, "height {}, header time {time}", self.height)?;
+        if self.era > 0 {
+            write!(f, ", era {}", self.era)?;
+        }
+        Ok(())
     }
 }
 

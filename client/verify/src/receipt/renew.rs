@@ -33,6 +33,7 @@ impl Receipt {
             Body::Absence(receipt) => receipt.anchor = Some(anchor),
             Body::Equivocation(_) | Body::Fork(_) => return Err(BadReceipt::NoAnchor),
         }
+        self.links = trust.links_from(0);
         match self.verify(trust) {
             Ok(_) => Ok(self),
             // Not every change matters to every kind: a closed round is proven as long as no other has closed since.

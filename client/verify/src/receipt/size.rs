@@ -3,7 +3,11 @@
 use white_city_wire::limits::{ROSTER_PARTIES_MAX, ROUNDS_MAX};
 
 use super::BadReceipt;
-use crate::shape::{self, Limit, Misshapen, limit};
+use crate::{
+    shape::{self, Limit, Misshapen, limit},
+    trust::LINKS_MAX,
+    trust::SIGNED_HEADER_BYTES_MAX,
+};
 
 /// Largest receipt other than a ceremony, bytes: two transcripts of 65 536 rounds with all that belongs to them.
 const SMALL_BYTES_MAX: usize = 8 << 20;
@@ -13,7 +17,7 @@ const PART_BYTES_MAX: usize = 1 << 20;
 const PARTIES: usize = ROSTER_PARTIES_MAX as usize;
 const WHOLE: usize = super::RECEIPT_BYTES_MAX;
 
-const RECEIPT: [Limit; 8] = [
+const RECEIPT: [Limit; 9] = [
     limit(1, 1, 0, 0),
     limit(2, 1, 0, 32),
     limit(3, 1, 0, SMALL_BYTES_MAX),
@@ -22,6 +26,12 @@ const RECEIPT: [Limit; 8] = [
     limit(6, 1, 0, SMALL_BYTES_MAX),
     limit(7, 1, 0, SMALL_BYTES_MAX),
     limit(8, 1, 0, SMALL_BYTES_MAX),
+    limit(9, LINKS_MAX, 64, WHOLE).of(&LINK),
+];
+
+const LINK: [Limit; 2] = [
+    limit(1, 1, 0, SIGNED_HEADER_BYTES_MAX),
+    limit(2, 1, 0, 32 * 256),
 ];
 
 const CEREMONY: [Limit; 11] = [

@@ -1,0 +1,127 @@
+//! Questions about the board as a whole.
+
+use prost::Message;
+use white_city_state_machine::Session;
+use white_city_wire::{
+    Hash, Refusal, pb,
+    read::{OPENERS_PAGE, PAGE_BYTES, SESSIONS_PAGE, join_hashes},
+    tree::short_path,
+    tx::charter_to_pb,
+};
+
+use super::Reader;
+
+impl Reader<'_> {
+    pub(super) fn params(&self) -> Result<pb::ParamsAnswer, Refusal> {
+        let network = self.committed.state.network();
+        let params_json = serde_json::to_string(&network.params);
+        Ok(pb::ParamsAnswer {
+            network_id: network.id.0.to_vec(),
+            chain_id: network.chain_id.clone(),
+            params_json: params_json.map_err(|error| Refusal::Store(error.to_string()))?,
+        })
+    }
+
+    /// The charter in force, and what the operators say of the next one.
+    pub(super) fn charter(&self) -> Result<pb::CharterAnswer, Refusal> {
+        let state = &self.committed.state;
+        let proposals = state.proposals().iter().map(|proposal| pb::Proposal {
+            operator: proposal.operator.into(),
+            sequence: proposal.sequence,
+            board_ms: proposal.board_ms,
+            charter_hash: proposal.charter_hash.0.to_vec(),
+        });
+        let mut named: Vec<Hash> = Vec::new();
+        for proposal in state.proposals() {
+            if proposal.charter_hash != Hash::ZERO && !named.contains(&proposal.charter_hash) {
+                named.push(proposal.charter_hash);
+            }
+        }
+        let proposed = named.iter().map(|hash| {
+            let charter = self.committed.snapshot.charter(hash)?;
+            charter.ok_or(Refusal::NotFound("charter"))
+        });
+        Ok(pb::CharterAnswer {
+            charter: Some(charter_to_pb(state.charter())),
+            proposals: proposals.collect(),
+            proposed: proposed.collect::<Result<_, Refusal>>()?,
+        })
+    }
+
+    pub(super) fn sessions(
+        &self,
+        query: &pb::SessionsQuery,
+    ) -> Result<pb::SessionsAnswer, Refusal> {
+        let all = self.committed.state.sessions();
+        let from = u32::try_from(query.from_number).unwrap_or(u32::MAX);
+        let numbers: Vec<u32> = if query.party.is_empty() {
+            (from..=u32::MAX)
+                .take_while(|number| u64::from(*number) < all.len())
+                .take(SESSIONS_PAGE)
+                .collect()
+        } else {
+            let party =
+                <&[u8; 32]>::try_from(query.party.as_slice()).map_err(|_| Refusal::Field {
+                    field: "party",
+                    expected: "32 bytes",
+                })?;
+            self.committed
+                .snapshot
+                .sessions_of(party, from, SESSIONS_PAGE)?
+        };
+        let next_number = match numbers.last() {
+            Some(last) if numbers.len() == SESSIONS_PAGE => u64::from(*last).saturating_add(1),
+            _ => all.len(),
+        };
+        let line = |session: &std::sync::Arc<Session>| pb::SessionLine {
+            number: session.number.into(),
+            id: session.id().0.to_vec(),
+            status: session.status().number().into(),
+            protocol: session
+                .body
+                .as_ref()
+                .map_or_else(String::new, |b| b.spec.protocol.clone()),
+        };
+        Ok(pb::SessionsAnswer {
+            sessions: numbers
+                .into_iter()
+                .filter_map(|n| all.get(n))
+                .map(line)
+                .collect(),
+            next_number,
+        })
+    }
+
+    pub(super) fn openers(&self, query: &pb::OpenersQuery) -> pb::OpenersAnswer {
+        let all = self.committed.state.openers();
+        let openers: Vec<pb::Opener> = (query.from..=u32::MAX)
+            .map_while(|number| Some((number, all.get(number)?, all.path(number)?)))
+            .take(OPENERS_PAGE)
+            .map(|(number, opener, path)| pb::Opener {
+                key: opener.key.as_bytes().to_vec(),
+                listed: opener.listed,
+                max_live: opener.max_live,
+                max_bytes: opener.max_bytes,
+                live: opener.live,
+                live_bytes: opener.live_bytes,
+                path: join_hashes(&short_path(number, all.len(), &path)),
+            })
+            .collect();
+        let read = u32::try_from(openers.len()).unwrap_or(u32::MAX);
+        pb::OpenersAnswer {
+            openers,
+            next: query.from.saturating_add(read),
+        }
+    }
+}
+
+/// As many links as go on a page: one at least.
+pub(super) fn page_of_links(links: Vec<pb::Link>) -> Vec<pb::Link> {
+    let mut bytes = 0_usize;
+    let fits = |link: &pb::Link| {
+        let had = bytes;
+        bytes = bytes.saturating_add(link.encoded_len());
+        had == 0 || bytes <= PAGE_BYTES
+    };
+    links.into_iter().take_while(fits).collect()
+}

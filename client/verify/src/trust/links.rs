@@ -1,0 +1,205 @@
+//! Links: how the eras after the first one are learned, and which state is of which.
+
+use std::sync::{Arc, PoisonError, RwLockReadGuard};
+
+use white_city_wire::{board::BoardRoot, limits::VALIDATORS_MAX, pb};
+
+use super::{BadHeader, Trust, VerifiedHeader};
+use crate::{
+    eras::{Era, Eras, Link},
+    header::decode,
+};
+
+/// Most links of one walk, one receipt or one file.
+pub const LINKS_MAX: usize = 4_096;
+/// Most bytes of them.
+pub const LINKS_BYTES_MAX: usize = 64 << 20;
+
+/// Why a link isn't taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadLink {
+    /// Its header isn't one of the era before.
+    #[error("the link's header: {0}")]
+    Header(#[from] BadHeader),
+    /// Not the keys of a set of validators.
+    #[error("a link has 1 to 256 validators' keys, ascending, each once")]
+    Keys,
+    /// A header that names the same validators for the next block, or others than the keys'.
+    #[error("the link's header doesn't hand over to the validators of its keys")]
+    NotTo,
+    /// A header of the time of another link.
+    #[error("another link is known from that time: two histories")]
+    Fork,
+    /// More than are walked at once.
+    #[error("more than {LINKS_MAX} links, or more than {LINKS_BYTES_MAX} bytes of them")]
+    TooMany,
+}
+
+/// Why a certified state isn't of the era of those who certify it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadEra {
+    /// It is of an era whose link isn't known.
+    #[error("a state of era {0}, whose link isn't known")]
+    Ahead(u32),
+    /// No board has such a state: the validators of another era have signed it, or the era began at another height.
+    #[error("a state that isn't of its validators' era")]
+    Other,
+}
+
+impl Trust {
+    fn eras(&self) -> RwLockReadGuard<'_, Eras> {
+        let eras = self.known_eras().read();
+        eras.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The era that signs a header of this height, as far as is known, and the one after it, if that is known.
+    pub(super) fn era_at(&self, height: u64) -> (Arc<Era>, Option<Arc<Era>>) {
+        let eras = self.eras();
+        let era = eras.at(height);
+        let next = era.number.checked_add(1).and_then(|next| eras.get(next));
+        (Arc::clone(era), next.map(Arc::clone))
+    }
+
+    /// Number of the era that signs a header, as far as is known.
+    #[must_use]
+    pub fn era_of(&self, header: &VerifiedHeader) -> u32 {
+        self.era_at(header.height()).0.number
+    }
+
+    /// Number of the newest era that is known.
+    #[must_use]
+    pub fn newest_era(&self) -> u32 {
+        self.eras().newest().number
+    }
+
+    /// Number of replicas in the newest era that is known.
+    #[must_use]
+    pub fn replicas(&self) -> u16 {
+        self.eras().newest().size()
+    }
+
+    /// Number of them that may be malicious.
+    #[must_use]
+    pub fn faults(&self) -> u16 {
+        self.replicas().saturating_sub(1) / 3
+    }
+
+    /// Number of replicas in an era, if it is known.
+    #[must_use]
+    pub fn replicas_in(&self, era: u32) -> Option<u16> {
+        self.eras().get(era).map(|era| era.size())
+    }
+
+    /// The links from an era on, the first of which leads to the era after it.
+    #[must_use]
+    pub fn links_from(&self, era: u32) -> Vec<pb::Link> {
+        let eras = self.eras();
+        let links = eras.after(era).iter();
+        links
+            .filter_map(|era| era.link.as_ref())
+            .map(Into::into)
+            .collect()
+    }
+
+    /// Takes links one after the other, from an era that is known. Says how many were new.
+    ///
+    /// # Errors
+    /// [`BadLink`]; what came before it is known all the same.
+    pub fn learn(&self, links: &[pb::Link]) -> Result<usize, BadLink> {
+        let bytes = links
+            .iter()
+            .map(|l| l.signed_header.len().saturating_add(l.validators.len()));
+        if links.len() > LINKS_MAX || bytes.fold(0, usize::saturating_add) > LINKS_BYTES_MAX {
+            return Err(BadLink::TooMany);
+        }
+        let mut new = 0_usize;
+        for link in links {
+            new = new.saturating_add(self.learn_one(link)?.into());
+        }
+        Ok(new)
+    }
+
+    fn learn_one(&self, link: &pb::Link) -> Result<bool, BadLink> {
+        let keys = keys(&link.validators).ok_or(BadLink::Keys)?;
+        let signed = decode(&link.signed_header)?;
+        let height = signed.header.height.value();
+        let (era, next) = self.era_at(height);
+        let first_height = height.checked_add(1).ok_or(BadLink::NotTo)?;
+        if let Some(next) = next {
+            let header = self.certified(signed, &era)?;
+            // Another commit of the same header is the same link: the first one that was verified stays.
+            let known = next
+                .link
+                .as_ref()
+                .is_some_and(|known| known.header.hash() == header.hash());
+            return known.then_some(false).ok_or(BadLink::Fork);
+        }
+        let header = self.verify(signed)?;
+        let after = Era::new(
+            era.number.saturating_add(1),
+            first_height,
+            keys.iter().copied(),
+            Some(Link {
+                keys: keys.clone(),
+                header: Arc::new(header.clone()),
+            }),
+        );
+        let after = after.ok_or(BadLink::Keys)?;
+        let named = header.signed().header.next_validators_hash;
+        if named != after.hash || named == era.hash {
+            return Err(BadLink::NotTo);
+        }
+        let eras = self.known_eras().write();
+        let mut eras = eras.unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have learned it in the meantime: then it is compared with that.
+        if eras.newest().number != era.number {
+            drop(eras);
+            return self.learn_one(link);
+        }
+        eras.push(after);
+        Ok(true)
+    }
+
+    /// Checks that a state is of the era of the validators whose header certifies it: sets may come back, so an era is known by its number
+    /// and never by its set.
+    ///
+    /// # Errors
+    /// [`BadEra`].
+    pub fn check_era(&self, header: &VerifiedHeader, board: &BoardRoot) -> Result<(), BadEra> {
+        let height = header.height();
+        let (era, next) = self.era_at(height);
+        let since = board.era_height.saturating_add(2);
+        let signing = match board.eras {
+            0 => 0,
+            eras if height >= since => eras,
+            eras => eras.saturating_sub(1),
+        };
+        if signing > era.number && next.is_none() {
+            return Err(BadEra::Ahead(signing));
+        }
+        let begins = |number: u32| {
+            let eras = self.eras();
+            let known = eras.get(number);
+            known.is_none_or(|era| number == 0 || era.first_height == since)
+        };
+        let good = signing == era.number
+            && header.signed().header.validators_hash == era.hash
+            && (board.eras > 0 || board.era_height == 0)
+            && board.eras <= board.term
+            && board.era_height <= board.term_height
+            && board.term_height <= height
+            && begins(board.eras);
+        good.then_some(()).ok_or(BadEra::Other)
+    }
+}
+
+/// The keys of a set of validators: ascending, each once, 1 to 256.
+fn keys(bytes: &[u8]) -> Option<Vec<[u8; 32]>> {
+    let (keys, rest) = bytes.as_chunks::<32>();
+    let most = usize::try_from(VALIDATORS_MAX).unwrap_or(usize::MAX);
+    let good = rest.is_empty()
+        && (1..=most).contains(&keys.len())
+        && keys.is_sorted_by(|one, next| one < next);
+    good.then(|| keys.to_vec())
+}
