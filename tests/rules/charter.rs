@@ -1,9 +1,9 @@
 //! Charters: who may approve which, when one is enacted, and what changes by it.
 
-use white_city_state_machine::new_operators;
 use white_city_tests::{
     board::{Board, Candidate, Executed, NO_SESSION},
-    network::{network, operator, replica, rules},
+    charters::{self, approval, approve, next, signed},
+    network::{network, replica, rules},
     party::Party,
     scene::{Scene, open, spec},
 };
@@ -12,11 +12,7 @@ use white_city_wire::{
     approve::{Approve, Word},
     charter::{BadCharter, OpenerQuota},
     limits::APPROVAL_PACE_MS,
-    signing::{Purpose, signed_bytes},
-    tx::Action,
 };
-
-const UNTIL_MS: u64 = u64::MAX;
 
 fn board(k: u8) -> Board {
     board_with(k, rules(&[]))
@@ -37,57 +33,8 @@ fn results(executed: &Executed) -> Vec<Result<u32, Refusal>> {
     executed.outcomes.iter().map(|o| o.result.clone()).collect()
 }
 
-/// The operator of a replica of the charter in force.
-fn operator_at(board: &Board, position: u16) -> Party {
-    let key = board.state.charter().replicas[usize::from(position)].operator;
-    let mut all = (0..=u8::MAX).map(operator);
-    all.find(|party| party.key().as_bytes() == &key.0).unwrap()
-}
-
-/// A charter that may follow the one in force, with a change.
-fn next(board: &Board, change: impl FnOnce(&mut Charter)) -> Charter {
-    let mut charter = board.state.charter().clone();
-    charter.term += 1;
-    charter.previous = board.state.term().charter_hash;
-    charter.until_ms = UNTIL_MS;
-    change(&mut charter);
-    charter.sort();
-    charter
-}
-
 fn word(board: &Board, position: u16, word: Word) -> VerifiedTx {
-    let proposals = board.state.proposals();
-    let standing = proposals.iter().find(|p| p.operator == position);
-    let approve = Approve {
-        term: board.state.charter().term,
-        operator: position,
-        sequence: standing.map_or(0, |p| p.sequence) + 1,
-        word,
-    };
-    sign(board, position, approve)
-}
-
-fn sign(board: &Board, position: u16, approve: Approve) -> VerifiedTx {
-    let operator = operator_at(board, position);
-    operator.verified(Action::Approve(approve), 0, &board.network().id)
-}
-
-/// An approval with the signatures of all who become operators by it.
-fn approval(board: &Board, charter: &Charter) -> Word {
-    let message = signed_bytes(Purpose::Operate, &board.network().id, &charter.hash());
-    let newcomers = new_operators(board.state.charter(), charter).map(|key| {
-        let mut all = (0..=u8::MAX).map(operator);
-        let party = all.find(|party| party.key().as_bytes() == &key.0);
-        party.map_or(Signature([0; 64]), |party| party.sign(&message))
-    });
-    Word::Charter {
-        newcomers: newcomers.collect(),
-        charter: Box::new(charter.clone()),
-    }
-}
-
-fn approve(board: &Board, position: u16, charter: &Charter) -> VerifiedTx {
-    word(board, position, approval(board, charter))
+    signed(board, position, charters::word(board, position, word))
 }
 
 /// One block in which these approve a charter.
@@ -161,7 +108,7 @@ fn approvals_of_one_block_enact_and_count_once_as_they_stand_at_its_end() {
         sequence: 2,
         word: Word::Withdraw,
     };
-    txs.push(sign(&board, 2, withdrawal));
+    txs.push(signed(&board, 2, withdrawal));
     let executed = block(&mut board, txs);
     assert_eq!(
         results(&executed),
@@ -202,7 +149,7 @@ fn a_word_has_its_term_its_operator_and_its_number() {
             word: approval(&board, &charter),
         };
         change(&mut approve);
-        let tx = sign(&board, 0, approve);
+        let tx = signed(&board, 0, approve);
         results(&block(&mut board.clone(), vec![tx])).remove(0)
     };
     assert_eq!(with(|_| ()), Ok(NO_SESSION));
@@ -646,5 +593,5 @@ fn an_approval_costs_as_much_as_its_keys() {
         sequence: 1,
         word: Word::Withdraw,
     };
-    assert_eq!(sign(&board, 0, withdrawal).work(), 1);
+    assert_eq!(signed(&board, 0, withdrawal).work(), 1);
 }

@@ -4,6 +4,7 @@
 //! - [`rng`]: the randomness of all of it, from one seed.
 //! - [`network`], [`party`], [`board`]: small networks, signing parties, and a board that runs blocks.
 //! - [`scene`]: one session on one board, for tests of single rules.
+//! - [`charters`]: charters that may follow, and operators' words about them.
 //! - [`complaints`]: sealed payloads, complaints about them, and reveals.
 //! - [`simulator`]: many sessions, honest and hostile parties, everything decided by one seed.
 //! - [`invariants`]: properties that have to hold after every block of the simulator.
@@ -14,6 +15,7 @@
 
 pub mod adversary;
 pub mod board;
+pub mod charters;
 pub mod complaints;
 pub mod forger;
 pub mod invariants;

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use white_city_state_machine::State;
 use white_city_wire::{
     Bitmap, Charter, Hash,
-    approve::{Approve, Proposal, Word},
+    approve::{Proposal, Word},
     charter::Replica,
     tx::Action,
 };
@@ -26,23 +25,36 @@ impl Property for Charters {
 
     fn check(&mut self, seen: &Observed) -> Result<(), String> {
         let (before, after) = (&seen.executed.before, &seen.executed.after);
-        let approved = self.hear(seen)?;
+        let approved = self.check_words(seen)?;
+        let winner = self.winner(seen, &approved);
         let term = after.term();
-        let enough = |hash: &&Hash| {
-            let words = self.words.values();
-            let votes = words.filter(|word| word.charter_hash == **hash).count();
-            votes * 3 > before.charter().replicas.len() * 2
-        };
-        match approved.iter().find(enough) {
+        match winner {
             Some(hash) => {
-                check_enacted(seen, *hash)?;
+                ensure!(
+                    term.charter.hash() == hash,
+                    "the charter that was approved isn't in force"
+                );
+                ensure!(term.charter_hash == hash, "the charter's hash");
+                ensure!(
+                    term.height == seen.executed.context.height,
+                    "the term's height"
+                );
+                check_era(seen)?;
                 self.words.clear();
+                for session in after.sessions().iter() {
+                    let anew = session.leaf.call_blocks == 0 && session.leaf.callers == [0; 32];
+                    ensure!(anew, "session {} keeps its last call", session.number);
+                }
             }
             None => {
-                let of = |of: &State| (of.term().charter_hash, of.term().height);
-                ensure!(of(before) == of(after), "a charter that too few approve");
-                let era = |of: &State| (of.term().eras, of.term().era_height);
-                ensure!(era(before) == era(after), "another era without a charter");
+                let same = term.charter_hash == before.term().charter_hash;
+                ensure!(same, "a charter that too few approve");
+                let eras = (term.height, term.eras, term.era_height);
+                let was = before.term();
+                ensure!(
+                    eras == (was.height, was.eras, was.era_height),
+                    "another era without a charter"
+                );
             }
         }
         check_proven(seen)?;
@@ -51,18 +63,24 @@ impl Property for Charters {
             after.proposals() == words,
             "other words than the operators'"
         );
-        let number = term.charter.term;
-        let known = *self.terms.entry(number).or_insert(term.charter_hash);
-        ensure!(known == term.charter_hash, "two charters of term {number}");
+        let known = *self
+            .terms
+            .entry(term.charter.term)
+            .or_insert(term.charter_hash);
+        ensure!(
+            known == term.charter_hash,
+            "two charters of term {}",
+            term.charter.term
+        );
         check_openers(seen)
     }
 }
 
 impl Charters {
-    /// Takes the words of a block in, and says which charters they approve.
-    fn hear(&mut self, seen: &Observed) -> Result<BTreeSet<Hash>, String> {
+    /// Notes the words of a block, and gives the charters that it approves.
+    fn check_words(&mut self, seen: &Observed) -> Result<BTreeMap<Hash, Charter>, String> {
         let present = seen.executed.before.charter();
-        let mut approved = BTreeSet::new();
+        let mut approved: BTreeMap<Hash, Charter> = BTreeMap::new();
         for (tx, _) in seen.executed.applied() {
             let Action::Approve(approve) = tx.action() else {
                 continue;
@@ -72,66 +90,54 @@ impl Charters {
             let signed = seen.signed.contains(&(operator.0, approve.digest()));
             ensure!(signed, "operator {operator} has never said that");
             let last = self.words.get(&approve.operator).copied();
-            let word = match &approve.word {
+            let hash = match &approve.word {
                 Word::Charter { charter, .. } => {
                     check_follows(seen, charter)?;
-                    approved.insert(charter.hash());
+                    approved.insert(charter.hash(), Charter::clone(charter));
                     charter.hash()
                 }
                 Word::Withdraw => Hash::ZERO,
             };
-            let now = seen.executed.board_ms;
-            let word = next_word(approve, last, word, now)?;
+            let sequence = last.map_or(0, |last| last.sequence) + 1;
+            ensure!(
+                approve.sequence == sequence,
+                "a word with number {}",
+                approve.sequence
+            );
+            let is_new = last.map_or(Hash::ZERO, |last| last.charter_hash) != hash;
+            ensure!(is_new, "a word that changes nothing");
+            let board_ms = match (hash, last) {
+                (Hash::ZERO, last) => last.map_or(0, |last| last.board_ms),
+                (_, Some(last)) => {
+                    let waited = seen.executed.board_ms.saturating_sub(last.board_ms);
+                    ensure!(waited >= 60_000, "two charters within {waited} ms");
+                    seen.executed.board_ms
+                }
+                _ => seen.executed.board_ms,
+            };
+            let word = Proposal {
+                operator: approve.operator,
+                sequence,
+                board_ms,
+                charter_hash: hash,
+            };
             self.words.insert(approve.operator, word);
         }
         Ok(approved)
     }
-}
 
-/// A word follows the operator's last one, and changes something.
-fn next_word(
-    approve: &Approve,
-    last: Option<Proposal>,
-    hash: Hash,
-    now: u64,
-) -> Result<Proposal, String> {
-    let number = approve.sequence;
-    let sequence = last.map_or(0, |last| last.sequence) + 1;
-    ensure!(number == sequence, "a word with number {number}");
-    let is_new = last.map_or(Hash::ZERO, |last| last.charter_hash) != hash;
-    ensure!(is_new, "a word that changes nothing");
-    let board_ms = match (hash, last) {
-        (Hash::ZERO, last) => last.map_or(0, |last| last.board_ms),
-        (_, Some(last)) => {
-            let waited = now.saturating_sub(last.board_ms);
-            ensure!(waited >= 60_000, "two charters within {waited} ms");
-            now
-        }
-        _ => now,
-    };
-    Ok(Proposal {
-        operator: approve.operator,
-        sequence,
-        board_ms,
-        charter_hash: hash,
-    })
-}
-
-/// The charter that was approved is in force, and every last call begins anew.
-fn check_enacted(seen: &Observed, hash: Hash) -> Result<(), String> {
-    let term = seen.executed.after.term();
-    ensure!(
-        term.charter.hash() == hash,
-        "the charter that was approved isn't in force"
-    );
-    ensure!(term.charter_hash == hash, "the charter's hash");
-    let height = seen.executed.context.height;
-    ensure!(term.height == height, "the term's height");
-    for session in seen.executed.after.sessions().iter() {
-        let anew = session.leaf.call_blocks == 0 && session.leaf.callers == [0; 32];
-        ensure!(anew, "session {} keeps its last call", session.number);
+    /// The charter that the block has to enact, if it has to.
+    fn winner(&self, seen: &Observed, approved: &BTreeMap<Hash, Charter>) -> Option<Hash> {
+        let present = seen.executed.before.charter();
+        let votes = |hash: &Hash| {
+            self.words
+                .values()
+                .filter(|w| w.charter_hash == *hash)
+                .count()
+        };
+        let enough = |hash: &&Hash| votes(hash) * 3 > present.replicas.len() * 2;
+        approved.keys().find(enough).copied()
     }
-    check_era(seen)
 }
 
 /// A charter that was approved follows the one in force.

@@ -1,16 +1,18 @@
 //! Moves of operators: they draft, approve and withdraw, some of them hostile.
 
-use white_city_state_machine::new_operators;
 use white_city_wire::{
-    Charter, Hash, Signature,
+    Charter, Hash,
     approve::{Approve, Word},
     charter::OpenerQuota,
-    signing::{Purpose, signed_bytes},
     tx::Action,
 };
 
 use super::{World, moves::Move};
-use crate::{board::Candidate, network, party::Party};
+use crate::{
+    board::Candidate,
+    charters::{newcomers, operator_with},
+    network,
+};
 
 /// Replicas that there are keys for: the first ones are those of the genesis.
 const REPLICAS: u8 = 12;
@@ -106,12 +108,7 @@ impl World {
 
     /// An approval with the signatures of the newcomers, of which one is sometimes missing.
     fn approval(&mut self, charter: &Charter) -> Word {
-        let network = self.network_id();
-        let message = signed_bytes(Purpose::Operate, &network, &charter.hash());
-        let newcomers = new_operators(self.board.state.charter(), charter);
-        let mut newcomers: Vec<Signature> = newcomers
-            .map(|key| operator_with(key).map_or(Signature([0; 64]), |party| party.sign(&message)))
-            .collect();
+        let mut newcomers = newcomers(&self.board, charter);
         if self.rng.chance(5) {
             newcomers.pop();
         }
@@ -150,10 +147,4 @@ impl World {
             false,
         ));
     }
-}
-
-/// The operator with this key.
-fn operator_with(key: &Hash) -> Option<Party> {
-    let mut all = (0..REPLICAS).map(network::operator);
-    all.find(|party| party.key().as_bytes() == &key.0)
 }
