@@ -2,6 +2,7 @@
 //! for the properties and for the names of what slots hold.
 
 mod contents;
+mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +19,13 @@ use white_city_wire::{
     Entry, FinishHeader, Hash, NetworkId, SessionId, SignedEntry, VerifiedTx,
     hash::sha256,
     limits::NOBODY,
+    stamp::{find, is_stamp},
     tx::{Action, Join, Leave, Open, Post, bytes_to_sign},
 };
 
 use crate::{
     moves::{Answer, Content, Move, Opening, What},
-    world::{OPEN_BY_MS, World, listed, stranger},
+    world::{World, listed, stranger},
 };
 
 /// Stand-in for a post that nobody can open.
@@ -73,10 +75,15 @@ impl Binder {
             Opening::TooManyRounds,
             Opening::TooManyBytes,
             Opening::TooMuchWork,
+            Opening::Unstamped,
+            Opening::Stamped,
         ];
+        let network = board.network().id;
         for session in 0..world.sessions {
             for kind in kinds {
-                opens.insert((session, kind), open(&world, session, kind, genesis_ms));
+                let mut open = open(&world, session, kind, genesis_ms);
+                open.stamp = stamp(&world, kind, &open.session_id(&network));
+                opens.insert((session, kind), open);
             }
         }
         Self {
@@ -84,7 +91,7 @@ impl Binder {
             entries: Arc::default(),
             sealed: Arc::default(),
             honest: Arc::new(honest.map(|party| *party.key().as_bytes()).collect()),
-            network: board.network().id,
+            network,
             cache: BTreeMap::new(),
             posts: BTreeMap::new(),
             symbols: BTreeMap::new(),
@@ -120,6 +127,9 @@ impl Binder {
 
     /// The transaction that a move is in this state; `None` where there is nothing that it could be.
     pub fn bind(&mut self, board: &Board, mv: Move) -> Option<VerifiedTx> {
+        if let What::Say(draft, flaw) = mv.what {
+            return self.bind_word(board, mv, draft, flaw);
+        }
         let session = board.state.session(&self.id(mv.session)).ok().cloned();
         let body = session.as_ref().and_then(|session| session.body.as_ref());
         let offset = match mv.what {
@@ -189,6 +199,7 @@ impl Binder {
         let mut network = self.network;
         let (action, symbol) = match mv.what {
             What::Open(kind) => return self.open(mv.session, kind),
+            What::Say(..) => return None,
             What::Join(variant) => {
                 let key = self.parties.get(usize::from(index)).unwrap_or(&signer);
                 let key = key.encryption_key(variant);
@@ -246,7 +257,7 @@ impl Binder {
     fn open(&mut self, session: u8, kind: Opening) -> Option<VerifiedTx> {
         let open = self.opens.get(&(session, kind))?.clone();
         let signer = match kind {
-            Opening::Listed => listed(),
+            Opening::Listed | Opening::Stamped => listed(),
             Opening::Forged => self.parties.first()?.clone(),
             _ => stranger(session),
         };
@@ -315,13 +326,24 @@ fn answer_symbol(answer: Answer) -> u8 {
     }
 }
 
+/// The stamp of an opening: a right one where it needs one, unless it is about its being wrong.
+fn stamp(world: &World, kind: Opening, id: &SessionId) -> u64 {
+    let right = find(id, world.stamp_bits).unwrap_or(0);
+    match kind {
+        Opening::Listed => 0,
+        Opening::Stamped => 1,
+        Opening::Unstamped => (0..).find(|stamp| !is_stamp(id, *stamp, 1)).unwrap_or(0),
+        _ => right,
+    }
+}
+
 fn open(world: &World, session: u8, kind: Opening, genesis_ms: u64) -> Open {
     let opener = match kind {
-        Opening::Listed => listed(),
+        Opening::Listed | Opening::Stamped => listed(),
         _ => stranger(session),
     };
     let mut spec = world.spec();
-    let mut open_by_ms = genesis_ms + OPEN_BY_MS;
+    let mut open_by_ms = genesis_ms + world.open_by_ms();
     match kind {
         Opening::Expired => open_by_ms = genesis_ms - 1,
         Opening::TooFar => open_by_ms = genesis_ms + 1_000_000_000,

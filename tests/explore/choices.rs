@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use white_city_state_machine::Session;
+use white_city_state_machine::{BlockContext, Session};
 use white_city_tests::board::Board;
 use white_city_wire::board::Status;
 
 use crate::{
     binder::Binder,
+    charters::{Flaw, hostile_position},
     explorer::Node,
     key::has_called,
     moves::{Content, Move, Opening, What},
@@ -38,6 +39,8 @@ pub struct Choice {
     pub hostile: bool,
     /// Honest parties that are punctual in the round that has just opened, where that is decided.
     pub punctual: Option<u16>,
+    /// Whether it carries every validator's vote for the block before.
+    pub voted: bool,
     /// Its transactions.
     pub txs: Vec<Move>,
 }
@@ -51,14 +54,26 @@ impl Choice {
             proposer: Some(0),
             hostile: false,
             punctual: None,
+            voted: false,
             txs,
         }
     }
 
+    /// The context of this block.
+    #[must_use]
+    pub fn context(&self, world: &World, board: &Board) -> BlockContext {
+        let proposer = self.proposer.unwrap_or(usize::MAX);
+        let mut context = board.next_context(self.step_ms(world, board), proposer);
+        if self.voted {
+            context.voted = [u8::MAX; 32];
+        }
+        context
+    }
+
     /// Milliseconds that pass.
     #[must_use]
-    pub fn step_ms(&self, board: &Board) -> u64 {
-        let next = next_deadline(board).unwrap_or(0);
+    pub fn step_ms(&self, world: &World, board: &Board) -> u64 {
+        let next = next_deadline(world, board).unwrap_or(0);
         match self.step {
             Step::Still => 0,
             Step::At => next,
@@ -74,13 +89,15 @@ pub fn board_ms(board: &Board) -> u64 {
     board.time.millis() - board.state.paused_ms()
 }
 
-/// Milliseconds to the next deadline or end of a retention.
-fn next_deadline(board: &Board) -> Option<u64> {
+/// Milliseconds to the next deadline, end of a retention, or end of what operators wait for.
+fn next_deadline(world: &World, board: &Board) -> Option<u64> {
     let now = board_ms(board);
     let waits = |session: &&std::sync::Arc<Session>| session.body.is_some();
     let sessions = board.state.sessions().iter().filter(waits);
     let due = sessions.map(|session| session.leaf.deadline_ms);
-    due.filter(|due| *due != 0 && *due >= now)
+    due.filter(|due| *due != 0)
+        .chain(world.waits(board))
+        .filter(|due| *due >= now)
         .map(|due| due - now)
         .min()
 }
@@ -114,6 +131,10 @@ pub fn start(world: &World) -> Vec<Choice> {
         late.step = Step::Past;
         blocks.push(late);
     }
+    if let (Start::Approved, Some(draft)) = (world.start, world.drafts.first()) {
+        let words = (0..2).map(|number| Move::say(number, Some(*draft), Flaw::None));
+        blocks.push(Choice::still(words.collect()));
+    }
     blocks
 }
 
@@ -128,7 +149,7 @@ pub fn choices(
     let world = &binder.world;
     let board = &node.board;
     let mut steps = vec![Step::Still];
-    match next_deadline(board) {
+    match next_deadline(world, board) {
         Some(0) => steps.push(Step::Past),
         Some(_) => steps.extend([Step::At, Step::Past]),
         None => {}
@@ -142,7 +163,7 @@ pub fn choices(
     for step in steps {
         let mut choice = Choice::still(Vec::new());
         choice.step = step;
-        let in_last_call = in_last_call(board, &choice);
+        let in_last_call = in_last_call(world, board, &choice);
         let opens = world.hostile_replica && is_unstarted(board);
         let deciding = if opens { subsets(world) } else { vec![None] };
         for punctual in deciding {
@@ -157,6 +178,16 @@ pub fn choices(
                 all.extend(with);
             }
         }
+    }
+    // Votes are of consequence while somebody has yet to be seen to vote.
+    let charter = board.state.charter();
+    if board.state.term().proven().count() < charter.size() {
+        let voted = all.iter().cloned().map(|choice| Choice {
+            voted: true,
+            ..choice
+        });
+        let voted: Vec<Choice> = voted.collect();
+        all.extend(voted);
     }
     all
 }
@@ -177,7 +208,7 @@ fn proposed(
             makers.push((proposer, false));
             continue;
         }
-        if proposer.is_some_and(|proposer| proposer != 0) {
+        if proposer.is_some() && proposer != hostile_position(world, &node.board) {
             makers.push((proposer, false));
         }
         // It may name whomever it likes, but proposes only when it is its turn.
@@ -229,8 +260,8 @@ fn is_unstarted(board: &Board) -> bool {
 }
 
 /// Whether some session will be in last call in this block.
-fn in_last_call(board: &Board, choice: &Choice) -> bool {
-    let context = board.next_context(choice.step_ms(board), 0);
+fn in_last_call(world: &World, board: &Board, choice: &Choice) -> bool {
+    let context = choice.context(world, board);
     let block = white_city_state_machine::Preview::new(board.state.clone(), context);
     let mut sessions = board.state.past_deadline(block.board_ms());
     sessions.next().is_some()
@@ -240,10 +271,10 @@ fn in_last_call(board: &Board, choice: &Choice) -> bool {
 fn proposers(world: &World, board: &Board) -> Vec<Option<usize>> {
     let mut kinds = BTreeSet::new();
     let mut some = vec![None];
-    for replica in 0..usize::from(world.replicas) {
+    for replica in 0..usize::from(board.state.charter().size()) {
         let sessions = board.state.sessions().iter();
         let mut kind: Vec<bool> = sessions.map(|s| has_called(s, replica)).collect();
-        kind.push(world.hostile_replica && replica == 0);
+        kind.push(hostile_position(world, board) == Some(replica));
         if kinds.insert(kind) {
             some.push(Some(replica));
         }
@@ -265,7 +296,7 @@ fn contents(world: &World, good: &[Move]) -> Vec<Vec<Move>> {
                     .max();
                 let here = good.iter().position(|g| g == mv);
                 let ascending = here > last;
-                let orders = mv.is_entry() && txs.iter().all(Move::is_entry);
+                let orders = mv.commutes() && txs.iter().all(Move::commutes);
                 if !txs.contains(mv) && (ascending || !orders) {
                     longer.push([&txs[..], &[*mv]].concat());
                 }

@@ -135,6 +135,7 @@ impl Explorer<'_> {
             node = stepped.after;
             node.depth = 0;
         }
+        self.ended[0] = has_ended(&node.board);
         self.seen.insert(key(&self.binder, &node), 0);
         self.queue.push_back(node);
         Ok(())
@@ -164,9 +165,7 @@ impl Explorer<'_> {
                 let mut after = stepped.after;
                 after.number = number;
                 self.report.depth = self.report.depth.max(after.depth);
-                let state = &after.board.state;
-                let ended = state.sessions().iter().all(|s| !s.status().is_live());
-                self.ended.push(ended);
+                self.ended.push(has_ended(&after.board));
                 self.ways.push((node.number, choice));
                 self.queue.push_back(after);
             }
@@ -245,8 +244,7 @@ impl Explorer<'_> {
         txs: Vec<VerifiedTx>,
     ) -> Result<Option<Stepped>, String> {
         let mut board = node.board.clone();
-        let proposer = choice.proposer.unwrap_or(usize::MAX);
-        let context = board.next_context(choice.step_ms(&node.board), proposer);
+        let context = choice.context(&self.binder.world, &node.board);
         let musts = choice.txs.iter().enumerate().map(|(place, mv)| {
             place == 0 && predicates::must_be_taken(&self.binder, &node.board, *mv)
         });
@@ -278,7 +276,8 @@ impl Explorer<'_> {
             return Err(self.blame(node, Some(choice), &what));
         }
         let world = &self.binder.world;
-        let quiet = !choice.hostile && choice.txs.iter().all(|mv| world.is_honest(mv.by));
+        let is_honest = |mv: &Move| world.is_honest(mv.by) && !mv.is_word();
+        let quiet = !choice.hostile && choice.txs.iter().all(is_honest);
         Ok(Some(Stepped {
             after,
             observed,
@@ -380,6 +379,12 @@ impl Explorer<'_> {
         let way = words(&self.binder.world, &path);
         format!("world {}: {what}\n{way}", self.binder.world.name)
     }
+}
+
+/// Whether no session lives.
+fn has_ended(board: &Board) -> bool {
+    let mut sessions = board.state.sessions().iter();
+    sessions.all(|session| !session.status().is_live())
 }
 
 /// The choices on the way to a state, and one more.

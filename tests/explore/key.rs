@@ -6,6 +6,8 @@ use white_city_wire::{Bitmap, hash::sha256, limits::NOBODY};
 
 use crate::{binder::Binder, explorer::Node};
 
+mod replicas;
+
 /// A state's name.
 pub type Key = [u8; 16];
 
@@ -67,7 +69,7 @@ fn name(binder: &Binder, node: &Node, to: &[u16]) -> Vec<u8> {
         name.extend(session.number.to_be_bytes());
         session_name(binder, session, now, to, &mut name);
     }
-    callers(binder, &sessions, &mut name);
+    replicas::name(binder, node, &sessions, &mut name);
     for opener in state.openers().iter() {
         name.extend(opener.live.to_be_bytes());
         name.extend(opener.live_bytes.to_be_bytes());
@@ -140,21 +142,6 @@ fn body_name(binder: &Binder, body: &Body, to: &[u16], name: &mut Vec<u8>) {
     }
     used.iter()
         .for_each(|bytes| name.extend(bytes.to_be_bytes()));
-}
-
-/// Replicas that have counted in which last calls; only how many, where they are alike.
-fn callers(binder: &Binder, sessions: &[(u8, &Session)], name: &mut Vec<u8>) {
-    let rows = (0..usize::from(binder.world.replicas)).map(|replica| {
-        let called = sessions
-            .iter()
-            .map(|(_, session)| has_called(session, replica));
-        let mut row: Vec<u8> = called.map(u8::from).collect();
-        row.insert(0, u8::from(binder.world.hostile_replica && replica == 0));
-        row
-    });
-    let mut rows: Vec<Vec<u8>> = rows.collect();
-    rows.sort_unstable();
-    name.extend(rows.concat());
 }
 
 /// Whether a replica's block has counted in a session's last call.

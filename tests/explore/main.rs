@@ -18,11 +18,13 @@
 //! | 6: liveness | `last_call`, `honest_entries`, `clock`, `predicates::must_be_taken`, `predicates::nobody_punctual_is_absent`, and that every session can end without anybody hostile |
 //! | 7: one agreed end | `terminal`, `closing`, `erasure`, `possible`, `predicates::ended_for_ever` |
 //! | what a refusal changes | `refusals`, and in every state a block of all that is refused, which has to be the empty block |
-//! | quotas | `quotas`, `shares`, `strangers`, `numbering` |
+//! | quotas | `quotas`, `shares`, `strangers`, `numbering`, `predicates::quotas_are_what_is_open` |
+//! | charters | `charters`, `predicates::one_charter_a_term`, `predicates::more_than_two_thirds_approved`, `predicates::most_keys_stay`; that nobody is late by one is `predicates::nobody_punctual_is_absent` |
 //!
 //! Promise 8 isn't about a board, and 10 is about two of them.
 
 mod binder;
+mod charters;
 mod choices;
 mod explorer;
 mod hunt;
@@ -56,9 +58,9 @@ const SIMULATED_SEEDS: u64 = 80;
 
 /// Refusals that the state machine gives on these boards. 17 to 20 and 35 are those of decoding, those from 128 on a replica's own, and
 /// 103 needs four thousand million sessions.
-const CODES: [u32; 34] = [
+const CODES: [u32; 42] = [
     16, 21, 32, 33, 34, 48, 50, 51, 52, 53, 54, 55, 64, 65, 66, 67, 68, 80, 81, 82, 96, 97, 98, 99,
-    100, 101, 102, 112, 113, 114, 115, 116, 117, 118,
+    100, 101, 102, 104, 112, 113, 114, 115, 116, 117, 118, 160, 161, 162, 163, 164, 165, 166,
 ];
 
 /// Sum of all explorations.
@@ -109,6 +111,13 @@ fn everything_was_there(explored: &Explored) {
         "closed without somebody",
         "last call",
         "disputed",
+        "enacted",
+        "era",
+        "proven",
+        "number",
+        "enacted where a session ends",
+        "enacted in last call",
+        "enacted twice in a row",
     ] {
         let happened = reports().any(|report| report.events.get(event) > Some(&0));
         assert!(happened, "never {event}");

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-/// Something that a party of a session, or somebody in its name, tries to have taken.
+use crate::charters::{Draft, Flaw};
+
+/// Something that a party of a session or an operator, or somebody in its name, tries to have taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
-    /// One of the world's sessions.
+    /// One of the world's sessions; of an operator's word the first.
     pub session: u8,
-    /// In whose name.
+    /// In whose name: a party's index, or an operator's number.
     pub index: u16,
-    /// Index of the party that signs it.
+    /// Index of the party that signs it, or the operator's number.
     pub by: u16,
     /// The thing.
     pub what: What,
@@ -36,6 +38,8 @@ pub enum What {
     Complain(i8, u16, Aim),
     /// Answers a complaint.
     Reveal(Answer),
+    /// Approves a draft of a charter, or withdraws what it approved, rightly or not.
+    Say(Option<Draft>, Flaw),
 }
 
 /// An opening, and by whom.
@@ -57,6 +61,10 @@ pub enum Opening {
     TooManyBytes,
     /// A stranger, with more parties than a block has work for.
     TooMuchWork,
+    /// A stranger, without a stamp.
+    Unstamped,
+    /// An opener that the genesis lists, with a stamp, which it doesn't need.
+    Stamped,
 }
 
 /// Payload of a post.
@@ -138,6 +146,24 @@ impl Move {
         self
     }
 
+    /// What an operator says in its own name.
+    #[must_use]
+    pub const fn say(operator: u16, draft: Option<Draft>, flaw: Flaw) -> Self {
+        Self::own(0, operator, What::Say(draft, flaw))
+    }
+
+    /// Whether it is an operator's word.
+    #[must_use]
+    pub const fn is_word(&self) -> bool {
+        matches!(self.what, What::Say(..))
+    }
+
+    /// Whether it comes to the same before and after others of its kind, where both are taken.
+    #[must_use]
+    pub const fn commutes(&self) -> bool {
+        self.is_entry() || self.is_word()
+    }
+
     /// Whether it fills a slot.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
@@ -205,6 +231,8 @@ impl fmt::Display for What {
             Self::Reveal(Answer::Wrong) => write!(f, "reveals something else"),
             Self::Reveal(Answer::OverSpec) => write!(f, "reveals more than the spec takes"),
             Self::Reveal(Answer::OtherComplaint) => write!(f, "answers another complaint"),
+            Self::Say(Some(draft), flaw) => write!(f, "approves {draft}{flaw}"),
+            Self::Say(None, flaw) => write!(f, "withdraws its approval{flaw}"),
         }
     }
 }
@@ -217,9 +245,10 @@ impl fmt::Display for Move {
         if matches!(self.what, What::Open(_)) {
             return write!(f, "somebody {}", self.what);
         }
-        write!(f, "party {}", self.index)?;
+        let who = if self.is_word() { "operator" } else { "party" };
+        write!(f, "{who} {}", self.index)?;
         if self.by != self.index {
-            write!(f, " (signed by party {})", self.by)?;
+            write!(f, " (signed by {who} {})", self.by)?;
         }
         write!(f, " {}", self.what)
     }

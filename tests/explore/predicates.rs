@@ -1,5 +1,7 @@
 //! Predicates besides the simulator's properties: what an honest party may rely on, whoever else is hostile.
 
+mod charters;
+
 use white_city_state_machine::{Session, State};
 use white_city_tests::board::Board;
 use white_city_wire::board::{Cause, Status};
@@ -15,6 +17,9 @@ use crate::{
 /// can't open, its answer.
 #[must_use]
 pub fn must_be_taken(binder: &Binder, board: &Board, mv: Move) -> bool {
+    if let What::Say(draft, flaw) = mv.what {
+        return charters::word_must_be_taken(board, mv, draft, flaw);
+    }
     if !binder.world.is_honest(mv.index) || mv.by != mv.index {
         return false;
     }
@@ -73,6 +78,7 @@ pub fn punctual_after(node: &Node, choice: &Choice, board: &Board) -> Option<u16
 /// # Errors
 /// The promise that is broken, and how.
 pub fn check(binder: &Binder, node: &Node, choice: &Choice, after: &State) -> Result<(), String> {
+    charters::check(binder, node, choice, after)?;
     let sessions = node.board.state.sessions().iter();
     for before in sessions {
         let Some(now) = after.sessions().get(before.number) else {

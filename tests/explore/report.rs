@@ -30,6 +30,7 @@ pub struct Report {
 impl Report {
     /// Counts what a block has done.
     pub fn tally(&mut self, seen: &Observed) {
+        self.tally_charters(seen);
         for after in seen.executed.after.sessions().iter() {
             let before = seen.executed.before.sessions().get(after.number);
             let lived = before.is_none_or(|before| before.terminal.is_none());
@@ -60,6 +61,36 @@ impl Report {
             for (event, happened) in events {
                 *self.events.entry(event).or_default() += usize::from(happened);
             }
+        }
+    }
+
+    /// Counts what a block has done to the rules.
+    fn tally_charters(&mut self, seen: &Observed) {
+        let (before, after) = (&seen.executed.before, &seen.executed.after);
+        let (was, is) = (before.term(), after.term());
+        let enacted = was.charter_hash != is.charter_hash;
+        let height = seen.executed.context.height;
+        let sessions = || before.sessions().iter();
+        let ended = sessions().any(|session| {
+            let now = after.sessions().get(session.number);
+            session.terminal.is_none() && now.is_some_and(|now| now.terminal.is_some())
+        });
+        let in_last_call = sessions().any(|session| session.leaf.call_blocks > 0);
+        let number = is.charter.protocol != was.charter.protocol;
+        let events = [
+            ("enacted", enacted),
+            ("era", is.eras != was.eras),
+            ("proven", !enacted && is.proven != was.proven),
+            ("number", enacted && number),
+            ("enacted where a session ends", enacted && ended),
+            ("enacted in last call", enacted && in_last_call),
+            (
+                "enacted twice in a row",
+                enacted && was.height > 0 && was.height + 1 == height,
+            ),
+        ];
+        for (event, happened) in events {
+            *self.events.entry(event).or_default() += usize::from(happened);
         }
     }
 }

@@ -21,8 +21,7 @@ pub fn words(world: &World, path: &[Choice]) -> String {
     for (number, choice) in (1..).zip(start(world).iter().chain(path)) {
         let txs = choice.txs.iter().filter_map(|mv| binder.bind(&board, *mv));
         let candidates = txs.map(Candidate::verified).collect();
-        let proposer = choice.proposer.unwrap_or(usize::MAX);
-        let context = board.next_context(choice.step_ms(&board), proposer);
+        let context = choice.context(world, &board);
         board.run(context, candidates);
         let when = match choice.step {
             Step::Still => "at once",
@@ -48,13 +47,33 @@ pub fn words(world: &World, path: &[Choice]) -> String {
         let punctual = choice
             .punctual
             .map_or(String::new(), |mask| format!(" [punctual: {mask:b}]"));
+        let voted = if choice.voted {
+            " [everybody has voted]"
+        } else {
+            ""
+        };
         let _ = writeln!(
             words,
-            "  {number}. {when}, block{maker}: {what}{punctual} -> {}",
-            sessions.join(", ")
+            "  {number}. {when}, block{maker}: {what}{punctual}{voted} -> {}{}",
+            sessions.join(", "),
+            term(world, &board)
         );
     }
     words
+}
+
+/// The term, and how many words stand in it, where operators speak.
+fn term(world: &World, board: &Board) -> String {
+    if !world.has_charters() {
+        return String::new();
+    }
+    let (term, words) = (board.state.term(), board.state.proposals().len());
+    format!(
+        " [term {}, era {}, {} operators, {words} words]",
+        term.charter.term,
+        term.eras,
+        term.charter.size()
+    )
 }
 
 /// State of a session, in a few words.

@@ -10,10 +10,15 @@ use white_city_tests::{
 };
 use white_city_wire::{Network, Spec, reserve::reserved_bytes};
 
-use crate::moves::{Aim, Answer, Content, Move, Opening, Pair, What};
+use crate::{
+    charters::Draft,
+    moves::{Aim, Answer, Content, Move, Opening, Pair, What},
+};
 
-/// Milliseconds within which a session may be opened, from the genesis.
+/// Milliseconds within which a session may be opened, from the genesis, where that is explored.
 pub const OPEN_BY_MS: u64 = 4_000;
+/// Likewise where sessions are opened before that: so few that retention is longer, and a step to its end is no outage.
+const OPENED_BY_MS: u64 = 1_000;
 /// Parties of a session that no block has work for.
 const CROWD: u64 = 14;
 
@@ -36,6 +41,10 @@ pub struct On {
     pub opening: bool,
     /// A heavy entry of the hostile party.
     pub heavy: bool,
+    /// Words of an operator that are always refused.
+    pub flaws: bool,
+    /// So much time that operators may approve again; elsewhere less passes than that.
+    pub pace: bool,
 }
 
 /// Start of an exploration.
@@ -49,6 +58,8 @@ pub enum Start {
     Posted,
     /// And the hostile party has missed round 2.
     Missed,
+    /// Everybody has joined, and two operators approve the first draft.
+    Approved,
 }
 
 /// One configuration.
@@ -80,6 +91,12 @@ pub struct World {
     pub max_work: u32,
     /// Whether a stranger may open sessions.
     pub anyone_may_open: bool,
+    /// Bits of a stamp that a stranger needs for that.
+    pub stamp_bits: u8,
+    /// Charters that operators may approve; none if they don't speak.
+    pub drafts: &'static [Draft],
+    /// Terms in which they do.
+    pub terms: u32,
     /// Transactions in a block, at most.
     pub txs: usize,
     /// Blocks after the start, at most.
@@ -105,11 +122,16 @@ pub const PLAIN: World = World {
         refused: false,
         opening: false,
         heavy: false,
+        flaws: false,
+        pace: false,
     },
     hostile_replica: false,
     timeouts: false,
     max_work: 8_192,
     anyone_may_open: true,
+    stamp_bits: 0,
+    drafts: &[],
+    terms: 1,
     txs: 1,
     depth: 64,
 };
@@ -132,6 +154,16 @@ impl World {
         spec
     }
 
+    /// Milliseconds within which its sessions may be opened.
+    #[must_use]
+    pub const fn open_by_ms(&self) -> u64 {
+        if self.on.opening {
+            OPEN_BY_MS
+        } else {
+            OPENED_BY_MS
+        }
+    }
+
     /// The board's genesis.
     #[must_use]
     pub fn network(&self) -> Arc<Network> {
@@ -145,6 +177,11 @@ impl World {
                 rules.charter.listed_bytes().unwrap_or(0) + bytes + bytes / 4;
         }
         rules.charter.anyone_may_open = self.anyone_may_open;
+        rules.charter.stamp_bits = self.stamp_bits;
+        if self.has_charters() {
+            // The pace of an operator's words is longer than what usually counts as an outage.
+            rules.params.cap_ms = 100_000;
+        }
         with_max_work(&network(self.replicas, rules), self.max_work)
     }
 
@@ -184,6 +221,7 @@ impl World {
                 self.refused(session, &mut moves);
             }
         }
+        self.words(&mut moves);
         moves
     }
 
@@ -201,6 +239,12 @@ impl World {
                 Opening::TooManyBytes,
                 Opening::TooMuchWork,
             ]);
+        }
+        if self.stamp_bits > 0 {
+            all.push(match session {
+                1 | 2 => Opening::Stamped,
+                _ => Opening::Unstamped,
+            });
         }
         moves.extend(
             all.into_iter()

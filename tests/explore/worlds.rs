@@ -1,5 +1,7 @@
 //! The worlds that are explored: small ones whenever the tests run, larger ones when `WHITE_CITY_EXPLORE=large` is set.
 
+mod charters;
+
 use crate::world::{On, PLAIN, Start, World};
 
 /// Nothing but joining, posting and time.
@@ -219,6 +221,15 @@ const CLOSED: World = World {
     ..OPENING
 };
 
+/// Openings that need a stamp, and those that don't.
+const STAMPS: World = World {
+    name: "stamps",
+    stamp_bits: 4,
+    sessions: 2,
+    depth: 3,
+    ..OPENING
+};
+
 /// Shares of a session's bytes.
 const SHARES: World = World {
     name: "shares",
@@ -249,7 +260,15 @@ pub const SMALL: &[World] = &[
     OUTAGE_IN_DISPUTE,
     OPENING,
     CLOSED,
+    STAMPS,
     SHARES,
+    charters::FOUR,
+    charters::LAST_CALL,
+    charters::TWO,
+    charters::SUCCESSION,
+    charters::NUMBER,
+    charters::ENDING,
+    charters::OPENERS,
 ];
 
 /// Worlds that are explored when somebody asks for them.
@@ -304,5 +323,33 @@ pub const LARGE: &[World] = &[
     World {
         rounds: 3,
         ..SHARES
+    },
+    World {
+        depth: 6,
+        ..charters::FOUR
+    },
+    World {
+        depth: 64,
+        ..charters::LAST_CALL
+    },
+    World {
+        depth: 9,
+        ..charters::TWO
+    },
+    World {
+        depth: 12,
+        ..charters::SUCCESSION
+    },
+    World {
+        depth: 64,
+        ..charters::NUMBER
+    },
+    World {
+        depth: 64,
+        ..charters::ENDING
+    },
+    World {
+        depth: 7,
+        ..charters::OPENERS
     },
 ];
