@@ -1,38 +1,46 @@
 //! The state machine, by transactions that say whatever the input says, under the signatures that they need: a fuzzer changes any
 //! field of them, and can sign nothing.
 
+mod recording;
+
 use std::{collections::BTreeSet, sync::Arc};
 
-use white_city_state_machine::{Block, Session};
+use white_city_state_machine::{Block, Session, new_operators};
 use white_city_tests::{
     board::{Board, Candidate},
     complaints::PayloadPlace,
     invariants::{Invariant, all},
-    network::{network, rules},
+    network::{network, operator, rules},
     party::Party,
-    scene::Scene,
     simulator::{Entries, Observed, Sealed, SignedDigests, check},
 };
 use white_city_wire::{
-    Entry, Hash, Network, SessionId, Signature, SignedEntry, SignedTx, Spec,
+    Entry, Hash, Network, SessionId, Signature, SignedEntry, SignedTx,
+    approve::{Approve, Word},
     board::transcript_after,
     entry::p2p_leaf,
+    signing::{Purpose, signed_bytes},
     tx::{Action, Join, bytes_to_sign},
 };
 
 use crate::Target;
 
 /// Blocks of transactions that get the signatures which they need, and every property after each block.
-pub const RESIGNED: Target = Target::new("resigned", seeds, take)
+pub const RESIGNED: Target = Target::new("resigned", recording::seeds, take)
     .within(64 << 20)
     .costing(50);
 
 /// Number of validators.
 const VALIDATORS: u8 = 4;
+/// Operators whose keys are at hand: those of the genesis, and some that may come.
+const OPERATORS: u8 = 8;
 /// Most blocks that an input makes.
 const BLOCKS: usize = 60;
-/// Lengths from here on end a block; their lowest bits say how much later the next one is, and who proposes it.
+/// Lengths from here on end a block; their lowest bits say how much later the next one is, who proposes it, and whether the validators
+/// have voted for the one before.
 const END: u16 = 0xff00;
+/// Bit of such a length that says that they have.
+const VOTED: u16 = 1 << 5;
 /// Time between two blocks, ms: within a deadline, past it, and so long that the board counts as down.
 const STEPS_MS: [u64; 4] = [100, 700, 2_600, 10_000];
 
@@ -41,10 +49,11 @@ fn its_network() -> Arc<Network> {
     network(VALIDATORS, rules(&[]))
 }
 
-/// Parties whose keys are at hand: a roster's, and the opener of [`Scene`].
+/// Parties whose keys are at hand: a roster's, the opener of a recorded scene, and operators.
 fn parties() -> Vec<Party> {
     let mut parties = Party::several(5);
     parties.push(Party::new(1_000));
+    parties.extend((0..OPERATORS).map(operator));
     parties
 }
 
@@ -117,10 +126,31 @@ impl World {
         *transcript = self.transcript(session, *transcript);
     }
 
+    /// Puts right what a word names: the term and the charter that its charter follows, where it names none, and the signatures of
+    /// those who become operators.
+    fn mend_word(&self, approve: &mut Approve) {
+        let term = self.board.state.term();
+        approve.term = approve.term.min(term.charter.term);
+        let Word::Charter { charter, newcomers } = &mut approve.word else {
+            return;
+        };
+        if charter.previous == Hash::ZERO {
+            charter.previous = term.charter_hash;
+        }
+        let message = signed_bytes(Purpose::Operate, &self.board.network().id, &charter.hash());
+        let keys = new_operators(&term.charter, charter);
+        for (signature, key) in newcomers.iter_mut().zip(keys) {
+            if let Some(party) = self.party(&key.0) {
+                *signature = party.sign(&message);
+            }
+        }
+    }
+
     /// The action with what it names put right where that is nothing on the board.
     fn mended(&self, mut action: Action) -> Action {
         match &mut action {
-            Action::Open(_) | Action::Approve(_) => {}
+            Action::Open(_) => {}
+            Action::Approve(approve) => self.mend_word(approve),
             Action::Join(Join { session, .. }) | Action::Leave { session, .. } => {
                 *session = self.meant(*session);
             }
@@ -277,7 +307,10 @@ impl World {
 
     fn run(&mut self, candidates: Vec<Candidate>, end: u16) {
         let step_ms = STEPS_MS[usize::from(end & 3)];
-        let context = self.board.next_context(step_ms, usize::from(end >> 2 & 7));
+        let mut context = self.board.next_context(step_ms, usize::from(end >> 2 & 7));
+        if end & VOTED != 0 {
+            context.voted = [u8::MAX; 32];
+        }
         let must_be_taken = vec![false; candidates.len()];
         let executed = self.board.run(context, candidates);
         let opened = executed.applied().filter_map(|(tx, _)| match tx.action() {
@@ -302,7 +335,12 @@ impl World {
 }
 
 /// Whether the board accepts anything.
-fn take(mut input: &[u8]) -> bool {
+fn take(input: &[u8]) -> bool {
+    play(input).accepted > 0
+}
+
+/// The world after the blocks that an input makes.
+fn play(mut input: &[u8]) -> World {
     let mut world = World::new();
     let mut candidates = Vec::new();
     let mut blocks = 0;
@@ -323,100 +361,24 @@ fn take(mut input: &[u8]) -> bool {
         }
     }
     world.run(candidates, END);
-    world.accepted > 0
+    world
 }
 
-/// A recording of what a scene's parties do.
-struct Recording {
-    scene: Scene,
-    input: Vec<u8>,
-}
+#[cfg(test)]
+mod tests {
+    use super::{play, recording::seeds};
 
-impl Recording {
-    fn new(n: u16, quorum: u16) -> Self {
-        let network = its_network();
-        let scene = Scene::open_with(Arc::clone(&network), n, quorum, |_| {});
-        let mut recording = Self {
-            input: Vec::new(),
-            scene,
+    #[test]
+    fn operators_sign_what_inputs_say_and_change_the_rules() {
+        let worlds: Vec<_> = seeds().iter().map(|seed| play(seed)).collect();
+        let most = |of: fn(&super::World) -> u32| worlds.iter().map(of).max();
+        assert_eq!(most(|world| world.board.state.charter().term), Some(2));
+        assert_eq!(most(|world| world.board.state.term().eras), Some(2));
+        assert_eq!(most(|world| world.board.state.charter().protocol), Some(3));
+        let withdrawn = |world: &super::World| {
+            let mut words = world.board.state.proposals().iter();
+            words.any(|word| word.sequence == 2)
         };
-        let body = recording.scene.body();
-        let open = white_city_wire::tx::Open {
-            spec: Spec::clone(&body.spec),
-            opener: *Party::new(1_000).key(),
-            nonce: [1; 32],
-            open_by_ms: network.genesis_time.millis() + 1_000,
-            stamp: 0,
-        };
-        let open = Party::new(1_000).tx(Action::Open(open), &network.id);
-        recording.note(&open.encode());
-        recording.end(0);
-        recording
+        assert!(worlds.iter().any(withdrawn));
     }
-
-    fn note(&mut self, tx: &[u8]) {
-        let length = u16::try_from(tx.len()).expect("a small transaction");
-        self.input.extend_from_slice(&length.to_be_bytes());
-        self.input.extend_from_slice(tx);
-    }
-
-    fn end(&mut self, step: u16) {
-        self.input.extend_from_slice(&(END | step).to_be_bytes());
-    }
-
-    /// A block in which parties do this.
-    fn block(&mut self, step: u16, does: impl FnOnce(&Scene) -> Vec<white_city_wire::VerifiedTx>) {
-        let txs = does(&self.scene);
-        for tx in &txs {
-            let tx = SignedTx::new(tx.action().clone(), *tx.signature());
-            self.note(&tx.expect("a transaction that was encoded").encode());
-        }
-        self.end(step);
-        let step_ms = STEPS_MS[usize::from(step)];
-        self.scene.block_by(step_ms, 0, txs);
-    }
-
-    fn joined(n: u16, quorum: u16) -> Self {
-        let mut recording = Self::new(n, quorum);
-        recording.block(0, |scene| (0..n).map(|i| scene.join(i)).collect());
-        recording
-    }
-}
-
-/// Sessions that finish, that nobody comes to, that somebody leaves, and in which somebody is accused or complains.
-fn seeds() -> Vec<Vec<u8>> {
-    let mut finished = Recording::joined(3, 2);
-    finished.block(0, |scene| (0..3).map(|i| scene.post(i)).collect());
-    finished.block(0, |scene| (0..2).map(|i| scene.finish(i, 7)).collect());
-    for _ in 0..8 {
-        finished.block(1, |_| Vec::new());
-    }
-    let mut late = Recording::joined(3, 2);
-    late.block(1, |scene| vec![scene.post(0)]);
-    for _ in 0..5 {
-        late.block(1, |_| Vec::new());
-    }
-    let mut declined = Recording::new(2, 2);
-    declined.block(0, |scene| vec![scene.join(0), scene.decline(1)]);
-    let mut left = Recording::joined(3, 3);
-    left.block(0, |scene| vec![scene.post(0), scene.abort(2)]);
-    left.block(3, |scene| {
-        let pair = [scene.header(1, 1, 1), scene.header(1, 1, 2)];
-        vec![scene.evidence(1, pair)]
-    });
-    let mut recordings = vec![finished, late, declined, left];
-    for plaintext in [&b"what was sealed"[..], b"something else"] {
-        let mut disputed = Recording::joined(3, 2);
-        let sealed = disputed.scene.seal(0, 1, b"what was sealed");
-        let post = disputed.scene.post_of(0, vec![1], vec![(1, sealed)]);
-        disputed.block(0, |scene| vec![post.clone(), scene.post(1), scene.post(2)]);
-        let complaint = disputed.scene.complaint(1, &post);
-        disputed.block(0, |scene| vec![scene.complain(&complaint)]);
-        disputed.block(0, |scene| vec![scene.reveal(&complaint, plaintext)]);
-        recordings.push(disputed);
-    }
-    recordings
-        .into_iter()
-        .map(|recording| recording.input)
-        .collect()
 }
