@@ -49,7 +49,7 @@ const SHARED: [&str; 6] = ["carries", "init", "quiet", "sends", "stays", "step"]
 /// Seeds of the simulator whose boards are recorded.
 const RECORDED: [u64; 4] = [1, 2, 3, 5];
 /// A seed whose board comes to what is planted.
-const RECORDED_WITH_DIFFERENCES: [u64; 1] = [5];
+const RECORDED_WITH_DIFFERENCES: [u64; 1] = [1];
 /// Blocks of each.
 const BLOCKS: usize = 60;
 
