@@ -9,6 +9,7 @@
 mod bad_sender;
 mod binder;
 mod board;
+mod charters;
 mod places;
 mod planted;
 mod program;

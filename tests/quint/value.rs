@@ -147,6 +147,17 @@ impl Value {
         }
     }
 
+    /// The items of a set.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn set(&self) -> &BTreeSet<Self> {
+        match self {
+            Self::Set(items) => items,
+            other => panic!("{other} is no set"),
+        }
+    }
+
     /// The pairs of a map.
     ///
     /// # Panics

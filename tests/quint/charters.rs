@@ -1,0 +1,217 @@
+//! How the rules change: what is simulated of `docs/spec/charter.qnt` is replayed on the state machine.
+
+mod replay;
+mod seen;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use replay::replay;
+use white_city_tests::{simulator::Observed, tamper::planted};
+
+use crate::{
+    defined, number,
+    planted::QUICK,
+    program::{folder, is_possible, quint, said, specification, traces},
+};
+
+/// Traces that are simulated when nothing else is said.
+const TRACES: u64 = 50;
+/// Steps of each.
+const STEPS: u64 = 70;
+/// Actions that aren't steps by themselves.
+const SHARED: [&str; 4] = ["init", "say", "step", "watches"];
+/// Everything that becomes of a word.
+const OUTCOMES: [&str; 10] = [
+    "AlreadyStored",
+    "BadCharter",
+    "BadSignature",
+    "Charter",
+    "NotAnOperator",
+    "NothingChanges",
+    "Sequence",
+    "Taken",
+    "Term",
+    "TooSoon",
+];
+/// Planted bugs that are about openers, which the specification doesn't have.
+const OUTSIDE: [&str; 2] = [
+    "an opener stays listed that the charter doesn't list",
+    "an opener's quota stays that of the term before",
+];
+/// Differences that break an invariant: which one, what is replaced, and by what. The first [`QUICK`] break soonest.
+const BROKEN: [(&str, &str, &str); 4] = [
+    (
+        "moreThanTwoThirdsApproved",
+        "votes.size() * 3 > b.term.charter.replicas.size() * 2",
+        "votes.size() * 3 >= b.term.charter.replicas.size() * 2",
+    ),
+    (
+        "nobodyIsLateByACharter",
+        "call: { ...settled.call, blocks: 0, callers: Set() },",
+        "",
+    ),
+    (
+        "mostKeysStay",
+        "(keysStay(present, coming), \"Charter\"),",
+        "",
+    ),
+    (
+        "mostAreProven",
+        "(unproven.size() <= most(faults(coming)), \"Charter\"),",
+        "",
+    ),
+];
+
+fn module() -> std::path::PathBuf {
+    specification().join("charter.qnt")
+}
+
+/// The invariants of charter.qnt.
+fn invariants() -> Vec<String> {
+    let invariants = defined("charter.qnt", "val");
+    assert!(invariants.len() >= 6, "{invariants:?}");
+    invariants
+}
+
+/// What was planted in replayed blocks, and what of that the comparison noticed.
+#[derive(Debug, Default)]
+struct Bugs {
+    planted: BTreeSet<&'static str>,
+    noticed: BTreeSet<&'static str>,
+}
+
+#[test]
+fn charters_that_are_simulated_keep_every_invariant_and_are_what_the_state_machine_does() {
+    if !is_possible() {
+        return;
+    }
+    let folder = folder("charters");
+    let traces_to = folder.join("trace_{seq}.itf.json").display().to_string();
+    let count = number("WHITE_CITY_SEEDS").unwrap_or(TRACES).to_string();
+    let (steps, seed) = (
+        STEPS.to_string(),
+        number("WHITE_CITY_SEED").unwrap_or(1).to_string(),
+    );
+    let invariants = invariants();
+    let arguments: Vec<&str> = [
+        "--main",
+        "operators",
+        "--out-itf",
+        &traces_to,
+        "--n-traces",
+        &count,
+        "--max-samples",
+        &count,
+        "--max-steps",
+        &steps,
+        "--seed",
+        &seed,
+        "--mbt",
+        "--verbosity",
+        "1",
+        "--invariants",
+    ]
+    .into_iter()
+    .chain(invariants.iter().map(String::as_str))
+    .collect();
+    let output = quint("run", &module(), &arguments);
+    assert!(output.status.success(), "{}", said(&output));
+    let mut tally = replay::Tally::default();
+    let mut bugs = Bugs::default();
+    for (number, trace) in traces(&folder).iter().enumerate() {
+        let replayed = replay(trace, &mut tally, &mut |executed, differs| {
+            let honest = Observed {
+                root: executed.after.root(),
+                executed: executed.clone(),
+                must_be_taken: vec![false; executed.outcomes.len()],
+                signed: Arc::default(),
+                entries: Arc::default(),
+                sealed: Arc::default(),
+                honest: Arc::default(),
+            };
+            for bug in planted().iter().filter(|bug| bug.invariant == "charters") {
+                if bugs.noticed.contains(bug.bug) {
+                    continue;
+                }
+                if let Some(changed) = (bug.tamper)(&honest) {
+                    bugs.planted.insert(bug.bug);
+                    if differs(&changed.executed) {
+                        bugs.noticed.insert(bug.bug);
+                    }
+                }
+            }
+        });
+        if let Err(what) = replayed {
+            panic!("trace {number} of seed {seed}: {what}");
+        }
+    }
+    println!("{tally:#?}\n{bugs:#?}");
+    let missed = bugs.planted.difference(&bugs.noticed);
+    let missed: Vec<_> = missed.filter(|bug| !OUTSIDE.contains(bug)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+    if number("WHITE_CITY_SEED").is_none() {
+        everything_was_there(&tally, &bugs);
+    }
+}
+
+/// Nothing of this is worth anything unless all of it happened.
+fn everything_was_there(tally: &replay::Tally, bugs: &Bugs) {
+    let outcomes: Vec<&str> = tally.outcomes.keys().map(String::as_str).collect();
+    assert_eq!(outcomes, OUTCOMES);
+    let actions = defined("charter.qnt", "action");
+    let chosen = actions.iter().filter(|name| {
+        let of_the_machine = ["start", "begin", "send", "end"].contains(&name.as_str());
+        !of_the_machine && !SHARED.contains(&name.as_str())
+    });
+    for action in chosen {
+        assert!(
+            tally.actions.contains_key(action),
+            "{action} was never chosen"
+        );
+    }
+    for (what, count) in [
+        ("charters", tally.enacted),
+        ("eras", tally.eras),
+        ("numbers", tally.numbers),
+        ("charters in last call", tally.in_last_call),
+        ("two charters in a row", tally.in_a_row),
+    ] {
+        assert!(count > 2, "{count} {what}");
+    }
+    assert!(bugs.noticed.len() >= 9, "{bugs:?}");
+}
+
+#[test]
+fn an_invariant_of_charters_breaks_where_its_rule_is_missing() {
+    if !is_possible() {
+        return;
+    }
+    let folder = folder("broken-charters");
+    std::fs::write(folder.join("session.qnt"), crate::program::text()).unwrap();
+    let text = std::fs::read_to_string(module()).unwrap();
+    let broken = folder.join("charter.qnt");
+    let count = number("WHITE_CITY_SEEDS").map_or(QUICK, |_| BROKEN.len());
+    for (invariant, from, to) in &BROKEN[..count] {
+        assert_eq!(text.matches(*from).count(), 1, "{invariant}: {from}");
+        std::fs::write(&broken, text.replace(from, to)).unwrap();
+        let arguments = [
+            "--main",
+            "operators",
+            "--max-samples",
+            "150",
+            "--max-steps",
+            "70",
+            "--seed",
+            "1",
+            "--verbosity",
+            "1",
+            "--invariants",
+            invariant,
+        ];
+        let words = said(&quint("run", &broken, &arguments));
+        assert!(
+            words.contains("[violation]"),
+            "{invariant} holds without its rule: {words}"
+        );
+    }
+}
