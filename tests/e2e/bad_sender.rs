@@ -1,10 +1,13 @@
 //! A sender whose payloads nobody can open, past the client, which doesn't seal such things.
 
+use std::time::Duration;
+
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
+use tokio::time::Instant;
 use white_city_client::{
     Session, Signer,
     wire::{
-        SignedTx,
+        Refusal, SignedTx,
         tx::{Action, Post},
     },
 };
@@ -12,7 +15,7 @@ use white_city_tests::complaints::{
     PayloadPlace, complain_about, ikm_e, reveal_of, unreadable_post,
 };
 
-use crate::world::{Key, World, join};
+use crate::world::{Key, PATIENCE, World, join};
 
 const SECRET: &[u8] = b"a share";
 
@@ -28,8 +31,17 @@ async fn send(world: &World, key: &Key, action: Action) {
     let network = world.client(key).network().id;
     let signature = key.local().sign(&action, &network).await.unwrap();
     let tx = SignedTx::new(action, signature).unwrap().encode();
-    let reply = rpc(world).broadcast_tx_sync(tx).await.unwrap();
-    assert!(reply.code.is_ok(), "{}", reply.log);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let reply = rpc(world).broadcast_tx_sync(tx.clone()).await.unwrap();
+        if reply.code.is_ok() {
+            return;
+        }
+        // This replica may be a block behind the one that the test has looked at.
+        let is_behind = Refusal::is_about_state(reply.code.value());
+        assert!(is_behind && Instant::now() < until, "{}", reply.log);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A session of three that all have joined; the first is the bad sender.

@@ -300,6 +300,7 @@ async fn a_party_that_is_shown_an_earlier_round_again_stops_with_a_proof_of_that
         forked.a.submit(&post).await;
     }
     let post = async |session: &mut Session| {
+        session.wait_round_closed(1).await?;
         session.post(2, b"honest".to_vec(), vec![]).await?;
         session.wait_round_closed(2).await
     };
