@@ -29,6 +29,10 @@ const HEADERS_KEPT: usize = 256;
 /// Longest time for replicas to reach a height that one of them has, and the pause before they are asked again.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 const CATCHING_UP_PAUSE: Duration = Duration::from_millis(50);
+/// Longest time for a replica to have the link to an era that it shows a block of, and the pause before it is asked again. A liar can
+/// have a client wait for it, too: meanwhile others are asked.
+const LINK_DUE: Duration = Duration::from_secs(3);
+const LINK_PAUSE: Duration = Duration::from_millis(200);
 /// Most lies that are kept, the newest ones, and most bytes of them; the last one is, whatever its size.
 const LIES_KEPT: usize = 16;
 const LIES_BYTES_KEPT: usize = 16 << 20;
@@ -54,6 +58,10 @@ impl Known {
 
     fn header(&self, height: u64) -> Option<Arc<VerifiedHeader>> {
         lock(&self.headers).get(&height).cloned()
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.headers).is_empty()
     }
 
     /// The lock that whoever fetches the header of a height holds.
@@ -258,9 +266,8 @@ impl Replicas {
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
         let header = self.header(endpoint, answer.height).await?;
-        if is_ahead(trust, answer, &header) {
-            self.learn(endpoint).await?;
-        }
+        self.catch_up(endpoint, || is_ahead(trust, answer, &header))
+            .await?;
         match check_decoded(read, trust, answer, &header) {
             Ok(value) => Ok(value),
             Err(lie) => {
@@ -297,11 +304,13 @@ impl Replicas {
     ) -> Result<Arc<VerifiedHeader>, ReadError> {
         let signed = endpoint.commit(height).await?;
         let trust = &self.known.trust;
-        let verified = match trust.verify(signed.clone()) {
-            Err(bad) if bad.is_ahead() && self.learn(endpoint).await? => trust.verify(signed),
-            other => other,
+        let is_ahead = || {
+            trust
+                .verify(signed.clone())
+                .is_err_and(|bad| bad.is_ahead())
         };
-        let header = verified.map_err(|bad| {
+        self.catch_up(endpoint, is_ahead).await?;
+        let header = trust.verify(signed).map_err(|bad| {
             let is_stranger = bad.is_of_another_network();
             let lie = Lie::new(format!("header: {bad}"));
             match is_stranger {
@@ -322,6 +331,31 @@ impl Replicas {
             let fork = Fork::new(what, [fork], &self.known.trust);
             ReadError::Final(Error::Fork(Box::new(fork)))
         })
+    }
+
+    /// Learns eras from a replica, or sees others learn them, until something isn't ahead any more. A replica has the newest link a
+    /// moment after the first block of its era.
+    async fn catch_up(
+        &self,
+        endpoint: &Endpoint,
+        is_ahead: impl Fn() -> bool,
+    ) -> Result<(), ReadError> {
+        // Whoever has never verified anything may have the wrong genesis.
+        let patience = match self.known.is_empty() {
+            true => LINK_DUE / 10,
+            false => LINK_DUE,
+        };
+        let until = Instant::now() + patience;
+        while is_ahead() {
+            if self.learn(endpoint).await? || !is_ahead() {
+                continue;
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            sleep(LINK_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Walks on from the newest era that is known, by the links that this replica has. Says whether there were any.

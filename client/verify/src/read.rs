@@ -133,13 +133,14 @@ macro_rules! body {
 }
 use body;
 
-/// Whether an answer may be true, but of an era whose link isn't known.
+/// Whether an answer is of a state that the header certifies, but of an era whose link isn't known.
 #[must_use]
 pub fn is_ahead(trust: &Trust, answer: &pb::Answer, header: &VerifiedHeader) -> bool {
     let state = answer.state.as_ref();
     let state = state.and_then(|state| StateProof::from_pb(state, trust.network()).ok());
-    state
-        .is_some_and(|state| matches!(trust.check_era(header, &state.board), Err(BadEra::Ahead(_))))
+    let sealed = state.filter(|state| state.data_hash() == header.data_hash());
+    let of_era = sealed.map(|state| trust.check_era(header, &state.board));
+    matches!(of_era, Some(Err(BadEra::Ahead(_))))
 }
 
 /// Checks an answer against the header of the height that it names.
