@@ -4,7 +4,7 @@
 //! DIR/testnet.json     what this network is; written last, so a directory without it is incomplete
 //! DIR/lock             held by the launcher
 //! DIR/genesis.json     for clients; each replica has its own copy
-//! DIR/operators/       the operators' keys, which no replica needs
+//! DIR/operators/       the operators' keys, which no replica needs: replica0.key, …, for white-city board charter
 //! DIR/network.json     addresses and process ids, while the network runs
 //! DIR/run/             unix sockets, where their paths fit
 //! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
@@ -376,8 +376,8 @@ fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), E
         write_atomic(&state, keys::NEVER_SIGNED.as_bytes())?;
         let operator = KeyPair::generate()?;
         write_atomic(
-            &operators.join(format!("replica{index}.json")),
-            operator.node_file().as_bytes(),
+            &operators.join(format!("replica{index}.key")),
+            operator.identity_file().as_bytes(),
         )?;
         keys.push(genesis::Keys {
             validator: validator.validator(),

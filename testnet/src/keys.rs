@@ -85,9 +85,19 @@ impl KeyPair {
         ))
     }
 
-    /// `node_key.json`, and an operator's key, likewise
+    /// `node_key.json`
     pub(crate) fn node_file(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{{\"priv_key\":{}}}\n", self.secret().as_str()))
+    }
+
+    /// An operator's key, as the command line's `--identity` takes it
+    pub(crate) fn identity_file(&self) -> Zeroizing<String> {
+        let secret = Zeroizing::new(hex::encode(self.0.as_bytes()));
+        Zeroizing::new(format!(
+            "white-city identity key, version 1\npublic {}\nsecret {}\n",
+            hex::encode(self.0.verifying_key().as_bytes()),
+            secret.as_str()
+        ))
     }
 
     fn secret(&self) -> Zeroizing<String> {

@@ -1,86 +1,46 @@
 //! Charters on a running board: every replica is replaced, one a term, while sessions run.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signer as _, SigningKey};
-use prost::Message as _;
 use serde_json::Value;
-use tendermint_rpc::Client as _;
 use tokio::{task::JoinSet, time::Instant};
 use white_city_client::{
-    Client, Hash, Receipt, genesis,
-    read::SessionRef,
-    wire::{
-        Charter, NetworkId, Signature, SignedTx,
-        approve::{Approve, Word},
-        limits::WIRE_VERSION,
-        pb::{self, answer::Body, query::Question},
-        read::encode_query,
-        signing::{Purpose, signed_bytes},
-        tx::{Action, bytes_to_sign, charter_from_pb},
-    },
+    Client, Error, Hash, LocalKey, Receipt, Said, Signer as _, genesis, read::SessionRef,
+    wire::Charter,
 };
-use white_city_state_machine::new_operators;
 
 use crate::world::{Key, PATIENCE, Setup, World, keys, party, world};
-
-/// The key of a file of the launcher's, or of CometBFT's.
-fn private_key(file: &Path) -> SigningKey {
-    let text: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-    let pair = STANDARD.decode(text["priv_key"]["value"].as_str().unwrap());
-    SigningKey::from_bytes(&pair.unwrap()[..32].try_into().unwrap())
-}
 
 /// What the operators have to say, and the replicas that they say it to.
 struct Board<'a> {
     world: &'a World,
-    network: NetworkId,
+    reader: Client,
 }
 
 impl<'a> Board<'a> {
     fn new(world: &'a World) -> Self {
-        let trust = genesis::trust(world.net.dir().join("genesis.json")).unwrap();
-        Self {
-            world,
-            network: trust.network().id,
-        }
+        let reader = world.client(&keys(1)[0]);
+        Self { world, reader }
     }
 
-    fn operator(&self, replica: usize) -> SigningKey {
-        let file = format!("operators/replica{replica}.json");
-        private_key(&self.world.net.dir().join(file))
+    /// The key of the one who operates a replica, as the launcher has made it.
+    fn operator(&self, replica: usize) -> LocalKey {
+        let file: PathBuf = format!("operators/replica{replica}.key").into();
+        LocalKey::load(&self.world.net.dir().join(file), None).unwrap()
     }
 
     fn validator(&self, replica: usize) -> Hash {
-        let file = self
-            .world
-            .net
-            .home(replica)
-            .join("config/priv_validator_key.json");
-        Hash(private_key(&file).verifying_key().to_bytes())
-    }
-
-    /// The charter in force, and the operators' words, as one replica says.
-    async fn said(&self, replica: usize) -> (Charter, Vec<pb::Proposal>) {
-        let url = self.world.net.rpc_urls()[replica].as_str();
-        let rpc = tendermint_rpc::HttpClient::new(url).unwrap();
-        let query = encode_query(Question::Charter(pb::CharterQuery {}));
-        let answer = rpc.abci_query(Some("/v1".into()), query, None, false).await;
-        let answer = pb::Answer::decode(answer.unwrap().value.as_slice()).unwrap();
-        assert_eq!(answer.version, WIRE_VERSION);
-        let Some(Body::Charter(said)) = answer.body else {
-            panic!("another answer");
-        };
-        (
-            charter_from_pb(&said.charter.unwrap()).unwrap(),
-            said.proposals,
-        )
+        let home = self.world.net.home(replica);
+        let text = std::fs::read(home.join("config/priv_validator_key.json")).unwrap();
+        let text: Value = serde_json::from_slice(&text).unwrap();
+        let key = STANDARD.decode(text["pub_key"]["value"].as_str().unwrap());
+        Hash(key.unwrap().try_into().unwrap())
     }
 
     /// A charter that may follow the one in force, with a change.
     async fn next(&self, change: impl FnOnce(&mut Charter)) -> Charter {
-        let (mut charter, _) = self.said(0).await;
+        let mut charter = self.reader.charter().await.unwrap().into_value().charter;
         charter.previous = charter.hash();
         charter.term += 1;
         charter.until_ms = u64::MAX;
@@ -89,66 +49,29 @@ impl<'a> Board<'a> {
         charter
     }
 
-    /// The approval of a charter by the operator of a replica that the charter in force has.
-    async fn approval(&self, present: &Charter, by: usize, charter: &Charter) -> SignedTx {
-        let key = self.operator(by);
-        let mine = Hash(key.verifying_key().to_bytes());
-        let position = present.replicas.iter().position(|r| r.operator == mine);
-        let operator = u16::try_from(position.unwrap()).unwrap();
-        let message = signed_bytes(Purpose::Operate, &self.network, &charter.hash());
-        let all: Vec<SigningKey> = (0..self.world.net.replicas())
-            .map(|k| self.operator(k))
-            .collect();
-        let newcomers = new_operators(present, charter).map(|new| {
-            let mut all = all.iter();
-            let key = all.find(|key| key.verifying_key().to_bytes() == new.0);
-            Signature(key.unwrap().sign(&message).to_bytes())
-        });
-        let (_, words) = self.said(0).await;
-        let said = words
-            .iter()
-            .find(|word| word.operator == u32::from(operator));
-        let action = Action::Approve(Approve {
-            term: present.term,
-            operator,
-            sequence: said.map_or(0, |word| word.sequence) + 1,
-            word: Word::Charter {
-                newcomers: newcomers.collect(),
-                charter: Box::new(charter.clone()),
-            },
-        });
-        let bytes = bytes_to_sign(&action, &self.network).unwrap();
-        SignedTx::new(action, Signature(key.sign(&bytes).to_bytes())).unwrap()
-    }
-
-    /// Hands a transaction to a replica; gives the code of its refusal, 0 for none.
-    async fn submit(&self, replica: usize, tx: &SignedTx) -> u32 {
-        let url = self.world.net.rpc_urls()[replica].as_str();
-        let rpc = tendermint_rpc::HttpClient::new(url).unwrap();
-        let answer = rpc.broadcast_tx_sync(tx.encode()).await.unwrap();
-        answer.code.value()
-    }
-
     /// Has these approve a charter, as soon as they may, and waits until it is in force everywhere.
-    async fn enact(&self, by: &[usize], charter: &Charter) {
-        let (present, _) = self.said(0).await;
+    async fn enact(&self, by: &[usize], newcomer: &LocalKey, charter: &Charter) {
+        let network = self.reader.network().id;
+        let accepted = newcomer.accepts(charter, &network);
+        let until = Instant::now() + PATIENCE;
         for operator in by {
-            let until = Instant::now() + PATIENCE;
+            let client = self.reader.with_signer(self.operator(*operator));
             loop {
-                let tx = self.approval(&present, *operator, charter).await;
-                match self.submit(0, &tx).await {
-                    0 | 64 => break,
+                match client.approve(charter.clone(), vec![accepted]).await {
+                    Ok(_) => break,
                     // A newcomer has to be seen to vote first.
-                    165 => assert!(Instant::now() < until, "never acceptable"),
-                    code => panic!("refused: {code}"),
+                    Err(Error::Refused { code: 165, .. }) => {
+                        assert!(Instant::now() < until, "never acceptable");
+                    }
+                    Err(other) => panic!("refused: {other}"),
                 }
-                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
         let until = Instant::now() + PATIENCE;
-        for replica in 0..self.world.net.replicas() {
-            while self.said(replica).await.0.term < charter.term {
-                assert!(Instant::now() < until, "never enacted by {replica}");
+        for url in self.world.net.rpc_urls() {
+            let replica = self.world.client_of([url.clone()], &keys(1)[0]);
+            while replica.charter().await.unwrap().charter.term < charter.term {
+                assert!(Instant::now() < until, "never enacted by {url}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -187,6 +110,30 @@ async fn ceremony(world: &World, keys: &[Key]) -> Receipt {
     watcher.ceremony_receipt().await.unwrap()
 }
 
+async fn a_word_is_taken_back(board: &Board<'_>) {
+    let first = board.reader.with_signer(board.operator(0));
+    let other = board.next(|charter| charter.anyone_max_live = 1).await;
+    assert_eq!(first.approve(other, vec![]).await, Ok(Said::Stands));
+    assert_eq!(first.withdraw().await, Ok(Said::Stands));
+    let words = first.charter().await.unwrap().into_value().words;
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!((words[0].sequence, words[0].charter_hash), (2, Hash::ZERO));
+}
+
+/// A session among the replicas at these addresses.
+async fn ends_well(world: &World, urls: &[String]) {
+    let roster = keys(3);
+    let client = |key: &Key| world.client_of(urls.iter().cloned(), key);
+    let id = world
+        .open_by(&client(&roster[0]), &roster, |spec| spec)
+        .await;
+    let mut running = JoinSet::new();
+    for key in &roster {
+        running.spawn(party(client(key).session(id).await.unwrap(), 2));
+    }
+    assert!(running.join_all().await.iter().all(Result::is_ok));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let Some(world) = world(Setup {
@@ -200,6 +147,7 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     };
     let board = Board::new(&world);
     let three = keys(3);
+    a_word_is_taken_back(&board).await;
     // Who sleeps through all of it, and what was proven before.
     let sleeper: Client = world.client(&three[0]);
     let before = sleeper.status().await.unwrap().height();
@@ -208,7 +156,8 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let replaced = async {
         for old in 0..4 {
             let (gone, new) = (board.validator(old), board.validator(old + 4));
-            let operator = board.operator(old + 4).verifying_key().to_bytes();
+            let newcomer = board.operator(old + 4);
+            let operator = *newcomer.identity().as_bytes();
             let charter = board
                 .next(|charter| {
                     let place = charter.replicas.iter_mut().find(|r| r.validator == gone);
@@ -218,7 +167,7 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
                 .await;
             // Those whose replicas stay, and whose came.
             let by: Vec<usize> = (0..4).map(|k| if k < old { k + 4 } else { k }).collect();
-            board.enact(&by[1..], &charter).await;
+            board.enact(&by[1..], &newcomer, &charter).await;
         }
         enough.store(true, std::sync::atomic::Ordering::SeqCst);
     };
@@ -229,11 +178,10 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     for old in 0..4 {
         world.net.kill(old).await.unwrap();
     }
-    let (charter, _) = board.said(4).await;
-    assert_eq!(charter.term, 4);
     let newcomers: Vec<String> = world.net.rpc_urls()[4..].to_vec();
     let late = world.client_of(newcomers.iter().cloned(), &three[1]);
     assert!(late.status().await.unwrap().height() > before);
+    assert_eq!(late.charter().await.unwrap().charter.term, 4);
     assert_eq!(late.trust().newest_era(), 4);
     // Whoever slept walks the links by itself, and an old receipt is what it was.
     assert!(sleeper.status().await.unwrap().height() > before);
@@ -253,14 +201,6 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let proven = renewed.verify(&genesis).unwrap();
     assert_eq!(proven.certified[0].era, 4, "the links come with it");
     // And sessions go on among the newcomers.
-    let roster = keys(3);
-    let opener = world.client_of(newcomers.iter().cloned(), &roster[0]);
-    let id = world.open_by(&opener, &roster, |spec| spec).await;
-    let mut running = JoinSet::new();
-    for key in &roster {
-        let client = world.client_of(newcomers.iter().cloned(), key);
-        running.spawn(party(client.session(id).await.unwrap(), 2));
-    }
-    assert!(running.join_all().await.iter().all(Result::is_ok));
+    ends_well(&world, &newcomers).await;
     world.stop().await;
 }

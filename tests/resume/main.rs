@@ -1,4 +1,4 @@
-//! Parties that are killed at every step, or come by once a round, and finish the same session.
+//! Parties that are killed at every step, or come by once a round, and finish the same session; and the operators' commands.
 
 mod aggregate;
 mod consent;
@@ -10,6 +10,7 @@ mod killed;
 mod memory;
 mod once;
 mod opened;
+mod operated;
 mod progress;
 mod refused;
 mod results;

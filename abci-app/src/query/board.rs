@@ -6,7 +6,7 @@ use white_city_wire::{
     Hash, Refusal, pb,
     read::{OPENERS_PAGE, PAGE_BYTES, SESSIONS_PAGE, join_hashes},
     tree::short_path,
-    tx::charter_to_pb,
+    tx::{charter_to_pb, proposal_to_pb},
 };
 
 use super::Reader;
@@ -25,12 +25,7 @@ impl Reader<'_> {
     /// The charter in force, and what the operators say of the next one.
     pub(super) fn charter(&self) -> Result<pb::CharterAnswer, Refusal> {
         let state = &self.committed.state;
-        let proposals = state.proposals().iter().map(|proposal| pb::Proposal {
-            operator: proposal.operator.into(),
-            sequence: proposal.sequence,
-            board_ms: proposal.board_ms,
-            charter_hash: proposal.charter_hash.0.to_vec(),
-        });
+        let proposals = state.proposals().iter().map(proposal_to_pb);
         let mut named: Vec<Hash> = Vec::new();
         for proposal in state.proposals() {
             if proposal.charter_hash != Hash::ZERO && !named.contains(&proposal.charter_hash) {

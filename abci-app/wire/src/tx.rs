@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 pub use codec::{
     charter_from_pb, charter_to_pb, entry_from_pb, entry_to_pb, join_from_pb, join_to_pb,
-    open_from_accepted_pb, open_from_pb, open_to_pb,
+    open_from_accepted_pb, open_from_pb, open_to_pb, proposal_from_pb, proposal_to_pb,
 };
 
 use crate::{

@@ -1,5 +1,6 @@
 //! The arguments.
 
+mod board;
 mod eddsa;
 mod journal;
 mod session;
@@ -8,6 +9,7 @@ mod values;
 
 use std::{ffi::OsString, path::PathBuf};
 
+pub use board::{BoardCommand, CharterCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
 pub use journal::JournalCommand;
@@ -109,6 +111,9 @@ pub enum Command {
     /// Open, join, follow and leave sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Operate the board: say what its operators change together
+    #[command(subcommand)]
+    Board(BoardCommand),
     /// Say what a receipt proves, with nothing but the genesis (--trust): no replica is asked
     Verify {
         /// The receipt

@@ -7,16 +7,18 @@ use serde_json::{Value, json};
 use white_city_client::{
     Error, Hash, IdentityKey, NetworkId, Progress, SessionId,
     journal::Kept,
-    read::Dispute,
+    read::{CharterNow, Dispute},
     receipt::{Claim, ForkClaim, Place},
     wire::{
-        Bitmap,
+        Bitmap, Charter,
+        approve::Proposal,
         board::{Cause, Status, Terminal},
+        charter::{OpenerQuota, Replica},
         limits::NOBODY,
     },
 };
 
-use crate::{failure::Failure, journal, progress, receipt};
+use crate::{board, failure::Failure, journal, progress, receipt};
 
 /// Ed25519's base point: a key as good as any.
 const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
@@ -92,6 +94,55 @@ fn claims() -> [Claim; 8] {
     ]
 }
 
+/// Two operators, one of whom approves another opener.
+fn charters() -> CharterNow {
+    let replica = |number| Replica {
+        validator: Hash([number; 32]),
+        operator: Hash([number + 10; 32]),
+    };
+    let charter = Charter {
+        term: 0,
+        previous: Hash::ZERO,
+        until_ms: 0,
+        protocol: 2,
+        max_session_bytes: 3,
+        max_board_bytes: 4,
+        anyone_may_open: true,
+        anyone_max_live: 5,
+        anyone_max_bytes: 6,
+        stamp_bits: 7,
+        replicas: vec![replica(1), replica(2)],
+        openers: Vec::new(),
+    };
+    let next = Charter {
+        term: 1,
+        previous: charter.hash(),
+        until_ms: 9,
+        openers: vec![OpenerQuota {
+            key: Hash([8; 32]),
+            max_live: 1,
+            max_bytes: 2,
+        }],
+        ..charter.clone()
+    };
+    let mut proven = Bitmap::empty(256);
+    proven.insert(0);
+    CharterNow {
+        charter,
+        term_height: 0,
+        era: 0,
+        protocol: 2,
+        proven,
+        words: vec![Proposal {
+            operator: 1,
+            sequence: 1,
+            board_ms: 8,
+            charter_hash: next.hash(),
+        }],
+        proposed: vec![next],
+    }
+}
+
 fn lines() -> Vec<Value> {
     let now = Progress {
         status: Status::Running,
@@ -126,6 +177,7 @@ fn lines() -> Vec<Value> {
         waiting.to_json(),
         Failure::usage("wrong").to_json(),
         journal::value(Path::new("journal"), &kept),
+        board::standing(&charters()),
     ]
     .into_iter()
     .chain(claims)

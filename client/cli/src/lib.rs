@@ -13,6 +13,7 @@
 )]
 
 mod args;
+mod board;
 mod eddsa;
 mod failure;
 #[cfg(test)]
@@ -132,6 +133,7 @@ async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
     let result = match cli.command {
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, &cli.network, output).await,
+        Command::Board(command) => board::run(command, &cli.network, output).await,
         Command::Verify { file } => receipt::verify(&file, &cli.network, output),
         Command::Journal(command) => journal::run(command, &cli.network, output).await,
         Command::Eddsa(command) => eddsa::run(command, &cli.network, output).await,

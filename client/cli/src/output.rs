@@ -101,6 +101,17 @@ impl Output {
         }
     }
 
+    /// Asks for a yes to what isn't a session. `nobody` as with [`Output::consent`].
+    pub async fn agree(&self, question: String, nobody: &str) -> Result<(), Failure> {
+        match self.ask(question).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::usage("nothing was done: the answer wasn't yes")),
+            None => Err(Failure::usage(format!(
+                "nobody has said yes to {nobody}, or a terminal to ask at, without --json"
+            ))),
+        }
+    }
+
     /// Asks for a yes; `None` where there is no terminal to ask at.
     async fn ask(&self, question: String) -> Result<Option<bool>, Failure> {
         if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {

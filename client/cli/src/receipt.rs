@@ -41,6 +41,7 @@ fn proven_json(receipt: &Receipt, proven: &Proven) -> Value {
                 "height": certified.height,
                 "header_ms": certified.time.millis(),
                 "board_ms": certified.board_ms,
+                "era": certified.era,
             })
         })
         .collect();

@@ -6,7 +6,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use futures::future::{BoxFuture, ready};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use white_city_wire::{IdentityKey, NetworkId, Signature, keys::BadKey, tx};
+use white_city_wire::{
+    Charter, IdentityKey, NetworkId, Signature,
+    keys::BadKey,
+    signing::{Purpose, signed_bytes},
+    tx,
+};
 use zeroize::Zeroizing;
 
 use super::{SignError, Signer};
@@ -74,6 +79,14 @@ impl LocalKey {
         let secret = SigningKey::from_bytes(seed);
         let identity = IdentityKey::from_bytes(secret.verifying_key().as_bytes())?;
         Ok(Self { secret, identity })
+    }
+
+    /// Signature with which an operator that the present charter hasn't yet accepts its place in the next one: whoever approves that
+    /// charter adds it, so that nobody becomes an operator by a mistyped key.
+    #[must_use]
+    pub fn accepts(&self, charter: &Charter, network: &NetworkId) -> Signature {
+        let bytes = signed_bytes(Purpose::Operate, network, &charter.hash());
+        Signature(self.secret.sign(&bytes).to_bytes())
     }
 
     /// Draws a new key and writes it to a new file with mode 600, encrypted.

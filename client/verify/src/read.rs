@@ -4,6 +4,7 @@
 //! [`check`] follows that way; each [`Read`] adds what its own kind of value needs. Nothing else makes a [`Verified`]: whoever
 //! brings questions and answers to and fro uses these two.
 
+mod charter;
 mod dispute;
 mod evidence;
 mod inbox;
@@ -16,6 +17,7 @@ use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 
+pub use charter::{CharterNow, ReadCharter};
 pub use dispute::{Dispute, SignedDispute};
 pub use evidence::{Convicted, ReadEvidence, SessionEvidence};
 pub(crate) use evidence::{Parties, check_culprits, check_left, culprits, left};

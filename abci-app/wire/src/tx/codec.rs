@@ -6,7 +6,7 @@ mod opening;
 
 use alloc::vec::Vec;
 
-pub use approval::{charter_from_pb, charter_to_pb};
+pub use approval::{charter_from_pb, charter_to_pb, proposal_from_pb, proposal_to_pb};
 pub(super) use opening::check_roster;
 pub use opening::{open_from_accepted_pb, open_from_pb, open_to_pb};
 use prost::Message;

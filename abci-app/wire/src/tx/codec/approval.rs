@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{hash, signature};
 use crate::{
-    approve::{Approve, Word},
+    approve::{Approve, Proposal, Word},
     charter::{Charter, OpenerQuota, Replica},
     keys::Signature,
     limits::{CHARTER_OPENERS_MAX, VALIDATORS_MAX},
@@ -145,6 +145,34 @@ pub fn charter_to_pb(charter: &Charter) -> pb::Charter {
         stamp_bits: charter.stamp_bits.into(),
         replicas: replicas.collect(),
         openers: openers.collect(),
+    }
+}
+
+/// An operator's word as it stands.
+///
+/// # Errors
+/// [`Refusal::Field`] for a hash that is none, or a position that no operator has.
+pub fn proposal_from_pb(word: &pb::Proposal) -> Result<Proposal, Refusal> {
+    let operator = u16::try_from(word.operator).map_err(|_| Refusal::Field {
+        field: "operator",
+        expected: "at most 65535",
+    })?;
+    Ok(Proposal {
+        operator,
+        sequence: word.sequence,
+        board_ms: word.board_ms,
+        charter_hash: hash("charter_hash", &word.charter_hash)?,
+    })
+}
+
+/// An operator's word as protobuf.
+#[must_use]
+pub fn proposal_to_pb(word: &Proposal) -> pb::Proposal {
+    pb::Proposal {
+        operator: word.operator.into(),
+        sequence: word.sequence,
+        board_ms: word.board_ms,
+        charter_hash: word.charter_hash.0.to_vec(),
     }
 }
 
