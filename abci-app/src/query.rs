@@ -15,7 +15,7 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Found, query::Question},
     proof::{RoundProof, SessionProof},
-    read::{DIRECT_PORT_HINT, PageRoom, QUERY_PATH, decode_query, join_hashes},
+    read::{DIRECT_PORT_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query, join_hashes},
     tree::short_path,
 };
 
@@ -84,7 +84,7 @@ pub fn ask(
         Question::Openers(query) => Found::Openers(reader.openers(query)),
         Question::Charter(_) => Found::Charter(reader.charter()?),
         Question::Links(query) => Found::Links(pb::LinksAnswer {
-            links: board::page_of_links(trust.links_from(query.from_era)),
+            links: trust.links_within(query.from_era, PAGE_BYTES),
         }),
         Question::Session(pb::SessionQuery { session })
         | Question::Spec(pb::SpecQuery { session })

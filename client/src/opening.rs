@@ -1,6 +1,6 @@
 //! Opening a session: what is signed once, and sent until the board shows it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 use white_city_wire::{
@@ -128,13 +128,7 @@ impl Target for Opened<'_> {
     fn begin(&mut self) {}
 
     fn view(&self, usual: Usual) -> View {
-        View {
-            usual,
-            left: None,
-            whole: Duration::MAX,
-            is_disputed: false,
-            is_too_late: self.board_ms > self.opening.open.open_by_ms,
-        }
+        View::of_no_round(usual, self.board_ms > self.opening.open.open_by_ms)
     }
 
     async fn look(&mut self) -> Result<bool, Error> {

@@ -119,13 +119,7 @@ impl Target for Shown<'_> {
     fn begin(&mut self) {}
 
     fn view(&self, usual: Usual) -> View {
-        View {
-            usual,
-            left: None,
-            whole: Duration::MAX,
-            is_disputed: false,
-            is_too_late: Instant::now() > self.until,
-        }
+        View::of_no_round(usual, Instant::now() > self.until)
     }
 
     async fn look(&mut self) -> Result<bool, Error> {

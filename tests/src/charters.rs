@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use white_city_state_machine::new_operators;
 use white_city_wire::{
     Charter, Hash, Signature, VerifiedTx,
     approve::{Approve, Word},
@@ -39,7 +38,7 @@ pub fn next(board: &Board, change: impl FnOnce(&mut Charter)) -> Charter {
 #[must_use]
 pub fn newcomers(board: &Board, charter: &Charter) -> Vec<Signature> {
     let message = signed_bytes(Purpose::Operate, &board.network().id, &charter.hash());
-    let keys = new_operators(board.state.charter(), charter);
+    let keys = charter.operators_new_to(board.state.charter());
     keys.map(|key| operator_with(key).map_or(Signature([0; 64]), |party| party.sign(&message)))
         .collect()
 }

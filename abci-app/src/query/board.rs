@@ -1,10 +1,9 @@
 //! Questions about the board as a whole.
 
-use prost::Message;
 use white_city_state_machine::Session;
 use white_city_wire::{
     Hash, Refusal, pb,
-    read::{OPENERS_PAGE, PAGE_BYTES, SESSIONS_PAGE, join_hashes},
+    read::{OPENERS_PAGE, SESSIONS_PAGE, join_hashes},
     tree::short_path,
     tx::{charter_to_pb, proposal_to_pb},
 };
@@ -108,15 +107,4 @@ impl Reader<'_> {
             next: query.from.saturating_add(read),
         }
     }
-}
-
-/// As many links as go on a page: one at least.
-pub(super) fn page_of_links(links: Vec<pb::Link>) -> Vec<pb::Link> {
-    let mut bytes = 0_usize;
-    let fits = |link: &pb::Link| {
-        let had = bytes;
-        bytes = bytes.saturating_add(link.encoded_len());
-        had == 0 || bytes <= PAGE_BYTES
-    };
-    links.into_iter().take_while(fits).collect()
 }

@@ -7,9 +7,9 @@ use redb::{ReadableTable, WriteTransaction};
 use white_city_state_machine::{Ended, Rules, Term};
 use white_city_wire::{
     Charter, Hash, VerifiedTx,
-    approve::{Approve, Proposal, Word},
+    approve::{Approve, Word},
     pb,
-    tx::{Action, charter_from_pb, charter_to_pb},
+    tx::{Action, charter_from_pb, charter_to_pb, proposal_from_pb, proposal_to_pb},
 };
 
 use super::{CHARTERS, META, Snapshot, StoreError, load::meta};
@@ -28,30 +28,12 @@ struct RulesRecord {
     #[prost(uint32, tag = "5")]
     pub protocol: u32,
     #[prost(message, repeated, tag = "6")]
-    pub proposals: Vec<ProposalRecord>,
-}
-
-/// An operator's word as it stands.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct ProposalRecord {
-    #[prost(uint32, tag = "1")]
-    pub operator: u32,
-    #[prost(uint32, tag = "2")]
-    pub sequence: u32,
-    #[prost(uint64, tag = "3")]
-    pub board_ms: u64,
-    #[prost(bytes = "vec", tag = "4")]
-    pub charter_hash: Vec<u8>,
+    pub proposals: Vec<pb::Proposal>,
 }
 
 impl From<&Rules> for RulesRecord {
     fn from(rules: &Rules) -> Self {
-        let proposals = rules.proposals.iter().map(|proposal| ProposalRecord {
-            operator: proposal.operator.into(),
-            sequence: proposal.sequence,
-            board_ms: proposal.board_ms,
-            charter_hash: proposal.charter_hash.0.to_vec(),
-        });
+        let proposals = rules.proposals.iter().map(proposal_to_pb);
         Self {
             term_height: rules.term.height,
             eras: rules.term.eras,
@@ -66,14 +48,10 @@ impl From<&Rules> for RulesRecord {
 impl RulesRecord {
     /// The rules with this charter; `None` for a record that isn't one.
     fn with(self, charter: Charter) -> Option<Rules> {
-        let proposals = self.proposals.iter().map(|proposal| {
-            Some(Proposal {
-                operator: u16::try_from(proposal.operator).ok()?,
-                sequence: proposal.sequence,
-                board_ms: proposal.board_ms,
-                charter_hash: Hash::from_slice(&proposal.charter_hash)?,
-            })
-        });
+        let proposals = self
+            .proposals
+            .iter()
+            .map(|word| proposal_from_pb(word).ok());
         Some(Rules {
             proposals: proposals.collect::<Option<_>>()?,
             protocol: self.protocol,

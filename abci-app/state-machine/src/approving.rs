@@ -126,7 +126,7 @@ pub fn check_charter(
     if u64::try_from(unknown.count()).unwrap_or(u64::MAX) > now.opener_numbers {
         return no("it has more new openers than there are numbers left");
     }
-    let expected: Vec<&Hash> = new_operators(present, next).collect();
+    let expected: Vec<&Hash> = next.operators_new_to(present).collect();
     if newcomers.len() != expected.len() {
         return no("it doesn't come with one signature of each new operator");
     }
@@ -159,13 +159,6 @@ fn check_keys_stay(present: &Charter, next: &Charter) -> Result<(), Refusal> {
         return Err(Refusal::Charter("too many operators leave at once"));
     }
     Ok(())
-}
-
-/// The next charter's operators who are none in the present one, in its order.
-pub fn new_operators<'a>(present: &Charter, next: &'a Charter) -> impl Iterator<Item = &'a Hash> {
-    let known: BTreeSet<Hash> = present.replicas.iter().map(|r| r.operator).collect();
-    let operators = next.replicas.iter().map(|replica| &replica.operator);
-    operators.filter(move |operator| !known.contains(*operator))
 }
 
 /// The charter that more than two thirds of the operators approve.

@@ -35,7 +35,6 @@ mod state;
 mod term;
 
 pub use append_tree::AppendTree;
-pub use approving::new_operators;
 pub use block::{Block, BlockContext, Ended, Preview};
 pub use entries::{check_share, over_spec};
 pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};

@@ -43,7 +43,7 @@ pub fn check(open: &Open, id: SessionId, books: Books<'_>) -> Result<Opening, Re
         Some(known) => known,
         None => (
             books.next_opener.ok_or(Refusal::NumbersUsedUp)?,
-            unknown(open),
+            OpenerLeaf::unlisted(open.opener),
         ),
     };
     if !leaf.listed && !charter.anyone_may_open {
@@ -153,16 +153,4 @@ fn check_spec(open: &Open, params: &Params, charter: &Charter) -> Result<(), Ref
     spec.durations()
         .into_iter()
         .try_for_each(|(name, ms)| over(name, ms, params.max_duration_ms))
-}
-
-/// An opener that the board hasn't met.
-const fn unknown(open: &Open) -> OpenerLeaf {
-    OpenerLeaf {
-        key: open.opener,
-        listed: false,
-        max_live: 0,
-        max_bytes: 0,
-        live: 0,
-        live_bytes: 0,
-    }
 }

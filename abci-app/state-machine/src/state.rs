@@ -90,12 +90,10 @@ impl State {
             // The charter's keys were checked with it.
             if let Ok(key) = IdentityKey::from_accepted(&quota.key.0) {
                 state.push_opener(OpenerLeaf {
-                    key,
                     listed: true,
                     max_live: quota.max_live,
                     max_bytes: quota.max_bytes,
-                    live: 0,
-                    live_bytes: 0,
+                    ..OpenerLeaf::unlisted(key)
                 });
             }
         }

@@ -395,6 +395,19 @@ pub struct OpenerLeaf {
 }
 
 impl OpenerLeaf {
+    /// An opener that no charter lists and that has nothing open yet.
+    #[must_use]
+    pub const fn unlisted(key: IdentityKey) -> Self {
+        Self {
+            key,
+            listed: false,
+            max_live: 0,
+            max_bytes: 0,
+            live: 0,
+            live_bytes: 0,
+        }
+    }
+
     /// The leaf.
     #[must_use]
     pub fn hash(&self) -> Hash {

@@ -107,6 +107,12 @@ pub enum BadCharter {
     Twice(Hash),
 }
 
+/// Number of so many replicas that may be malicious: `f = ⌊(k - 1)/3⌋`.
+#[must_use]
+pub const fn faults(replicas: u16) -> u16 {
+    replicas.saturating_sub(1) / 3
+}
+
 impl Charter {
     /// The hash in the network's id, in the root, and under every approval.
     #[must_use]
@@ -143,10 +149,17 @@ impl Charter {
         u16::try_from(self.replicas.len()).unwrap_or(u16::MAX)
     }
 
-    /// Number of replicas that may be malicious: `f = ⌊(k - 1)/3⌋`.
+    /// Number of replicas that may be malicious.
     #[must_use]
     pub fn faults(&self) -> u16 {
-        self.size().saturating_sub(1) / 3
+        faults(self.size())
+    }
+
+    /// Its operators who are none in the present charter, in its order.
+    pub fn operators_new_to(&self, present: &Self) -> impl Iterator<Item = &Hash> {
+        let known: BTreeSet<Hash> = present.replicas.iter().map(|r| r.operator).collect();
+        let operators = self.replicas.iter().map(|replica| &replica.operator);
+        operators.filter(move |operator| !known.contains(*operator))
     }
 
     /// Position of the replica whose validator has this address.

@@ -8,6 +8,7 @@ use core::ops::RangeInclusive;
 use crate::{
     bitmap::Bitmap,
     board::{BoardRoot, Cause, Culprit, Offence, SessionLeaf, Status, Terminal},
+    charter::faults,
     entry::PostHeader,
     hash::Hash,
     limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES, NOBODY, PROTOCOL, ROUNDS_MAX},
@@ -104,7 +105,7 @@ impl SessionLeaf {
             return no("last call without a deadline that has passed");
         }
         let fits = u32::from(callers.count()) <= self.call_blocks
-            && callers.count() <= validators.saturating_sub(1) / 3
+            && callers.count() <= faults(validators)
             && callers.iter().all(|caller| caller < validators);
         if !fits {
             return no("its callers aren't those of a last call");

@@ -240,7 +240,7 @@ async fn approve(
     if !yes {
         let question = "Approve this charter? [y/N] ".into();
         output
-            .agree(question, "this charter: expected --yes")
+            .consent(question, "this charter: expected --yes", "nothing was done")
             .await?;
     }
     let hash = charter.hash();
@@ -263,9 +263,7 @@ fn newcomers(
     client: &Client,
 ) -> Result<Vec<Signature>, Failure> {
     let message = signed_bytes(Purpose::Operate, &client.network().id, &next.hash());
-    let known = |key: &Hash| present.replicas.iter().any(|r| r.operator == *key);
-    let new = next.replicas.iter().map(|r| r.operator);
-    let new = new.filter(|key| !known(key)).map(|operator| {
+    let new = next.operators_new_to(present).map(|operator| {
         let key = IdentityKey::from_bytes(&operator.0);
         let key = key.map_err(|error| Failure::usage(format!("{operator}: {error}")))?;
         let given = accepted.iter();

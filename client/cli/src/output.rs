@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
+/// What a no to a session comes to.
+pub const NOT_JOINED: &str = "not joined";
 /// Longest result that is said again where it can't be printed, bytes.
 const SAID_AGAIN_BYTES: usize = 2_048;
 
@@ -89,23 +91,17 @@ impl Output {
         let _ = writeln!(io::stderr(), "error: {}", failure.text);
     }
 
-    /// Asks for a yes to a session, without which nothing is joined. `nobody` says what hasn't been consented to, and what could
-    /// have been given instead of an answer.
-    pub async fn consent(&self, question: String, nobody: &str) -> Result<(), Failure> {
+    /// Asks for a yes, without which nothing is done. `nobody` says what hasn't been consented to, and what could have been given instead
+    /// of an answer; `undone`, what a no comes to.
+    pub async fn consent(
+        &self,
+        question: String,
+        nobody: &str,
+        undone: &str,
+    ) -> Result<(), Failure> {
         match self.ask(question).await? {
             Some(true) => Ok(()),
-            Some(false) => Err(Failure::usage("not joined: the answer wasn't yes")),
-            None => Err(Failure::usage(format!(
-                "nobody has said yes to {nobody}, or a terminal to ask at, without --json"
-            ))),
-        }
-    }
-
-    /// Asks for a yes to what isn't a session. `nobody` as with [`Output::consent`].
-    pub async fn agree(&self, question: String, nobody: &str) -> Result<(), Failure> {
-        match self.ask(question).await? {
-            Some(true) => Ok(()),
-            Some(false) => Err(Failure::usage("nothing was done: the answer wasn't yes")),
+            Some(false) => Err(Failure::usage(format!("{undone}: the answer wasn't yes"))),
             None => Err(Failure::usage(format!(
                 "nobody has said yes to {nobody}, or a terminal to ask at, without --json"
             ))),

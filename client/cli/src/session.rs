@@ -17,7 +17,7 @@ use crate::{
     args::{NetworkArgs, SessionCommand},
     failure::Failure,
     journal, network,
-    output::{Output, shown, to_json},
+    output::{NOT_JOINED, Output, shown, to_json},
     presets, progress, receipt, unlock,
 };
 
@@ -203,7 +203,9 @@ async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), 
         return Ok(());
     }
     let nobody = "this session: expected --yes";
-    output.consent("join? yes or no: ".into(), nobody).await
+    output
+        .consent("join? yes or no: ".into(), nobody, NOT_JOINED)
+        .await
 }
 
 async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {

@@ -20,8 +20,7 @@ use crate::{
     read::{
         BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, is_ahead, shape,
     },
-    trust::LINKS_MAX,
-    trust::{Trust, VerifiedHeader},
+    trust::{BadHeader, LINKS_MAX, Trust, VerifiedHeader},
 };
 
 /// Most headers that are kept.
@@ -266,9 +265,13 @@ impl Replicas {
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
         let header = self.header(endpoint, answer.height).await?;
-        self.catch_up(endpoint, || is_ahead(trust, answer, &header))
-            .await?;
-        match check_decoded(read, trust, answer, &header) {
+        let mut checked = check_decoded(read, trust, answer, &header);
+        if checked.is_err() && is_ahead(trust, answer, &header) {
+            self.catch_up(endpoint, || is_ahead(trust, answer, &header))
+                .await?;
+            checked = check_decoded(read, trust, answer, &header);
+        }
+        match checked {
             Ok(value) => Ok(value),
             Err(lie) => {
                 // Another block of that height, with the validators' signatures, would be worse than a lie.
@@ -304,13 +307,17 @@ impl Replicas {
     ) -> Result<Arc<VerifiedHeader>, ReadError> {
         let signed = endpoint.commit(height).await?;
         let trust = &self.known.trust;
-        let is_ahead = || {
-            trust
-                .verify(signed.clone())
-                .is_err_and(|bad| bad.is_ahead())
-        };
-        self.catch_up(endpoint, is_ahead).await?;
-        let header = trust.verify(signed).map_err(|bad| {
+        let mut verified = trust.verify(signed.clone());
+        if verified.as_ref().is_err_and(BadHeader::is_ahead) {
+            let is_ahead = || {
+                trust
+                    .verify(signed.clone())
+                    .is_err_and(|bad| bad.is_ahead())
+            };
+            self.catch_up(endpoint, is_ahead).await?;
+            verified = trust.verify(signed);
+        }
+        let header = verified.map_err(|bad| {
             let is_stranger = bad.is_of_another_network();
             let lie = Lie::new(format!("header: {bad}"));
             match is_stranger {

@@ -84,6 +84,17 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// The view of something that no round waits for.
+    pub(crate) const fn of_no_round(usual: Usual, is_too_late: bool) -> Self {
+        Self {
+            usual,
+            left: None,
+            whole: Duration::MAX,
+            is_disputed: false,
+            is_too_late,
+        }
+    }
+
     fn time_at_least(&self) -> Duration {
         self.left.unwrap_or(self.whole)
     }

@@ -33,10 +33,7 @@ use white_city_wire::{
     proof::{RoundProof, SessionProof, StateProof},
 };
 
-use crate::{
-    trust::BadEra,
-    trust::{Trust, VerifiedHeader},
-};
+use crate::trust::{BadEra, Trust, VerifiedHeader};
 
 /// The reason why an answer can't be true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,6 +11,7 @@ use tendermint::{
 };
 use white_city_wire::Network;
 
+pub(crate) use self::links::LINK;
 pub use self::links::{BadEra, BadLink, LINKS_BYTES_MAX, LINKS_MAX};
 pub use crate::header::{BadHeader, SIGNED_HEADER_BYTES_MAX, VerifiedHeader};
 use crate::{

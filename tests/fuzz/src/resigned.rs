@@ -5,7 +5,7 @@ mod recording;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use white_city_state_machine::{Block, Session, new_operators};
+use white_city_state_machine::{Block, Session};
 use white_city_tests::{
     board::{Board, Candidate},
     complaints::PayloadPlace,
@@ -138,7 +138,7 @@ impl World {
             charter.previous = term.charter_hash;
         }
         let message = signed_bytes(Purpose::Operate, &self.board.network().id, &charter.hash());
-        let keys = new_operators(&term.charter, charter);
+        let keys = charter.operators_new_to(&term.charter);
         for (signature, key) in newcomers.iter_mut().zip(keys) {
             if let Some(party) = self.party(&key.0) {
                 *signature = party.sign(&message);

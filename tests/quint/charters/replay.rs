@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use white_city_state_machine::new_operators;
 use white_city_tests::{
     board::{Board, Candidate, Executed},
     network::{network, operator, replica, rules},
@@ -149,7 +148,9 @@ impl Stage {
     fn newcomers(&self, charter: &Charter, said: &Value) -> Vec<Signature> {
         let message = signed_bytes(Purpose::Operate, &self.board.network().id, &charter.hash());
         let mut signers: Vec<Party> = said.set().iter().filter_map(operator_of).collect();
-        let expected: Vec<&Hash> = new_operators(self.board.state.charter(), charter).collect();
+        let expected: Vec<&Hash> = charter
+            .operators_new_to(self.board.state.charter())
+            .collect();
         let place = |party: &Party| {
             expected
                 .iter()

@@ -119,15 +119,7 @@ impl Block {
         };
         if known.is_none() {
             self.fresh_openers.insert(*key.as_bytes(), number);
-            let leaf = OpenerLeaf {
-                key,
-                listed: false,
-                max_live: 0,
-                max_bytes: 0,
-                live: 0,
-                live_bytes: 0,
-            };
-            self.openers.insert(number, leaf);
+            self.openers.insert(number, OpenerLeaf::unlisted(key));
         }
         if let Some(leaf) = self.opener_mut(number) {
             leaf.listed = quota.is_some();

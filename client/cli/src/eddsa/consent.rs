@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use white_city_client::Session;
 
-use crate::{args::KeygenArgs, failure::Failure, output::Output};
+use crate::{
+    args::KeygenArgs,
+    failure::Failure,
+    output::{NOT_JOINED, Output},
+};
 
 /// Refuses a key generation with another threshold or roster than the given ones, and asks where they aren't given. A party that
 /// has joined has said yes.
@@ -47,5 +51,5 @@ pub async fn to_keygen(
         roster.len()
     );
     let nobody = "this key generation: expected --threshold and --party for each of the roster";
-    output.consent(question, nobody).await
+    output.consent(question, nobody, NOT_JOINED).await
 }

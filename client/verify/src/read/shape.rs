@@ -10,8 +10,7 @@ use white_city_wire::{
 use super::{Lie, OrLie};
 use crate::{
     shape::{self, Limit, limit},
-    trust::LINKS_MAX,
-    trust::SIGNED_HEADER_BYTES_MAX,
+    trust::{LINK, LINKS_MAX},
 };
 
 const PARTIES: usize = ROSTER_PARTIES_MAX as usize;
@@ -99,10 +98,6 @@ const SESSIONS: [Limit; 2] = [limit(1, SESSIONS_PAGE, 32, 256), limit(2, 1, 0, 0
 const OPENERS: [Limit; 2] = [limit(1, OPENERS_PAGE, 32, 2_048), limit(2, 1, 0, 0)];
 
 const LINKS: [Limit; 1] = [limit(1, LINKS_MAX, 64, 1 << 19).of(&LINK)];
-const LINK: [Limit; 2] = [
-    limit(1, 1, 0, SIGNED_HEADER_BYTES_MAX),
-    limit(2, 1, 0, 32 * 256),
-];
 const CHARTERS: [Limit; 3] = [
     limit(1, 1, 0, PAYLOAD_BYTES).of(&CHARTER),
     limit(2, 256, 32, 64),

@@ -4,8 +4,7 @@ use white_city_wire::possible::Impossible;
 
 use crate::{
     history::Contradiction,
-    trust::BadHeader,
-    trust::{BadEra, BadLink},
+    trust::{BadEra, BadHeader, BadLink},
 };
 
 /// Why a receipt proves nothing.

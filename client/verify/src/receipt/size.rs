@@ -5,8 +5,7 @@ use white_city_wire::limits::{ROSTER_PARTIES_MAX, ROUNDS_MAX};
 use super::BadReceipt;
 use crate::{
     shape::{self, Limit, Misshapen, limit},
-    trust::LINKS_MAX,
-    trust::SIGNED_HEADER_BYTES_MAX,
+    trust::{LINK, LINKS_MAX},
 };
 
 /// Largest receipt other than a ceremony, bytes: two transcripts of 65 536 rounds with all that belongs to them.
@@ -27,11 +26,6 @@ const RECEIPT: [Limit; 9] = [
     limit(7, 1, 0, SMALL_BYTES_MAX),
     limit(8, 1, 0, SMALL_BYTES_MAX),
     limit(9, LINKS_MAX, 64, WHOLE).of(&LINK),
-];
-
-const LINK: [Limit; 2] = [
-    limit(1, 1, 0, SIGNED_HEADER_BYTES_MAX),
-    limit(2, 1, 0, 32 * 256),
 ];
 
 const CEREMONY: [Limit; 11] = [

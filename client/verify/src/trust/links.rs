@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
-use white_city_wire::{board::BoardRoot, limits::VALIDATORS_MAX, pb};
+use prost::Message;
+use white_city_wire::{board::BoardRoot, charter::faults, limits::VALIDATORS_MAX, pb};
 
-use super::{BadHeader, Trust, VerifiedHeader};
+use super::{BadHeader, SIGNED_HEADER_BYTES_MAX, Trust, VerifiedHeader};
 use crate::{
     eras::{Era, Eras, Link},
     header::decode,
+    shape::{Limit, limit},
 };
 
 /// Most links of one walk, one receipt or one file.
@@ -82,7 +84,7 @@ impl Trust {
     /// Number of them that may be malicious.
     #[must_use]
     pub fn faults(&self) -> u16 {
-        self.replicas().saturating_sub(1) / 3
+        faults(self.replicas())
     }
 
     /// Number of replicas in an era, if it is known.
@@ -94,12 +96,21 @@ impl Trust {
     /// The links from an era on, the first of which leads to the era after it.
     #[must_use]
     pub fn links_from(&self, era: u32) -> Vec<pb::Link> {
+        self.links_within(era, usize::MAX)
+    }
+
+    /// As many of them as fit into so many bytes, and one at least.
+    #[must_use]
+    pub fn links_within(&self, era: u32, most: usize) -> Vec<pb::Link> {
         let eras = self.eras();
-        let links = eras.after(era).iter();
-        links
-            .filter_map(|era| era.link.as_ref())
-            .map(Into::into)
-            .collect()
+        let links = eras.after(era).iter().filter_map(|era| era.link.as_ref());
+        let mut bytes = 0_usize;
+        let fits = |link: &pb::Link| {
+            let had = bytes;
+            bytes = bytes.saturating_add(link.encoded_len());
+            had == 0 || bytes <= most
+        };
+        links.map(pb::Link::from).take_while(fits).collect()
     }
 
     /// Takes links one after the other, from an era that is known. Says how many were new.
@@ -193,6 +204,12 @@ impl Trust {
         good.then_some(()).ok_or(BadEra::Other)
     }
 }
+
+/// Limits of a link's parts, for whoever decodes one.
+pub(crate) const LINK: [Limit; 2] = [
+    limit(1, 1, 0, SIGNED_HEADER_BYTES_MAX),
+    limit(2, 1, 0, 32 * VALIDATORS_MAX as usize),
+];
 
 /// The keys of a set of validators: ascending, each once, 1 to 256.
 fn keys(bytes: &[u8]) -> Option<Vec<[u8; 32]>> {
