@@ -10,7 +10,7 @@ use white_city_client::{
     wire::Charter,
 };
 
-use crate::world::{Key, PATIENCE, Setup, World, keys, party, world};
+use crate::world::{Key, PATIENCE, Setup, World, all_ends, keys, party, world};
 
 /// What the operators have to say, and the replicas that they say it to.
 struct Board<'a> {
@@ -84,11 +84,7 @@ async fn sessions(world: &World, enough: &std::sync::atomic::AtomicBool) -> usiz
     let mut count = 0;
     while !enough.load(std::sync::atomic::Ordering::SeqCst) {
         let id = world.open(&keys, |spec| spec).await;
-        let mut running = JoinSet::new();
-        for key in &keys {
-            running.spawn(party(world.session(key, id).await, 2));
-        }
-        let ends = running.join_all().await;
+        let ends = all_ends(world, &keys, id, 2).await;
         assert!(
             ends.iter().all(|end| end.is_ok() && *end == ends[0]),
             "{ends:?}"
@@ -101,11 +97,8 @@ async fn sessions(world: &World, enough: &std::sync::atomic::AtomicBool) -> usiz
 /// A session that has ended, with its receipt.
 async fn ceremony(world: &World, keys: &[Key]) -> Receipt {
     let id = world.open(keys, |spec| spec).await;
-    let mut running = JoinSet::new();
-    for key in keys {
-        running.spawn(party(world.session(key, id).await, 1));
-    }
-    assert!(running.join_all().await.iter().all(Result::is_ok));
+    let ends = all_ends(world, keys, id, 1).await;
+    assert!(ends.iter().all(Result::is_ok));
     let watcher = world.client(&keys[0]).observe(id).await.unwrap();
     watcher.ceremony_receipt().await.unwrap()
 }

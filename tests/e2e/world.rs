@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    task::JoinSet,
+};
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
     genesis,
@@ -247,4 +250,18 @@ pub async fn party(mut session: Session, rounds: u32) -> Result<End, Error> {
         round(&mut session, number).await?;
     }
     finish(&mut session).await
+}
+
+/// Runs all parties of a session, so many rounds each, and gives their ends in no particular order.
+pub async fn all_ends(
+    world: &World,
+    keys: &[Key],
+    id: SessionId,
+    rounds: u32,
+) -> Vec<Result<End, Error>> {
+    let mut running = JoinSet::new();
+    for key in keys {
+        running.spawn(party(world.session(key, id).await, rounds));
+    }
+    running.join_all().await
 }

@@ -11,10 +11,9 @@ mod world;
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::task::JoinSet;
 use white_city_client::{End, SessionId};
 
-use crate::world::{Key, PATIENCE, World, party};
+use crate::world::{Key, PATIENCE, World, all_ends};
 
 /// The hostile replica.
 const HOSTILE: usize = 0;
@@ -32,11 +31,7 @@ async fn a_session_finishes(world: &World, keys: &[Key]) {
 
 /// The same of a session that is open already.
 async fn the_session_finishes(world: &World, keys: &[Key], id: SessionId) {
-    let mut running = JoinSet::new();
-    for key in keys {
-        running.spawn(party(world.session(key, id).await, 2));
-    }
-    let ends = tokio::time::timeout(PATIENCE, running.join_all()).await;
+    let ends = tokio::time::timeout(PATIENCE, all_ends(world, keys, id, 2)).await;
     let ends: Vec<End> = ends.unwrap().into_iter().map(Result::unwrap).collect();
     assert!(matches!(ends[0], End::Finished { .. }), "{:?}", ends[0]);
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");

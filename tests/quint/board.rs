@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tendermint_rpc::Client as _;
-use tokio::task::JoinSet;
 use white_city_client::{Hash, Session};
 use white_city_state_machine::BlockContext;
 use white_city_tests::board::{Board, Candidate};
@@ -13,18 +12,14 @@ use crate::{
     bad_sender,
     program::{folder, is_possible, text},
     recording::{Recording, check},
-    world::{PATIENCE, Setup, World, join, keys, party, post, world},
+    world::{PATIENCE, Setup, World, all_ends, join, keys, post, world},
 };
 
 /// Three parties, two rounds, and the same outcome.
 async fn finished(world: &World) {
     let keys = keys(3);
     let id = world.open(&keys, |spec| spec).await;
-    let mut running = JoinSet::new();
-    for key in &keys {
-        running.spawn(party(world.session(key, id).await, 2));
-    }
-    let ends = running.join_all().await;
+    let ends = all_ends(world, &keys, id, 2).await;
     assert!(
         ends.iter().all(|end| end.is_ok() && *end == ends[0]),
         "{ends:?}"

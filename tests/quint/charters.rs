@@ -3,7 +3,7 @@
 mod replay;
 mod seen;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use replay::replay;
 use white_city_tests::{simulator::Observed, tamper::planted};
@@ -120,15 +120,7 @@ fn charters_that_are_simulated_keep_every_invariant_and_are_what_the_state_machi
     let mut bugs = Bugs::default();
     for (number, trace) in traces(&folder).iter().enumerate() {
         let replayed = replay(trace, &mut tally, &mut |executed, differs| {
-            let honest = Observed {
-                root: executed.after.root(),
-                executed: executed.clone(),
-                must_be_taken: vec![false; executed.outcomes.len()],
-                signed: Arc::default(),
-                entries: Arc::default(),
-                sealed: Arc::default(),
-                honest: Arc::default(),
-            };
+            let honest = Observed::only(executed);
             for bug in planted().iter().filter(|bug| bug.invariant == "charters") {
                 if bugs.noticed.contains(bug.bug) {
                     continue;

@@ -1,6 +1,6 @@
 //! Differences that the comparisons have to notice.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use white_city_tests::{
     board::{Board, Executed},
@@ -47,15 +47,7 @@ impl Bugs {
 
     /// Plants every bug that hasn't been noticed yet in a block, where it can be.
     pub fn look(&mut self, executed: &Executed, expected: &Value, meanings: &Meanings) {
-        let honest = Observed {
-            root: executed.after.root(),
-            executed: executed.clone(),
-            must_be_taken: vec![false; executed.outcomes.len()],
-            signed: Arc::default(),
-            entries: Arc::default(),
-            sealed: Arc::default(),
-            honest: Arc::default(),
-        };
+        let honest = Observed::only(executed);
         for bug in &self.bugs {
             if self.noticed.contains(bug.bug) {
                 continue;

@@ -58,6 +58,22 @@ pub struct Observed {
     pub honest: Arc<BTreeSet<[u8; 32]>>,
 }
 
+impl Observed {
+    /// An execution of which nothing else is known.
+    #[must_use]
+    pub fn only(executed: &Executed) -> Self {
+        Self {
+            root: executed.after.root(),
+            executed: executed.clone(),
+            must_be_taken: vec![false; executed.outcomes.len()],
+            signed: Arc::default(),
+            entries: Arc::default(),
+            sealed: Arc::default(),
+            honest: Arc::default(),
+        }
+    }
+}
+
 /// Counts over a run.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
