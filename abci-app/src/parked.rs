@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use white_city_state_machine::{Body, check_share, over_spec};
+use white_city_state_machine::{Body, check_sealed, check_share, over_spec};
 use white_city_wire::{Refusal, SessionId, VerifiedTx, limits::ENTRY_BYTES, tx::Action};
 
 use crate::pending::{FORGET_BLOCKS, signed_entry};
@@ -132,7 +132,7 @@ impl Parked {
 /// Whether a session will take an entry as large as this one, once its round is open: what is refused then isn't kept until then.
 ///
 /// # Errors
-/// [`Refusal::OverSpec`] or [`Refusal::ShareUsedUp`], as the state machine would say.
+/// [`Refusal::OverSpec`], [`Refusal::UnderSealed`] or [`Refusal::ShareUsedUp`], as the state machine would say.
 pub fn check_sizes(body: &Body, tx: &VerifiedTx) -> Result<(), Refusal> {
     let spec = &body.spec;
     let (index, payloads) = match tx.action() {
@@ -140,8 +140,7 @@ pub fn check_sizes(body: &Body, tx: &VerifiedTx) -> Result<(), Refusal> {
             let header = &post.header;
             over_spec("broadcast", header.bcast_len, spec.max_bcast)?;
             for (_, ciphertext) in &post.p2p {
-                let bytes = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
-                over_spec("p2p payload", bytes, spec.max_p2p)?;
+                check_sealed(spec, ciphertext)?;
             }
             let payloads = u64::from(header.bcast_len) + u64::from(header.p2p_bytes);
             (header.index, payloads)

@@ -73,12 +73,12 @@ pub use operating::Said;
 pub use replicas::ReplicaHeight;
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
-pub use spec_builder::{SEALING_BYTES, SpecBuilder};
+pub use spec_builder::SpecBuilder;
 pub use white_city_verify::{
     Convicted, Dispute, Receipt, SessionState, Trust, Unproven, Verified, history, read, receipt,
     trust,
 };
 use white_city_verify::{base64_fields, checked, shape};
 pub use white_city_wire::{
-    self as wire, Bitmap, Hash, IdentityKey, Network, NetworkId, SessionId, Signature, Spec,
+    self as wire, Bitmap, Hash, IdentityKey, Kem, Network, NetworkId, SessionId, Signature, Spec,
 };

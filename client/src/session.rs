@@ -90,7 +90,7 @@ impl Session {
             }
         };
         let mut session = Self {
-            secret: found.secret(&id, index)?,
+            secret: found.secret(observer.spec().kem, &id, index)?,
             observer,
             index,
             signer,

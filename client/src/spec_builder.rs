@@ -3,23 +3,39 @@
 use std::time::Duration;
 
 use white_city_wire::{
-    IdentityKey, SessionId, Spec,
-    keys::KEM_X25519,
-    limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES},
+    IdentityKey, Kem, Network, SessionId, Spec,
+    limits::{ENTRY_BYTES, TX_BYTES_MIN},
 };
 
 use crate::error::Error;
 
-/// Bytes by which a sealed payload is longer than its plaintext.
-pub const SEALING_BYTES: u32 = CIPHERTEXT_BYTES_MIN - 1;
+/// Most bytes of a post's transaction beside its payloads.
+const POST_FRAME_BYTES: u64 = 256;
+/// Most bytes of a post's transaction for each p2p payload beside it: its length twice, and the recipient.
+const PAYLOAD_FRAME_BYTES: u64 = 12;
 
 /// Builds a [`Spec`]. Everybody has to be there (`quorum` = n), nobody may be corrupt, ten minutes for joining, five for a round,
-/// a day of retention, 64 KB broadcasts and 4 KB plaintexts, unless said otherwise.
+/// a day of retention, 64 KB broadcasts and 4 KB plaintexts, unless said otherwise. Payloads are sealed to X-Wing keys where they
+/// fit: see [`SpecBuilder::kem`].
 #[derive(Debug, Clone)]
 pub struct SpecBuilder {
     spec: Spec,
+    kem: Option<Kem>,
+    p2p_plaintext: u32,
+    /// Rounds with a post, and those of them with p2p payloads.
+    posts: Option<(u32, u32)>,
+    room: Room,
     quorum: Option<u16>,
     max_bytes: Option<u64>,
+}
+
+/// Room for a session on a board.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// In a transaction, bytes.
+    max_tx: u32,
+    /// For all entries of a session, bytes.
+    max_session: u64,
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -35,7 +51,7 @@ impl SpecBuilder {
             spec: Spec {
                 protocol: protocol.to_owned(),
                 version,
-                kem: KEM_X25519,
+                kem: Kem::X25519,
                 roster,
                 quorum: 0,
                 corrupt: 0,
@@ -45,14 +61,48 @@ impl SpecBuilder {
                 reveal_ms: minutes(5),
                 retention_ms: minutes(24 * 60),
                 max_bcast: 64 << 10,
-                max_p2p: (4 << 10) + SEALING_BYTES,
+                max_p2p: 0,
                 max_bytes: 0,
                 input: Vec::new(),
                 prev_session: SessionId::ZERO,
             },
+            kem: None,
+            p2p_plaintext: 4 << 10,
+            posts: None,
+            // Every board has that much for a transaction; for a session, only its charter says.
+            room: Room {
+                max_tx: TX_BYTES_MIN,
+                max_session: u64::MAX,
+            },
             quorum: None,
             max_bytes: None,
         }
+    }
+
+    /// Kind of the parties' encryption keys. Without it, X-Wing where there are p2p payloads and the largest posts fit, sealed to
+    /// such keys, into a transaction, and all of them into the session; X25519 elsewhere.
+    #[must_use]
+    pub const fn kem(mut self, kem: Kem) -> Self {
+        self.kem = Some(kem);
+        self
+    }
+
+    /// The board that the session is for, which may have more room in a transaction than every board has, and has less than any
+    /// for a session.
+    #[must_use]
+    pub fn for_board(mut self, network: &Network) -> Self {
+        self.room = Room {
+            max_tx: network.params.max_tx,
+            max_session: network.charter.max_session_bytes,
+        };
+        self
+    }
+
+    /// Rounds in which parties post, and those of them in which they send p2p payloads; without it, all rounds.
+    #[must_use]
+    pub const fn posts(mut self, rounds: u32, with_p2p: u32) -> Self {
+        self.posts = Some((rounds, with_p2p));
+        self
     }
 
     /// Number of entries of one group that close a round; more than half of the roster.
@@ -96,7 +146,7 @@ impl SpecBuilder {
     #[must_use]
     pub const fn payloads(mut self, broadcast: u32, p2p_plaintext: u32) -> Self {
         self.spec.max_bcast = broadcast;
-        self.spec.max_p2p = p2p_plaintext.saturating_add(SEALING_BYTES);
+        self.p2p_plaintext = p2p_plaintext;
         self
     }
 
@@ -126,24 +176,53 @@ impl SpecBuilder {
     /// # Errors
     /// [`Error::Spec`] names the field and what it may be.
     pub fn build(self) -> Result<Spec, Error> {
-        let mut spec = self.spec;
-        let parties = spec.parties();
-        spec.quorum = self.quorum.unwrap_or(parties);
-        spec.max_bytes = self.max_bytes.unwrap_or_else(|| enough_bytes(&spec));
+        let mut spec = self.spec.clone();
+        spec.kem = self.kem.unwrap_or_else(|| self.largest_that_fits());
+        spec.quorum = self.quorum.unwrap_or_else(|| spec.parties());
+        spec.max_p2p = self.max_p2p(spec.kem);
+        spec.max_bytes = self
+            .max_bytes
+            .unwrap_or_else(|| self.enough_bytes(spec.kem));
         spec.check().map_err(Error::Spec)?;
         Ok(spec)
     }
+
+    fn largest_that_fits(&self) -> Kem {
+        let max_bytes = self.max_bytes.unwrap_or(self.room.max_session);
+        let fits = self.p2p_plaintext > 0
+            && self.largest_tx_bytes(Kem::XWing) <= self.room.max_tx.into()
+            && self.enough_bytes(Kem::XWing) <= max_bytes;
+        if fits { Kem::XWing } else { Kem::X25519 }
+    }
+
+    const fn max_p2p(&self, kem: Kem) -> u32 {
+        self.p2p_plaintext.saturating_add(kem.sealing_bytes())
+    }
+
+    fn others(&self) -> u64 {
+        u64::from(self.spec.parties()).saturating_sub(1)
+    }
+
+    /// Bytes of the largest post's transaction, rounded up.
+    fn largest_tx_bytes(&self, kem: Kem) -> u64 {
+        let payload = PAYLOAD_FRAME_BYTES.saturating_add(self.max_p2p(kem).into());
+        POST_FRAME_BYTES
+            .saturating_add(self.spec.max_bcast.into())
+            .saturating_add(payload.saturating_mul(self.others()))
+    }
+
+    /// Bytes of all entries when every party posts as much as it may in every round with a post, and finishes.
+    fn enough_bytes(&self, kem: Kem) -> u64 {
+        let all = (self.spec.max_rounds, self.spec.max_rounds);
+        let (rounds, with_p2p) = self.posts.unwrap_or(all);
+        let post = ENTRY_BYTES.saturating_add(self.spec.max_bcast.into());
+        let p2p = u64::from(self.max_p2p(kem)).saturating_mul(self.others());
+        post.saturating_mul(rounds.into())
+            .saturating_add(p2p.saturating_mul(with_p2p.into()))
+            .saturating_add(ENTRY_BYTES)
+            .saturating_mul(self.spec.parties().into())
+    }
 }
 
-/// Bytes of all entries when every party posts as much as it may in every round, and finishes.
-fn enough_bytes(spec: &Spec) -> u64 {
-    let parties = u64::from(spec.parties());
-    let others = parties.saturating_sub(1);
-    let p2p = u64::from(spec.max_p2p).saturating_mul(others);
-    let post = ENTRY_BYTES
-        .saturating_add(u64::from(spec.max_bcast))
-        .saturating_add(p2p);
-    post.saturating_mul(u64::from(spec.max_rounds))
-        .saturating_add(ENTRY_BYTES)
-        .saturating_mul(parties)
-}
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use white_city_client::{
 };
 use white_city_tests::{
     complaints::{complain_about, ikm_e, reveal_of},
+    scene::each_kem,
     tampering::{Mutator, mutators},
 };
 
@@ -79,75 +80,79 @@ async fn with_a_bad_payload(world: &World, id: SessionId) -> (Vec<Session>, Comp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_whose_payload_can_not_be_opened_is_convicted_by_what_it_reveals() {
-    let world = world().await;
-    let id = world.open(spec(3)).await;
-    let (mut sessions, complain) = with_a_bad_payload(&world, id).await;
-    let payload = Error::Payload { from: 0, round: 1 };
-    assert_eq!(sessions[1].inbox(1).await.unwrap_err(), payload);
-    sessions[1].complain(1, 0).await.unwrap();
-    assert_eq!(sessions[1].complain(1, 0).await, Ok(()), "once is enough");
-    let mut observer = world.client(2).observe(id).await.unwrap();
-    until("the clock of the dispute", async || {
-        observer.sync().await.unwrap();
-        observer.now().unwrap().leaf.deadline_ms > 0
-    })
-    .await;
-    let progress = observer.progress().borrow().clone().unwrap();
-    assert_eq!(progress.status, Status::Dispute);
-    assert_eq!(
-        (progress.dispute, progress.waiting_for),
-        (Some(DISPUTE), vec![0])
-    );
-    assert!(progress.deadline_ms > progress.board_ms);
-    assert_eq!(observer.now().unwrap().leaf.dispute, complain.digest());
-    let reveal = reveal_of(&complain, ikm_e(SECRET), SECRET);
-    assert_eq!(world.send(0, Action::Reveal(reveal)).await, 0);
-    let record = aborted(sessions[2].wait_end().await.unwrap());
-    assert_eq!(record.record.cause, Cause::BadPayload);
-    assert_eq!(record.dispute, Some(DISPUTE));
-    let culprit = &record.culprits[0];
-    assert_eq!((culprit.index, culprit.offence), (0, Offence::BadPayload));
-    assert_eq!(record.culprits.len(), 1);
-    let seen = aborted(observer.wait_end().await.unwrap());
-    assert_eq!(seen, record);
-    let receipt = observer.ceremony_receipt().await.unwrap();
-    let proven = third_party(&world, &receipt);
-    let expected = (vec![0], Some(DISPUTE), Cause::BadPayload);
-    assert_eq!(judged(&proven), expected, "{proven}");
-    let evidence = world.client(2).evidence(id).await.unwrap();
-    assert_eq!(evidence.dispute.as_ref().unwrap().complain.0, complain);
+    for kem in each_kem() {
+        let world = world().await;
+        let id = world.open(spec(3).kem(kem)).await;
+        let (mut sessions, complain) = with_a_bad_payload(&world, id).await;
+        let payload = Error::Payload { from: 0, round: 1 };
+        assert_eq!(sessions[1].inbox(1).await.unwrap_err(), payload);
+        sessions[1].complain(1, 0).await.unwrap();
+        assert_eq!(sessions[1].complain(1, 0).await, Ok(()), "once is enough");
+        let mut observer = world.client(2).observe(id).await.unwrap();
+        until("the clock of the dispute", async || {
+            observer.sync().await.unwrap();
+            observer.now().unwrap().leaf.deadline_ms > 0
+        })
+        .await;
+        let progress = observer.progress().borrow().clone().unwrap();
+        assert_eq!(progress.status, Status::Dispute);
+        assert_eq!(
+            (progress.dispute, progress.waiting_for),
+            (Some(DISPUTE), vec![0])
+        );
+        assert!(progress.deadline_ms > progress.board_ms);
+        assert_eq!(observer.now().unwrap().leaf.dispute, complain.digest());
+        let reveal = reveal_of(&complain, ikm_e(SECRET), SECRET);
+        assert_eq!(world.send(0, Action::Reveal(reveal)).await, 0);
+        let record = aborted(sessions[2].wait_end().await.unwrap());
+        assert_eq!(record.record.cause, Cause::BadPayload);
+        assert_eq!(record.dispute, Some(DISPUTE));
+        let culprit = &record.culprits[0];
+        assert_eq!((culprit.index, culprit.offence), (0, Offence::BadPayload));
+        assert_eq!(record.culprits.len(), 1);
+        let seen = aborted(observer.wait_end().await.unwrap());
+        assert_eq!(seen, record);
+        let receipt = observer.ceremony_receipt().await.unwrap();
+        let proven = third_party(&world, &receipt);
+        let expected = (vec![0], Some(DISPUTE), Cause::BadPayload);
+        assert_eq!(judged(&proven), expected, "{proven}");
+        let evidence = world.client(2).evidence(id).await.unwrap();
+        assert_eq!(evidence.dispute.as_ref().unwrap().complain.0, complain);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_false_complaint_convicts_its_author_because_the_accused_answers_by_itself() {
-    let world = world().await;
-    let id = world.open(spec(3)).await;
-    let mut sessions = in_round_2(&world, id).await;
-    let complain = complaint(&world, &sessions[1], 1, 0, 1).await;
-    assert_eq!(world.send(1, Action::Complain(complain)).await, 0);
-    // It has noticed nothing yet and goes on: all that it is told is how the session has ended.
-    let told = sessions[0].post(2, b"round 2".to_vec(), Vec::new()).await;
-    let Err(Error::Aborted(record)) = told else {
-        panic!("{told:?}")
-    };
-    assert_eq!(sessions[0].answer(), Some(Answer::Reveal));
-    assert_eq!(record.record.cause, Cause::FalseComplaint);
-    assert_eq!(record.dispute, Some(DISPUTE));
-    let culprit = &record.culprits[0];
-    assert_eq!(
-        (culprit.index, culprit.offence),
-        (1, Offence::FalseComplaint)
-    );
-    assert_eq!(record.culprits.len(), 1);
-    for session in &mut sessions[1..] {
-        assert_eq!(aborted(session.wait_end().await.unwrap()), *record);
-        assert_eq!(session.answer(), None);
+    for kem in each_kem() {
+        let world = world().await;
+        let id = world.open(spec(3).kem(kem)).await;
+        let mut sessions = in_round_2(&world, id).await;
+        let complain = complaint(&world, &sessions[1], 1, 0, 1).await;
+        assert_eq!(world.send(1, Action::Complain(complain)).await, 0);
+        // It has noticed nothing yet and goes on: all that it is told is how the session has ended.
+        let told = sessions[0].post(2, b"round 2".to_vec(), Vec::new()).await;
+        let Err(Error::Aborted(record)) = told else {
+            panic!("{told:?}")
+        };
+        assert_eq!(sessions[0].answer(), Some(Answer::Reveal));
+        assert_eq!(record.record.cause, Cause::FalseComplaint);
+        assert_eq!(record.dispute, Some(DISPUTE));
+        let culprit = &record.culprits[0];
+        assert_eq!(
+            (culprit.index, culprit.offence),
+            (1, Offence::FalseComplaint)
+        );
+        assert_eq!(record.culprits.len(), 1);
+        for session in &mut sessions[1..] {
+            assert_eq!(aborted(session.wait_end().await.unwrap()), *record);
+            assert_eq!(session.answer(), None);
+        }
+        let receipt = sessions[2].ceremony_receipt().await.unwrap();
+        let proven = third_party(&world, &receipt);
+        let expected = (vec![1], Some(DISPUTE), Cause::FalseComplaint);
+        assert_eq!(judged(&proven), expected, "{proven}");
+        check_tampered(&world, &receipt).await;
     }
-    let receipt = sessions[2].ceremony_receipt().await.unwrap();
-    let proven = third_party(&world, &receipt);
-    let expected = (vec![1], Some(DISPUTE), Cause::FalseComplaint);
-    assert_eq!(judged(&proven), expected, "{proven}");
-    check_tampered(&world, &receipt).await;
 }
 
 /// Signs as a party, past any check.

@@ -31,7 +31,7 @@ impl World {
 /// A post of the open round with a payload for each of these parties, which none of them can open.
 pub fn unreadable_post(world: &World, observer: &Observer, from: u16, to: &[u16]) -> Post {
     let history = observer.history();
-    let key = |to: &u16| (*to, history.join(*to).unwrap().key);
+    let key = |to: &u16| (*to, history.join(*to).unwrap().key.clone());
     let to: Vec<_> = to.iter().map(key).collect();
     let place = PayloadPlace {
         network: world.trust().network().id,
@@ -41,7 +41,7 @@ pub fn unreadable_post(world: &World, observer: &Observer, from: u16, to: &[u16]
         round: history.open_round(),
         from,
         to: to[0].0,
-        key: to[0].1,
+        key: to[0].1.clone(),
     };
     complaints::unreadable_post(&place, &to, SECRET)
 }

@@ -66,9 +66,9 @@ pub async fn posts(world: &World, key: &Key, bad: &Session) -> Post {
         round: 1,
         from: 0,
         to: 1,
-        key: history.join(1).unwrap().key,
+        key: history.join(1).unwrap().key.clone(),
     };
-    let to = [1, 2].map(|to| (to, history.join(to).unwrap().key));
+    let to = [1, 2].map(|to| (to, history.join(to).unwrap().key.clone()));
     let post = unreadable_post(&place, &to, SECRET);
     send(world, key, Action::Post(post.clone())).await;
     post

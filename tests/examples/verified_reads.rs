@@ -22,7 +22,7 @@ use white_city_client::{
         ReadSpec, ReadStatus, ReadTranscript, Verified, check,
     },
     wire::{
-        EncryptionKey, Hash, Network, SignedTx,
+        Hash, Kem, Network, SignedTx,
         genesis::{Chain, Validator},
         payload::SessionSeed,
         read::{QUERY_PATH, decode_answer, encode_query},
@@ -159,6 +159,7 @@ impl Bench {
         let hour = Duration::from_secs(3_600);
         let spec = SpecBuilder::new("white-city/bench", 1, roster)
             .max_rounds(4)
+            .kem(Kem::X25519)
             .payloads(
                 PAYLOADS.0.try_into().unwrap(),
                 PAYLOADS.1.try_into().unwrap(),
@@ -189,11 +190,11 @@ impl Bench {
     /// Everybody joins and posts in round 1.
     async fn fill(&self, client: &Client) {
         let joins = (0..self.n).map(|index| {
-            let key = SessionSeed::new([1; 32]).encryption_key(&self.id, index);
+            let key = SessionSeed::new([1; 32]).encryption_key(Kem::X25519, &self.id, index);
             Action::Join(Join {
                 session: self.id,
                 index,
-                key: EncryptionKey::from_bytes(&key).unwrap(),
+                key: key.unwrap(),
             })
         });
         self.submit(joins.collect()).await;

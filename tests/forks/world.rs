@@ -17,7 +17,7 @@ use white_city_client::{
     Bitmap, Client, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, Spec,
     SpecBuilder, Trust, genesis,
     wire::{
-        EncryptionKey, FinishHeader, Refusal, SignedTx,
+        FinishHeader, Refusal, SignedTx,
         payload::SessionSeed,
         seal::Seal,
         tx::{Action, Join, Post},
@@ -189,11 +189,11 @@ impl Forked {
     /// A corrupt party's join, which is the same on both boards.
     pub async fn join(&self, party: u8) -> Vec<u8> {
         let seed = SessionSeed::new([party; 32]);
-        let public = seed.encryption_key(&self.id, party.into());
+        let public = seed.encryption_key(self.spec.kem, &self.id, party.into());
         let join = Join {
             session: self.id,
             index: party.into(),
-            key: EncryptionKey::from_bytes(&public).unwrap(),
+            key: public.unwrap(),
         };
         self.signed(party, Action::Join(join)).await
     }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::Value;
-use white_city_wire::{EncryptionKey, Hash, IdentityKey, NetworkId, SessionId, Signature};
+use white_city_wire::{EncryptionKey, Hash, IdentityKey, Kem, NetworkId, SessionId, Signature};
 
 /// A case, or an object within one.
 #[derive(Debug, Clone)]
@@ -167,8 +167,13 @@ impl<'a> Fields<'a> {
         IdentityKey::from_bytes(&self.bytes(field)).unwrap()
     }
 
+    /// The kind of encryption key that is meant.
+    pub fn kem(&self) -> Kem {
+        Kem::from_number(self.number("kem")).unwrap()
+    }
+
     pub fn encryption_key(&self, field: &str) -> EncryptionKey {
-        EncryptionKey::from_bytes(&self.bytes(field)).unwrap()
+        EncryptionKey::from_bytes(self.kem(), &self.bytes(field)).unwrap()
     }
 
     pub fn signature(&self) -> Signature {

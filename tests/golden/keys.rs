@@ -20,7 +20,7 @@ pub fn key(case: &Case) {
     let bytes = input.bytes("key");
     let accepted = match input.text("kind") {
         "identity" => IdentityKey::from_bytes(&bytes).is_ok(),
-        "encryption" => EncryptionKey::from_bytes(&bytes).is_ok(),
+        "encryption" => EncryptionKey::from_bytes(input.kem(), &bytes).is_ok(),
         other => panic!("unknown kind {other}"),
     };
     case.expect([("accepted", Value::from(accepted))]);
@@ -60,8 +60,9 @@ pub fn sealing(case: &Case) {
     let session = input.session();
     let (from, to) = (input.number("from"), input.number("to"));
     let recipient = SessionSeed::new(input.bytes32("recipient_seed"));
-    let public = recipient.encryption_key(&session, to);
-    let to_join = join_digest(&session, to, 1, &public);
+    let kem = input.kem();
+    let key = recipient.encryption_key(kem, &session, to).unwrap();
+    let to_join = join_digest(&session, to, kem.number(), key.as_bytes());
     let context = PayloadContext {
         network: input.network(),
         session,
@@ -75,19 +76,18 @@ pub fn sealing(case: &Case) {
     };
     let plaintext = input.bytes("plaintext");
     let sender = SessionSeed::new(input.bytes32("sender_seed"));
-    let ikm_e = sender.ikm_e(&context, &plaintext);
-    let key = EncryptionKey::from_bytes(&public).unwrap();
+    let ikm_e = sender.ikm_e(kem, &context, &plaintext);
     let sealed = sender.seal::<PartyKem>(&context, &key, &plaintext).unwrap();
     assert_eq!(
         seal_with(&ikm_e, &context, &key, &plaintext).unwrap(),
         sealed
     );
-    let by_party = recipient.decryption_key::<PartyKem>(&session, to);
+    let by_party = recipient.decryption_key::<PartyKem>(kem, &session, to);
     assert_eq!(*by_party.open(&context, &sealed).unwrap(), plaintext);
-    let by_library = recipient.decryption_key::<LibraryKem>(&session, to);
+    let by_library = recipient.decryption_key::<LibraryKem>(kem, &session, to);
     assert_eq!(*by_library.open(&context, &sealed).unwrap(), plaintext);
     case.expect([
-        ("recipient_public", hexed(public)),
+        ("recipient_public", hexed(key.as_bytes())),
         ("join_digest", hexed(to_join.0)),
         ("ikm_e", hexed(ikm_e.as_slice())),
         ("sealed", hexed(sealed)),
@@ -122,6 +122,7 @@ pub fn judging(case: &Case) {
     };
     let spec = Spec {
         roster,
+        kem: input.kem(),
         ..spec(&[], 2)
     };
     let key = input.encryption_key("enc_pk");

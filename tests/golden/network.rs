@@ -78,7 +78,7 @@ pub fn spec_of(spec: Fields<'_>) -> Spec {
     Spec {
         protocol: spec.text("protocol").to_owned(),
         version: spec.number("version"),
-        kem: spec.number("kem"),
+        kem: spec.kem(),
         roster: spec
             .list("roster")
             .map(|key| {

@@ -3,8 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 use white_city_tests::{complaints::complain_about, party::Party};
 use white_city_wire::{
-    Complain, Entry, FinishHeader, Hash, PostHeader, Reveal, SessionId, Spec,
-    keys::KEM_X25519,
+    Complain, Entry, FinishHeader, Hash, Kem, PostHeader, Reveal, SessionId, Spec,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -44,7 +43,7 @@ fn spec() -> impl Strategy<Value = Spec> {
         Spec {
             protocol: head.0,
             version: head.1,
-            kem: KEM_X25519,
+            kem: Kem::X25519,
             roster: Party::several(head.2).iter().map(|p| *p.key()).collect(),
             quorum: least + head.3 % (n - least + 1),
             corrupt: head.4 % n,

@@ -8,7 +8,7 @@ use white_city_tests::{
     scene::spec,
 };
 use white_city_wire::{
-    EncryptionKey, Hash, NetworkId, SessionId,
+    Hash, Kem, NetworkId, SessionId, Spec,
     dispute::{Verdict, judge},
     payload::{LibraryKem, PayloadContext, SessionSeed},
     tx::{Join, Post},
@@ -26,14 +26,15 @@ proptest! {
         (seed, ikm_e, network, session) in (hash(), hash(), hash(), hash()),
         (transcript, round, plaintext) in (hash(), 1_u32..5, vec(any::<u8>(), 1..100)),
         (bend, at, flip) in (0..4_u8, any::<prop::sample::Index>(), 1..=255_u8),
+        kem in prop::sample::select(&Kem::ALL[..]),
     ) {
         let (network, session) = (NetworkId(network.0), SessionId(session.0));
         let parties = Party::several(3);
-        let spec = spec(&parties, 2);
+        let spec = Spec { kem, ..spec(&parties, 2) };
         let (from, to) = (2, 1);
         let seed = SessionSeed::new(seed.0);
-        let key = EncryptionKey::from_bytes(&seed.encryption_key(&session, to)).unwrap();
-        let mut place = PayloadPlace { network, session, spec: &spec, transcript, round, from, to, key };
+        let key = seed.encryption_key(kem, &session, to).unwrap();
+        let mut place = PayloadPlace { network, session, spec: &spec, transcript, round, from, to, key: key.clone() };
         if bend == 1 {
             place.round += 1;
         }
@@ -60,10 +61,10 @@ proptest! {
             to,
             from_key: parties[2].key(),
             to_key: parties[1].key(),
-            to_join: Join { session, index: to, key }.digest(),
+            to_join: Join { session, index: to, key: key.clone() }.digest(),
         };
-        let opened = seed.decryption_key::<PartyKem>(&session, to).open(&context, &sealed);
-        let by_library = seed.decryption_key::<LibraryKem>(&session, to).open(&context, &sealed);
+        let opened = seed.decryption_key::<PartyKem>(kem, &session, to).open(&context, &sealed);
+        let by_library = seed.decryption_key::<LibraryKem>(kem, &session, to).open(&context, &sealed);
         prop_assert_eq!(&opened, &by_library);
         prop_assert_eq!(opened.is_ok(), bend == 0 || bend == 3);
         let expected = if bend == 0 { Verdict::FalseComplaint } else { Verdict::BadPayload };

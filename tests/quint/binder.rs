@@ -302,7 +302,7 @@ impl Place<'_> {
             round,
             from,
             to,
-            key: *key,
+            key: key.clone(),
         };
         let plaintext = plaintext(number);
         place.seal(&ikm_e(&plaintext), &plaintext)

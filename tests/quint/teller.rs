@@ -277,7 +277,7 @@ impl Teller {
             round: complain.post.round,
             from: complain.accused(),
             to: complain.index,
-            key: *key,
+            key: key.clone(),
         };
         let sealed = (!reveal.plaintext.is_empty())
             .then(|| payload.seal(&reveal.ikm_e, &reveal.plaintext))?;

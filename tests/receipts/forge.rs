@@ -94,7 +94,12 @@ pub fn certify_ceremony(ceremony: &mut pb::CeremonyReceipt, trust: &Trust) {
     let mut slots = vec![None; n];
     for join in &ceremony.joins {
         let index = u16::try_from(join.index).unwrap();
-        slots[usize::from(index)] = Some(join_digest(&SessionId(id.0), index, 1, &join.enc_pk));
+        slots[usize::from(index)] = Some(join_digest(
+            &SessionId(id.0),
+            index,
+            join.kem as u8,
+            &join.enc_pk,
+        ));
     }
     let (mut transcript, mut number) = (id, 0);
     for round in &ceremony.rounds {
@@ -167,7 +172,7 @@ pub fn sign_entries(ceremony: &mut pb::CeremonyReceipt, trust: &Trust) {
         .len();
     let mut slots = vec![None; n];
     for join in &ceremony.joins {
-        let digest = join_digest(&id, join.index as u16, 1, &join.enc_pk);
+        let digest = join_digest(&id, join.index as u16, join.kem as u8, &join.enc_pk);
         slots[join.index as usize] = Some(digest);
     }
     let mut transcript = Hash(id.0);

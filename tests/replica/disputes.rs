@@ -67,7 +67,7 @@ impl Case {
                 round: if good { 1 } else { 9 },
                 from: 0,
                 to,
-                key: *key,
+                key: key.clone(),
             };
             (to, place.seal(&ikm_e(SECRET), SECRET))
         });

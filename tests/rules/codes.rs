@@ -6,15 +6,15 @@ use white_city_tests::{
     complaints::reveal_of,
     network::{network, rules},
     party::Party,
-    scene::{Scene, open, open_until, spec},
+    scene::{Scene, of_kem, open, open_until, spec},
 };
-use white_city_wire::{Hash, hash::sha256, tx::Action};
+use white_city_wire::{Hash, Kem, hash::sha256, tx::Action};
 
 /// Codes that the state machine answers with. Codes 17 to 20 and 35 are found when bytes are decoded, 103 needs
 /// 2^32 sessions, 128 and up belong to replicas and queries.
-const REACHABLE: [u32; 33] = [
-    16, 32, 33, 34, 48, 50, 51, 52, 53, 54, 55, 64, 65, 66, 67, 68, 80, 81, 82, 96, 97, 98, 99,
-    100, 101, 102, 112, 113, 114, 115, 116, 117, 118,
+const REACHABLE: [u32; 35] = [
+    16, 32, 33, 34, 48, 50, 51, 52, 53, 54, 55, 64, 65, 66, 67, 68, 80, 81, 82, 83, 84, 96, 97, 98,
+    99, 100, 101, 102, 112, 113, 114, 115, 116, 117, 118,
 ];
 
 fn note(scene: &Scene, txs: Vec<white_city_wire::VerifiedTx>, seen: &mut BTreeSet<u32>) {
@@ -53,6 +53,22 @@ fn of_openings(seen: &mut BTreeSet<u32>) {
         open_until(&scene.board, &listed, good, [4; 32], u64::MAX),
     ];
     note(&scene, txs, seen);
+}
+
+fn of_kems(seen: &mut BTreeSet<u32>) {
+    let joining = Scene::open_with(network(1, rules(&[])), 3, 2, of_kem(Kem::XWing));
+    let other_kem = joining.by(
+        0,
+        Action::Join(white_city_wire::tx::Join {
+            session: joining.session,
+            index: 0,
+            key: joining.parties[0].encryption_key(0),
+        }),
+    );
+    note(&joining, vec![other_kem], seen);
+    let scene = joining.joined();
+    let small = scene.post_of(0, vec![], vec![(2, vec![0; 49])]);
+    note(&scene, vec![small], seen);
 }
 
 fn of_entries(seen: &mut BTreeSet<u32>) {
@@ -139,6 +155,7 @@ fn every_refusal_of_the_state_machine_is_reached() {
     let mut seen = BTreeSet::new();
     of_openings(&mut seen);
     of_entries(&mut seen);
+    of_kems(&mut seen);
     of_disputes(&mut seen);
     let tight = |spec: &mut white_city_wire::Spec| spec.max_bytes = 600;
     let scene = Scene::open_with(network(1, rules(&[])), 3, 2, tight).joined();

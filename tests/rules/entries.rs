@@ -1,7 +1,15 @@
 //! Entries that may fill a slot: whose, when, for which history, how large.
 
-use white_city_tests::scene::Scene;
-use white_city_wire::{Hash, Refusal, board::Status, hash::sha256, tx::Action};
+use white_city_tests::{
+    network::{network, rules},
+    scene::{Scene, each_kem, of_kem},
+};
+use white_city_wire::{
+    Hash, Kem, Refusal,
+    board::Status,
+    hash::sha256,
+    tx::{Action, Join},
+};
 
 #[test]
 fn the_first_join_fills_the_slot_and_only_the_same_one_is_stored_already() {
@@ -137,6 +145,88 @@ fn payloads_are_as_large_as_the_spec_allows_and_no_larger() {
         max: 1_000,
     };
     assert_eq!(above, Some(expected));
+}
+
+#[test]
+fn a_join_brings_a_key_of_the_specs_kind() {
+    for kem in each_kem() {
+        let mut scene = Scene::open_with(network(1, rules(&[])), 3, 2, of_kem(kem));
+        let (session, index) = (scene.session, 0);
+        let join_with = |kem: Kem| {
+            let key = scene.parties[0].encryption_key_of(kem, 0);
+            scene.by(
+                0,
+                Action::Join(Join {
+                    session,
+                    index,
+                    key,
+                }),
+            )
+        };
+        for got in Kem::ALL {
+            let other = (got != kem).then_some(Refusal::OtherKem { got, expected: kem });
+            assert_eq!(scene.refusal(join_with(got)), other);
+        }
+        let joins = Kem::ALL.map(join_with).to_vec();
+        scene.block(joins);
+        assert_eq!(scene.slots(), "j..");
+        let key = scene.parties[0].encryption_key_of(kem, 0);
+        let digest = key.join_digest(&session, 0);
+        let slot = white_city_state_machine::Slot::Join { digest, key };
+        assert_eq!(scene.body().slots[0], slot);
+    }
+}
+
+#[test]
+fn a_p2p_payload_is_no_smaller_than_one_byte_sealed_to_a_key_of_the_session() {
+    for (kem, min) in [(Kem::X25519, 49), (Kem::XWing, 1_137)] {
+        let scene = Scene::open_with(network(1, rules(&[])), 3, 2, of_kem(kem)).joined();
+        let of = |bytes: u32| {
+            let bytes = usize::try_from(bytes).unwrap();
+            let good = vec![1; usize::try_from(min).unwrap()];
+            scene.post_of(0, vec![], vec![(1, vec![1; bytes]), (2, good)])
+        };
+        assert_eq!(scene.refusal(of(min + 1)), None);
+        assert_eq!(scene.refusal(of(min)), None);
+        let got = min - 1;
+        match kem {
+            // No transaction carries one that is smaller than any that can be sealed.
+            Kem::X25519 => assert!(std::panic::catch_unwind(|| of(got)).is_err()),
+            Kem::XWing => {
+                let under = Refusal::UnderSealed { got, min };
+                assert_eq!(scene.refusal(of(got)), Some(under));
+                let under = Refusal::UnderSealed { got: 49, min };
+                assert_eq!(scene.refusal(of(49)), Some(under));
+            }
+        }
+    }
+}
+
+/// The smallest `max_p2p` with which something can be sent.
+#[test]
+fn what_the_spec_has_no_room_to_seal_is_not_sent() {
+    for kem in each_kem() {
+        let min = kem.ciphertext_bytes_min();
+        let refusal = |max_p2p: u32| {
+            let limits = |spec: &mut white_city_wire::Spec| {
+                of_kem(kem)(spec);
+                spec.max_p2p = max_p2p;
+            };
+            let scene = Scene::open_with(network(1, rules(&[])), 3, 2, limits).joined();
+            let sealed = scene.seal(0, 1, b"x");
+            assert_eq!(sealed.len(), usize::try_from(min).unwrap());
+            scene.refusal(scene.post_of(0, vec![], vec![(1, sealed)]))
+        };
+        let over = Refusal::OverSpec {
+            what: "p2p payload",
+            got: min.into(),
+            max: (min - 1).into(),
+        };
+        assert_eq!(
+            [min - 1, min, min + 1].map(refusal),
+            [Some(over), None, None]
+        );
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use white_city_tests::{
     party::Party,
     scene::{Scene, open, open_until, spec},
 };
-use white_city_wire::{AppState, Refusal, Spec, VerifiedTx, reserve::reserved_bytes};
+use white_city_wire::{AppState, Kem, Refusal, Spec, VerifiedTx, reserve::reserved_bytes};
 
 fn board(rules: AppState) -> Board {
     let mut board = Board::new(network(1, rules));
@@ -155,6 +155,10 @@ fn what_is_reserved_is_what_the_spec_allows() {
     let mut small_p2p = spec.clone();
     small_p2p.max_p2p = 499;
     assert_eq!(reserved_bytes(&small_p2p), expected - 1);
+    // Larger keys: 1 792 bytes for a party instead of 512.
+    let mut x_wing = spec.clone();
+    x_wing.kem = Kem::XWing;
+    assert_eq!(reserved_bytes(&x_wing), expected + 2 * (1_792 - 512));
     let mut endless = spec;
     endless.max_rounds = 65_536;
     endless.max_bytes = u64::MAX;

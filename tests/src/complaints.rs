@@ -50,7 +50,7 @@ impl PayloadPlace<'_> {
         let join = Join {
             session: self.session,
             index: self.to,
-            key: self.key,
+            key: self.key.clone(),
         };
         let key = |index| self.spec.key(index).expect("in the roster");
         let context = PayloadContext {
@@ -80,7 +80,7 @@ pub fn unreadable_post(
         let elsewhere = PayloadPlace {
             round: place.round + 1,
             to: *to,
-            key: *key,
+            key: key.clone(),
             ..*place
         };
         (*to, elsewhere.seal(&ikm_e(plaintext), plaintext))
@@ -140,7 +140,7 @@ impl Scene {
             round: self.round(),
             from,
             to,
-            key: *key,
+            key: key.clone(),
         }
     }
 

@@ -5,8 +5,10 @@ use ed25519_dalek::{
     hazmat::{ExpandedSecretKey, raw_sign},
 };
 use white_city_wire::{
-    EncryptionKey, Entry, IdentityKey, NetworkId, Signature, SignedEntry, SignedTx, VerifiedTx,
+    EncryptionKey, Entry, IdentityKey, Kem, NetworkId, SessionId, Signature, SignedEntry, SignedTx,
+    VerifiedTx,
     hash::sha256,
+    payload::SessionSeed,
     signing::signed_bytes,
     tx::{Action, bytes_to_sign},
 };
@@ -53,15 +55,27 @@ impl Party {
         &self.key
     }
 
-    /// An encryption key; another `variant` is another key.
-    ///
-    /// # Panics
-    /// Never: the bytes are below the field's size and of no low order.
+    /// An X25519 key; another `variant` is another key.
     #[must_use]
     pub fn encryption_key(&self, variant: u8) -> EncryptionKey {
+        self.encryption_key_of(Kem::X25519, variant)
+    }
+
+    /// An encryption key of this kind; another `variant` is another key.
+    ///
+    /// # Panics
+    /// Never: the bytes of one are below the field's size and of no low order, the others are derived.
+    #[must_use]
+    pub fn encryption_key_of(&self, kem: Kem, variant: u8) -> EncryptionKey {
         let mut bytes = sha256(&[self.key.as_bytes(), &[variant][..]].concat()).0;
-        bytes[31] &= 0x3f;
-        EncryptionKey::from_bytes(&bytes).expect("a point of large order")
+        let key = match kem {
+            Kem::X25519 => {
+                bytes[31] &= 0x3f;
+                EncryptionKey::from_bytes(kem, &bytes)
+            }
+            Kem::XWing => SessionSeed::new(bytes).encryption_key(kem, &SessionId::ZERO, 0),
+        };
+        key.expect("a good key")
     }
 
     /// Signs bytes.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use white_city_state_machine::{Body, Session, Slot};
 use white_city_wire::{
-    Entry, FinishHeader, Hash, Network, NetworkId, PostHeader, Refusal, SessionId, Spec,
+    Entry, FinishHeader, Hash, Kem, Network, NetworkId, PostHeader, Refusal, SessionId, Spec,
     VerifiedTx,
     board::{Cause, Status},
     hash::sha256,
-    keys::KEM_X25519,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -25,7 +24,7 @@ pub fn spec(roster: &[Party], quorum: u16) -> Spec {
     Spec {
         protocol: "test".into(),
         version: 1,
-        kem: KEM_X25519,
+        kem: Kem::X25519,
         roster: roster.iter().map(|party| *party.key()).collect(),
         quorum,
         corrupt: 0,
@@ -40,6 +39,22 @@ pub fn spec(roster: &[Party], quorum: u16) -> Spec {
         input: b"input".to_vec(),
         prev_session: SessionId::ZERO,
     }
+}
+
+/// Changes a spec to this kind of encryption keys, with room for the same plaintexts.
+pub fn of_kem(kem: Kem) -> impl Fn(&mut Spec) {
+    move |spec| {
+        let plaintext = spec.max_p2p.saturating_sub(spec.kem.sealing_bytes());
+        spec.max_p2p = plaintext + kem.sealing_bytes();
+        spec.kem = kem;
+    }
+}
+
+/// Every kind of encryption key, in turn. A failing test's output says with which one it went on.
+pub fn each_kem() -> impl Iterator<Item = Kem> {
+    Kem::ALL
+        .into_iter()
+        .inspect(|kem| println!("with encryption keys of kind {kem}"))
 }
 
 /// A board with one session whose parties are all at hand.
@@ -175,7 +190,11 @@ impl Scene {
     /// Party `i` joins with another key.
     #[must_use]
     pub fn join_with(&self, index: u16, variant: u8) -> VerifiedTx {
-        let key = self.parties[usize::from(index)].encryption_key(variant);
+        let session = self.board.state.session(&self.session).ok();
+        let body = session.and_then(|session| session.body.as_ref());
+        // Whoever joins what isn't there has to have some key, too.
+        let kem = body.map_or(Kem::X25519, |body| body.spec.kem);
+        let key = self.parties[usize::from(index)].encryption_key_of(kem, variant);
         let session = self.session;
         self.by(
             index,

@@ -2,7 +2,7 @@
 //! is found before anything that could have changed since.
 
 use white_city_wire::{
-    Hash, IdentityKey, Refusal,
+    Hash, IdentityKey, Refusal, Spec,
     board::Status,
     entry::FinishHeader,
     limits::ENTRY_BYTES,
@@ -46,11 +46,12 @@ pub fn check_join(session: &Session, join: &Join, signer: &IdentityKey) -> Resul
         _ => return Err(Refusal::Ended),
     }
     check_not_left(body, join.index)?;
+    join.check_kem(&body.spec)?;
     Ok(Fill {
         index: join.index,
         slot: Slot::Join {
             digest,
-            key: join.key,
+            key: join.key.clone(),
         },
         bytes: 0,
     })
@@ -64,8 +65,7 @@ pub fn check_post(session: &Session, post: &Post, signer: &IdentityKey) -> Resul
     let body = check_entry(session, place, digest, signer)?;
     over_spec("broadcast", header.bcast_len, body.spec.max_bcast)?;
     for (to, ciphertext) in &post.p2p {
-        let bytes = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
-        over_spec("p2p payload", bytes, body.spec.max_p2p)?;
+        check_sealed(&body.spec, ciphertext)?;
         if !body.members.contains(*to) {
             return Err(Refusal::RecipientOut(*to));
         }
@@ -138,6 +138,20 @@ fn check_slot(body: &Body, round: u32, index: u16, digest: Hash) -> Result<(), R
 fn check_not_left(body: &Body, index: u16) -> Result<(), Refusal> {
     if body.has_left(index) {
         return Err(Refusal::HasLeft(index));
+    }
+    Ok(())
+}
+
+/// Checks the size of a sealed payload against what the session's spec takes.
+///
+/// # Errors
+/// [`Refusal::OverSpec`] or [`Refusal::UnderSealed`].
+pub fn check_sealed(spec: &Spec, ciphertext: &[u8]) -> Result<(), Refusal> {
+    let got = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
+    over_spec("p2p payload", got, spec.max_p2p)?;
+    let min = spec.kem.ciphertext_bytes_min();
+    if got < min {
+        return Err(Refusal::UnderSealed { got, min });
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ mod term;
 
 pub use append_tree::AppendTree;
 pub use block::{Block, BlockContext, Ended, Preview};
-pub use entries::{check_share, over_spec};
+pub use entries::{check_sealed, check_share, over_spec};
 pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};
 pub use state::{Reserved, Rules, State};
 pub use term::Term;

@@ -13,7 +13,7 @@ use white_city_wire::{
 };
 
 /// Content of a slot: the first valid one, for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Slot {
     /// Nothing.
     #[default]

@@ -14,7 +14,8 @@
 //! - *An honest recipient* (kind 3 needs its signature under a complaint). It complains only when it has found the leaf in a
 //!   signed post of a closed round of its own history, and its own key doesn't open the bytes under that leaf there. If they
 //!   were `Seal(ikm_e, plaintext)` to the key of its join, its key would open them: HPKE's opening inverts its sealing for every
-//!   key pair that it derives. So no reveal gives the leaf, short of a collision of SHA-256.
+//!   key pair that it derives, with X-Wing but for one payload in 2^164 (FIPS 203, table 1), which nobody can look for. So no
+//!   reveal gives the leaf, short of that or a collision of SHA-256.
 //! - *Pieces of another history* don't fit: the leaf is tied to the post by its path, the post to the slot by its digest, the
 //!   key to the slot of round 0 by the join's digest, and both slots to one transcript. Whoever judges away from the board has
 //!   to take key and joins from the history whose T_{r-1} the post names ([`judge`] can't see that): a recipient may have
@@ -27,10 +28,10 @@ use crate::{
     board::{Cause, Offence},
     entry::{PostHeader, p2p_leaf},
     hash::{Hash, NetworkId, SessionId, sha256},
-    keys::{EncryptionKey, KEM_X25519},
+    kem::EncryptionKey,
     payload::{PayloadContext, seal_with},
     refusal::Refusal,
-    signing::{complain_digest, join_digest, reveal_digest},
+    signing::{complain_digest, reveal_digest},
     spec::Spec,
     tree::slot_root_from_path,
 };
@@ -157,7 +158,7 @@ impl Verdict {
 }
 
 /// Judges a reveal that answers this complaint, on a session with this spec in which the complaining party has joined with
-/// `key`. Costs two scalar multiplications and sealing the plaintext.
+/// `key`. Costs an encapsulation and sealing the plaintext.
 ///
 /// Both have to be verified under their authors' keys, the complaint's path with them ([`crate::SignedTx::verify`]); the post has
 /// to be that of its slot, and `key` that of the join in the history that the post names. Only then does the verdict convict.
@@ -188,7 +189,7 @@ pub fn judge(
         to,
         from_key: spec.key(from)?,
         to_key: spec.key(to)?,
-        to_join: join_digest(&session, to, KEM_X25519, key.as_bytes()),
+        to_join: key.join_digest(&session, to),
     };
     // What can't be sealed at all isn't what was sealed; an honest sender could not have posted it.
     let sealed = seal_with(&reveal.ikm_e, &context, key, &reveal.plaintext);

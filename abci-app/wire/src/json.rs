@@ -304,7 +304,7 @@ impl From<&Open> for Spec {
         Self {
             protocol: spec.protocol.clone(),
             version: spec.version,
-            kem: spec.kem,
+            kem: spec.kem.number(),
             open_by_ms: open.open_by_ms,
             opener: key(&open.opener),
             roster: spec.roster.iter().map(key).collect(),

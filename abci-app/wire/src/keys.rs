@@ -20,6 +20,12 @@ pub enum BadKey {
     /// A point outside the prime-order group.
     #[error("a point with a torsion component")]
     Torsion,
+    /// Not as long as an X-Wing key.
+    #[error("not an X-Wing key (1216 bytes)")]
+    NotXWing,
+    /// A coefficient of an ML-KEM key that has a smaller encoding, too.
+    #[error("an ML-KEM key with a coefficient of 3329 or more")]
+    NotReduced,
 }
 
 /// An Ed25519 identity key: canonical, not weak, without torsion. It is kept as its 32 bytes, so that a roster weighs in
@@ -97,82 +103,6 @@ impl fmt::Debug for IdentityKey {
     }
 }
 
-/// Kind of an encryption key: DHKEM(X25519, HKDF-SHA256).
-pub const KEM_X25519: u8 = 1;
-
-/// An X25519 key that a party brings to one session: canonical, not of low order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EncryptionKey([u8; 32]);
-
-impl EncryptionKey {
-    /// Checks a key of the kind [`KEM_X25519`].
-    ///
-    /// # Errors
-    /// [`BadKey`] says which of the checks failed.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadKey> {
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| BadKey::NotAPoint)?;
-        if !below_field_size(&bytes) {
-            return Err(BadKey::NotCanonical);
-        }
-        if LOW_ORDER.contains(&bytes) {
-            return Err(BadKey::Weak);
-        }
-        Ok(Self(bytes))
-    }
-
-    /// The 32 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for EncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&crate::Hash(self.0), f)
-    }
-}
-
-/// 2^255 - 19 and a little less, little-endian: `0xed` is the field's size itself.
-const fn near_field_size(lowest: u8) -> [u8; 32] {
-    let mut bytes = [0xff; 32];
-    bytes[0] = lowest;
-    bytes[31] = 0x7f;
-    bytes
-}
-
-/// A small number, little-endian.
-const fn small(number: u8) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[0] = number;
-    bytes
-}
-
-/// The coordinates of all points of Curve25519 and its twist whose order divides 8: 0, 1, -1 and the two of order 8. A party whose
-/// key is one of them shares the same secret with everybody. To look them up costs nothing, and each reader of a session looks at
-/// each member's key.
-const LOW_ORDER: [[u8; 32]; 5] = [
-    small(0),
-    small(1),
-    near_field_size(0xec),
-    [
-        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
-        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
-        0xb8, 0x00,
-    ],
-    [
-        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
-        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
-        0x11, 0x57,
-    ],
-];
-
-/// Whether a little-endian number is below 2^255 - 19.
-fn below_field_size(bytes: &[u8; 32]) -> bool {
-    const FIELD: [u8; 32] = near_field_size(0xed);
-    bytes.iter().rev().lt(FIELD.iter().rev())
-}
-
 /// The 64 bytes of an Ed25519 signature, checked only when it is verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature(pub [u8; 64]);
@@ -193,8 +123,6 @@ impl fmt::Debug for Signature {
 
 #[cfg(test)]
 mod tests {
-    use curve25519_dalek::montgomery::MontgomeryPoint;
-
     use super::*;
 
     fn hex32(text: &str) -> [u8; 32] {
@@ -229,64 +157,5 @@ mod tests {
             .find(|bytes| CompressedEdwardsY(*bytes).decompress().is_none())
             .unwrap();
         assert_eq!(IdentityKey::from_bytes(&off_curve), Err(BadKey::NotAPoint));
-    }
-
-    #[test]
-    fn encryption_keys_of_low_order_or_encoded_twice_are_refused() {
-        let low_order = [
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            "0100000000000000000000000000000000000000000000000000000000000000",
-            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-        ];
-        for key in low_order {
-            assert_eq!(
-                EncryptionKey::from_bytes(&hex32(key)),
-                Err(BadKey::Weak),
-                "{key}"
-            );
-        }
-        let not_canonical = [
-            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-            "0900000000000000000000000000000000000000000000000000000000000080",
-            "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        ];
-        for key in not_canonical {
-            assert_eq!(
-                EncryptionKey::from_bytes(&hex32(key)),
-                Err(BadKey::NotCanonical),
-                "{key}"
-            );
-        }
-        let mut nine = [0; 32];
-        nine[0] = 9;
-        assert!(EncryptionKey::from_bytes(&nine).is_ok());
-    }
-
-    /// A clamped scalar is a multiple of 8, so it takes points of low order, and only them, to zero.
-    fn is_taken_to_zero(bytes: [u8; 32]) -> bool {
-        MontgomeryPoint(bytes).mul_clamped([0; 32]).0 == [0; 32]
-    }
-
-    #[test]
-    fn the_points_of_low_order_are_those_that_multiplication_takes_to_zero() {
-        assert!(LOW_ORDER.into_iter().all(is_taken_to_zero));
-        for point in curve25519_dalek::constants::EIGHT_TORSION {
-            assert!(LOW_ORDER.contains(&point.to_montgomery().0));
-        }
-        let near = |lowest: u8| [small(lowest), near_field_size(lowest)];
-        let hashes = (0..=u8::MAX).map(|number| {
-            let mut bytes = crate::hash::sha256(&[number]).0;
-            bytes[31] &= 0x7f;
-            bytes
-        });
-        for bytes in (0..=0xec).flat_map(near).chain(hashes) {
-            assert_eq!(
-                EncryptionKey::from_bytes(&bytes) == Err(BadKey::Weak),
-                is_taken_to_zero(bytes),
-                "{bytes:?}"
-            );
-        }
     }
 }

@@ -14,10 +14,12 @@ pub const PROTOCOL_BYTES_MAX: u32 = 64;
 pub const VALIDATORS_MAX: u32 = 256;
 /// Weight of an entry beside its payloads.
 pub const ENTRY_BYTES: u64 = 256;
-/// Bytes that sealing adds to a payload: encapsulated key 32, tag 16.
-pub const SEALING_BYTES: u32 = 48;
-/// Smallest sealed payload: of at least one byte of plaintext.
-pub const CIPHERTEXT_BYTES_MIN: u32 = SEALING_BYTES + 1;
+/// Bytes that sealing to an X25519 key adds to a payload: encapsulated key 32, tag 16.
+pub const X25519_SEALING_BYTES: u32 = 32 + 16;
+/// Bytes that sealing to an X-Wing key adds to a payload: ML-KEM-768's ciphertext 1 088, ephemeral key 32, tag 16.
+pub const XWING_SEALING_BYTES: u32 = 1_088 + 32 + 16;
+/// Smallest sealed payload of any session: of at least one byte of plaintext.
+pub const CIPHERTEXT_BYTES_MIN: u32 = X25519_SEALING_BYTES + 1;
 /// Depth of the trees of sessions and openers.
 pub const APPEND_TREE_DEPTH: u8 = 32;
 /// Size of a block's seal.

@@ -1,7 +1,7 @@
-//! p2p payloads: sealed to the key that the recipient's join brought (HPKE Base, DHKEM(X25519, HKDF-SHA256),
+//! p2p payloads: sealed to the key that the recipient's join brought (HPKE Base, DHKEM(X25519, HKDF-SHA256) or X-Wing,
 //! HKDF-SHA256, ChaCha20-Poly1305), the same way each time, so that one revealed payload can be judged by anyone.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::convert::Infallible;
 
 use hkdf::Hkdf;
@@ -9,7 +9,7 @@ use hpke::{
     Deserializable, OpModeR, OpModeS, Serializable,
     aead::ChaCha20Poly1305,
     kdf::HkdfSha256,
-    kem::X25519HkdfSha256,
+    kem::{X25519HkdfSha256, XWing},
     rand_core::{TryCryptoRng, TryRng},
 };
 use sha2::Sha256;
@@ -17,21 +17,19 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     hash::{Hash, NetworkId, SessionId, sha256},
-    keys::{EncryptionKey, IdentityKey},
+    kem::{EncryptionKey, Kem},
+    keys::{BadKey, IdentityKey},
 };
 
-/// The KEM in the library's own arithmetic: with it disputes are judged.
+/// DHKEM in the library's own arithmetic: with it disputes are judged.
 pub type LibraryKem = X25519HkdfSha256;
 type PublicKey = <LibraryKem as hpke::Kem>::PublicKey;
 type Encapped = <LibraryKem as hpke::Kem>::EncappedKey;
 
-/// DHKEM(X25519, HKDF-SHA256), whoever does the arithmetic: it gives the same bytes.
+/// DHKEM(X25519, HKDF-SHA256), whoever does the arithmetic: it gives the same bytes. X-Wing is the library's in any case.
 pub trait PayloadKem: hpke::Kem<PublicKey = PublicKey, EncappedKey = Encapped> {}
 
 impl<K: hpke::Kem<PublicKey = PublicKey, EncappedKey = Encapped>> PayloadKem for K {}
-
-/// Bytes of the encapsulated key in front of the ciphertext.
-const ENCAPPED_BYTES: usize = 32;
 
 /// Place that a payload belongs to. All of it is authenticated.
 #[derive(Debug, Clone)]
@@ -82,7 +80,12 @@ impl PayloadContext<'_> {
 pub struct SessionSeed([u8; 32]);
 
 /// A party's decryption key of one session.
-pub struct DecryptionKey<K: PayloadKem>(K::PrivateKey);
+pub struct DecryptionKey<K: PayloadKem>(PrivateKey<K>);
+
+enum PrivateKey<K: PayloadKem> {
+    X25519(K::PrivateKey),
+    XWing(Box<<XWing as hpke::Kem>::PrivateKey>),
+}
 
 /// A payload that could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,42 +115,62 @@ impl SessionSeed {
     }
 
     /// The key that others seal to in this session: what the party's join brings.
-    #[must_use]
-    pub fn encryption_key(&self, session: &SessionId, index: u16) -> EncryptionKeyBytes {
-        self.key_pair::<LibraryKem>(session, index)
-            .1
-            .to_bytes()
-            .into()
+    ///
+    /// # Errors
+    /// [`BadKey`] for a key that can't be one, which has never come of any seed.
+    pub fn encryption_key(
+        &self,
+        kem: Kem,
+        session: &SessionId,
+        index: u16,
+    ) -> Result<EncryptionKey, BadKey> {
+        let ikm = self.key_material(session, index);
+        match kem {
+            Kem::X25519 => encryption_key::<LibraryKem>(kem, ikm.as_slice()),
+            Kem::XWing => encryption_key::<XWing>(kem, ikm.as_slice()),
+        }
     }
 
     /// The key with which the party opens what was sealed to it in this session.
     #[must_use]
     pub fn decryption_key<K: PayloadKem>(
         &self,
+        kem: Kem,
         session: &SessionId,
         index: u16,
     ) -> DecryptionKey<K> {
-        DecryptionKey(self.key_pair::<K>(session, index).0)
+        let ikm = self.key_material(session, index);
+        DecryptionKey(match kem {
+            Kem::X25519 => PrivateKey::X25519(K::derive_keypair(ikm.as_slice()).0),
+            Kem::XWing => {
+                let (private, _) = <XWing as hpke::Kem>::derive_keypair(ikm.as_slice());
+                PrivateKey::XWing(Box::new(private))
+            }
+        })
     }
 
-    fn key_pair<K: PayloadKem>(
-        &self,
-        session: &SessionId,
-        index: u16,
-    ) -> (K::PrivateKey, PublicKey) {
+    fn key_material(&self, session: &SessionId, index: u16) -> Zeroizing<[u8; 32]> {
         let mut info = lp(b"white-city/kem/1");
         info.extend_from_slice(&session.0);
         info.extend_from_slice(&index.to_be_bytes());
-        K::derive_keypair(self.derive(&info).as_slice())
+        derive(&self.0, &info)
     }
 
     /// The keying material of one payload's ephemeral key: what its sender reveals when it is complained about.
     #[must_use]
-    pub fn ikm_e(&self, context: &PayloadContext<'_>, plaintext: &[u8]) -> Zeroizing<[u8; 32]> {
-        let mut info = lp(b"white-city/eph/1");
+    pub fn ikm_e(
+        &self,
+        kem: Kem,
+        context: &PayloadContext<'_>,
+        plaintext: &[u8],
+    ) -> Zeroizing<[u8; 32]> {
+        let mut info = lp(match kem {
+            Kem::X25519 => b"white-city/eph/1",
+            Kem::XWing => b"white-city/eph/2",
+        });
         info.extend_from_slice(&context.aad());
         info.extend_from_slice(&sha256(plaintext).0);
-        self.derive(&info)
+        derive(&self.0, &info)
     }
 
     /// Seals a payload. The same payload at the same place gives the same bytes.
@@ -160,20 +183,28 @@ impl SessionSeed {
         to: &EncryptionKey,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, PayloadError> {
-        seal_by::<K>(&self.ikm_e(context, plaintext), context, to, plaintext)
-    }
-
-    fn derive(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
-        let mut out = Zeroizing::new([0; 32]);
-        // 32 bytes are one block of HKDF-SHA256, which can't be too long.
-        let expanded = Hkdf::<Sha256>::new(None, &self.0).expand(info, out.as_mut_slice());
-        debug_assert!(expanded.is_ok());
-        out
+        seal_by::<K>(
+            &self.ikm_e(to.kem(), context, plaintext),
+            context,
+            to,
+            plaintext,
+        )
     }
 }
 
-/// The bytes of an encryption key, as a join carries them.
-pub type EncryptionKeyBytes = [u8; 32];
+fn encryption_key<K: hpke::Kem>(kem: Kem, ikm: &[u8]) -> Result<EncryptionKey, BadKey> {
+    let (_, public) = K::derive_keypair(ikm);
+    EncryptionKey::from_bytes(kem, &public.to_bytes())
+}
+
+/// HKDF-SHA256 with an empty salt.
+fn derive<const BYTES: usize>(secret: &[u8; 32], info: &[u8]) -> Zeroizing<[u8; BYTES]> {
+    let mut out = Zeroizing::new([0; BYTES]);
+    // One block of HKDF-SHA256, or two: it could give 255.
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand(info, out.as_mut_slice());
+    debug_assert!(expanded.is_ok());
+    out
+}
 
 /// `Seal(ikm_e, plaintext)`: what a judge recomputes from a reveal.
 ///
@@ -197,7 +228,23 @@ fn seal_by<K: PayloadKem>(
     if plaintext.is_empty() {
         return Err(PayloadError::Empty);
     }
-    let key = PublicKey::from_bytes(to.as_bytes()).map_err(|_| PayloadError::Key)?;
+    match to.kem() {
+        Kem::X25519 => seal_to::<K>(ikm_e, context, to, plaintext),
+        Kem::XWing => {
+            // ML-KEM takes 32 bytes, X25519 the others.
+            let randomness = derive::<64>(ikm_e, &lp(b"white-city/xwing/2"));
+            seal_to::<XWing>(randomness.as_slice(), context, to, plaintext)
+        }
+    }
+}
+
+fn seal_to<K: hpke::Kem>(
+    randomness: &[u8],
+    context: &PayloadContext<'_>,
+    to: &EncryptionKey,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, PayloadError> {
+    let key = K::PublicKey::from_bytes(to.as_bytes()).map_err(|_| PayloadError::Key)?;
     let (encapped, ciphertext) =
         hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, K>(
             &OpModeS::Base,
@@ -205,7 +252,7 @@ fn seal_by<K: PayloadKem>(
             &context.info(),
             plaintext,
             &context.aad(),
-            &mut OneAnswer(ikm_e),
+            &mut OneAnswer(randomness),
         )
         .map_err(|_| PayloadError::Key)?;
     let mut sealed = encapped.to_bytes().to_vec();
@@ -223,25 +270,36 @@ impl<K: PayloadKem> DecryptionKey<K> {
         context: &PayloadContext<'_>,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
-        let (encapped, ciphertext) = sealed
-            .split_at_checked(ENCAPPED_BYTES)
-            .ok_or(PayloadError::CannotOpen)?;
-        let encapped = Encapped::from_bytes(encapped).map_err(|_| PayloadError::CannotOpen)?;
-        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, K>(
-            &OpModeR::Base,
-            &self.0,
-            &encapped,
-            &context.info(),
-            ciphertext,
-            &context.aad(),
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| PayloadError::CannotOpen)
+        match &self.0 {
+            PrivateKey::X25519(key) => open_by::<K>(key, context, sealed),
+            PrivateKey::XWing(key) => open_by::<XWing>(key, context, sealed),
+        }
     }
 }
 
-/// "Randomness" that is the derived keying material: HPKE fills it into `DeriveKeyPair`, once.
-struct OneAnswer<'a>(&'a [u8; 32]);
+fn open_by<K: hpke::Kem>(
+    key: &K::PrivateKey,
+    context: &PayloadContext<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
+    let (encapped, ciphertext) = sealed
+        .split_at_checked(K::EncappedKey::size())
+        .ok_or(PayloadError::CannotOpen)?;
+    let encapped = K::EncappedKey::from_bytes(encapped).map_err(|_| PayloadError::CannotOpen)?;
+    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, K>(
+        &OpModeR::Base,
+        key,
+        &encapped,
+        &context.info(),
+        ciphertext,
+        &context.aad(),
+    )
+    .map(Zeroizing::new)
+    .map_err(|_| PayloadError::CannotOpen)
+}
+
+/// "Randomness" that is derived: DHKEM draws the keying material of `DeriveKeyPair` once, X-Wing that of both its parts.
+struct OneAnswer<'a>(&'a [u8]);
 
 impl TryRng for OneAnswer<'_> {
     type Error = Infallible;

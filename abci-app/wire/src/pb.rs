@@ -82,7 +82,7 @@ pub struct Spec {
     /// Id of an earlier session that this one continues, or 32 zero bytes.
     #[prost(bytes = "vec", tag = "15")]
     pub prev_session: ::prost::alloc::vec::Vec<u8>,
-    /// Kind of the encryption keys that the parties bring; 1 is X25519 with HKDF-SHA256.
+    /// Kind of the encryption keys that the parties bring; 1 is X25519 with HKDF-SHA256, 2 is X-Wing.
     #[prost(uint32, tag = "16")]
     pub kem: u32,
 }
@@ -118,6 +118,7 @@ pub struct Join {
     /// Kind of the encryption key: the spec's.
     #[prost(uint32, tag = "3")]
     pub kem: u32,
+    /// 32 bytes of kind 1, 1 216 of kind 2.
     #[prost(bytes = "bytes", tag = "4")]
     pub enc_pk: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", tag = "5")]

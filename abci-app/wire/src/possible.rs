@@ -11,7 +11,7 @@ use crate::{
     charter::faults,
     entry::PostHeader,
     hash::Hash,
-    limits::{CIPHERTEXT_BYTES_MIN, ENTRY_BYTES, NOBODY, PROTOCOL, ROUNDS_MAX},
+    limits::{ENTRY_BYTES, NOBODY, PROTOCOL, ROUNDS_MAX},
     reserve::reserved_bytes,
     spec::Spec,
     tree::empty_slot_root,
@@ -340,7 +340,7 @@ impl PostHeader {
         let others = u64::from(parties.saturating_sub(1));
         let bytes = u64::from(self.bcast_len).saturating_add(self.p2p_bytes.into());
         let fits = self.bcast_len <= spec.max_bcast
-            && (self.p2p_bytes == 0 || self.p2p_bytes >= CIPHERTEXT_BYTES_MIN)
+            && (self.p2p_bytes == 0 || self.p2p_bytes >= spec.kem.ciphertext_bytes_min())
             && u64::from(self.p2p_bytes) <= others.saturating_mul(spec.max_p2p.into())
             && bytes.saturating_add(ENTRY_BYTES) <= spec.share_bytes();
         if !fits {

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{charter::BadCharter, hash::Hash, keys::BadKey};
+use crate::{charter::BadCharter, hash::Hash, kem::Kem, keys::BadKey};
 
 /// A refusal. It changed nothing. Codes are hints that clients act on, never consensus: a block holds valid
 /// transactions only.
@@ -134,7 +134,7 @@ pub enum Refusal {
         expected: Hash,
     },
 
-    // 80..: what an entry may carry
+    // 80..: what a slot may carry
     /// More than the session takes.
     #[error("{what} is {got} bytes, the session's spec takes {max}")]
     OverSpec {
@@ -156,6 +156,22 @@ pub enum Refusal {
     /// A p2p payload for somebody who isn't a member any more.
     #[error("a p2p payload for party {0}, which isn't a member")]
     RecipientOut(u16),
+    /// The join brings a key of another kind than the session's.
+    #[error("the encryption key is of kind {got}, the session's spec says {expected}")]
+    OtherKem {
+        /// The key's kind.
+        got: Kem,
+        /// The spec's.
+        expected: Kem,
+    },
+    /// A p2p payload that is too small to be sealed to a key of the session's kind.
+    #[error("a p2p payload is {got} bytes, sealed to keys of this session it has at least {min}")]
+    UnderSealed {
+        /// The payload's size.
+        got: u32,
+        /// The least.
+        min: u32,
+    },
 
     // 96..: opening
     /// The time until which it might be opened has passed.
@@ -387,6 +403,8 @@ impl Refusal {
             Self::OverSpec { .. } => 80,
             Self::ShareUsedUp { .. } => 81,
             Self::RecipientOut(_) => 82,
+            Self::OtherKem { .. } => 83,
+            Self::UnderSealed { .. } => 84,
             Self::OpenExpired { .. } => 96,
             Self::OpenTooFar { .. } => 97,
             Self::NotAnOpener => 98,

@@ -1,10 +1,16 @@
 //! Weight of a session on the board: what its opening reserves of its opener's quota, and what it keeps of that when it has ended,
 //! until erasure. Every replica keeps this much for it, hashes, rows and rosters included, so that quotas bound memory and disk.
 
-use crate::{limits::SEALING_BYTES, spec::Spec};
+use crate::{kem::Kem, spec::Spec};
 
-/// Weight of a session and of its roster's place in an index, for each party.
-const PARTY_BYTES: u64 = 512;
+/// Weight of a session and of its roster's place in an index, for each party, with its encryption key.
+const fn party_bytes(kem: Kem) -> u64 {
+    match kem {
+        Kem::X25519 => 512,
+        Kem::XWing => 1_792,
+    }
+}
+
 /// Evidence against a party, which may come after the end, too.
 const EVIDENCE_BYTES: u64 = 512;
 /// A round and its root.
@@ -53,12 +59,14 @@ pub fn kept_bytes(spec: &Spec, open_round: u32, entries: u64, disputed: Disputed
 /// The largest plaintext that a reveal may show: what fits the spec and the accused post, whose sealed payloads are `p2p_bytes`.
 #[must_use]
 pub fn max_plaintext(spec: &Spec, p2p_bytes: u32) -> u32 {
-    spec.max_p2p.min(p2p_bytes).saturating_sub(SEALING_BYTES)
+    spec.max_p2p
+        .min(p2p_bytes)
+        .saturating_sub(spec.kem.sealing_bytes())
 }
 
 fn roster_bytes(spec: &Spec) -> u64 {
     let parties = u64::from(spec.parties());
-    let each = PARTY_BYTES.saturating_add(EVIDENCE_BYTES);
+    let each = party_bytes(spec.kem).saturating_add(EVIDENCE_BYTES);
     spec.own_bytes()
         .saturating_add(parties.saturating_mul(each))
 }

@@ -4,7 +4,8 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     hash::{Hash, NetworkId, Preimage, SessionId},
-    keys::{IdentityKey, KEM_X25519},
+    kem::Kem,
+    keys::IdentityKey,
     limits::{INPUT_BYTES_MAX, PROTOCOL_BYTES_MAX, ROSTER_PARTIES_MAX, ROUNDS_MAX},
     refusal::Refusal,
 };
@@ -16,8 +17,8 @@ pub struct Spec {
     pub protocol: String,
     /// Version of the protocol.
     pub version: u32,
-    /// Kind of the encryption keys that its parties bring: [`KEM_X25519`].
-    pub kem: u8,
+    /// Kind of the encryption keys that its parties bring.
+    pub kem: Kem,
     /// Identity keys in agreed order, 1 to 1 024, no key twice.
     pub roster: Vec<IdentityKey>,
     /// The quorum `m`: how many entries of one group close a round; `n/2 < m <= n`.
@@ -104,7 +105,6 @@ impl Spec {
             "protocol",
             "1 to 64 printable ASCII bytes",
         )?;
-        field(self.kem == KEM_X25519, "kem", "1 (X25519)")?;
         field(
             (1..=usize::from(ROSTER_PARTIES_MAX)).contains(&self.roster.len()),
             "roster",
@@ -163,7 +163,7 @@ impl Spec {
         let head = Preimage::new("white-city/spec/2")
             .lp(self.protocol.as_bytes())
             .u32(self.version)
-            .u8(self.kem)
+            .u8(self.kem.number())
             .u16(self.parties());
         self.roster
             .iter()

@@ -15,10 +15,11 @@ use crate::{
     dispute::{Complain, Reveal},
     entry::{FinishHeader, PostHeader, SignedEntry, bcast_hash, p2p_leaf},
     hash::{Hash, NetworkId, SessionId},
-    keys::{EncryptionKey, IdentityKey, KEM_X25519, Signature},
+    kem::EncryptionKey,
+    keys::{IdentityKey, Signature},
     limits::{EVIDENCE_WORK, REVEAL_WORK},
     refusal::Refusal,
-    signing::{Purpose, abort_digest, decline_digest, join_digest, signed_bytes},
+    signing::{Purpose, abort_digest, decline_digest, signed_bytes},
     spec::{Spec, session_id},
     tree::filled_slot_root,
 };
@@ -60,7 +61,7 @@ pub struct Join {
     pub session: SessionId,
     /// The party's index.
     pub index: u16,
-    /// Key that others seal to; of the kind [`KEM_X25519`].
+    /// Key that others seal to; of the spec's kind.
     pub key: EncryptionKey,
 }
 
@@ -68,7 +69,19 @@ impl Join {
     /// Digest that the party signs, and that its slot commits to.
     #[must_use]
     pub fn digest(&self) -> Hash {
-        join_digest(&self.session, self.index, KEM_X25519, self.key.as_bytes())
+        self.key.join_digest(&self.session, self.index)
+    }
+
+    /// Checks that the key is of the kind that the session's spec names.
+    ///
+    /// # Errors
+    /// [`Refusal::OtherKem`].
+    pub fn check_kem(&self, spec: &Spec) -> Result<(), Refusal> {
+        let (got, expected) = (self.key.kem(), spec.kem);
+        if got != expected {
+            return Err(Refusal::OtherKem { got, expected });
+        }
+        Ok(())
     }
 }
 
@@ -79,7 +92,7 @@ pub struct Post {
     pub header: PostHeader,
     /// For everybody; empty where there is none.
     pub broadcast: Vec<u8>,
-    /// Sealed payloads, ascending by recipient, at least 49 bytes each, none for the author.
+    /// Sealed payloads, ascending by recipient, none for the author.
     pub p2p: Vec<(u16, Vec<u8>)>,
 }
 

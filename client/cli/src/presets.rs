@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use white_city_client::{Hash, SEALING_BYTES, Spec, SpecBuilder, wire::limits};
+use white_city_client::{Hash, Network, Spec, SpecBuilder, wire::limits};
 use white_city_eddsa::{aggregate, keygen, sign};
 
 use crate::{
@@ -83,8 +83,8 @@ struct Needs {
     corrupt: u16,
 }
 
-/// The spec that the arguments describe.
-pub fn spec(args: &OpenArgs) -> Result<Spec, Failure> {
+/// The spec that the arguments describe, for this board.
+pub fn spec(args: &OpenArgs, network: &Network) -> Result<Spec, Failure> {
     let parties = u16::try_from(args.party.len())
         .ok()
         .filter(|parties| *parties <= limits::ROSTER_PARTIES_MAX)
@@ -92,13 +92,14 @@ pub fn spec(args: &OpenArgs) -> Result<Spec, Failure> {
     let builder = match (args.preset, &args.protocol) {
         (Some(preset), _) => {
             refuse_untaken(args, preset)?;
-            with_needs(args, parties, needs(args, preset, parties)?)
+            with_needs(args, needs(args, preset, parties)?)
         }
         (None, Some(protocol)) => any(args, protocol),
         (None, None) => return Err(Failure::usage("expected --preset or --protocol")),
     };
     let (join, round) = (args.join_timeout, args.round_timeout);
     let mut builder = builder
+        .for_board(network)
         .times(join, round, args.reveal_timeout)
         .retention(args.retention);
     if let Some(quorum) = args.quorum {
@@ -106,6 +107,9 @@ pub fn spec(args: &OpenArgs) -> Result<Spec, Failure> {
     }
     if let Some(corrupt) = args.corrupt {
         builder = builder.corrupt(corrupt);
+    }
+    if let Some(kem) = args.kem {
+        builder = builder.kem(kem.into());
     }
     if let Some(previous) = args.previous {
         builder = builder.previous(previous);
@@ -125,19 +129,14 @@ fn any(args: &OpenArgs, protocol: &str) -> SpecBuilder {
     }
 }
 
-fn with_needs(args: &OpenArgs, parties: u16, needs: Needs) -> SpecBuilder {
-    let entries = u64::from(needs.rounds) + 1;
-    let broadcasts = u64::from(needs.rounds) * u64::from(needs.max_broadcast);
-    let p2p = match needs.max_p2p {
-        0 => 0,
-        bytes => u64::from(bytes.saturating_add(SEALING_BYTES)) * u64::from(parties),
-    };
-    let share = limits::ENTRY_BYTES * entries + broadcasts + p2p;
+fn with_needs(args: &OpenArgs, needs: Needs) -> SpecBuilder {
+    let rounds = u32::from(needs.rounds);
     SpecBuilder::new(needs.protocol, VERSION, args.party.clone())
         // The round after the last post is the one that finishes.
-        .max_rounds(u32::from(needs.rounds) + 1)
+        .max_rounds(rounds + 1)
         .payloads(needs.max_broadcast, needs.max_p2p)
-        .max_bytes(share * u64::from(parties))
+        // No protocol here sends p2p payloads twice.
+        .posts(rounds, u32::from(needs.max_p2p > 0))
         .corrupt(needs.corrupt)
         .input(needs.input)
 }

@@ -234,7 +234,7 @@ impl Session {
             session: self.id(),
             complaint: complain.digest(),
             index: self.index,
-            ikm_e: *self.secret.seed.ikm_e(&context, plaintext),
+            ikm_e: *self.secret.seed.ikm_e(self.spec().kem, &context, plaintext),
             plaintext: plaintext.to_vec(),
         })
     }
@@ -243,8 +243,9 @@ impl Session {
 impl Secret {
     /// Whether this is the key that a party has joined with.
     fn is_of(&self, join: &Join) -> bool {
-        let key = self.seed.encryption_key(&join.session, join.index);
-        *join.key.as_bytes() == key
+        let kem = join.key.kem();
+        let key = self.seed.encryption_key(kem, &join.session, join.index);
+        key.as_ref() == Ok(&join.key)
     }
 }
 

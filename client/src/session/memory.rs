@@ -10,7 +10,7 @@ use std::{
 use hkdf::Hkdf;
 use sha2::Sha256;
 use white_city_wire::{
-    Hash, SessionId, SignedTx,
+    Hash, Kem, SessionId, SignedTx,
     limits::ENTRY_BYTES,
     payload::{DecryptionKey, SessionSeed},
     tx::Action,
@@ -36,14 +36,14 @@ pub(super) struct Secret {
 
 impl Secret {
     /// The secrets that a party derives from its seeds; `None` if they aren't 32 bytes each.
-    pub(super) fn new(seeds: Seeds, session: &SessionId, index: u16) -> Option<Self> {
+    pub(super) fn new(seeds: Seeds, kem: Kem, session: &SessionId, index: u16) -> Option<Self> {
         let protocol = Zeroizing::new(<[u8; 32]>::try_from(seeds.protocol.as_slice()).ok()?);
         let mut bytes = <[u8; 32]>::try_from(seeds.session.as_slice()).ok()?;
         let seed = SessionSeed::new(bytes);
         bytes.zeroize();
         seeds.wipe();
         Some(Self {
-            key: seed.decryption_key(session, index),
+            key: seed.decryption_key(kem, session, index),
             seed,
             protocol,
         })
@@ -124,13 +124,18 @@ impl Memory {
     ///
     /// # Errors
     /// [`Error::Journal`]; [`Error::Random`].
-    pub(super) fn secret(&mut self, session: &SessionId, index: u16) -> Result<Secret, Error> {
+    pub(super) fn secret(
+        &mut self,
+        kem: Kem,
+        session: &SessionId,
+        index: u16,
+    ) -> Result<Secret, Error> {
         let seeds = match self.seeds.take() {
             Some(seeds) => seeds,
             None if self.entries.is_empty() => self.draw()?,
             None => return Err(unexpected(self.journal.as_ref())),
         };
-        Secret::new(seeds, session, index).ok_or_else(|| unexpected(self.journal.as_ref()))
+        Secret::new(seeds, kem, session, index).ok_or_else(|| unexpected(self.journal.as_ref()))
     }
 
     /// Draws everything random of the session.
@@ -376,7 +381,8 @@ mod tests {
 
     #[test]
     fn a_journal_in_which_a_slot_is_filled_twice_or_without_seeds_is_refused() {
-        let secret = |found: &mut Memory| found.secret(&SessionId([2; 32]), 0).map(drop);
+        let secret =
+            |found: &mut Memory| found.secret(Kem::XWing, &SessionId([2; 32]), 0).map(drop);
         let mut empty = found(Vec::new()).unwrap();
         assert_eq!(secret(&mut empty), Ok(()));
         let twice = found(vec![entry(0, 1), entry(1, 2), entry(1, 3)]).err();

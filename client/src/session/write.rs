@@ -5,7 +5,6 @@ use std::sync::Arc;
 use white_city_wire::{
     Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
-    keys::EncryptionKey,
     limits::{ENTRY_BYTES, NOBODY},
     payload::PayloadContext,
     tx::{Action, Join, Leave, Post},
@@ -13,7 +12,7 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Secret, Session, on_all_cores::on_all_cores, slot::Goal};
-use crate::{Error, journal::Record, kem::PartyKem, spec_builder::SEALING_BYTES};
+use crate::{Error, journal::Record, kem::PartyKem};
 
 impl Session {
     /// Joins: consents to the spec and brings a fresh encryption key. Returns when the board shows it; called again, it
@@ -38,9 +37,9 @@ impl Session {
         if self.observer.history().open_round() > 0 {
             return self.check_own_slot(0);
         }
-        let public = self.secret.seed.encryption_key(&self.id(), self.index);
-        let public =
-            EncryptionKey::from_bytes(&public).map_err(|bad| Error::Random(bad.to_string()))?;
+        let (seed, kem) = (&self.secret.seed, self.spec().kem);
+        let public = seed.encryption_key(kem, &self.id(), self.index);
+        let public = public.map_err(|bad| Error::Random(bad.to_string()))?;
         let join = Join {
             session: self.id(),
             index: self.index,
@@ -259,7 +258,7 @@ impl Session {
         let mut bytes = ENTRY_BYTES.saturating_add(length(broadcast));
         let members = self.observer.history().members_of(round);
         for (to, plaintext) in p2p {
-            let sealed = length(plaintext).saturating_add(SEALING_BYTES.into());
+            let sealed = length(plaintext).saturating_add(spec.kem.sealing_bytes().into());
             if plaintext.is_empty() {
                 let expected = "at least one byte: to send nothing, leave it out";
                 return Err(Error::usage("p2p payload", expected));
@@ -321,11 +320,11 @@ impl Session {
     fn seal(&self, round: u32, to: u16, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         let secret = self.joined_secret()?;
         let join = self.observer.history().join(to);
-        let key = join.ok_or(Error::Recipient { to })?.key;
+        let key = &join.ok_or(Error::Recipient { to })?.key;
         let context = self.payload_context(round, self.index, to)?;
         secret
             .seed
-            .seal::<PartyKem>(&context, &key, plaintext)
+            .seal::<PartyKem>(&context, key, plaintext)
             .map_err(|_| Error::Recipient { to })
     }
 

@@ -3,6 +3,9 @@
 
 use std::ops::RangeInclusive;
 
+/// Largest join, with an X-Wing key, bytes.
+pub const JOIN_BYTES_MAX: usize = 1_408;
+
 /// The limits of one field: times that it may come, bytes that it may have each time, and parts that it may consist of.
 pub struct Limit {
     field: usize,

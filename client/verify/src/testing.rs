@@ -2,8 +2,7 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{
-    IdentityKey, NetworkId, SessionId, Signature, Spec,
-    keys::KEM_X25519,
+    IdentityKey, Kem, NetworkId, SessionId, Signature, Spec,
     tx::{Action, bytes_to_sign},
 };
 
@@ -27,7 +26,7 @@ pub(crate) fn spec(roster: Vec<IdentityKey>) -> Spec {
     let spec = Spec {
         protocol: "test".into(),
         version: 1,
-        kem: KEM_X25519,
+        kem: Kem::X25519,
         quorum: u16::try_from(roster.len())
             .unwrap()
             .saturating_sub(1)

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use white_city_client::{
     LocalKey, Observer, SessionId, Signer,
     wire::{
-        EncryptionKey, Hash, NetworkId, SignedTx,
+        Hash, Kem, NetworkId, SignedTx,
         payload::SessionSeed,
         tx::{Action, Join, Post},
     },
@@ -45,11 +45,12 @@ impl Crowd {
     /// All of them join.
     pub async fn join(&self) {
         let join = |index| {
-            let public = SessionSeed::new([7; 32]).encryption_key(&self.session, index);
+            let public =
+                SessionSeed::new([7; 32]).encryption_key(Kem::X25519, &self.session, index);
             Action::Join(Join {
                 session: self.session,
                 index,
-                key: EncryptionKey::from_bytes(&public).unwrap(),
+                key: public.unwrap(),
             })
         };
         self.send(self.signed(join).await).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use white_city_client::{
     Client, Hash, SessionId, Signer, SpecBuilder,
     wire::{
-        EncryptionKey, NetworkId, SignedTx,
+        Kem, NetworkId, SignedTx,
         board::{slots_root, transcript_after},
         entry::FinishHeader,
         payload::SessionSeed,
@@ -124,11 +124,11 @@ impl<'a> Filling<'a> {
         for _ in 0..count {
             let (open, id) = self.open(now_ms);
             opens.push(self.signed(open).await);
-            let public = SessionSeed::new([7; 32]).encryption_key(&id, 0);
+            let public = SessionSeed::new([7; 32]).encryption_key(Kem::X25519, &id, 0);
             let join = Join {
                 session: id,
                 index: 0,
-                key: EncryptionKey::from_bytes(&public).unwrap(),
+                key: public.unwrap(),
             };
             let joined = slots_root([Some(join.digest())]);
             let finish = FinishHeader {
@@ -155,6 +155,7 @@ impl<'a> Filling<'a> {
         self.next += 1;
         let spec = SpecBuilder::new("white-city/full", 1, vec![self.key.identity()])
             .max_rounds(2)
+            .kem(Kem::X25519)
             .payloads(1, 1)
             .build();
         let open = Open {

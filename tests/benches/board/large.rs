@@ -13,7 +13,7 @@ use white_city_client::{
     Session,
     kem::PartyKem,
     wire::{
-        EncryptionKey, Hash,
+        Hash, Kem,
         payload::{LibraryKem, PayloadContext, PayloadKem, SessionSeed},
     },
 };
@@ -98,6 +98,7 @@ async fn session(world: &World, args: &Args, n: u16) -> Took {
     let id = world
         .open(&keys, |spec| {
             spec.payloads(args.bytes, args.sealed)
+                .kem(Kem::X25519)
                 .max_rounds(args.rounds + 2)
                 .max_bytes(u64::from(n) * (each + u64::from(args.rounds) * 600 + 256))
         })
@@ -190,8 +191,8 @@ fn seal_and_open<K: PayloadKem>(times: u32) {
     let (seed, keys) = (SessionSeed::new([3; 32]), keys(2));
     let identities = [keys[0].identity(), keys[1].identity()];
     let session = white_city_client::SessionId([1; 32]);
-    let private = seed.decryption_key::<K>(&session, 1);
-    let public = EncryptionKey::from_bytes(&seed.encryption_key(&session, 1)).unwrap();
+    let private = seed.decryption_key::<K>(Kem::X25519, &session, 1);
+    let public = seed.encryption_key(Kem::X25519, &session, 1).unwrap();
     let context = PayloadContext {
         network: white_city_client::wire::NetworkId([2; 32]),
         session,

@@ -76,7 +76,7 @@ impl Binder {
                 round: at.round + u32::from(!opens),
                 from,
                 to,
-                key: *key,
+                key: key.clone(),
             };
             let plaintext = secret(from);
             let bytes = place.seal(&ikm_e(&plaintext), &plaintext);

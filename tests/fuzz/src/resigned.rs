@@ -285,7 +285,7 @@ impl World {
             round,
             from: complain.post.index,
             to,
-            key: *key,
+            key: key.clone(),
         };
         (!plaintext.is_empty()).then(|| p2p_leaf(&place.seal(ikm_e, plaintext)))
     }

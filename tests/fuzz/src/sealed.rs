@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use white_city_tests::party::Party;
 use white_city_wire::{
-    EncryptionKey, Hash, NetworkId, SessionId,
+    Hash, Kem, NetworkId, SessionId,
     payload::{DecryptionKey, LibraryKem, PayloadContext, SessionSeed},
 };
 
@@ -39,24 +39,33 @@ fn recipient() -> SessionSeed {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let key = recipient().encryption_key(&SESSION, 1);
-    let key = EncryptionKey::from_bytes(&key).expect("a derived key is a good one");
     let sender = SessionSeed::new([6; 32]);
-    let seal = |plaintext| sender.seal::<LibraryKem>(&context(), &key, plaintext);
-    PLAINTEXTS
-        .map(|plaintext| seal(plaintext).expect("it can be sealed"))
-        .to_vec()
+    let seeds = Kem::ALL.map(|kem| {
+        let key = recipient().encryption_key(kem, &SESSION, 1);
+        let key = key.expect("a derived key is a good one");
+        let seal = |plaintext| sender.seal::<LibraryKem>(&context(), &key, plaintext);
+        PLAINTEXTS.map(|plaintext| seal(plaintext).expect("it can be sealed"))
+    });
+    seeds.concat()
 }
 
 fn take(input: &[u8]) -> bool {
-    let key: DecryptionKey<LibraryKem> = recipient().decryption_key(&SESSION, 1);
+    let opened = Kem::ALL.map(|kem| opens(kem, input));
+    assert_ne!(opened, [true; 2], "both keys open it");
+    opened.contains(&true)
+}
+
+/// Whether the recipient's key of this kind opens it.
+fn opens(kem: Kem, input: &[u8]) -> bool {
+    let key: DecryptionKey<LibraryKem> = recipient().decryption_key(kem, &SESSION, 1);
     let opened = key.open(&context(), input);
     if let Ok(plaintext) = &opened {
         assert!(
             PLAINTEXTS.contains(&plaintext.as_slice()),
             "nobody sealed that"
         );
-        assert_eq!(input.len(), plaintext.len() + 48);
+        let sealing = usize::try_from(kem.sealing_bytes()).expect("a small number");
+        assert_eq!(input.len(), plaintext.len() + sealing);
     }
     opened.is_ok()
 }

@@ -5,6 +5,8 @@ import hashlib
 from . import ed25519, hpke
 from . import layouts as w
 
+KEMS = 1, 2
+
 
 def some(label, length=32):
     """Bytes that look random and are the same in every run."""
@@ -120,6 +122,8 @@ def specs():
         "after another session": spec(3, prev_session=some("previous").hex()),
         "the longest name and input": spec(2, **longest),
         "the largest numbers": spec(2, m=2, t=1, **largest),
+        "kem 2": spec(3, kem=2, max_p2p=1137),
+        "everyone of 1 024 parties, kem 2": spec(1024, m=1024, t=1023, kem=2),
         "the shortest durations": spec(2, protocol="x", join_ms=1, round_ms=2, reveal_ms=3, retention_ms=4, max_rounds=1),
         "the roster's order matters": spec(3, roster=[key(f"party {i}").hex() for i in (2, 0, 1)]),
     }
@@ -155,9 +159,10 @@ def digests():
     def put(kind, name, function, **inputs):
         out.append(case(f"{kind}: {name}", {"kind": kind, "session_id": SESSION} | inputs, digest=function(SESSION, *inputs.values())))
 
-    enc = hpke.derive_key_pair(some("enc"))[1]
-    put("join", "index 0", w.join_digest, index=0, kem=1, enc_pk=enc)
-    put("join", "the last index", w.join_digest, index=1023, kem=1, enc_pk=enc)
+    for kem in KEMS:
+        enc = hpke.public_key(kem, some("enc"))
+        put("join", f"index 0, kem {kem}", w.join_digest, index=0, kem=kem, enc_pk=enc)
+        put("join", f"the last index, kem {kem}", w.join_digest, index=1023, kem=kem, enc_pk=enc)
     t, b, r = some("before"), w.bcast_hash(some("payload", 5)), some("p2p root")
     zeros = w.tree_root([w.ZERO] * 3)
     put("post", "nothing in it", w.post_digest, round=1, index=2, transcript=t, bcast_hash=w.ZERO, bcast_len=0, p2p_root=zeros, p2p_bytes=0)

@@ -1,13 +1,18 @@
-"""HPKE Base with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and ChaCha20-Poly1305 (RFC 9180), in plain Python."""
+"""HPKE Base with HKDF-SHA256 and ChaCha20-Poly1305 (RFC 9180), in plain Python.
+
+KEM 1 is DHKEM(X25519, HKDF-SHA256), KEM 2 X-Wing (draft-ietf-hpke-pq-03, draft-connolly-cfrg-xwing-kem).
+"""
 
 import hashlib
 import hmac
 import struct
 
+from . import ml_kem
+
 P = 2**255 - 19
-KEM_ID, KDF_ID, AEAD_ID = 0x0020, 0x0001, 0x0003
-KEM_SUITE = b"KEM" + struct.pack(">H", KEM_ID)
-HPKE_SUITE = b"HPKE" + struct.pack(">HHH", KEM_ID, KDF_ID, AEAD_ID)
+KEM_IDS = {1: 0x0020, 2: 0x647A}
+KDF_ID, AEAD_ID = 0x0001, 0x0003
+KEY_BYTES = {1: 32, 2: ml_kem.KEY_BYTES + 32}
 
 
 def x25519(scalar, point):
@@ -67,11 +72,56 @@ def labeled_expand(suite, prk, label, info, length):
     return hkdf_expand(prk, struct.pack(">H", length) + b"HPKE-v1" + suite + label + info, length)
 
 
-def derive_key_pair(ikm):
-    """(secret, public) of input key material."""
-    prk = labeled_extract(KEM_SUITE, b"", b"dkp_prk", ikm)
-    secret = labeled_expand(KEM_SUITE, prk, b"sk", b"", 32)
+def kem_suite(kem):
+    """RFC 9180, section 4.1."""
+    return b"KEM" + struct.pack(">H", KEM_IDS[kem])
+
+
+def derive_x25519(ikm):
+    """(secret, public) of DHKEM's input key material."""
+    prk = labeled_extract(kem_suite(1), b"", b"dkp_prk", ikm)
+    secret = labeled_expand(kem_suite(1), prk, b"sk", b"", 32)
     return secret, x25519(secret, BASE)
+
+
+def x_wing_public(seed):
+    """The encapsulation key of an X-Wing seed."""
+    expanded = hashlib.shake_256(seed).digest(96)
+    return ml_kem.public_key(expanded[:32]) + x25519(expanded[64:], BASE)
+
+
+def public_key(kem, ikm):
+    """DeriveKeyPair's public half."""
+    if kem == 1:
+        return derive_x25519(ikm)[1]
+    labeled = ikm + b"HPKE-v1" + kem_suite(2) + struct.pack(">H", 13) + b"DeriveKeyPair" + struct.pack(">H", 32)
+    return x_wing_public(hashlib.shake_256(labeled).digest(32))
+
+
+def x_wing_encapsulate(recipient, randomness):
+    """(shared secret, encapsulated key)."""
+    ml_kem_shared, ciphertext = ml_kem.encapsulate(recipient[:-32], randomness[:32])
+    enc = x25519(randomness[32:], BASE)
+    shared = ml_kem_shared + x25519(randomness[32:], recipient[-32:]) + enc + recipient[-32:]
+    return hashlib.sha3_256(shared + b"\\.//^\\").digest(), ciphertext + enc
+
+
+def encapsulate(kem, recipient, randomness):
+    """(shared secret, encapsulated key) from 32 bytes for KEM 1, 64 for KEM 2."""
+    if kem == 2:
+        return x_wing_encapsulate(recipient, randomness)
+    ephemeral, enc = derive_x25519(randomness)
+    prk = labeled_extract(kem_suite(1), b"", b"eae_prk", x25519(ephemeral, recipient))
+    return labeled_expand(kem_suite(1), prk, b"shared_secret", enc + recipient, 32), enc
+
+
+def acceptable(kem, key):
+    """Whether a key is of the right length, canonical, and not of low order in its X25519 part."""
+    if len(key) != KEY_BYTES[kem]:
+        return False
+    point = key[-32:]
+    low = not any(x25519(bytes(31) + b"\x40", point))
+    return int.from_bytes(point, "little") < P and not low and (kem == 1 or ml_kem.acceptable(key[:-32]))
 
 
 def quarter(s, a, b, c, d):
@@ -129,15 +179,13 @@ def aead_seal(key, nonce, aad, plaintext):
     return ciphertext + poly1305(one_time, padded(aad) + padded(ciphertext) + lengths)
 
 
-def seal(ikm_e, recipient, info, aad, plaintext):
-    """A single-shot sealing whose ephemeral key comes from `ikm_e`: `enc` followed by `ct`."""
-    ephemeral, enc = derive_key_pair(ikm_e)
-    shared = x25519(ephemeral, recipient)
-    prk = labeled_extract(KEM_SUITE, b"", b"eae_prk", shared)
-    secret = labeled_expand(KEM_SUITE, prk, b"shared_secret", enc + recipient, 32)
-    context = b"\x00" + labeled_extract(HPKE_SUITE, b"", b"psk_id_hash", b"")
-    context += labeled_extract(HPKE_SUITE, b"", b"info_hash", info)
-    prk = labeled_extract(HPKE_SUITE, secret, b"secret", b"")
-    key = labeled_expand(HPKE_SUITE, prk, b"key", context, 32)
-    nonce = labeled_expand(HPKE_SUITE, prk, b"base_nonce", context, 12)
+def seal(kem, randomness, recipient, info, aad, plaintext):
+    """A single-shot sealing that draws this randomness: `enc` followed by `ct`."""
+    secret, enc = encapsulate(kem, recipient, randomness)
+    suite = b"HPKE" + struct.pack(">HHH", KEM_IDS[kem], KDF_ID, AEAD_ID)
+    context = b"\x00" + labeled_extract(suite, b"", b"psk_id_hash", b"")
+    context += labeled_extract(suite, b"", b"info_hash", info)
+    prk = labeled_extract(suite, secret, b"secret", b"")
+    key = labeled_expand(suite, prk, b"key", context, 32)
+    nonce = labeled_expand(suite, prk, b"base_nonce", context, 12)
     return enc + aead_seal(key, nonce, aad, plaintext)

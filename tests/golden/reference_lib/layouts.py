@@ -81,7 +81,8 @@ def reserved_bytes(s):
     """What Open reserves: all that the spec allows, with evidence, a reveal and every round. Sums saturate."""
     n = len(s["roster"])
     plaintext = min(s["max_p2p"], s["max_bytes"] // n)
-    total = s["max_bytes"] + plaintext + 1_024 + len(spec_preimage(s)) + (512 + 512) * n
+    party = {1: 512, 2: 1_792}[s["kem"]] + 512
+    total = s["max_bytes"] + plaintext + 1_024 + len(spec_preimage(s)) + party * n
     return min(total + (s["max_rounds"] + 1) * (128 + 80 * n), 2**64 - 1)
 
 
@@ -314,15 +315,21 @@ def hpke_aad(before, rnd, from_index, to_index, from_key, to_key, join):
     return before + u(32, rnd) + u(16, from_index) + u(16, to_index) + from_key + to_key + join
 
 
-def encryption_key(seed, session, index):
-    """A party's (secret, public) encryption key of one session."""
+def encryption_key(kem, seed, session, index):
+    """The public encryption key of a party in one session."""
     ikm = hpke.hkdf(seed, lp("white-city/kem/1") + session + u(16, index), 32)
-    return hpke.derive_key_pair(ikm)
+    return hpke.public_key(kem, ikm)
 
 
-def ephemeral(seed, aad, plaintext):
+def ephemeral(kem, seed, aad, plaintext):
     """ikmE: the same for the same payload in the same place."""
-    return hpke.hkdf(seed, lp("white-city/eph/1") + aad + h(plaintext), 32)
+    return hpke.hkdf(seed, lp(f"white-city/eph/{kem}") + aad + h(plaintext), 32)
+
+
+def sealed(kem, ikm_e, recipient, info, aad, plaintext):
+    """Seal(ikmE, plaintext)."""
+    randomness = ikm_e if kem == 1 else hpke.hkdf(ikm_e, lp("white-city/xwing/2"), 64)
+    return hpke.seal(kem, randomness, recipient, info, aad, plaintext)
 
 
 def sign(seed, purpose, network, digest):

@@ -1,8 +1,8 @@
 """The cases of what the state commits to, of keys, and of sealing."""
 
-from . import ed25519, hpke
+from . import ed25519, hpke, ml_kem
 from . import layouts as w
-from .cases import NETWORK, SESSION, case, charter, key, numbered, params, some
+from .cases import KEMS, NETWORK, SESSION, case, charter, key, numbered, params, some
 
 
 def terminals():
@@ -120,51 +120,57 @@ def seals():
 def sealing():
     """HPKE: keys, info, aad, ikmE, what is sent."""
     out = []
-    for name, rnd, sender, recipient, text in (
+    places = (
         ("one byte in round 1", 1, 0, 2, b"\0"),
         ("a scalar", 2, 1, 0, some("scalar")),
         ("several blocks, the last indices", 65_536, 1023, 1022, some("text", 200)),
         ("exactly one block of the cipher", 3, 2, 1, some("text", 64)),
-    ):
+    )
+    for kem, (name, rnd, sender, recipient, text) in [(kem, place) for kem in KEMS for place in places]:
         seeds = some(f"seed {sender}"), some(f"seed {recipient}")
-        _, public = w.encryption_key(seeds[1], SESSION, recipient)
-        join = w.join_digest(SESSION, recipient, 1, public)
+        public = w.encryption_key(kem, seeds[1], SESSION, recipient)
+        join = w.join_digest(SESSION, recipient, kem, public)
         info = w.hpke_info(NETWORK, SESSION)
         before = some(f"T {rnd - 1}")
         aad = w.hpke_aad(before, rnd, sender, recipient, key(f"party {sender}"), key(f"party {recipient}"), join)
-        ikm = w.ephemeral(seeds[0], aad, text)
-        inputs = {"network_id": NETWORK, "session_id": SESSION, "transcript": before, "round": rnd, "from": sender, "to": recipient}
+        ikm = w.ephemeral(kem, seeds[0], aad, text)
+        inputs = {"kem": kem, "network_id": NETWORK, "session_id": SESSION, "transcript": before, "round": rnd, "from": sender, "to": recipient}
         inputs |= {"from_key": key(f"party {sender}"), "to_key": key(f"party {recipient}")}
         inputs |= {"sender_seed": seeds[0], "recipient_seed": seeds[1], "plaintext": text}
         inputs |= {"info": info, "aad": aad}
         expected = {"recipient_public": public, "join_digest": join, "ikm_e": ikm}
-        out.append(case(name, inputs, **expected, sealed=hpke.seal(ikm, public, info, aad, text)))
+        out.append(case(f"kem {kem}: {name}", inputs, **expected, sealed=w.sealed(kem, ikm, public, info, aad, text)))
     return out
 
 
 def judging():
     """A complaint, a reveal, and who is the culprit: the leaf against Seal(ikmE, plaintext)."""
+    return [judged for kem in KEMS for judged in _judging(kem)]
+
+
+def _judging(kem):
     rnd, accused, index, before = 2, 2, 0, some("judged T")
-    public = w.encryption_key(some("judged recipient"), SESSION, index)[1]
-    other = w.encryption_key(some("judged other"), SESSION, index)[1]
+    public = w.encryption_key(kem, some("judged recipient"), SESSION, index)
+    other = w.encryption_key(kem, some("judged other"), SESSION, index)
     ikm, text = some("judged ikm"), some("judged plain", 40)
 
     def sealed(key_of=public, ikm_e=ikm, plaintext=text, r=rnd, t=before, sender=accused, recipient=index):
-        aad = w.hpke_aad(t, r, sender, recipient, key(f"party {sender}"), key(f"party {recipient}"), w.join_digest(SESSION, recipient, 1, key_of))
-        return hpke.seal(ikm_e, key_of, w.hpke_info(NETWORK, SESSION), aad, plaintext)
+        aad = w.hpke_aad(t, r, sender, recipient, key(f"party {sender}"), key(f"party {recipient}"), w.join_digest(SESSION, recipient, kem, key_of))
+        return w.sealed(kem, ikm_e, key_of, w.hpke_info(NETWORK, SESSION), aad, plaintext)
 
     right = sealed()
     named = {
         "what was sealed": (right, ikm, text),
         "other keying material": (right, some("other ikm"), text),
         "another plaintext": (right, ikm, text + b"\0"),
-        "bytes that nobody sealed": (some("garbage", 88), ikm, text),
+        "bytes that nobody sealed": (some("garbage", len(right)), ikm, text),
         "sealed to another key": (sealed(key_of=other), ikm, text),
         "sealed for another round": (sealed(r=1), ikm, text),
         "sealed after another transcript": (sealed(t=some("other T")), ikm, text),
         "sealed for another recipient": (sealed(recipient=1), ikm, text),
         "a byte of the tag changed": (right[:-1] + bytes([right[-1] ^ 1]), ikm, text),
         "a byte of the encapsulated key changed": (bytes([right[0] ^ 1]) + right[1:], ikm, text),
+        "a byte of the ephemeral X25519 key changed": (right[:-57] + bytes([right[-57] ^ 1]) + right[-56:], ikm, text),
     }
     out = []
     for name, (ciphertext, ikm_e, plaintext) in named.items():
@@ -174,12 +180,12 @@ def judging():
         post = w.post_digest(SESSION, rnd, accused, before, w.ZERO, 0, root, len(ciphertext))
         complaint = w.complain_digest(SESSION, rnd, index, accused, post, leaf)
         reveal = w.reveal_digest(complaint, accused, ikm_e, plaintext)
-        inputs = {"network_id": NETWORK, "session_id": SESSION, "roster": [key(f"party {i}") for i in range(3)], "enc_pk": public}
+        inputs = {"network_id": NETWORK, "session_id": SESSION, "roster": [key(f"party {i}") for i in range(3)], "kem": kem, "enc_pk": public}
         inputs |= {"round": rnd, "accused": accused, "index": index, "transcript": before, "ciphertext": ciphertext}
         inputs |= {"ikm_e": ikm_e, "plaintext": plaintext}
         good = sealed(ikm_e=ikm_e, plaintext=plaintext) == ciphertext
         culprit, kind = (index, 3) if good else (accused, 2)
-        out.append(case(name, inputs, complain_digest=complaint, reveal_digest=reveal, culprit=culprit, kind=kind, cause=6 if good else 5))
+        out.append(case(f"kem {kem}: {name}", inputs, complain_digest=complaint, reveal_digest=reveal, culprit=culprit, kind=kind, cause=6 if good else 5))
     return out
 
 
@@ -219,19 +225,29 @@ def _order(point):
 
 def _encryption_keys():
     p = hpke.P
-    tried = {"a good key": hpke.derive_key_pair(some("enc"))[1], "the base point": hpke.BASE}
+    points = {"a good key": hpke.public_key(1, some("enc")), "the base point": hpke.BASE}
     for number in (0, 1, p - 1):
-        tried[f"low order: {'p - 1' if number > 1 else number}"] = number.to_bytes(32, "little")
+        points[f"low order: {'p - 1' if number > 1 else number}"] = number.to_bytes(32, "little")
     eight = 325606250916557431795983626356110631294008115727848805560023387167927233504
     other = 39382357235489614581723060781553021112529911719440698176882885853963445705823
-    tried |= {"low order: 8, one": eight.to_bytes(32, "little"), "low order: 8, the other": other.to_bytes(32, "little")}
-    tried["not canonical: p"] = p.to_bytes(32, "little")
-    tried["not canonical: p + 1"] = (p + 1).to_bytes(32, "little")
-    tried["not canonical: p + 9"] = (p + 9).to_bytes(32, "little")
-    tried["not canonical: the base point with the highest bit"] = (9 | 1 << 255).to_bytes(32, "little")
-    out = []
-    for name, data in tried.items():
-        low = not any(hpke.x25519(some("any scalar"), data))
-        canonical = int.from_bytes(data, "little") < p
-        out.append(case(f"x25519 {name}", {"kind": "encryption", "key": data}, accepted=canonical and not low))
-    return out
+    points |= {"low order: 8, one": eight.to_bytes(32, "little"), "low order: 8, the other": other.to_bytes(32, "little")}
+    points["not canonical: p"] = p.to_bytes(32, "little")
+    points["not canonical: p + 1"] = (p + 1).to_bytes(32, "little")
+    points["not canonical: p + 9"] = (p + 9).to_bytes(32, "little")
+    points["not canonical: the base point with the highest bit"] = (9 | 1 << 255).to_bytes(32, "little")
+    good = hpke.public_key(2, some("enc"))
+    hybrid = {"a good key": good, "1 215 bytes": good[:-1], "1 217 bytes": good + b"\x01", "only the X25519 part": good[-32:]}
+    hybrid |= {f"X25519 part, {name}": good[:-32] + point for name, point in points.items()}
+    for place in (0, 1, 255, 256, 767):
+        for value in (0, ml_kem.Q - 1, ml_kem.Q, 4095):
+            hybrid[f"coefficient {place} is {value}"] = _with_coefficient(good, place, value)
+    hybrid["any seed of the matrix"] = good[:1152] + bytes([255]) * 32 + good[1184:]
+    tried = [(1, f"x25519 {name}", data) for name, data in points.items()]
+    tried += [(2, f"x-wing {name}", data) for name, data in hybrid.items()]
+    return [case(name, {"kind": "encryption", "kem": kem, "key": data}, accepted=hpke.acceptable(kem, data)) for kem, name, data in tried]
+
+
+def _with_coefficient(good, place, value):
+    number = int.from_bytes(good[:1152], "little")
+    number += (value - (number >> 12 * place & 4095)) << 12 * place
+    return number.to_bytes(1152, "little") + good[1152:]

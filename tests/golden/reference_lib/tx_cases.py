@@ -66,12 +66,13 @@ def common(signature, signer, parties=3):
     return {"network_id": NETWORK, "signature": signature, "signer": key(signer), "parties": parties}
 
 
-def joined(index):
+def joined(index, kem=1):
     """A Join."""
-    enc = hpke.derive_key_pair(some("enc"))[1]
-    signature = w.sign(some(f"party {index}"), "join", NETWORK, w.join_digest(SESSION, index, 1, enc))
-    inputs = {"kind": "join", "session_id": SESSION, "index": index, "enc_pk": enc}
-    return case(f"join: index {index}", inputs | common(signature, f"party {index}"), tx=tx("join", SESSION, index, 1, enc, signature))
+    enc = hpke.public_key(kem, some("enc"))
+    signature = w.sign(some(f"party {index}"), "join", NETWORK, w.join_digest(SESSION, index, kem, enc))
+    inputs = {"kind": "join", "session_id": SESSION, "index": index, "kem": kem, "enc_pk": enc}
+    data = tx("join", SESSION, index, kem, enc, signature)
+    return case(f"join: index {index}, kem {kem}", inputs | common(signature, f"party {index}"), tx=data)
 
 
 def declined(index, reason):
@@ -189,9 +190,9 @@ def approved(name, operator, sequence, c, newcomers=()):
 def transactions():
     """Each kind, its values and its one encoding."""
     out = [opened("three parties", spec(3)), opened("one party, empty input", spec(1, input="", version=0, max_bytes=0, max_bcast=0))]
-    out += [opened("a stamp", spec(2), 2**64 - 1)]
+    out += [opened("a stamp", spec(2), 2**64 - 1), opened("kem 2", spec(2, kem=2))]
     out += [opened("the largest", spec(3, m=3, t=2, max_rounds=65_536, max_bytes=2**64 - 1, retention_ms=2**64 - 1))]
-    out += [joined(0), joined(2), declined(0, 0), declined(1, 0xFFFF)]
+    out += [joined(0), joined(2), joined(1, kem=2), declined(0, 0), declined(1, 0xFFFF)]
     out += [aborted(1, 0, None, w.ZERO), aborted(0, 0xFFFF, 2, some("detail")), aborted(1, 7, 0, some("detail"))]
     out += [
         posted("nothing in it", 1, 0, None, {}),
@@ -247,8 +248,16 @@ def refused():
         "index 1 024": (tx("finish", SESSION, 1, 1024, *fields[3:]), 19),
         "a session of 31 bytes": (tx("finish", SESSION[:31], *fields[1:]), 19),
         "a signature of 63 bytes": (tx("finish", *fields[:5], some("s", 63)), 19),
-        "an X25519 key of low order": (tx("join", SESSION, 1, 1, w.ZERO, some("s", 64)), 35),
-        "kem 2": (tx("join", SESSION, 1, 2, key("party 0"), some("s", 64)), 19),
+        "an X25519 key of low order": (_join(1, w.ZERO), 35),
+        "kem 0": (_join(0, key("party 0")), 19),
+        "kem 2 with a key of kem 1": (_join(2, hpke.public_key(1, some("enc"))), 35),
+        "kem 1 with a key of kem 2": (_join(1, hpke.public_key(2, some("enc"))), 35),
+        "an X-Wing key of 1 215 bytes": (_join(2, hpke.public_key(2, some("enc"))[:-1]), 35),
+        "an X-Wing key of 1 217 bytes": (_join(2, hpke.public_key(2, some("enc")) + b"\1"), 35),
+        "an X-Wing key that isn't reduced": (_join(2, b"\xff\xff\xff" + hpke.public_key(2, some("enc"))[3:]), 35),
+        "an X-Wing key of low order": (_join(2, hpke.public_key(2, some("enc"))[:-32] + w.ZERO), 35),
+        "kem 3": (_join(3, hpke.public_key(2, some("enc"))), 19),
+        "kem 258": (_join(258, hpke.public_key(2, some("enc"))), 19),
         "a reason of 65 536": (tx("decline", SESSION, 1, 65_536, some("s", 64)), 19),
         "about 1 024": (tx("abort", SESSION, 1, 1, 1024, w.ZERO, some("s", 64)), 19),
         "a complaint without a post": (tx("complain", b"", 1, some("leaf"), b"", some("s", 64)), 17),
@@ -279,7 +288,9 @@ def refused():
         "no time to reveal": (_open(reveal_ms=0), 19),
         "no retention": (_open(retention_ms=0), 19),
         "an input of 16 385 bytes": (_open(input="00" * 16_385), 16),
-        "a spec with kem 2": (_open(kem=2), 19),
+        "a spec with kem 0": (_open(kem=0), 19),
+        "a spec with kem 3": (_open(kem=3), 19),
+        "a spec with kem 258": (_open(kem=258), 19),
         "a word without a number": (_approve(sequence=0), 19),
         "a word of operator 256": (_approve(operator=256), 19),
         "half a newcomer": (_approve(newcomers=some("s", 32)), 19),
@@ -292,6 +303,10 @@ def refused():
     }
     out = [case(name, {"tx": data}, code=code) for name, (data, code) in named.items()]
     return out + [case("the good one that these were made of", {"tx": good}, code=0)]
+
+
+def _join(kem, enc):
+    return tx("join", SESSION, 1, kem, enc, some("s", 64))
 
 
 def _post(p2p):

@@ -47,7 +47,7 @@ async fn complained(world: &World, is_answered: bool) -> Session {
         session.wait_ready().await.unwrap();
     }
     let history = a.history();
-    let to = [1, 2].map(|to| (to, history.join(to).unwrap().key));
+    let to = [1, 2].map(|to| (to, history.join(to).unwrap().key.clone()));
     let place = PayloadPlace {
         network: world.client(0).network().id,
         session: id,
@@ -56,7 +56,7 @@ async fn complained(world: &World, is_answered: bool) -> Session {
         round: 1,
         from: 0,
         to: 1,
-        key: to[0].1,
+        key: to[0].1.clone(),
     };
     let post = unreadable_post(&place, &to, SECRET);
     send(world, Action::Post(post.clone())).await;

@@ -11,7 +11,6 @@ use white_city_client::{
     read::ReadInbox,
     wire::{
         Entry,
-        keys::EncryptionKey,
         payload::{PayloadContext, SessionSeed},
         tx::Join,
     },
@@ -84,13 +83,13 @@ impl Stolen {
     /// Plaintexts that the victim was sent in a round.
     fn opened(&self, round: u32, seeds: &Seeds) -> BTreeMap<u16, Vec<u8>> {
         let seed = SessionSeed::new(seeds.session.clone().try_into().unwrap());
-        let key = seed.encryption_key(&self.id, self.victim);
+        let key = seed.encryption_key(self.spec.kem, &self.id, self.victim);
         let join = Join {
             session: self.id,
             index: self.victim,
-            key: EncryptionKey::from_bytes(&key).unwrap(),
+            key: key.unwrap(),
         };
-        let key = seed.decryption_key::<PartyKem>(&self.id, self.victim);
+        let key = seed.decryption_key::<PartyKem>(self.spec.kem, &self.id, self.victim);
         let sent = self.rounds[&round].iter();
         let sent = sent.filter(|(from, _)| **from != self.victim);
         sent.map(|(from, (transcript, _, ciphertext))| {

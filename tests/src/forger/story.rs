@@ -164,7 +164,7 @@ impl Story {
             let join = Join {
                 session: self.id,
                 index: *index,
-                key: self.party(*index).encryption_key(0),
+                key: self.party(*index).encryption_key_of(self.open.spec.kem, 0),
             };
             let tx = self.sign(*index, Action::Join(join.clone()));
             self.fill(*index, join.digest());

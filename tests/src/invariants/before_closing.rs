@@ -33,7 +33,7 @@ pub struct BeforeClosing<'a> {
 pub fn fill(action: &Action) -> Option<(u32, u16, Slot)> {
     Some(match action {
         Action::Join(join) => {
-            let (digest, key) = (join.digest(), join.key);
+            let (digest, key) = (join.digest(), join.key.clone());
             (0, join.index, Slot::Join { digest, key })
         }
         Action::Post(post) => {
@@ -73,7 +73,7 @@ pub fn before_closing(seen: &Observed, number: u32) -> Option<BeforeClosing<'_>>
     if let Some(body) = before.and_then(|session| session.body.as_ref()) {
         here.members = body.members.iter().collect();
         let filled = (0..).zip(&body.slots).filter(|(_, slot)| !slot.is_empty());
-        here.slots = filled.map(|(i, slot)| (i, *slot)).collect();
+        here.slots = filled.map(|(i, slot)| (i, slot.clone())).collect();
         here.left = body.left.iter().map(|(i, _)| *i).collect();
         here.complain = body.dispute.as_ref().map(|d| d.complain.clone());
     }

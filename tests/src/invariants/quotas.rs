@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use white_city_state_machine::{Body, Session};
-use white_city_wire::{Spec, board::Status};
+use white_city_wire::{Kem, Spec, board::Status};
 
 use super::Property;
 use crate::simulator::Observed;
@@ -17,7 +17,11 @@ pub struct Quotas;
 fn roster(spec: &Spec) -> u64 {
     let fixed = 4 + 17 + 4 + 4 + 1 + 2 + 2 + 2 + 4 + 4 * 8 + 4 + 4 + 8 + 4 + 32 + 32;
     let parts = spec.protocol.len() + 32 * spec.roster.len() + spec.input.len();
-    fixed + u64::try_from(parts).unwrap_or(u64::MAX) + (512 + 512) * u64::from(spec.parties())
+    let key = match spec.kem {
+        Kem::X25519 => 512,
+        Kem::XWing => 1_792,
+    };
+    fixed + u64::try_from(parts).unwrap_or(u64::MAX) + (key + 512) * u64::from(spec.parties())
 }
 
 fn rounds(spec: &Spec, count: u32) -> u64 {

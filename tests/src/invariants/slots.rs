@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use white_city_state_machine::Slot;
+
 use super::{Property, before_closing::fill, bodies, body_before};
 use crate::simulator::Observed;
 
@@ -28,11 +30,15 @@ impl Property for Slots {
             let before = body_before(seen, number);
             for round in 0..=session.leaf.open_round {
                 for index in 0..body.spec.parties() {
-                    let old = before.and_then(|before| before.slot(round, index).copied());
+                    let old = before.and_then(|before| before.slot(round, index).cloned());
                     let old = old.unwrap_or_default();
-                    let new = body.slot(round, index).copied().unwrap_or_default();
+                    let new = body.slot(round, index).cloned().unwrap_or_default();
                     let brought = brought.remove(&(number, round, index));
                     let place = format!("session {number}, round {round}, party {index}");
+                    if let Slot::Join { key, .. } = &new {
+                        let same = key.kem() == body.spec.kem;
+                        ensure!(same, "{place}: a key of another kind than the spec's");
+                    }
                     ensure!(old.is_empty() || brought.is_none(), "{place}: taken twice");
                     let expected = brought.unwrap_or(old);
                     ensure!(new == expected, "{place}: {new:?}, expected {expected:?}");

@@ -2,7 +2,7 @@
 
 use white_city_state_machine::{Session, Slot};
 use white_city_wire::{
-    Complain, Hash,
+    Complain, Hash, Kem,
     board::Status,
     entry::p2p_leaf,
     tx::{Action, Post},
@@ -19,7 +19,8 @@ impl World {
         let honest = self.party_at(session, from).is_some_and(|p| p < HONEST);
         let place = place(self.network_id(), session, from, to);
         let Some(mut place) = place.filter(|_| honest || self.rng.chance(50)) else {
-            return self.rng.bytes(len + 48);
+            let kem = session.body.as_ref().map_or(Kem::X25519, |b| b.spec.kem);
+            return self.rng.bytes(len + kem.sealing_bytes() as usize);
         };
         let rightly = honest || self.rng.chance(70);
         if !rightly {
@@ -174,6 +175,6 @@ fn place(
         round: session.leaf.open_round,
         from,
         to,
-        key: *key,
+        key: key.clone(),
     })
 }

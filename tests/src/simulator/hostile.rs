@@ -85,7 +85,7 @@ impl World {
                 Action::Join(Join {
                     session: session.id(),
                     index,
-                    key: self.parties[hostile].encryption_key(0),
+                    key: self.parties[hostile].encryption_key_of(body.spec.kem, 0),
                 })
             }
             action => action,
@@ -162,7 +162,8 @@ impl World {
             return;
         };
         let variant = u8::try_from(self.rng.below(3)).unwrap_or(0);
-        let key = self.parties[party].encryption_key(variant);
+        let Some(body) = &session.body else { return };
+        let key = self.parties[party].encryption_key_of(body.spec.kem, variant);
         let session = session.id();
         let join = Action::Join(Join {
             session,

@@ -2,10 +2,9 @@
 
 use white_city_state_machine::Session;
 use white_city_wire::{
-    FinishHeader, Hash, SessionId, Spec,
+    FinishHeader, Hash, Kem, SessionId, Spec,
     board::Status,
     hash::sha256,
-    keys::KEM_X25519,
     limits::NOBODY,
     tx::{Action, Join, Leave, Open, Post},
 };
@@ -54,7 +53,7 @@ impl World {
         Spec {
             protocol: "simulated".into(),
             version: 1,
-            kem: KEM_X25519,
+            kem: Kem::X25519,
             roster,
             quorum: small(self.rng.between(n / 2 + 1, n)),
             corrupt: small(self.rng.below(n)),
@@ -82,7 +81,7 @@ impl World {
             stamp: 0,
         };
         let session = open.session_id(&self.network_id());
-        let roster = open.spec.roster.clone();
+        let (kem, roster) = (open.spec.kem, open.spec.roster.clone());
         if self.rng.chance(10) {
             return self.open_for_another(to, party, open);
         }
@@ -92,7 +91,7 @@ impl World {
                 let Some(party) = self.parties.iter().position(|p| *p.key() == key) else {
                     continue;
                 };
-                let key = self.parties[party].encryption_key(0);
+                let key = self.parties[party].encryption_key_of(kem, 0);
                 let join = Join {
                     session,
                     index,
@@ -161,7 +160,7 @@ impl World {
             Status::Joining => Action::Join(Join {
                 session: session.id(),
                 index,
-                key: self.parties[party].encryption_key(0),
+                key: self.parties[party].encryption_key_of(body.spec.kem, 0),
             }),
             _ => self.entry(session, index),
         };

@@ -15,7 +15,8 @@ use super::{Action, Join, Leave, Post};
 use crate::{
     entry::{Entry, FinishHeader, PostHeader, SignedEntry, bcast_hash},
     hash::{Hash, SessionId},
-    keys::{EncryptionKey, IdentityKey, KEM_X25519, Signature},
+    kem::{EncryptionKey, Kem},
+    keys::{IdentityKey, Signature},
     limits::{CIPHERTEXT_BYTES_MIN, NOBODY, ROSTER_PARTIES_MAX, TX_BYTES_MAX, WIRE_VERSION},
     pb,
     refusal::Refusal,
@@ -236,13 +237,8 @@ fn post_from_pb(post: pb::Post) -> Result<(Action, Signature), Refusal> {
 /// # Errors
 /// [`Refusal::Field`] or [`Refusal::Key`] name the field.
 pub fn join_from_pb(join: &pb::Join) -> Result<(Join, Signature), Refusal> {
-    if join.kem != u32::from(KEM_X25519) {
-        return Err(Refusal::Field {
-            field: "kem",
-            expected: "1 (X25519)",
-        });
-    }
-    let key = EncryptionKey::from_bytes(&join.enc_pk).map_err(|reason| Refusal::Key {
+    let kem = kem(join.kem)?;
+    let key = EncryptionKey::from_bytes(kem, &join.enc_pk).map_err(|reason| Refusal::Key {
         field: "enc_pk",
         reason,
     })?;
@@ -262,7 +258,7 @@ pub fn join_to_pb(join: &Join, signature: &Signature) -> pb::Join {
     pb::Join {
         session: join.session.0.to_vec().into(),
         index: join.index.into(),
-        kem: KEM_X25519.into(),
+        kem: join.key.kem().number().into(),
         enc_pk: join.key.as_bytes().to_vec().into(),
         signature: signature.0.to_vec().into(),
     }
@@ -358,6 +354,13 @@ fn signature(bytes: &[u8]) -> Result<Signature, Refusal> {
 
 fn identity(field: &'static str, bytes: &[u8]) -> Result<IdentityKey, Refusal> {
     IdentityKey::from_bytes(bytes).map_err(|reason| Refusal::Key { field, reason })
+}
+
+fn kem(value: u32) -> Result<Kem, Refusal> {
+    Kem::from_number(value).ok_or(Refusal::Field {
+        field: "kem",
+        expected: Kem::EXPECTED,
+    })
 }
 
 fn u16_field(field: &'static str, value: u32) -> Result<u16, Refusal> {

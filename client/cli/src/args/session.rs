@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use white_city_client::{IdentityKey, SessionId};
+use white_city_client::{IdentityKey, Kem, SessionId};
 
 use super::{
     IdentityArgs, MaybeUnlockArgs, SignerArgs,
@@ -124,6 +124,26 @@ pub struct ReceiptArgs {
     pub party: Option<u16>,
 }
 
+/// Kind of a session's encryption keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KemArg {
+    /// Of 32 bytes; a quantum computer will open what is sealed to them
+    #[value(name = "x25519")]
+    X25519,
+    /// ML-KEM-768 and X25519 together: each payload takes 1 088 bytes more
+    #[value(name = "x-wing")]
+    XWing,
+}
+
+impl From<KemArg> for Kem {
+    fn from(kem: KemArg) -> Self {
+        match kem {
+            KemArg::X25519 => Self::X25519,
+            KemArg::XWing => Self::XWing,
+        }
+    }
+}
+
 /// A protocol that this program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
@@ -164,6 +184,9 @@ pub struct OpenArgs {
     /// Time that payloads stay after the end
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub retention: Duration,
+    /// Kind of the parties' encryption keys [default: x-wing where there are p2p payloads and the largest posts have room]
+    #[arg(long)]
+    pub kem: Option<KemArg>,
     /// The session that this one continues
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub previous: Option<SessionId>,

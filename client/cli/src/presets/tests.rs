@@ -1,7 +1,16 @@
-use white_city_client::{LocalKey, Signer};
+use white_city_client::{Kem, LocalKey, Signer, genesis};
 
 use super::*;
 use crate::args::{Cli, Command, SessionCommand};
+
+/// A board as the launcher makes them.
+fn board() -> Network {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/golden/receipts/genesis.json"
+    );
+    genesis::trust(path).unwrap().network().clone()
+}
 
 /// The spec of `session open` with this many parties and these arguments.
 fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
@@ -19,7 +28,7 @@ fn open(parties: u8, args: &[&str]) -> Result<Spec, Failure> {
     }
     all.extend(args);
     match Cli::read(all.iter().map(Into::into)).unwrap().command {
-        Command::Session(SessionCommand::Open(args)) => spec(&args),
+        Command::Session(SessionCommand::Open(args)) => spec(&args, &board()),
         other => panic!("{other:?}"),
     }
 }
@@ -49,8 +58,26 @@ fn keygen_says_how_many_sign_and_has_a_round_to_finish_in() {
     assert_eq!((spec.quorum, spec.corrupt), (5, 2));
     assert_eq!(spec.max_rounds, u32::from(keygen::ROUNDS) + 1);
     assert_eq!(spec.max_bcast, keygen::max_broadcast_bytes(2));
-    assert_eq!(spec.max_p2p, keygen::max_p2p_bytes() + 48);
+    assert_eq!(spec.max_p2p, keygen::max_p2p_bytes() + 1_136);
     assert!(spec.is_fork_safe());
+}
+
+#[test]
+fn shares_are_sealed_to_x_wing_keys_unless_others_are_asked_for_or_nothing_is_sealed() {
+    let kem = |parties, args: &[&str], more: &[&str]| {
+        let spec = open(parties, &[args, more].concat()).unwrap();
+        assert_eq!(spec.max_p2p - spec.kem.sealing_bytes(), 33);
+        spec.kem
+    };
+    for args in [&KEYGEN_ARGS[..], &SIGN_ARGS] {
+        for parties in [2, 200] {
+            assert_eq!(kem(parties, args, &[]), Kem::XWing);
+            assert_eq!(kem(parties, args, &["--kem", "x25519"]), Kem::X25519);
+            assert_eq!(kem(parties, args, &["--kem", "x-wing"]), Kem::XWing);
+        }
+    }
+    let aggregate = open_aggregate(3, 3, &["--message", "m"]).unwrap();
+    assert_eq!(aggregate.kem, Kem::X25519);
 }
 
 #[test]
@@ -184,6 +211,7 @@ fn any_other_protocol_brings_its_own_limits() {
     let spec = open(3, &args.split_whitespace().collect::<Vec<_>>()).unwrap();
     assert_eq!((spec.protocol.as_str(), spec.version), ("my/protocol", 7));
     assert_eq!((spec.max_rounds, spec.max_bcast, spec.max_p2p), (9, 10, 68));
+    assert_eq!(spec.kem, Kem::X25519);
     assert_eq!((spec.max_bytes, spec.input), (30_000, vec![0x0a, 0xff]));
     assert_eq!((spec.quorum, spec.corrupt, spec.round_ms), (2, 1, 2_000));
     let too_small = open(3, &["--protocol", "p", "--quorum", "1"]);

@@ -28,7 +28,8 @@ const OPENING_BYTES_MAX: u64 = 1 << 20;
 
 /// Opens the session that the arguments describe.
 pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let spec = presets::spec(args)?;
+    let trust = network::trust(network)?;
+    let spec = presets::spec(args, trust.network())?;
     warn(&spec, output);
     let client = network::signing(network, unlock::signer(&args.identity, output)?)?;
     let identity = &args.identity.identity;

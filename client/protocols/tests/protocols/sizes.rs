@@ -1,6 +1,9 @@
 //! The sizes of posts, and up to how many parties they fit into one transaction.
 
-use white_city_client::wire::limits::{ROSTER_PARTIES_MAX, TX_BYTES_MAX};
+use white_city_client::{
+    Kem,
+    wire::limits::{ROSTER_PARTIES_MAX, TX_BYTES_MAX},
+};
 use white_city_eddsa::Dalek;
 use white_city_kit::{Board, Party, PostBytes, largest_posts};
 use white_city_protocols::{Failure, eddsa, frost, givre};
@@ -15,7 +18,7 @@ struct Measured {
 }
 
 async fn measure<T>(
-    board: &Board,
+    (board, kem): (&Board, Kem),
     keygen: impl AsyncFn(&mut Party, u16) -> Result<T, Failure>,
 ) -> Measured {
     let mut measured = Measured {
@@ -23,10 +26,13 @@ async fn measure<T>(
         recipient: 0,
     };
     for (n, t) in [(3, 2), (4, 2), (4, 3)] {
-        let posts = board.run(board.spec("sizes", n), async |party: &mut Party| {
-            keygen(party, t).await?;
-            Ok::<_, Failure>(largest_posts(&party.session))
-        });
+        let posts = board.run(
+            board.spec("sizes", n).kem(kem),
+            async |party: &mut Party| {
+                keygen(party, t).await?;
+                Ok::<_, Failure>(largest_posts(&party.session))
+            },
+        );
         let posts: Vec<PostBytes> = posts.await.unwrap().remove(0).unwrap();
         let broadcast = posts.iter().map(|post| post.broadcast).max().unwrap();
         measured.broadcast.push((n, t, broadcast));
@@ -37,6 +43,15 @@ async fn measure<T>(
 }
 
 impl Measured {
+    /// What it would be if payloads were sealed to X-Wing keys instead of X25519 ones.
+    fn with_x_wing(self) -> Self {
+        let more = Kem::XWing.sealing_bytes() - Kem::X25519.sealing_bytes();
+        Self {
+            recipient: self.recipient + more,
+            ..self
+        }
+    }
+
     /// The largest post among `n` parties who all have to sign, bytes: a straight line through what was measured.
     fn post(&self, n: u16) -> u64 {
         let [(_, _, least), (_, _, one_more), (_, _, one_higher)] = self.broadcast[..] else {
@@ -51,26 +66,27 @@ impl Measured {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn key_generations_of_1024_parties_fit_into_one_transaction_each() {
+async fn key_generations_of_1024_parties_fit_into_one_transaction_each_and_of_512_with_x_wing() {
     let board = Board::solo().await.unwrap();
+    let x25519 = (&board, Kem::X25519);
     let all = [
         (
             "givre",
-            measure(&board, async |party, t| {
+            measure(x25519, async |party, t| {
                 givre::keygen(&mut party.session, t).await
             })
             .await,
         ),
         (
             "frost-ed25519",
-            measure(&board, async |party, t| {
+            measure(x25519, async |party, t| {
                 frost::keygen(&mut party.session, t).await
             })
             .await,
         ),
         (
             "white-city-eddsa",
-            measure(&board, async |party, t| {
+            measure(x25519, async |party, t| {
                 eddsa::keygen::<Dalek>(&mut party.session, t).await
             })
             .await,
@@ -85,6 +101,17 @@ async fn key_generations_of_1024_parties_fit_into_one_transaction_each() {
         assert!(most < u64::from(TX_BYTES_MAX), "{name}: {most}");
         // Otherwise nothing was measured.
         assert!(recipient > 48 + 32 && some > 512 * (48 + 32 + 32), "{name}");
+        let x_wing = measured.with_x_wing().post(512);
+        println!("{name}, sealed to X-Wing keys, n = t = 512: {x_wing}");
+        assert!(x_wing < u64::from(TX_BYTES_MAX), "{name}: {x_wing}");
     }
+    let eddsa = async |kem| {
+        let measured = measure((&board, kem), async |party: &mut Party, t| {
+            eddsa::keygen::<Dalek>(&mut party.session, t).await
+        });
+        measured.await.recipient
+    };
+    let x25519 = eddsa(Kem::X25519).await;
+    assert_eq!(eddsa(Kem::XWing).await, x25519 + 1_088);
     board.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-use white_city_wire::{EncryptionKey, SessionId, payload::SessionSeed, tree::SlotTree};
+use white_city_wire::{Kem, SessionId, payload::SessionSeed, tree::SlotTree};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -92,22 +92,24 @@ fn what_is_not_remembered_is_not_revealed() {
 #[test]
 fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
     let session = SessionId([1; 32]);
-    let secret = |byte: u8| {
-        let seed = SessionSeed::new([byte; 32]);
-        let public = seed.encryption_key(&session, 2);
-        let seeds = Seeds {
-            session: vec![byte; 32],
-            protocol: vec![0; 32],
+    for kem in Kem::ALL {
+        let secret = |byte: u8| {
+            let seed = SessionSeed::new([byte; 32]);
+            let public = seed.encryption_key(kem, &session, 2).unwrap();
+            let seeds = Seeds {
+                session: vec![byte; 32],
+                protocol: vec![0; 32],
+            };
+            (Secret::new(seeds, kem, &session, 2).unwrap(), public)
         };
-        (Secret::new(seeds, &session, 2).unwrap(), public)
-    };
-    let ((own, public), (other, _)) = (secret(1), secret(2));
-    let join = Join {
-        session,
-        index: 2,
-        key: EncryptionKey::from_bytes(&public).unwrap(),
-    };
-    assert!(own.is_of(&join) && !other.is_of(&join));
+        let ((own, key), (other, _)) = (secret(1), secret(2));
+        let join = Join {
+            session,
+            index: 2,
+            key,
+        };
+        assert!(own.is_of(&join) && !other.is_of(&join));
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use white_city_wire::{
-    Signature, SignedTx,
+    Kem, Signature, SignedTx,
     board::{Status, transcript_next, transcript_start},
-    entry::FinishHeader,
+    entry::{FinishHeader, PostHeader},
     limits::PROTOCOL,
     pb,
     reserve::reserved_bytes,
@@ -59,12 +59,16 @@ impl Bench {
     }
 
     pub(crate) fn join_pb(&self, index: u16) -> pb::Join {
+        self.join_pb_with(index, self.open.spec.kem)
+    }
+
+    fn join_pb_with(&self, index: u16, kem: Kem) -> pb::Join {
         let seed = white_city_wire::payload::SessionSeed::new([index as u8; 32]);
-        let key = seed.encryption_key(&self.id, index);
+        let key = seed.encryption_key(kem, &self.id, index);
         let join = Join {
             session: self.id,
             index,
-            key: white_city_wire::keys::EncryptionKey::from_bytes(&key).unwrap(),
+            key: key.unwrap(),
         };
         join_to_pb(&join, &self.sign(index, &Action::Join(join.clone())))
     }
@@ -631,11 +635,12 @@ fn joining_closes_with_a_quorum_of_joins_each_once() {
 /// A way to change a join.
 type TamperJoin = (&'static str, fn(&mut pb::Join));
 
-const TAMPERED_JOINS: [TamperJoin; 7] = [
+const TAMPERED_JOINS: [TamperJoin; 8] = [
     ("session", |j| flip(&mut j.session, 0)),
     ("index", |j| j.index = 2),
     ("index past the roster", |j| j.index = 4),
     ("kind of key", |j| j.kem = 2),
+    ("kind of key that there isn't", |j| j.kem = 3),
     // Another valid key: whoever could swap it would read what is sealed to it.
     ("key", |j| {
         j.enc_pk = [&[9_u8][..], &[0; 31]].concat().into()
@@ -660,6 +665,40 @@ fn a_join_with_anything_changed_is_refused() {
         let mut join = bench.join_pb(1);
         tamper(&mut join);
         assert!(check(&join).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_join_with_a_key_of_another_kind_than_the_specs_is_refused_whoever_has_signed_it() {
+    for (kem, other) in [(Kem::X25519, Kem::XWing), (Kem::XWing, Kem::X25519)] {
+        let mut bench = Bench::new();
+        bench.open.spec.kem = kem;
+        let check = |kem| {
+            let join = bench.join_pb_with(1, kem);
+            check_join(&join, bench.id, &bench.open.spec, &trust(NETWORK), None).map(|_| ())
+        };
+        assert_eq!(check(kem), Ok(()));
+        assert!(check(other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn a_posts_payloads_are_no_smaller_than_what_is_sealed_to_a_key_of_the_session() {
+    let mut bench = Bench::new();
+    for (kem, min) in [(Kem::X25519, 49), (Kem::XWing, 1_137)] {
+        bench.open.spec.kem = kem;
+        let header = |p2p_bytes| PostHeader {
+            session: bench.id,
+            round: 1,
+            index: 0,
+            transcript: Hash::ZERO,
+            bcast_hash: Hash::ZERO,
+            bcast_len: 0,
+            p2p_root: Hash([1; 32]),
+            p2p_bytes,
+        };
+        let check = |bytes| header(bytes).check(&bench.open.spec).is_ok();
+        assert_eq!([min - 1, min, min + 1].map(check), [false, true, true]);
     }
 }
 

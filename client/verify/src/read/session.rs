@@ -297,6 +297,7 @@ pub(crate) fn check_join(
         return Err(Lie::new("a join of another session"));
     }
     let key = spec.key(join.index).or_lie("join")?;
+    join.check_kem(spec).or_lie("join")?;
     let network = &trust.network().id;
     let message = signed_bytes(Purpose::Join, network, &join.digest());
     let good = Good::of(key, &signature, &message);

@@ -9,7 +9,7 @@ use white_city_wire::{
 
 use super::{Lie, OrLie};
 use crate::{
-    shape::{self, Limit, limit},
+    shape::{self, JOIN_BYTES_MAX, Limit, limit},
     trust::{LINK, LINKS_MAX},
 };
 
@@ -62,7 +62,7 @@ const NOW: [Limit; 4] = [
 ];
 
 const ITEM: [Limit; 5] = [
-    limit(1, 1, 64, 256),
+    limit(1, 1, 64, JOIN_BYTES_MAX),
     limit(2, 1, 64, 512),
     limit(3, 1, 0, PAYLOAD_BYTES),
     limit(4, 1, 0, PAYLOAD_BYTES),
@@ -76,7 +76,7 @@ const REVEAL: [Limit; 2] = [limit(1, 1, 0, 0), limit(10, 1, 0, PAYLOAD_BYTES)];
 
 const PARAMS: [Limit; 3] = [limit(1, 1, 0, 32), limit(2, 1, 0, 256), limit(3, 1, 0, ANY)];
 const SPEC_ANSWER: [Limit; 1] = [limit(1, 1, 0, 192 << 10).of(&OPEN)];
-const ROSTER: [Limit; 1] = [limit(1, PARTIES, 64, 256)];
+const ROSTER: [Limit; 1] = [limit(1, PARTIES, 64, JOIN_BYTES_MAX)];
 const ROUND: [Limit; 2] = [limit(1, 1, 0, 0), limit(2, 1, 0, SLOTS_BYTES)];
 const INBOX: [Limit; 4] = [
     limit(1, 1, 0, 0),

@@ -4,7 +4,7 @@ use white_city_wire::limits::{ROSTER_PARTIES_MAX, ROUNDS_MAX};
 
 use super::BadReceipt;
 use crate::{
-    shape::{self, Limit, Misshapen, limit},
+    shape::{self, JOIN_BYTES_MAX, Limit, Misshapen, limit},
     trust::{LINK, LINKS_MAX},
 };
 
@@ -31,7 +31,7 @@ const RECEIPT: [Limit; 9] = [
 const CEREMONY: [Limit; 11] = [
     limit(1, 1, 0, PART_BYTES_MAX),
     limit(2, 1, 0, PART_BYTES_MAX),
-    limit(3, PARTIES, 64, 256),
+    limit(3, PARTIES, 64, JOIN_BYTES_MAX),
     limit(4, ROUNDS_MAX as usize, 0, WHOLE).of(&ENTRIES),
     limit(5, 1, 0, 1_024),
     limit(6, PARTIES, 32, 256),

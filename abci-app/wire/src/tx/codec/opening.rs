@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::{hash, identity, session, signature, u16_field};
+use super::{hash, identity, kem, session, signature, u16_field};
 use crate::{
     hash::{NetworkId, SessionId},
     keys::{BadKey, IdentityKey, Signature},
@@ -87,7 +87,7 @@ pub fn open_to_pb(open: &Open, signature: &Signature) -> pb::Open {
         spec: Some(pb::Spec {
             protocol: spec.protocol.to_string(),
             version: spec.version,
-            kem: spec.kem.into(),
+            kem: spec.kem.number().into(),
             roster: spec
                 .roster
                 .iter()
@@ -133,7 +133,7 @@ fn spec_from_pb(spec: pb::Spec) -> Result<Spec, Refusal> {
     let spec = Spec {
         protocol: spec.protocol,
         version: spec.version,
-        kem: u8::try_from(spec.kem).unwrap_or(0),
+        kem: kem(spec.kem)?,
         roster,
         quorum: u16_field("quorum", spec.quorum)?,
         corrupt: u16_field("corrupt", spec.corrupt)?,

@@ -1,0 +1,98 @@
+use white_city_wire::{
+    Hash, Signature, SignedTx,
+    limits::TX_BYTES_MAX,
+    tx::{Action, Post},
+};
+
+use super::*;
+use crate::{LocalKey, Signer};
+
+fn builder(parties: u16) -> SpecBuilder {
+    let key = |party: u16| {
+        let [high, low] = party.to_be_bytes();
+        let mut seed = [7; 32];
+        (seed[0], seed[1]) = (high, low);
+        LocalKey::from_seed(&seed).unwrap().identity()
+    };
+    SpecBuilder::new("white-city/test", 1, (0..parties).map(key).collect())
+}
+
+/// The builder for a board with this much room.
+fn with_room(parties: u16, max_tx: u32, max_session: u64) -> SpecBuilder {
+    let mut builder = builder(parties);
+    builder.room = Room {
+        max_tx,
+        max_session,
+    };
+    builder
+}
+
+fn kem(builder: SpecBuilder) -> Kem {
+    builder.build().unwrap().kem
+}
+
+#[test]
+fn keys_are_x_wing_where_the_largest_post_fits_into_a_transaction() {
+    let small = |parties| with_room(parties, TX_BYTES_MAX, u64::MAX).payloads(0, 32);
+    let most = (2..=1_024)
+        .take_while(|parties| kem(small(*parties)) == Kem::XWing)
+        .last();
+    assert_eq!(most, Some(608));
+    // Every board takes transactions of 256 KB.
+    let anywhere = |parties| kem(builder(parties).payloads(0, 32));
+    assert_eq!(anywhere(222), Kem::XWing);
+    assert_eq!(anywhere(223), Kem::X25519);
+    // What is asked for counts, whatever fits.
+    assert_eq!(kem(small(608).kem(Kem::X25519)), Kem::X25519);
+    assert_eq!(kem(small(609).kem(Kem::XWing)), Kem::XWing);
+    // Nothing is sealed.
+    assert_eq!(kem(builder(3).payloads(100, 0)), Kem::X25519);
+}
+
+#[test]
+fn keys_are_x_wing_where_all_posts_fit_into_the_session() {
+    // Three parties, two posts, one of them with payloads for two others, and a finish.
+    let room = 3 * (2 * (256 + 100) + 2 * (32 + 1_136) + 256);
+    let of = |max_session| {
+        with_room(3, TX_BYTES_MAX, max_session)
+            .payloads(100, 32)
+            .posts(2, 1)
+    };
+    let spec = of(room).build().unwrap();
+    assert_eq!((spec.kem, spec.max_bytes), (Kem::XWing, room));
+    assert_eq!(spec.max_p2p, 32 + 1_136);
+    let spec = of(room - 1).build().unwrap();
+    let less = room - 3 * 2 * (1_136 - 48);
+    assert_eq!((spec.kem, spec.max_bytes), (Kem::X25519, less));
+    assert_eq!(spec.max_p2p, 32 + 48);
+    // The session's own limit counts, where it is given.
+    assert_eq!(kem(of(u64::MAX).max_bytes(room)), Kem::XWing);
+    assert_eq!(kem(of(u64::MAX).max_bytes(room - 1)), Kem::X25519);
+}
+
+#[test]
+fn a_transaction_is_as_large_as_it_was_said_to_be_at_most() {
+    for (parties, broadcast, plaintext) in [(2, 1, 1), (3, 70_000, 20_000), (500, 0, 100)] {
+        for kem in Kem::ALL {
+            let builder = builder(parties).payloads(broadcast, plaintext);
+            let sealed = vec![7; usize::try_from(builder.max_p2p(kem)).unwrap()];
+            let to = (0..parties - 1).map(|to| (to, sealed.clone())).collect();
+            let post = Post::new(
+                SessionId([1; 32]),
+                u32::MAX,
+                (parties - 1, parties),
+                Hash([2; 32]),
+                vec![3; usize::try_from(broadcast).unwrap()],
+                to,
+            );
+            let tx = SignedTx::new(Action::Post(post), Signature([4; 64])).unwrap();
+            let (bytes, at_most) = (u64::from(tx.bytes()), builder.largest_tx_bytes(kem));
+            assert!(bytes <= at_most, "{bytes} {at_most}");
+            // It isn't said to be much larger than it is.
+            assert!(
+                at_most - bytes < 200 + 6 * u64::from(parties),
+                "{bytes} {at_most}"
+            );
+        }
+    }
+}
