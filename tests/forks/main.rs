@@ -339,7 +339,8 @@ async fn a_complaint_is_about_one_history_and_the_other_board_refuses_it() {
     );
     joined(&forked, &mut a, &mut b).await;
     let before = forked.a.transcript(forked.id).await;
-    let unreadable = vec![(0, vec![7; 50])];
+    let sealed_bytes = usize::try_from(forked.spec.kem.ciphertext_bytes_min()).unwrap();
+    let unreadable = vec![(0, vec![7; sealed_bytes])];
     let bad = Post::new(forked.id, 1, (5, 6), before, vec![], unreadable);
     let signed = forked.signed(5, Action::Post(bad.clone())).await;
     assert!(forked.a.submit(&signed).await);
