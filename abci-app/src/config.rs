@@ -112,7 +112,7 @@ impl Default for Config {
             open_keys_per_second: 100,
             verified_cache_bytes: 256 << 20,
             parked_bytes: 64 << 20,
-            proposal_wait_ms: 75,
+            proposal_wait_ms: 60,
             proposal_gap_ms: 50,
             proposal_hold_ms: 100,
             fault_file: None,

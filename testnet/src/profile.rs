@@ -23,10 +23,10 @@ pub struct Profile {
 impl Profile {
     /// One machine or one data centre: the defaults of the configuration files.
     pub const DATA_CENTRE: Self = Self {
-        timeout_propose: 150,
+        timeout_propose: 120,
         timeout_prevote: 50,
         timeout_precommit: 10,
-        proposal_wait: 75,
+        proposal_wait: 60,
         proposal_gap: 50,
     };
 
