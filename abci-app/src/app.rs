@@ -6,10 +6,13 @@ mod charter;
 mod check_tx;
 mod consensus;
 mod proposing;
+mod state_sync;
+mod told;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 pub use consensus::{Fatal, Proposed};
+use state_sync::StateSync;
 use tendermint::block::signed_header::SignedHeader;
 use white_city_verify::Trust;
 use white_city_wire::{Network, Refusal, pb};
@@ -54,6 +57,9 @@ struct Shared {
     counters: Counters,
     /// The validators of all eras, with the links between them; `None` until the genesis has come.
     trust: RwLock<Option<Trust>>,
+    state_sync: StateSync,
+    /// Whether the engine can be asked.
+    has_engine_rpc: bool,
     /// Port where clients can ask beside CometBFT.
     direct_port: OnceLock<u16>,
     halt: Halt,
@@ -103,8 +109,11 @@ impl Replica {
             Some(committed) => Some(trust_of(committed.state.network(), &store)?),
             None => None,
         };
+        let is_restored = committed.as_ref().is_some_and(|c| c.tip.is_restored);
         Ok(Self {
             shared: Arc::new(Shared {
+                state_sync: StateSync::new(config, is_restored)?,
+                has_engine_rpc: !config.engine_rpc.is_empty(),
                 trust: RwLock::new(trust),
                 store,
                 committed: RwLock::new(committed),

@@ -42,6 +42,16 @@ pub struct Config {
     pub direct_bytes_per_second: u32,
     /// The store, relative to the home.
     pub store: PathBuf,
+    /// Folder of the snapshots, relative to the home.
+    pub snapshots: PathBuf,
+    /// Blocks from one snapshot to the next; 0: none are made.
+    pub snapshot_blocks: u64,
+    /// Blocks that the engine keeps; 0: all.
+    pub keep_blocks: u64,
+    /// The genesis, relative to the home, for a replica that is restored from a snapshot; or nothing.
+    pub genesis: PathBuf,
+    /// The RPC of other replicas' nodes, `ADDRESS:PORT`, where a restored replica asks for the header that it goes on from.
+    pub other_rpcs: Vec<String>,
     /// Filter of the `tracing` crate for what is logged.
     pub log: String,
     /// Form of the log.
@@ -100,6 +110,11 @@ impl Default for Config {
             direct_bad_per_second: 25,
             direct_bytes_per_second: 8 << 20,
             store: "board.redb".into(),
+            snapshots: "snapshots".into(),
+            snapshot_blocks: 0,
+            keep_blocks: 0,
+            genesis: PathBuf::new(),
+            other_rpcs: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,
             pending_per_identity: 64,
@@ -186,6 +201,10 @@ impl Config {
             error: Box::new(error),
         })?;
         config.store = home.join(&config.store);
+        config.snapshots = home.join(&config.snapshots);
+        if !config.genesis.as_os_str().is_empty() {
+            config.genesis = home.join(&config.genesis);
+        }
         config.fault_file = cfg!(feature = "fault-points").then(|| home.join("fault"));
         if let Listen::Unix(socket) = config.listen()? {
             config.listen = format!("unix://{}", home.join(socket).display());
@@ -207,6 +226,14 @@ impl Config {
             self.engine_rpc.clone(),
             "ADDRESS:PORT, such as 127.0.0.1:26657, or nothing",
         )?;
+        for other in &self.other_rpcs {
+            key(
+                other.parse::<SocketAddr>().is_ok(),
+                "other_rpcs",
+                other.clone(),
+                "each ADDRESS:PORT, such as 10.0.0.2:26657",
+            )?;
+        }
         self.check_direct_port()?;
         self.check_pending()?;
         key(

@@ -57,6 +57,11 @@ pub enum InvalidBlock {
         /// Work of transactions that weren't verified before.
         work: u32,
     },
+    /// This replica was restored from a snapshot, and still lacks what it needs to judge a proposal.
+    #[error(
+        "this replica was restored from a snapshot, and doesn't know yet what it needs to judge a proposal"
+    )]
+    Joining,
     /// The seal names another parent.
     #[error("the seal's parent is {got:?}, expected {expected:?}")]
     Parent {

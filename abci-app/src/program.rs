@@ -24,7 +24,7 @@ use crate::{
     direct::DirectPort,
     front::Board,
     halt::Stop,
-    links,
+    joined, links,
 };
 
 /// A bad configuration, or a socket or store that can't be opened.
@@ -119,6 +119,9 @@ fn serve<A: Application + Board + Sync>(
         watched.map_err(|error| format!("alarms: {error}"))?;
         let watched = links::watch(replica.clone(), config.engine_rpc.clone());
         watched.map_err(|error| format!("links: {error}"))?;
+        let (own, others) = (config.engine_rpc.clone(), config.other_rpcs.clone());
+        let watched = joined::watch(replica.clone(), own, others);
+        watched.map_err(|error| format!("after a snapshot: {error}"))?;
     }
     let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;

@@ -3,19 +3,21 @@
 //! The path `/v1` takes a protobuf `Query` and answers with a protobuf `Answer`; `info` names the direct port.
 //! The paths under `/json` take no data and answer for people, with JSON in the response's `info`.
 
+mod behind;
 mod board;
 mod json;
 
+use std::sync::Arc;
+
 use prost::Message;
-use white_city_state_machine::{Body, Session, Slot};
+use white_city_state_machine::Session;
 use white_city_verify::Trust;
 use white_city_wire::{
     Hash, Refusal, SessionId,
-    board::slot_leaf,
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Found, query::Question},
-    proof::{RoundProof, SessionProof},
-    read::{DIRECT_PORT_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query, join_hashes},
+    proof::SessionProof,
+    read::{DIRECT_PORT_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query},
     tree::short_path,
 };
 
@@ -72,8 +74,8 @@ pub fn ask(
     trust: &Trust,
     question: &Question,
 ) -> Result<pb::Answer, Refusal> {
-    if committed.tip.height == 0 {
-        // No header certifies the genesis.
+    if committed.tip.height == 0 || committed.tip.is_restored {
+        // No header certifies the genesis, and of a restored state's header the proof isn't known.
         return Err(Refusal::NotReady);
     }
     let reader = Reader { committed };
@@ -95,8 +97,8 @@ pub fn ask(
         | Question::Evidence(pb::EvidenceQuery { session })
         | Question::Terminal(pb::TerminalQuery { session }) => {
             let session = reader.find(session)?;
-            proofs = reader.prove(session, question)?;
-            reader.about(session, question)?
+            proofs = reader.prove(&session, question)?;
+            reader.about(&session, question)?
         }
     };
     Ok(pb::Answer {
@@ -118,12 +120,12 @@ impl Reader<'_> {
         Ok(match question {
             Question::Spec(_) => Found::Spec(self.spec(session)?),
             Question::Roster(_) => Found::Roster(self.roster(session)?),
-            Question::Round(query) => Found::Slots(round(session, query.round)?),
+            Question::Round(query) => Found::Slots(self.round(session, query.round)?),
             Question::Inbox(query) => Found::Inbox(self.inbox(session, query)?),
-            Question::Transcript(_) => Found::Transcript(transcript(session)?),
+            Question::Transcript(_) => Found::Transcript(self.transcript(session)?),
             Question::Evidence(_) => Found::Evidence(self.evidence(session)?),
             Question::Terminal(_) => Found::Terminal(terminal(session)?),
-            _ => Found::SessionNow(session_now(session)),
+            _ => Found::SessionNow(self.session_now(session)?),
         })
     }
 
@@ -134,9 +136,10 @@ impl Reader<'_> {
         question: &Question,
     ) -> Result<(Option<pb::SessionProof>, Option<pb::RoundProof>), Refusal> {
         let sessions = self.committed.state.sessions();
-        let path = sessions
-            .path(session.number)
-            .ok_or(Refusal::NotFound("session"))?;
+        let snapshot = &self.committed.snapshot;
+        let path =
+            sessions.path_with(session.number, |level, index| snapshot.frozen(level, index))?;
+        let path = path.ok_or(Refusal::NotFound("session"))?;
         let proof = SessionProof {
             number: session.number,
             leaf: session.leaf.clone(),
@@ -148,32 +151,45 @@ impl Reader<'_> {
             Question::Inbox(query) => Some(query.round),
             _ => None,
         };
-        let body = session.body.as_ref();
         let round = round
-            .zip(body)
-            .and_then(|(round, body)| prove_round(body, round));
-        Ok((Some((&proof).into()), round.map(|round| (&round).into())))
+            .map(|round| self.prove_round(session, round))
+            .transpose()?;
+        let round = round.flatten().map(|round| (&round).into());
+        Ok((Some((&proof).into()), round))
     }
 
-    fn find(&self, session: &Option<pb::SessionRef>) -> Result<&Session, Refusal> {
+    /// A session, from memory until its erasure, from the store since.
+    fn find(&self, session: &Option<pb::SessionRef>) -> Result<Arc<Session>, Refusal> {
         let reference = session.as_ref().and_then(|session| session.r#ref.as_ref());
         let reference = reference
             .ok_or_else(|| Refusal::BadQuery("expected a session's id or number".into()))?;
-        let state = &self.committed.state;
+        let (state, snapshot) = (&self.committed.state, &self.committed.snapshot);
         match reference {
             pb::session_ref::Ref::Id(id) => {
                 let id = SessionId::from_slice(id).ok_or(Refusal::Field {
                     field: "session",
                     expected: "32 bytes",
                 })?;
-                state.session(&id).map(AsRef::as_ref)
+                let number = match state.number(&id) {
+                    Ok(number) => number,
+                    Err(unknown) => snapshot.erased_number(&id)?.ok_or(unknown)?,
+                };
+                self.numbered(number)?
+                    .ok_or(Refusal::UnknownSession(Hash(id.0)))
             }
-            pb::session_ref::Ref::Number(number) => u32::try_from(*number)
-                .ok()
-                .and_then(|number| state.sessions().get(number))
-                .map(AsRef::as_ref)
-                .ok_or(Refusal::NotFound("session")),
+            pb::session_ref::Ref::Number(number) => {
+                let number = u32::try_from(*number).map(|number| self.numbered(number));
+                let session = number.ok().transpose()?.flatten();
+                session.ok_or(Refusal::NotFound("session"))
+            }
         }
+    }
+
+    fn numbered(&self, number: u32) -> Result<Option<Arc<Session>>, Refusal> {
+        if let Some(session) = self.committed.state.sessions().get(number) {
+            return Ok(Some(Arc::clone(session)));
+        }
+        Ok(self.committed.snapshot.erased(number)?.map(Arc::new))
     }
 
     fn spec(&self, session: &Session) -> Result<pb::SpecAnswer, Refusal> {
@@ -184,18 +200,21 @@ impl Reader<'_> {
     }
 
     fn roster(&self, session: &Session) -> Result<pb::RosterAnswer, Refusal> {
-        let parties = session.body()?.spec.parties();
-        let entries = (0..parties).map(|index| self.entry(session, 0, index));
-        let joins = entries
-            .filter_map(|entry| entry.map(|entry| entry?.join).transpose())
-            .collect::<Result<_, Refusal>>()?;
-        Ok(pb::RosterAnswer { joins })
+        session.key(0)?;
+        let entries = self
+            .committed
+            .snapshot
+            .entries_of_round(session.number, 0)?;
+        let joins = entries.into_iter().filter_map(|(_, entry)| entry.join);
+        Ok(pb::RosterAnswer {
+            joins: joins.collect(),
+        })
     }
 
     fn inbox(&self, session: &Session, query: &pb::InboxQuery) -> Result<pb::InboxAnswer, Refusal> {
-        let body = session.body()?;
-        let n = body.spec.parties();
-        slots(body, query.round)?;
+        session.key(0)?;
+        let n = session.leaf.members.size();
+        behind::check_round(session, query.round)?;
         let reader = u16::try_from(query.reader)
             .ok()
             .filter(|reader| *reader < n);
@@ -219,7 +238,10 @@ impl Reader<'_> {
             round: query.round,
             items,
             next_index: next_index.into(),
-            now: (first == 0).then(|| session_now(session)),
+            now: match first {
+                0 => Some(self.session_now(session)?),
+                _ => None,
+            },
         })
     }
 
@@ -256,8 +278,8 @@ impl Reader<'_> {
     }
 
     fn evidence(&self, session: &Session) -> Result<pb::EvidenceAnswer, Refusal> {
-        session.body()?;
-        let now = session_now(session);
+        session.key(0)?;
+        let now = self.session_now(session)?;
         Ok(pb::EvidenceAnswer {
             culprits: now.culprits,
             left: now.left,
@@ -281,38 +303,10 @@ impl Reader<'_> {
     }
 }
 
-/// The values behind the hashes of a session's leaf.
-fn session_now(session: &Session) -> pb::SessionAnswer {
-    let body = session.body.as_ref();
-    pb::SessionAnswer {
-        slots: body.map_or_else(Vec::new, |body| slot_leaves(&body.slots)),
-        terminal: session.terminal.as_ref().map(pb::Terminal::from),
-        culprits: body.map_or_else(Vec::new, |body| {
-            body.culprits.iter().map(pb::Culprit::from).collect()
-        }),
-        left: body.map_or_else(Vec::new, |body| crate::store::leavers(&body.left)),
-    }
-}
-
 fn stored_tx(bytes: Option<Vec<u8>>) -> Result<Option<pb::Tx>, Refusal> {
     let tx = bytes.map(|bytes| pb::Tx::decode(bytes.as_slice()));
     tx.transpose()
         .map_err(|_| StoreError::Damaged("a dispute").into())
-}
-
-fn round(session: &Session, round: u32) -> Result<pb::RoundAnswer, Refusal> {
-    Ok(pb::RoundAnswer {
-        round,
-        slots: slot_leaves(slots(session.body()?, round)?),
-    })
-}
-
-fn transcript(session: &Session) -> Result<pb::TranscriptAnswer, Refusal> {
-    let closed = &session.body()?.closed;
-    let roots: Vec<Hash> = closed.iter().map(|round| round.root).collect();
-    Ok(pb::TranscriptAnswer {
-        roots: join_hashes(&roots),
-    })
 }
 
 fn terminal(session: &Session) -> Result<pb::TerminalAnswer, Refusal> {
@@ -323,34 +317,6 @@ fn terminal(session: &Session) -> Result<pb::TerminalAnswer, Refusal> {
     })
 }
 
-/// From a closed round to the transcript; `None` for the open one.
-fn prove_round(body: &Body, round: u32) -> Option<RoundProof> {
-    let position = usize::try_from(round).ok()?;
-    let closed = body.closed.get(position)?;
-    let later = body.closed.iter().skip(position + 1);
-    Some(RoundProof {
-        before: closed.before,
-        later_roots: later.map(|closed| closed.root).collect(),
-    })
-}
-
 fn is_closed(session: &Session, round: u32) -> bool {
     round < session.leaf.open_round
-}
-
-fn slots(body: &Body, round: u32) -> Result<&[Slot], Refusal> {
-    let position = usize::try_from(round).unwrap_or(usize::MAX);
-    match body.closed.get(position) {
-        Some(closed) => Ok(&closed.slots),
-        None if position == body.closed.len() => Ok(&body.slots),
-        None => Err(Refusal::NotFound("round")),
-    }
-}
-
-fn slot_leaves(slots: &[Slot]) -> Vec<u8> {
-    let leaves: Vec<_> = slots
-        .iter()
-        .map(|slot| slot_leaf(slot.digest().as_ref()))
-        .collect();
-    join_hashes(&leaves)
 }

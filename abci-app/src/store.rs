@@ -1,17 +1,22 @@
 //! The store of a replica: one file on disk, written in one atomic transaction for each block.
 
+mod erased;
 mod error;
+mod fill;
 mod links;
 mod load;
 mod p2p;
 mod records;
+mod rounds;
 mod rules;
+mod sessions;
 mod snapshot;
 
 use std::{
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -19,9 +24,9 @@ use prost::Message;
 use redb::{
     Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction,
 };
-use white_city_state_machine::{Ended, State};
+use white_city_state_machine::{Ended, Frozen, State};
 use white_city_wire::{
-    Hash, VerifiedTx,
+    Hash, Network, VerifiedTx,
     entry::{Entry, SignedEntry},
     pb,
     read::join_hashes,
@@ -30,10 +35,10 @@ use white_city_wire::{
 };
 
 pub use error::StoreError;
+pub use fill::Fill;
 pub use links::Kept;
 pub use p2p::{P2pBlob, Sealed};
-use records::{OpenerRecord, SessionRecord};
-pub use records::{StoredEntry, leavers};
+pub use records::{OpenerRecord, SessionRecord, StoredEntry, leavers};
 pub use snapshot::Snapshot;
 
 use crate::genesis::StoredGenesis;
@@ -42,10 +47,11 @@ use crate::genesis::StoredGenesis;
 const CACHE_BYTES: usize = 128 << 20;
 
 /// Version of the layout. A file of another one is refused.
-const STORE_VERSION: u32 = 4;
+const STORE_VERSION: u32 = 5;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const OPENERS: TableDefinition<u32, &[u8]> = TableDefinition::new("openers");
+/// Sessions that aren't erased.
 const SESSIONS: TableDefinition<u32, &[u8]> = TableDefinition::new("sessions");
 /// Openings of sessions, until erasure.
 const OPENS: TableDefinition<u32, &[u8]> = TableDefinition::new("opens");
@@ -81,11 +87,24 @@ pub struct Tip {
     pub seal: Seal,
     /// The seal's siblings below the header's `data_hash`, from the leaf up.
     pub seal_path: Vec<Hash>,
+    /// Whether the state comes from a snapshot: of the block then only the root is known, and its hash and time once its header was
+    /// found.
+    pub is_restored: bool,
+}
+
+impl Tip {
+    /// Whether the block's hash and time are known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.is_restored || self.block_hash != Hash::ZERO
+    }
 }
 
 /// The store of one replica.
 pub struct Store {
-    database: Database,
+    database: RwLock<Arc<Database>>,
+    /// Its file; `None` in memory.
+    path: Option<PathBuf>,
 }
 
 impl Store {
@@ -97,8 +116,42 @@ impl Store {
         whole(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(CACHE_BYTES);
-            Self::prepare(builder.create(path)?)
+            Self::prepare(builder.create(path)?, Some(path.into()))
         })
+    }
+
+    /// An empty store in place of which nothing is used yet, beside this one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn beside(&self) -> Result<Self, StoreError> {
+        let Some(path) = &self.path else {
+            return Self::in_memory();
+        };
+        let path = path.with_extension("restoring");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Self::open(&path),
+        }
+    }
+
+    /// Puts a store that was made by [`Store::beside`] in the place of this one, whose content is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; this store is as it was.
+    pub fn replace(&self, other: Self) -> Result<(), StoreError> {
+        if let (Some(from), Some(to)) = (&other.path, &self.path) {
+            std::fs::rename(from, to)?;
+        }
+        let database = other
+            .database
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        *self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = database;
+        Ok(())
     }
 
     /// A store in memory, for a board that doesn't outlive its process.
@@ -114,10 +167,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn on(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Self::prepare(Database::builder().create_with_backend(backend)?)
+        Self::prepare(Database::builder().create_with_backend(backend)?, None)
     }
 
-    fn prepare(database: Database) -> Result<Self, StoreError> {
+    fn prepare(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         let write = database.begin_write()?;
         {
             let mut meta = write.open_table(META)?;
@@ -144,9 +197,19 @@ impl Store {
             write.open_table(PARTIES)?;
             write.open_table(CHARTERS)?;
             write.open_table(links::LINKS)?;
+            rounds::prepare(&write)?;
+            erased::prepare(&write)?;
         }
         write.commit()?;
-        Ok(Self { database })
+        Ok(Self {
+            database: RwLock::new(Arc::new(database)),
+            path,
+        })
+    }
+
+    fn database(&self) -> Arc<Database> {
+        let database = self.database.read();
+        Arc::clone(&database.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// State and tip after the last block, checked against its root; `None` before the first block.
@@ -162,7 +225,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database().begin_read()?;
         Ok(Snapshot {
             entries: read.open_table(ENTRIES)?,
             p2p: read.open_table(P2P)?,
@@ -170,31 +233,38 @@ impl Store {
         })
     }
 
-    /// Stores a block: all of it or nothing. `first` writes what the genesis has brought, too.
+    /// Stores a block: all of it or nothing. `frozen` is what the state has let go of in it; `first` writes what the genesis has
+    /// brought, too.
     ///
     /// # Errors
     /// [`StoreError`]; the store is as it was.
     pub fn commit(
         &self,
         ended: &Ended,
+        frozen: &[Frozen],
         txs: &[(Option<u32>, Arc<VerifiedTx>)],
         tip: &Tip,
         first: bool,
     ) -> Result<(), StoreError> {
-        let mut write = self.database.begin_write()?;
+        let mut write = self.database().begin_write()?;
         // A process that was killed opens its store again without scanning all of it.
         write.set_quick_repair(true);
         for (session, tx) in txs {
             match session {
-                Some(session) => put_tx(&write, &ended.state, *session, tx)?,
+                Some(session) => {
+                    let parties = ended.state.sessions().get(*session);
+                    let parties = parties.map_or(0, |one| one.leaf.members.size());
+                    put_tx(&write, (*session, parties), tx)?;
+                }
                 None => rules::put_charter(&write, tx)?,
             }
         }
         rules::put(&write, ended, first)?;
         links::note(&write, ended)?;
-        put_sessions(&write, ended)?;
+        sessions::put(&write, ended)?;
+        erased::put_frozen(&write, frozen)?;
         put_openers(&write, ended, first)?;
-        put_meta(&write, ended, tip)?;
+        put_meta(&write, ended.state.paused_ms(), tip)?;
         write.commit()?;
         Ok(())
     }
@@ -208,10 +278,10 @@ fn whole<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreErro
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(damaged)
 }
 
+/// Writes what a transaction brings to a session of so many parties.
 fn put_tx(
     write: &WriteTransaction,
-    state: &State,
-    session: u32,
+    (session, parties): (u32, u16),
     tx: &VerifiedTx,
 ) -> Result<(), StoreError> {
     let signature = *tx.signature();
@@ -244,9 +314,7 @@ fn put_tx(
             let stored = StoredEntry::signed(entry_to_pb(&signed), post.broadcast.clone().into());
             entry(round, index, stored)?;
             if !post.p2p.is_empty() {
-                let body = state.sessions().get(session).and_then(|s| s.body.as_ref());
-                let body = body.ok_or(StoreError::Damaged("a session without its spec"))?;
-                let blob = P2pBlob::encode(post, body.spec.parties());
+                let blob = P2pBlob::encode(post, parties);
                 let key = (session, round, index);
                 write.open_table(P2P)?.insert(key, blob.as_slice())?;
             }
@@ -294,52 +362,6 @@ fn put_dispute(
     Ok(())
 }
 
-fn put_sessions(write: &WriteTransaction, ended: &Ended) -> Result<(), StoreError> {
-    let mut sessions = write.open_table(SESSIONS)?;
-    for number in &ended.sessions {
-        let Some(session) = ended.state.sessions().get(*number) else {
-            continue;
-        };
-        let record = SessionRecord::from(session.as_ref());
-        sessions.insert(*number, record.encode_to_vec().as_slice())?;
-        if session.body.is_none() {
-            erase(write, *number)?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what isn't kept for ever.
-fn erase(write: &WriteTransaction, number: u32) -> Result<(), StoreError> {
-    let rounds = (number, 0, 0)..=(number, u32::MAX, u16::MAX);
-    write
-        .open_table(ENTRIES)?
-        .retain_in(rounds.clone(), |_, _| false)?;
-    write.open_table(P2P)?.retain_in(rounds, |_, _| false)?;
-    let indices = (number, 0)..=(number, u16::MAX);
-    write
-        .open_table(EVIDENCE)?
-        .retain_in(indices.clone(), |_, _| false)?;
-    write.open_table(LEAVES)?.retain_in(indices, |_, _| false)?;
-    let dispute = (number, COMPLAINT)..=(number, REVEAL);
-    write
-        .open_table(DISPUTES)?
-        .retain_in(dispute, |_, _| false)?;
-    let open = write
-        .open_table(OPENS)?
-        .remove(number)?
-        .map(|open| open.value().to_vec());
-    if let Some(open) = open.and_then(|bytes| pb::Open::decode(bytes.as_slice()).ok()) {
-        let mut parties = write.open_table(PARTIES)?;
-        for key in open.spec.into_iter().flat_map(|spec| spec.roster) {
-            if let Ok(key) = <&[u8; 32]>::try_from(key.as_slice()) {
-                parties.remove((key, number))?;
-            }
-        }
-    }
-    Ok(())
-}
-
 fn put_openers(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(), StoreError> {
     let mut openers = write.open_table(OPENERS)?;
     let all = u32::try_from(ended.state.openers().len()).unwrap_or(u32::MAX);
@@ -355,24 +377,28 @@ fn put_openers(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(
         }
     }
     if first {
-        let genesis = StoredGenesis::from(ended.state.network().as_ref());
-        let json = serde_json::to_vec(&genesis).map_err(|_| StoreError::Damaged("genesis"))?;
-        write.open_table(META)?.insert("genesis", json.as_slice())?;
+        put_genesis(write, ended.state.network())?;
     }
     Ok(())
 }
 
-fn put_meta(write: &WriteTransaction, ended: &Ended, tip: &Tip) -> Result<(), StoreError> {
+fn put_genesis(write: &WriteTransaction, network: &Network) -> Result<(), StoreError> {
+    let genesis = StoredGenesis::from(network);
+    let json = serde_json::to_vec(&genesis).map_err(|_| StoreError::Damaged("genesis"))?;
+    write.open_table(META)?.insert("genesis", json.as_slice())?;
+    Ok(())
+}
+
+fn put_meta(write: &WriteTransaction, paused_ms: u64, tip: &Tip) -> Result<(), StoreError> {
     let mut meta = write.open_table(META)?;
+    let is_restored = [u8::from(tip.is_restored)];
+    meta.insert("is_restored", is_restored.as_slice())?;
     meta.insert("height", tip.height.to_be_bytes().as_slice())?;
     meta.insert("block_hash", tip.block_hash.as_bytes().as_slice())?;
     meta.insert("seal", tip.seal.encode().as_slice())?;
     meta.insert("seal_path", join_hashes(&tip.seal_path).as_slice())?;
     meta.insert("seconds", tip.time.seconds.to_be_bytes().as_slice())?;
     meta.insert("nanos", tip.time.nanos.to_be_bytes().as_slice())?;
-    meta.insert(
-        "paused_ms",
-        ended.state.paused_ms().to_be_bytes().as_slice(),
-    )?;
+    meta.insert("paused_ms", paused_ms.to_be_bytes().as_slice())?;
     Ok(())
 }

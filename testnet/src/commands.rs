@@ -47,6 +47,8 @@ pub enum Command {
     Resume(ReplicaArgs),
     /// Delete a stopped replica's copy of the chain, but not its keys; also where no launcher runs.
     Wipe(ReplicaArgs),
+    /// Wipe a stopped replica and start it with a snapshot of the others' state; it goes on from there.
+    Restore(ReplicaArgs),
     /// Show everything once: replicas, parties, a shared key, a signature.
     Demo(demo::DemoArgs),
     /// Print the path of CometBFT; builds it if it isn't there yet.
@@ -65,6 +67,16 @@ pub struct UpArgs {
     /// Number of replicas, 1 to 16 [default: 4, or those that are there; Solo is one].
     #[arg(long)]
     pub replicas: Option<usize>,
+    /// Number of further homes, whose replicas follow the chain and are none of its validators: newcomers for later charters. For a
+    /// new network only.
+    #[arg(long, default_value_t = 0)]
+    pub spares: usize,
+    /// Blocks from one snapshot of the state to the next; 0: none are made.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 10_000)]
+    pub snapshot_blocks: u64,
+    /// Blocks that nodes keep, once there is a newer snapshot; 0: all.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 100_000)]
+    pub keep_blocks: u64,
     /// The network's name [default: drawn].
     #[arg(long)]
     pub chain_id: Option<String>,
@@ -138,6 +150,7 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Pause(args) => order(&args, |replica| Request::Pause { replica }).await,
         Command::Resume(args) => order(&args, |replica| Request::Resume { replica }).await,
         Command::Wipe(args) => wipe(&args).await,
+        Command::Restore(args) => order(&args, |replica| Request::Restore { replica }).await,
         Command::Cometbft => {
             // This program is its own guard.
             let guard =

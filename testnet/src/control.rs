@@ -52,6 +52,11 @@ pub enum Request {
         /// Its number.
         replica: usize,
     },
+    /// See [`Testnet::restore`].
+    Restore {
+        /// Its number.
+        replica: usize,
+    },
 }
 
 /// Answer of the launcher.
@@ -160,6 +165,7 @@ async fn obey(testnet: &Testnet, request: Request) -> Result<Value, Error> {
         Request::Pause { replica } => testnet.pause(replica).await?,
         Request::Resume { replica } => testnet.resume(replica).await?,
         Request::Wipe { replica } => testnet.wipe(replica).await?,
+        Request::Restore { replica } => testnet.restore(replica).await?,
     }
     Ok(Value::Null)
 }

@@ -1,7 +1,9 @@
 //! CometBFT's `config.toml`: the commented defaults with each replica's own values set
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use crate::files::write_atomic;
 use crate::{Error, Profile};
 
 /// The commented defaults.
@@ -62,6 +64,27 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
         text = set(&text, "consensus", key, &quoted(&format!("{ms}ms")))?;
     }
     Ok(text)
+}
+
+/// Has a node that has nothing start with a snapshot, which it finds by these servers from this header on.
+pub(crate) fn use_snapshot(
+    home: &Path,
+    servers: &[&str],
+    height: u64,
+    hash: &str,
+) -> Result<(), Error> {
+    let path = home.join("config/config.toml");
+    let mut text = crate::files::read(&path)?;
+    let quoted = |value: &str| toml::Value::String(value.into()).to_string();
+    for (key, value) in [
+        ("enable", "true".to_owned()),
+        ("rpc_servers", quoted(&servers.join(","))),
+        ("trust_height", height.to_string()),
+        ("trust_hash", quoted(hash)),
+    ] {
+        text = set(&text, "statesync", key, &value)?;
+    }
+    write_atomic(&path, text.as_bytes())
 }
 
 /// Replaces the value of a key that stands on a line of its own in `section` (empty: before the

@@ -76,6 +76,10 @@ pub struct Options {
     pub profile: Option<Profile>,
     /// Time that a node may stay at its height while the others go on, until it is restarted. Several heartbeats.
     pub stands_still: Duration,
+    /// Blocks from one snapshot of the state to the next; 0: none are made.
+    pub snapshot_blocks: u64,
+    /// Blocks that nodes keep, once there is a newer snapshot; 0: all.
+    pub keep_blocks: u64,
     /// Maker of the blocks.
     pub engine: Engine,
     /// Program behind CometBFT.
@@ -104,6 +108,8 @@ impl Options {
             link_delay: Duration::ZERO,
             profile: None,
             stands_still: Duration::from_secs(30),
+            snapshot_blocks: 10_000,
+            keep_blocks: 100_000,
             engine: Engine::Cometbft,
             application: Application::Replica,
             replica_program: None,

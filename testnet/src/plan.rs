@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::Application;
 use crate::Error;
+use crate::Options;
 use crate::Profile;
 use crate::files::write_atomic;
 use crate::homes::Homes;
@@ -40,9 +41,10 @@ pub(crate) fn write_configs(
     ports: &Ports,
     links: Option<&Links>,
     sockets: &SocketDir,
-    remote_signers: &[usize],
+    options: &Options,
     profile: Profile,
 ) -> Result<(), Error> {
+    let remote_signers = &options.remote_signers;
     let port = |k| {
         links
             .and_then(|links| links.port(k))
@@ -86,7 +88,9 @@ pub(crate) fn write_configs(
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
-        let text = replica_config(&address, ports.rpc(index)) + &profile.replica_lines();
+        let text = replica_config(&address, ports.rpc(index))
+            + &profile.replica_lines()
+            + &snapshot_lines(options, ports, others.iter().map(|(other, _)| *other));
         write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
     }
     Ok(())
@@ -102,6 +106,18 @@ fn replica_config(address: &str, rpc_port: u16) -> String {
          listen = {}\nengine_rpc = \"127.0.0.1:{rpc_port}\"\ndirect_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n\
          direct_bytes_per_second = {DIRECT_BYTES_PER_SECOND}\n",
         toml::Value::String(address.into())
+    )
+}
+
+/// What `replica.toml` says of snapshots, with the others that a restored replica can ask.
+fn snapshot_lines(options: &Options, ports: &Ports, others: impl Iterator<Item = usize>) -> String {
+    let rpcs = others.map(|other| format!("\"127.0.0.1:{}\"", ports.rpc(other)));
+    let rpcs: Vec<String> = rpcs.collect();
+    format!(
+        "snapshot_blocks = {}\nkeep_blocks = {}\ngenesis = \"../config/genesis.json\"\nother_rpcs = [{}]\n",
+        options.snapshot_blocks,
+        options.keep_blocks,
+        rpcs.join(", ")
     )
 }
 

@@ -73,6 +73,17 @@ impl Status {
     }
 }
 
+/// Height and hash of the header of a replica's latest block.
+pub(crate) async fn newest_header(url: &str) -> Result<(u64, String), Error> {
+    let status = client(url)?.status().await;
+    let status = status.map_err(|error| rpc_failed(url, &error))?;
+    let info = status.sync_info;
+    Ok((
+        info.latest_block_height.value(),
+        info.latest_block_hash.to_string(),
+    ))
+}
+
 /// Asks a replica how it is.
 ///
 /// # Errors

@@ -104,8 +104,7 @@ impl Testnet {
         let handles = match homes.record.engine {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
-                let signers = &options.remote_signers;
-                plan::write_configs(&homes, &ports, links.as_ref(), &sockets, signers, profile)?;
+                plan::write_configs(&homes, &ports, links.as_ref(), &sockets, options, profile)?;
                 let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
                 (0..count).map(plan).collect()
             }
@@ -396,6 +395,31 @@ impl Testnet {
     /// [`Error::ReplicaState`] if it isn't stopped.
     pub async fn wipe(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::Wipe).await
+    }
+
+    /// Has a stopped replica lose what it has of the chain, as [`Testnet::wipe`], and start with a snapshot of the others' state, from
+    /// which it goes on. The others that run are asked for a header to begin with, which is believed: they are this launcher's own.
+    ///
+    /// # Errors
+    /// As [`Testnet::wipe`] and [`Testnet::start`]; [`Error::Unsupported`] with fewer than two others that answer.
+    pub async fn restore(&self, index: usize) -> Result<(), Error> {
+        let mut servers = Vec::new();
+        let mut trusted = None;
+        for other in (0..self.replicas()).filter(|other| *other != index) {
+            let url = self.url(other)?;
+            if let Ok(newest) = rpc::newest_header(url).await {
+                servers.push(url);
+                trusted = Some(newest);
+            }
+        }
+        let Some((height, hash)) = trusted.filter(|_| servers.len() > 1) else {
+            return Err(Error::Unsupported(
+                "state sync needs two other replicas that run",
+            ));
+        };
+        self.wipe(index).await?;
+        crate::node_config::use_snapshot(&self.home(index), &servers, height, &hash)?;
+        self.start(index).await
     }
 
     /// State of a replica's processes, as the launcher knows it. Solo has none, and runs in this one.

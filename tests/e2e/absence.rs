@@ -12,6 +12,7 @@ const QUICK: Setup = Setup {
     replica_program: None,
     remote_signers: Vec::new(),
     replica_config: "",
+    blocks: None,
     profile: None,
     tmpfs: false,
     replicas: None,

@@ -15,5 +15,6 @@ mod replicas;
 mod resume;
 mod rounds;
 mod secrets;
+mod state_sync;
 mod tampering;
 mod world;

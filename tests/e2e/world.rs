@@ -46,6 +46,8 @@ pub struct Setup {
     pub link_delay: Duration,
     /// Times that replicas wait for one another; what fits the delay if it is none.
     pub profile: Option<Profile>,
+    /// Blocks from one snapshot of the state to the next, and blocks that nodes keep; the launcher's own if it is none.
+    pub blocks: Option<(u64, u64)>,
     /// An identity that may open as many sessions as it likes.
     pub opener: Option<Key>,
 }
@@ -81,6 +83,9 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     options.spares = setup.spares;
     options.link_delay = setup.link_delay;
     options.profile = setup.profile;
+    if let Some((snapshot, keep)) = setup.blocks {
+        (options.snapshot_blocks, options.keep_blocks) = (snapshot, keep);
+    }
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
         Err(TestnetError::Tooling(why)) => {

@@ -5,6 +5,7 @@
 mod application;
 mod clock;
 mod isolation;
+mod newcomer;
 mod spam;
 #[path = "../e2e/world.rs"]
 mod world;

@@ -30,6 +30,7 @@ mod last_call;
 mod leaf;
 mod leavers;
 mod members;
+mod memory;
 mod numbering;
 mod paths;
 mod possible;
@@ -99,6 +100,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(leaf::Leaf),
         Box::new(leavers::Leavers),
         Box::new(members::Members),
+        Box::new(memory::Memory::default()),
         Box::new(numbering::Numbering),
         Box::new(paths::Paths),
         Box::new(possible::Possible),

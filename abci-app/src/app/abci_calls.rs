@@ -4,14 +4,15 @@ use bytes::Bytes;
 use prost::Message;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
-    Event, EventAttribute, ExecTxResult, Misbehavior, RequestCheckTx, RequestFinalizeBlock,
-    RequestInfo, RequestInitChain, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
-    ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain,
-    ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery,
+    Event, EventAttribute, ExecTxResult, Misbehavior, RequestApplySnapshotChunk, RequestCheckTx,
+    RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestLoadSnapshotChunk,
+    RequestOfferSnapshot, RequestPrepareProposal, RequestProcessProposal, RequestQuery,
+    ResponseApplySnapshotChunk, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
+    ResponseInfo, ResponseInitChain, ResponseListSnapshots, ResponseLoadSnapshotChunk,
+    ResponseOfferSnapshot, ResponsePrepareProposal, ResponseProcessProposal, ResponseQuery,
     response_process_proposal::ProposalStatus,
 };
 use tendermint_proto::v0_38::types::BlockIdFlag;
-use white_city_state_machine::Body;
 use white_city_wire::{
     Hash,
     limits::PROTOCOL,
@@ -136,9 +137,30 @@ impl Application for Replica {
     fn commit(&self) -> ResponseCommit {
         self.shared.counters.committed.count();
         let stored = self.store_decided().map_err(|error| error.to_string());
-        self.or_halt(stored);
-        // No block is ever given up: a replica whose store is gone executes all of them again.
-        ResponseCommit { retain_height: 0 }
+        let tip = self.or_halt(stored);
+        let retain_height = tip.map_or(0, |tip| self.retain_height(&tip));
+        ResponseCommit {
+            retain_height: i64::try_from(retain_height).unwrap_or(0),
+        }
+    }
+
+    fn list_snapshots(&self) -> ResponseListSnapshots {
+        self.list()
+    }
+
+    fn load_snapshot_chunk(&self, request: RequestLoadSnapshotChunk) -> ResponseLoadSnapshotChunk {
+        self.load_chunk(&request)
+    }
+
+    fn offer_snapshot(&self, request: RequestOfferSnapshot) -> ResponseOfferSnapshot {
+        self.offer(request)
+    }
+
+    fn apply_snapshot_chunk(
+        &self,
+        request: RequestApplySnapshotChunk,
+    ) -> ResponseApplySnapshotChunk {
+        self.apply_chunk(request)
     }
 }
 
@@ -160,24 +182,22 @@ fn events(executed: &Executed) -> Vec<Event> {
         .filter_map(|number| sessions.get(*number));
     changed
         .map(|session| {
-            let (leaf, body) = (&session.leaf, session.body.as_ref());
-            let count =
-                |of: fn(&Body) -> usize| u32::try_from(body.map_or(0, of)).unwrap_or(u32::MAX);
-            let filled = |body: &Body| body.slots.iter().filter(|s| s.digest().is_some()).count();
+            let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let filled = session.filled().map_or(0, |filled| filled.count());
             let standing = Standing {
-                culprits: count(|body| body.culprits.len()),
-                filled: count(filled),
-                left: count(|body| body.left.len()),
+                culprits: count(session.culprits().len()),
+                filled: filled.into(),
+                left: count(session.leavers()),
                 number: session.number,
-                open_round: leaf.open_round,
-                status: leaf.status.number(),
+                open_round: session.leaf.open_round,
+                status: session.status().number(),
             };
             // Numbers always are JSON; without them the event would say that something has changed.
             let standing = serde_json::to_string(&standing).unwrap_or_default();
             Event {
                 r#type: SESSION_EVENT.into(),
                 attributes: vec![
-                    attribute("id", leaf.session.to_string()),
+                    attribute("id", session.id().to_string()),
                     attribute("standing", standing),
                 ],
             }

@@ -7,7 +7,7 @@ use white_city_wire::{
     tx::{UncheckedTx, entry_from_pb},
 };
 
-use super::{Committed, Replica};
+use super::{Committed, Replica, told};
 use crate::{
     alarm,
     front::{Source, Taken},
@@ -48,6 +48,9 @@ impl Replica {
             return Err(Refusal::EngineOnly);
         }
         let committed = self.committed().ok_or(Refusal::NotReady)?;
+        if !committed.tip.is_known() {
+            return Err(Refusal::NotReady);
+        }
         // Only in an engine's mempool does an alarm make a block. From a client it is refused below, as no transaction.
         if source != Source::Client && alarm::is_alarm(bytes) {
             return self.alarms().take(&committed, bytes);
@@ -56,17 +59,20 @@ impl Replica {
         let network = &committed.state.network().id;
         let admit = |tx: &UncheckedTx| self.admit(&committed, tx);
         let verified = &self.shared.verified;
-        let tx = verified.verify_decoded(&block, network, verified.decode(bytes)?, admit)?;
+        let tx = verified.verify_decoded(&block, network, verified.decode(bytes)?, admit);
+        let tx = tx.map_err(|refusal| told::unverified(&committed, bytes, refusal))?;
         if let Err(refusal) = block.check(&tx) {
-            let refusal = match refusal {
-                Refusal::SlotTaken { .. } => {
+            let refusal = match told::verified(&committed, &tx, refusal) {
+                refusal @ Refusal::SlotTaken { .. } => {
                     self.note_second_entry(&committed, &tx);
                     refusal
                 }
-                Refusal::RoundNotOpen { round, open } if round == open.saturating_add(1) => {
+                refusal @ Refusal::RoundNotOpen { round, open }
+                    if round == open.saturating_add(1) =>
+                {
                     self.park(&committed, &tx).err().unwrap_or(refusal)
                 }
-                _ => refusal,
+                refusal => refusal,
             };
             // It may be held: the state took it before, and the engine asks again after each block.
             self.pending().release(&tx);

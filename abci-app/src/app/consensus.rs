@@ -126,6 +126,7 @@ impl Replica {
                 parent_time: state.network().genesis_time,
             },
             seal_path: Vec::new(),
+            is_restored: false,
         };
         tracing::info!(chain = state.network().chain_id, network = %state.network().id, %root, "genesis");
         // Nothing is stored yet: until the first block is, an engine that starts brings the genesis again.
@@ -146,6 +147,9 @@ impl Replica {
     pub fn judge(&self, proposed: &Proposed) -> Result<Result<(), InvalidBlock>, Fatal> {
         self.shared.fault.point(Step::Process);
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        if !self.may_vote(&committed) {
+            return Ok(Err(InvalidBlock::Joining));
+        }
         let context = context(proposed, &committed);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &proposed.block);
         let judged = match self.known(&key) {
@@ -198,6 +202,7 @@ impl Replica {
             time: proposed.time,
             seal: executed.seal,
             seal_path: execution::seal_path(&proposed.block),
+            is_restored: false,
         };
         self.consensus().decided = Some(Decided {
             executed: Arc::clone(&executed),
@@ -251,10 +256,12 @@ impl Replica {
         let first = before.as_ref().is_none_or(|before| before.tip.height == 0);
         let is_changed = before.is_some_and(|before| before.tip.seal.root != tip.seal.root);
         let store = &self.shared.store;
-        store.commit(&executed.ended, &executed.txs, &tip, first)?;
+        let mut state = executed.ended.state.clone();
+        let frozen = state.put_aside(&executed.ended.sessions);
+        store.commit(&executed.ended, &frozen, &executed.txs, &tip, first)?;
         self.shared.fault.point(Step::Committed);
         self.set_committed(Committed {
-            state: executed.ended.state.clone(),
+            state,
             tip: tip.clone(),
             snapshot: store.snapshot()?,
             is_changed,
@@ -269,6 +276,9 @@ impl Replica {
                 let took = consensus.last_block;
                 consensus.pace.decided(load, took);
             }
+        }
+        if let Some(committed) = self.committed() {
+            self.consider_snapshot(&committed)?;
         }
         self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);

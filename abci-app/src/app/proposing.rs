@@ -29,6 +29,10 @@ impl Replica {
     /// [`Fatal::NoGenesis`].
     pub fn propose(&self, proposed: Proposed, max_bytes: u64) -> Result<Vec<Bytes>, Fatal> {
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        if !self.may_vote(&committed) {
+            // It couldn't be sealed; the others vote it down.
+            return Ok(Vec::new());
+        }
         let context = context(&proposed, &committed);
         self.wait_for_rounds(&committed);
         let open = Block::begin(committed.state.clone(), context);

@@ -67,22 +67,30 @@ impl Reader<'_> {
             Some(last) if numbers.len() == SESSIONS_PAGE => u64::from(*last).saturating_add(1),
             _ => all.len(),
         };
-        let line = |session: &std::sync::Arc<Session>| pb::SessionLine {
-            number: session.number.into(),
-            id: session.id().0.to_vec(),
-            status: session.status().number().into(),
-            protocol: session
-                .body
-                .as_ref()
-                .map_or_else(String::new, |b| b.spec.protocol.clone()),
-        };
+        let mut sessions = Vec::new();
+        for number in numbers {
+            let Some(session) = self.numbered(number)? else {
+                continue;
+            };
+            sessions.push(pb::SessionLine {
+                number: number.into(),
+                id: session.id().0.to_vec(),
+                status: session.status().number().into(),
+                protocol: self.protocol(&session)?,
+            });
+        }
         Ok(pb::SessionsAnswer {
-            sessions: numbers
-                .into_iter()
-                .filter_map(|n| all.get(n))
-                .map(line)
-                .collect(),
+            sessions,
             next_number,
+        })
+    }
+
+    /// The name of a session's protocol; nothing after erasure.
+    fn protocol(&self, session: &Session) -> Result<String, Refusal> {
+        Ok(match (&session.body, &session.rest) {
+            (Some(body), _) => body.spec.protocol.clone(),
+            (None, Some(_)) => self.committed.snapshot.protocol(session.number)?,
+            (None, None) => String::new(),
         })
     }
 

@@ -13,7 +13,7 @@ use white_city_wire::{
     tx::open_from_accepted_pb,
 };
 
-use super::{Reader, is_closed, slots};
+use super::{Reader, is_closed};
 use crate::{committed::Committed, work::Work};
 
 /// Answers a path.
@@ -30,13 +30,13 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
         }
         ["json", "openers"] => openers(&reader)?,
         ["json", "work"] => to_value(work)?,
-        ["json", "session", id] => session(&reader, reader.find(&reference(id)?)?)?,
-        ["json", "session", id, "spec"] => spec(&reader, reader.find(&reference(id)?)?)?,
+        ["json", "session", id] => session(&reader, &*reader.find(&reference(id)?)?)?,
+        ["json", "session", id, "spec"] => spec(&reader, &*reader.find(&reference(id)?)?)?,
         ["json", "session", id, "round", number] => {
             let number = number
                 .parse()
                 .map_err(|_| Refusal::BadQuery("a round is a number".into()))?;
-            round(reader.find(&reference(id)?)?, number)?
+            round(&reader, &*reader.find(&reference(id)?)?, number)?
         }
         _ => {
             return Err(Refusal::BadQuery(
@@ -118,9 +118,13 @@ fn openers(reader: &Reader<'_>) -> Result<Value, Refusal> {
 }
 
 fn session(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
-    let (leaf, body) = (&session.leaf, session.body.as_ref());
+    let leaf = &session.leaf;
     let board_ms = reader.committed.peek().board_ms();
-    let culprits = body.map(|body| body.culprits.iter());
+    // Of an erased session there is nothing to be told but its leaf and end.
+    let kept = session.key(0).is_ok();
+    let awaited = session.body.as_ref().filter(|_| leaf.status.is_live());
+    let left = reader.left(session)?;
+    let culprits = session.culprits().iter();
     to_value(&json::Session {
         session: leaf.session,
         number: session.number,
@@ -130,18 +134,13 @@ fn session(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
         deadline_ms: leaf.deadline_ms,
         remaining_ms: remaining_ms(leaf.status, leaf.deadline_ms, board_ms),
         call_blocks: leaf.call_blocks,
-        members: body.map(|body| indices(&body.members)),
-        filled: body.map(|body| indices(&body.filled())),
-        waiting_for: body.map(|body| match leaf.status.is_live() {
-            true => indices(&body.awaited()),
-            false => Vec::new(),
-        }),
-        left: body.map(|body| body.left.iter().map(|(index, _)| *index).collect()),
-        culprits: culprits
-            .clone()
-            .map(|culprits| culprits.map(|culprit| culprit.index).collect()),
-        offences: culprits.map(|culprits| culprits.map(Into::into).collect()),
-        dispute: body.and_then(|body| body.dispute.as_ref()).map(dispute),
+        members: kept.then(|| indices(&leaf.members)),
+        filled: session.filled().map(|filled| indices(&filled)),
+        waiting_for: kept.then(|| awaited.map_or_else(Vec::new, |body| indices(&body.awaited()))),
+        left: kept.then(|| left.iter().map(|(index, _)| *index).collect()),
+        culprits: kept.then(|| culprits.clone().map(|culprit| culprit.index).collect()),
+        offences: kept.then(|| culprits.map(Into::into).collect()),
+        dispute: reader.dispute(session)?.as_deref().map(dispute),
         end: session.terminal.as_ref().map(Into::into),
     })
 }
@@ -167,13 +166,12 @@ fn spec(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
     to_value(&json::Spec::from(&open.0))
 }
 
-fn round(session: &Session, number: u32) -> Result<Value, Refusal> {
-    let slots = slots(session.body()?, number)?
-        .iter()
-        .map(|slot| json::Slot {
-            kind: kind(slot),
-            digest: slot.digest(),
-        });
+fn round(reader: &Reader<'_>, session: &Session, number: u32) -> Result<Value, Refusal> {
+    let slots = reader.slots(session, number)?;
+    let slots = slots.iter().map(|slot| json::Slot {
+        kind: kind(slot),
+        digest: slot.digest(),
+    });
     to_value(&json::Round {
         round: number,
         closed: is_closed(session, number),

@@ -56,7 +56,7 @@ impl Store {
     /// The link that leads to an era, with or without its header.
     #[must_use]
     pub fn link(&self, era: u32) -> Option<Kept> {
-        let read = self.database.begin_read().ok()?;
+        let read = self.database().begin_read().ok()?;
         let links = read.open_table(LINKS).ok()?;
         let row = links.get(era).ok()??;
         kept(era, row.value()).ok()
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn links(&self) -> Result<Vec<Kept>, StoreError> {
-        let read = self.database.begin_read()?;
+        let read = self.database().begin_read()?;
         let links = read.open_table(LINKS)?;
         let mut whole = Vec::new();
         for row in links.iter()? {
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn put_link(&self, link: &Kept) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
+        let write = self.database().begin_write()?;
         {
             let mut links = write.open_table(LINKS)?;
             let bytes = link.link.encode_to_vec();

@@ -1,13 +1,16 @@
-//! From the store back to a state. What consensus has accepted isn't checked again, but compared with what the root commits to.
+//! From the store back to a state. What consensus has accepted isn't checked again, but compared with what the root commits to. Only what
+//! is live is read whole: of an ended session its record and opening, of erased ones nothing but the roots of their subtrees.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use prost::Message;
 use redb::ReadableTable;
-use white_city_state_machine::{Body, ClosedRound, Dispute, Revealed, Session, Slot, State};
+use white_city_state_machine::{
+    Body, ClosedRound, Dispute, Frozen, Part, Rest, Revealed, Session, Slot, State,
+};
 use white_city_wire::{
     Hash, IdentityKey, NetworkId, SignedTx,
-    board::{Culprit, OpenerLeaf, SessionLeaf, Terminal, transcript_after},
+    board::{OpenerLeaf, SessionLeaf, Terminal, transcript_after},
     dispute::Verdict,
     entry::Entry,
     limits::ENTRY_BYTES,
@@ -48,6 +51,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
         seal_path: meta(snapshot, "seal_path")?
             .and_then(|bytes| split_hashes(&bytes))
             .ok_or(StoreError::Damaged("seal_path"))?,
+        is_restored: meta(snapshot, "is_restored")?.is_some_and(|is| is == [1]),
     };
     let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
     let state = State::restore(
@@ -72,7 +76,10 @@ pub(super) fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, St
     Ok(meta.get(key)?.map(|value| value.value().to_vec()))
 }
 
-fn fixed<const N: usize>(snapshot: &Snapshot, key: &'static str) -> Result<[u8; N], StoreError> {
+pub(super) fn fixed<const N: usize>(
+    snapshot: &Snapshot,
+    key: &'static str,
+) -> Result<[u8; N], StoreError> {
     meta(snapshot, key)?
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or(StoreError::Damaged(key))
@@ -99,27 +106,46 @@ fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
         .collect()
 }
 
-fn sessions(snapshot: &Snapshot, network: &NetworkId) -> Result<Vec<Session>, StoreError> {
+/// The sessions, each gap between them filled with what is frozen there.
+fn sessions(snapshot: &Snapshot, network: &NetworkId) -> Result<Vec<Part>, StoreError> {
     let sessions = snapshot.read.open_table(SESSIONS)?;
     let opens = snapshot.read.open_table(OPENS)?;
-    sessions
-        .iter()?
-        .map(|row| {
-            let (number, bytes) = row?;
-            let number = number.value();
-            let record = SessionRecord::decode(bytes.value())
-                .map_err(|_| StoreError::Damaged("a session"))?;
-            let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
-            let leaf = leaf
-                .and_then(Result::ok)
-                .ok_or(StoreError::Damaged("a session"))?;
-            let open = match opens.get(number)? {
-                Some(open) => Some(opened(open.value(), network, &leaf)?),
-                None => None,
-            };
-            session(snapshot, number, &record, leaf, open)
-        })
-        .collect()
+    let count = u64::from_be_bytes(fixed(snapshot, "sessions")?);
+    let mut parts = Vec::new();
+    let mut next = 0;
+    let mut opens = opens.iter()?;
+    for row in sessions.iter()? {
+        let (number, record) = row?;
+        let number = number.value();
+        let open = opens.next().transpose()?;
+        let open = open.filter(|(of, _)| of.value() == number);
+        let (_, open) = open.ok_or(StoreError::Damaged("a session without its spec"))?;
+        frozen(snapshot, next..u64::from(number), &mut parts)?;
+        let record =
+            SessionRecord::decode(record.value()).map_err(|_| StoreError::Damaged("a session"))?;
+        parts.push(session(snapshot, network, number, &record, open.value())?.into());
+        next = u64::from(number).saturating_add(1);
+    }
+    frozen(snapshot, next..count, &mut parts)?;
+    Ok(parts)
+}
+
+/// The largest subtrees that fill a gap.
+fn frozen(
+    snapshot: &Snapshot,
+    mut gap: Range<u64>,
+    parts: &mut Vec<Part>,
+) -> Result<(), StoreError> {
+    let damaged = || StoreError::Damaged("the tree of erased sessions");
+    while let Some(room) = gap.end.saturating_sub(gap.start).checked_ilog2() {
+        let aligned = gap.start.trailing_zeros();
+        let level = u8::try_from(room.min(aligned)).map_err(|_| damaged())?;
+        let index = u32::try_from(gap.start >> level).map_err(|_| damaged())?;
+        let hash = snapshot.frozen(level, index)?;
+        parts.push(Part::Frozen(Frozen { level, index, hash }));
+        gap.start += 1 << level;
+    }
+    Ok(())
 }
 
 fn opened(open: &[u8], network: &NetworkId, leaf: &SessionLeaf) -> Result<Open, StoreError> {
@@ -131,34 +157,44 @@ fn opened(open: &[u8], network: &NetworkId, leaf: &SessionLeaf) -> Result<Open, 
 
 fn session(
     snapshot: &Snapshot,
+    network: &NetworkId,
     number: u32,
     record: &SessionRecord,
-    leaf: SessionLeaf,
-    open: Option<Open>,
+    open: &[u8],
 ) -> Result<Session, StoreError> {
     let damaged = || StoreError::Damaged("a session");
+    let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
+    let leaf = leaf.and_then(Result::ok).ok_or_else(damaged)?;
     let terminal = record.terminal.as_ref().map(Terminal::try_from);
     let terminal = terminal.transpose().map_err(|_| damaged())?;
     if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
         return Err(damaged());
     }
-    let mut body = match open {
-        Some(open) => Some(body(snapshot, (number, record), &leaf, open)?),
-        None => None,
-    };
-    if let Some(body) = &mut body {
-        body.dispute = dispute(snapshot, number, terminal.as_ref())?;
-        let digest = body.dispute.as_ref().map(|d| d.complain.digest());
-        if digest.unwrap_or_default() != leaf.dispute {
-            return Err(damaged());
-        }
-    }
-    Ok(Session {
+    let open = opened(open, network, &leaf)?;
+    let mut session = Session {
         number,
         leaf,
         terminal,
-        body,
-    })
+        body: None,
+        rest: None,
+    };
+    let leaf = &session.leaf;
+    if !leaf.status.is_live() {
+        session.rest = Some(Rest {
+            roster: open.spec.roster.as_slice().into(),
+            culprits: record.culprits()?,
+            leavers: u16::try_from(record.left.len()).map_err(|_| damaged())?,
+        });
+        return Ok(session);
+    }
+    let mut body = body(snapshot, (number, record), leaf, open)?;
+    body.dispute = snapshot.dispute(number, session.terminal.as_ref())?;
+    let digest = body.dispute.as_ref().map(|d| d.complain.digest());
+    if digest.unwrap_or_default() != leaf.dispute {
+        return Err(damaged());
+    }
+    session.body = Some(body);
+    Ok(session)
 }
 
 fn body(
@@ -172,21 +208,13 @@ fn body(
     if leaf.members.size() != n {
         return Err(damaged());
     }
-    let left = record.left.iter().map(|leaver| {
-        let index = u16::try_from(leaver.index).map_err(|_| damaged())?;
-        Ok((index, Hash::from_slice(&leaver.digest).ok_or_else(damaged)?))
-    });
     let mut body = Body {
         members: leaf.members.clone(),
         slots: Vec::new(),
         closed: Default::default(),
         used_bytes: vec![0; usize::from(n)],
-        culprits: record
-            .culprits
-            .iter()
-            .map(|culprit| Culprit::try_from(culprit).map_err(|_| damaged()))
-            .collect::<Result<_, _>>()?,
-        left: left.collect::<Result<_, StoreError>>()?,
+        culprits: record.culprits()?,
+        left: record.left()?,
         dispute: None,
         spec: Arc::new(open.spec),
         open_by_ms: open.open_by_ms,
@@ -215,32 +243,94 @@ fn body(
     Ok(body)
 }
 
-/// The complaint, and the reveal with the verdict that the session has ended of.
-fn dispute(
-    snapshot: &Snapshot,
-    number: u32,
-    terminal: Option<&Terminal>,
-) -> Result<Option<Dispute>, StoreError> {
-    let action = |tx: Vec<u8>| {
-        let tx = SignedTx::decode(&tx).map_err(|_| StoreError::Damaged("a dispute"))?;
-        Ok::<_, StoreError>(tx.unverified_action().clone())
-    };
-    let complain = match snapshot.complaint(number)?.map(action).transpose()? {
-        Some(Action::Complain(complain)) => complain,
-        None => return Ok(None),
-        Some(_) => return Err(StoreError::Damaged("a complaint")),
-    };
-    let verdict = terminal.and_then(|record| Verdict::from_cause(record.cause));
-    let revealed = match (snapshot.reveal(number)?.map(action).transpose()?, verdict) {
-        (Some(Action::Reveal(reveal)), Some(verdict)) => Some(Revealed {
-            digest: reveal.digest(),
-            verdict,
-            plaintext_bytes: u32::try_from(reveal.plaintext.len()).unwrap_or(u32::MAX),
-        }),
-        (None, None) => None,
-        _ => return Err(StoreError::Damaged("a reveal")),
-    };
-    Ok(Some(Dispute { complain, revealed }))
+impl Snapshot {
+    /// What the state doesn't keep of a session that has ended: who left, in that order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn left(&self, session: u32) -> Result<Vec<(u16, Hash)>, StoreError> {
+        self.record(session)?.left()
+    }
+
+    /// The name of a session's protocol.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn protocol(&self, session: u32) -> Result<String, StoreError> {
+        Ok(self.record(session)?.protocol)
+    }
+
+    fn record(&self, session: u32) -> Result<SessionRecord, StoreError> {
+        let record = self.unerased(session)?;
+        record.ok_or(StoreError::Damaged("a session"))
+    }
+
+    /// The record of a session that isn't erased.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unerased(&self, session: u32) -> Result<Option<SessionRecord>, StoreError> {
+        let sessions = self.read.open_table(SESSIONS)?;
+        let row = sessions.get(session)?;
+        let record = row.map(|row| SessionRecord::decode(row.value()));
+        record
+            .transpose()
+            .map_err(|_| StoreError::Damaged("a session"))
+    }
+
+    /// The slots of a round, of so many parties.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn slots(&self, session: u32, round: u32, parties: u16) -> Result<Vec<Slot>, StoreError> {
+        let mut slots = vec![Slot::Empty; usize::from(parties)];
+        for (index, entry) in self.entries_of_round(session, round)? {
+            let place = slots.get_mut(usize::from(index));
+            (*place.ok_or(StoreError::Damaged("a session"))?, _) = slot(&entry)?;
+        }
+        Ok(slots)
+    }
+
+    /// The digest of what a slot holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn digest(&self, session: u32, round: u32, index: u16) -> Result<Option<Hash>, StoreError> {
+        let entry = self.entry(session, round, index)?;
+        let slot = entry.map(|entry| slot(&entry)).transpose()?;
+        Ok(slot.and_then(|(slot, _)| slot.digest()))
+    }
+
+    /// The complaint, and the reveal with the verdict that the session has ended of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn dispute(
+        &self,
+        number: u32,
+        terminal: Option<&Terminal>,
+    ) -> Result<Option<Dispute>, StoreError> {
+        let action = |tx: Vec<u8>| {
+            let tx = SignedTx::decode(&tx).map_err(|_| StoreError::Damaged("a dispute"))?;
+            Ok::<_, StoreError>(tx.unverified_action().clone())
+        };
+        let complain = match self.complaint(number)?.map(action).transpose()? {
+            Some(Action::Complain(complain)) => complain,
+            None => return Ok(None),
+            Some(_) => return Err(StoreError::Damaged("a complaint")),
+        };
+        let verdict = terminal.and_then(|record| Verdict::from_cause(record.cause));
+        let revealed = match (self.reveal(number)?.map(action).transpose()?, verdict) {
+            (Some(Action::Reveal(reveal)), Some(verdict)) => Some(Revealed {
+                digest: reveal.digest(),
+                verdict,
+                plaintext_bytes: u32::try_from(reveal.plaintext.len()).unwrap_or(u32::MAX),
+            }),
+            (None, None) => None,
+            _ => return Err(StoreError::Damaged("a reveal")),
+        };
+        Ok(Some(Dispute { complain, revealed }))
+    }
 }
 
 /// A stored entry as its slot holds it, and the bytes that it counts against its author's share.

@@ -8,6 +8,7 @@
 use white_city_wire::{
     Hash,
     entry::p2p_leaf,
+    pb,
     read::join_hashes,
     tree::{SlotTree, depth},
     tx::Post,
@@ -106,6 +107,19 @@ impl<'a> P2pBlob<'a> {
             ciphertext: ciphertext.to_vec(),
             path,
         })
+    }
+
+    /// Every payload, ascending by recipient.
+    #[must_use]
+    pub fn all(&self) -> Option<Vec<pb::Sealed>> {
+        let places = self.index.iter().enumerate();
+        let sealed = places.map(|(place, entry)| {
+            Some(pb::Sealed {
+                to: place_of(entry).0.into(),
+                ciphertext: self.ciphertext(place)?.to_vec(),
+            })
+        });
+        sealed.collect()
     }
 
     fn ciphertext(&self, place: usize) -> Option<&'a [u8]> {

@@ -2,19 +2,32 @@
 
 use bytes::Bytes;
 use white_city_state_machine::Session;
-use white_city_wire::{board::OpenerLeaf, pb};
+use white_city_wire::{
+    Hash,
+    board::{Culprit, OpenerLeaf},
+    pb,
+};
+
+use super::StoreError;
 
 /// A session without its spec and entries, which have rows of their own.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SessionRecord {
+    /// Its leaf.
     #[prost(message, optional, tag = "1")]
     pub leaf: Option<pb::SessionLeaf>,
+    /// Its end, if it has ended.
     #[prost(message, optional, tag = "2")]
     pub terminal: Option<pb::Terminal>,
+    /// Parties with signed evidence against them.
     #[prost(message, repeated, tag = "3")]
     pub culprits: Vec<pb::Culprit>,
+    /// Parties that left by name.
     #[prost(message, repeated, tag = "4")]
     pub left: Vec<pb::Leaver>,
+    /// The spec's name of the protocol.
+    #[prost(string, tag = "5")]
+    pub protocol: String,
 }
 
 impl From<&Session> for SessionRecord {
@@ -23,16 +36,41 @@ impl From<&Session> for SessionRecord {
         Self {
             leaf: Some((&session.leaf).into()),
             terminal: session.terminal.as_ref().map(pb::Terminal::from),
-            culprits: body.map_or_else(Vec::new, |body| {
-                body.culprits.iter().map(pb::Culprit::from).collect()
-            }),
+            culprits: session.culprits().iter().map(pb::Culprit::from).collect(),
             left: body.map_or_else(Vec::new, |body| leavers(&body.left)),
+            protocol: body.map_or_else(String::new, |body| body.spec.protocol.clone()),
         }
     }
 }
 
+impl SessionRecord {
+    /// Parties with signed evidence against them.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn culprits(&self) -> Result<Vec<Culprit>, StoreError> {
+        let culprits = self.culprits.iter().map(Culprit::try_from);
+        culprits
+            .collect::<Result<_, _>>()
+            .map_err(|_| StoreError::Damaged("a session"))
+    }
+
+    /// Parties that left by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn left(&self) -> Result<Vec<(u16, Hash)>, StoreError> {
+        let damaged = || StoreError::Damaged("a session");
+        let left = self.left.iter().map(|leaver| {
+            let index = u16::try_from(leaver.index).map_err(|_| damaged())?;
+            Ok((index, Hash::from_slice(&leaver.digest).ok_or_else(damaged)?))
+        });
+        left.collect()
+    }
+}
+
 /// Those who left, as answers and records carry them.
-pub fn leavers(left: &[(u16, white_city_wire::Hash)]) -> Vec<pb::Leaver> {
+pub fn leavers(left: &[(u16, Hash)]) -> Vec<pb::Leaver> {
     left.iter()
         .map(|(index, digest)| pb::Leaver {
             index: (*index).into(),
@@ -44,16 +82,22 @@ pub fn leavers(left: &[(u16, white_city_wire::Hash)]) -> Vec<pb::Leaver> {
 /// An opener.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct OpenerRecord {
+    /// Its key.
     #[prost(bytes = "vec", tag = "1")]
     pub key: Vec<u8>,
+    /// Whether the charter lists it.
     #[prost(bool, tag = "2")]
     pub listed: bool,
+    /// Most live sessions.
     #[prost(uint32, tag = "3")]
     pub max_live: u32,
+    /// Most bytes that they reserve.
     #[prost(uint64, tag = "4")]
     pub max_bytes: u64,
+    /// Number of its live sessions.
     #[prost(uint32, tag = "5")]
     pub live: u32,
+    /// Bytes that its sessions reserve.
     #[prost(uint64, tag = "6")]
     pub live_bytes: u64,
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use prost::Message;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use white_city_state_machine::{Ended, Rules, Term};
 use white_city_wire::{
     Charter, Hash, VerifiedTx,
@@ -12,7 +12,10 @@ use white_city_wire::{
     tx::{Action, charter_from_pb, charter_to_pb, proposal_from_pb, proposal_to_pb},
 };
 
-use super::{CHARTERS, META, Snapshot, StoreError, load::meta};
+use super::{
+    CHARTERS, META, OPENERS, Snapshot, StoreError,
+    load::{fixed, meta},
+};
 
 /// What a state says about the rules, beside the charter in force.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -110,4 +113,43 @@ pub fn load(snapshot: &Snapshot) -> Result<Rules, StoreError> {
     let record = meta(snapshot, "rules")?.ok_or_else(damaged)?;
     let record = RulesRecord::decode(record.as_slice()).map_err(|_| damaged())?;
     record.with(charter).ok_or_else(damaged)
+}
+
+/// What the board says of itself, as it is stored.
+pub struct StoredBoard {
+    /// Height of the last block.
+    pub height: u64,
+    /// The rules' record.
+    pub rules: Vec<u8>,
+    /// The charter in force.
+    pub charter: pb::Charter,
+    /// Time that the board was down, ms.
+    pub paused_ms: u64,
+    /// Number of sessions.
+    pub sessions: u64,
+    /// Number of openers.
+    pub openers: u64,
+}
+
+impl Snapshot {
+    /// What the board says of itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn board(&self) -> Result<StoredBoard, StoreError> {
+        let damaged = || StoreError::Damaged("the charter");
+        let charter = meta(self, "charter")?.ok_or_else(damaged)?;
+        Ok(StoredBoard {
+            height: number(self, "height")?,
+            rules: meta(self, "rules")?.ok_or_else(damaged)?,
+            charter: pb::Charter::decode(charter.as_slice()).map_err(|_| damaged())?,
+            paused_ms: number(self, "paused_ms")?,
+            sessions: number(self, "sessions")?,
+            openers: self.read.open_table(OPENERS)?.len()?,
+        })
+    }
+}
+
+fn number(snapshot: &Snapshot, key: &'static str) -> Result<u64, StoreError> {
+    Ok(u64::from_be_bytes(fixed(snapshot, key)?))
 }

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use prost::Message;
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use white_city_wire::{Hash, pb};
 
 use super::{
-    CHARTERS, COMPLAINT, DISPUTES, EVIDENCE, LEAVES, OPENS, P2pBlob, PARTIES, REVEAL, Sealed,
-    SlotKey, StoreError, StoredEntry,
+    CHARTERS, COMPLAINT, DISPUTES, EVIDENCE, LEAVES, OPENERS, OPENS, OpenerRecord, P2pBlob,
+    PARTIES, REVEAL, Sealed, SlotKey, StoreError, StoredEntry,
 };
 
 /// The store at one moment.
@@ -48,6 +48,24 @@ impl Snapshot {
         stored_entry(bytes.value()).map(Some)
     }
 
+    /// The entries of one round with their indices, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entries_of_round(
+        &self,
+        session: u32,
+        round: u32,
+    ) -> Result<Vec<(u16, StoredEntry)>, StoreError> {
+        self.entries
+            .range((session, round, 0)..=(session, round, u16::MAX))?
+            .map(|row| {
+                let (key, bytes) = row?;
+                Ok((key.value().2, stored_entry(bytes.value())?))
+            })
+            .collect()
+    }
+
     /// All entries of a session with their rounds and indices, ascending.
     ///
     /// # Errors
@@ -81,6 +99,48 @@ impl Snapshot {
             .and_then(|blob| blob.payload(reader))
             .map(Some)
             .ok_or(StoreError::Damaged("sealed payloads"))
+    }
+
+    /// Every sealed payload of one post.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn all_sealed(
+        &self,
+        session: u32,
+        round: u32,
+        index: u16,
+    ) -> Result<Vec<pb::Sealed>, StoreError> {
+        let Some(bytes) = self.p2p.get((session, round, index))? else {
+            return Ok(Vec::new());
+        };
+        P2pBlob::new(bytes.value())
+            .and_then(|blob| blob.all())
+            .ok_or(StoreError::Damaged("sealed payloads"))
+    }
+
+    /// An opener.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn opener(&self, number: u32) -> Result<OpenerRecord, StoreError> {
+        let openers = self.read.open_table(OPENERS)?;
+        let row = openers.get(number)?;
+        let record = row.and_then(|row| OpenerRecord::decode(row.value()).ok());
+        record.ok_or(StoreError::Damaged("an opener"))
+    }
+
+    /// All charters that operators approve in this term.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn charters(&self) -> Result<Vec<pb::Charter>, StoreError> {
+        let charters = self.read.open_table(CHARTERS)?;
+        let damaged = |_| StoreError::Damaged("a charter");
+        charters
+            .iter()?
+            .map(|row| pb::Charter::decode(row?.1.value()).map_err(damaged))
+            .collect()
     }
 
     /// A charter that operators approve in this term.
@@ -133,7 +193,7 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub fn complaint(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.dispute((session, COMPLAINT))
+        self.disputed((session, COMPLAINT))
     }
 
     /// The transaction that brought the reveal.
@@ -141,10 +201,10 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub fn reveal(&self, session: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.dispute((session, REVEAL))
+        self.disputed((session, REVEAL))
     }
 
-    fn dispute(&self, key: (u32, u8)) -> Result<Option<Vec<u8>>, StoreError> {
+    fn disputed(&self, key: (u32, u8)) -> Result<Option<Vec<u8>>, StoreError> {
         let disputes = self.read.open_table(DISPUTES)?;
         Ok(disputes.get(key)?.map(|tx| tx.value().to_vec()))
     }

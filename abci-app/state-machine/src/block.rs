@@ -171,8 +171,8 @@ impl Block {
         }
         let author = action.author();
         let (session, index) = author.ok_or(Refusal::Malformed("nobody's word"))?;
-        let spec = &self.session(&session)?.body()?.spec;
-        Ok((*spec.key(index)?, spec.parties()))
+        let session = self.session(&session)?;
+        Ok((*session.key(index)?, session.leaf.members.size()))
     }
 
     /// The session that a transaction is of, unless it opens one; and where in the order of last call an entry or a reveal stands,
@@ -235,12 +235,9 @@ impl Block {
             Change::Leave(number, index, digest) => {
                 self.change_body(number, |body| body.left.push((index, digest)))
             }
-            Change::Flag(number, culprit) => self.change_body(number, |body| body.flag(culprit)),
+            Change::Flag(number, culprit) => self.change_session(number, |s| s.flag(culprit)),
             Change::Complain(number, complain) => {
-                if let Some(session) = self.session_mut(number) {
-                    dispute::commit_complain(session, complain);
-                }
-                number
+                self.change_session(number, |s| dispute::commit_complain(s, complain))
             }
             Change::Reveal(number, revealed) => {
                 self.change_body(number, |body| dispute::commit_reveal(body, revealed))
@@ -441,9 +438,13 @@ impl Block {
     }
 
     fn change_body(&mut self, number: u32, change: impl FnOnce(&mut Body)) -> u32 {
-        if let Some(body) = self.session_mut(number).and_then(|s| s.body.as_mut()) {
-            change(body);
-        }
+        self.change_session(number, |session| {
+            session.body.as_mut().map(change).unwrap_or_default();
+        })
+    }
+
+    fn change_session(&mut self, number: u32, change: impl FnOnce(&mut Session)) -> u32 {
+        self.session_mut(number).map(change).unwrap_or_default();
         number
     }
 

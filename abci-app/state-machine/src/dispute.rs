@@ -10,7 +10,7 @@ use white_city_wire::{
 
 use crate::{
     entries::over_spec,
-    session::{Body, Dispute, Revealed, Session, Slot},
+    session::{self, Body, Dispute, Revealed, Session, Slot},
 };
 
 /// Checks a complaint: about another party's payload for its author in a closed round, by a member, while running.
@@ -20,7 +20,7 @@ pub fn check_complain(
     signer: &IdentityKey,
 ) -> Result<(), Refusal> {
     let body = session.body()?;
-    body.check_signer(complain.index, signer)?;
+    session.check_signer(complain.index, signer)?;
     let known = body.dispute.as_ref();
     if known.is_some_and(|dispute| dispute.complain.digest() == complain.digest()) {
         return Err(Refusal::AlreadyStored);
@@ -67,7 +67,7 @@ pub fn check_reveal(
     network: &NetworkId,
 ) -> Result<Revealed, Refusal> {
     let body = session.body()?;
-    body.check_signer(reveal.index, signer)?;
+    session.check_signer(reveal.index, signer)?;
     let digest = reveal.digest();
     let dispute = match (session.status(), &body.dispute) {
         (Status::Dispute, Some(dispute)) => dispute,
@@ -114,5 +114,5 @@ pub fn commit_reveal(body: &mut Body, revealed: Revealed) {
         a: complain.digest(),
         b: revealed.digest,
     };
-    body.flag(culprit);
+    session::flag(&mut body.culprits, culprit);
 }

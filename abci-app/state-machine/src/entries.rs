@@ -37,7 +37,7 @@ impl Fill {
 /// Checks a join.
 pub fn check_join(session: &Session, join: &Join, signer: &IdentityKey) -> Result<Fill, Refusal> {
     let body = session.body()?;
-    body.check_signer(join.index, signer)?;
+    session.check_signer(join.index, signer)?;
     let digest = join.digest();
     check_slot(body, 0, join.index, digest)?;
     match session.status() {
@@ -105,7 +105,7 @@ fn check_entry<'a>(
     signer: &IdentityKey,
 ) -> Result<&'a Body, Refusal> {
     let body = session.body()?;
-    body.check_signer(index, signer)?;
+    session.check_signer(index, signer)?;
     check_slot(body, round, index, digest)?;
     let open = session.leaf.open_round;
     match session.status() {

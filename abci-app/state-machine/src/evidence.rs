@@ -2,11 +2,11 @@
 
 use white_city_wire::{
     IdentityKey, Refusal, SignedEntry,
-    board::Culprit,
+    board::{Culprit, Status},
     entry::{NoEquivocation, equivocation},
 };
 
-use crate::session::Session;
+use crate::session::{Session, place_of};
 
 /// Checks evidence whose two signatures are `signer`'s.
 pub fn check(
@@ -14,13 +14,15 @@ pub fn check(
     pair: &[SignedEntry; 2],
     signer: &IdentityKey,
 ) -> Result<Culprit, Refusal> {
-    let body = session.body()?;
+    if session.status() == Status::Erased {
+        return Err(Refusal::Erased);
+    }
     let convicted = equivocation(pair);
     if convicted == Err(NoEquivocation::TwoSlots) {
         return Err(Refusal::NoEquivocation("the entries are of two slots"));
     }
     let (_, _, index) = pair[0].entry.slot();
-    body.check_signer(index, signer)?;
+    session.check_signer(index, signer)?;
     let culprit = convicted.map_err(|why| {
         Refusal::NoEquivocation(match why {
             NoEquivocation::TwoSlots => "the entries are of two slots",
@@ -28,7 +30,7 @@ pub fn check(
             NoEquivocation::Order => "the smaller digest comes first",
         })
     })?;
-    if body.culprit(index).is_ok() {
+    if place_of(session.culprits(), index).is_ok() {
         return Err(Refusal::AlreadyFlagged(index));
     }
     Ok(culprit)

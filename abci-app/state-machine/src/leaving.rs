@@ -12,7 +12,7 @@ pub fn check(
     signer: &IdentityKey,
 ) -> Result<Hash, Refusal> {
     let body = session.body()?;
-    body.check_signer(index, signer)?;
+    session.check_signer(index, signer)?;
     let digest = leave.digest(&session.id(), index);
     match body.left.iter().find(|(leaver, _)| *leaver == index) {
         Some((_, existing)) if *existing == digest => return Err(Refusal::AlreadyStored),

@@ -34,9 +34,9 @@ mod session;
 mod state;
 mod term;
 
-pub use append_tree::AppendTree;
+pub use append_tree::{AppendTree, Frozen};
 pub use block::{Block, BlockContext, Ended, Preview};
 pub use entries::{check_sealed, check_share, over_spec};
-pub use session::{Body, ClosedRound, Dispute, Revealed, Session, Slot};
-pub use state::{Reserved, Rules, State};
+pub use session::{Body, ClosedRound, Dispute, Rest, Revealed, Session, Slot};
+pub use state::{Part, Reserved, Rules, State};
 pub use term::Term;

@@ -90,6 +90,19 @@ pub struct Session {
     pub terminal: Option<Terminal>,
     /// Everything that is kept only until erasure.
     pub body: Option<Body>,
+    /// Instead of the body what is left of it here, where an ended session was put to rest.
+    pub rest: Option<Rest>,
+}
+
+/// All that the rules need of an ended session: evidence against its parties is taken until erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// The parties' keys.
+    pub roster: Arc<[IdentityKey]>,
+    /// Parties with signed evidence against them, ascending.
+    pub culprits: Vec<Culprit>,
+    /// Number of parties that left by name.
+    pub leavers: u16,
 }
 
 /// The part of a session that is kept until erasure.
@@ -137,7 +150,8 @@ pub struct Revealed {
 
 impl Dispute {
     /// Whether this is the answer that has come.
-    pub(crate) fn is_answered_by(&self, digest: Hash) -> bool {
+    #[must_use]
+    pub fn is_answered_by(&self, digest: Hash) -> bool {
         self.revealed
             .is_some_and(|revealed| revealed.digest == digest)
     }
@@ -204,6 +218,7 @@ impl Session {
             },
             terminal: None,
             body: Some(body),
+            rest: None,
         };
         session.refresh_leaf();
         session
@@ -221,12 +236,98 @@ impl Session {
         self.leaf.status
     }
 
-    /// The part that is kept until erasure.
+    /// The part that is kept until erasure, or until the ended session was put to rest.
     ///
     /// # Errors
-    /// [`Refusal::Erased`].
+    /// [`Refusal::Erased`]; [`Refusal::Ended`].
     pub fn body(&self) -> Result<&Body, Refusal> {
-        self.body.as_ref().ok_or(Refusal::Erased)
+        self.body.as_ref().ok_or(match self.rest {
+            Some(_) => Refusal::Ended,
+            None => Refusal::Erased,
+        })
+    }
+
+    /// The key of a party.
+    ///
+    /// # Errors
+    /// [`Refusal::NotInRoster`]; [`Refusal::Erased`].
+    pub fn key(&self, index: u16) -> Result<&IdentityKey, Refusal> {
+        let Some(rest) = &self.rest else {
+            return self.body()?.spec.key(index);
+        };
+        let key = rest.roster.get(usize::from(index));
+        key.ok_or(Refusal::NotInRoster {
+            index,
+            parties: self.leaf.members.size(),
+        })
+    }
+
+    /// Parties with signed evidence against them, ascending; none of an erased session.
+    #[must_use]
+    pub fn culprits(&self) -> &[Culprit] {
+        match (&self.body, &self.rest) {
+            (Some(body), _) => &body.culprits,
+            (None, Some(rest)) => &rest.culprits,
+            (None, None) => &[],
+        }
+    }
+
+    /// The open round's filled slots, as they are or were at the end; of an erased session `None`.
+    #[must_use]
+    pub fn filled(&self) -> Option<Bitmap> {
+        match (&self.body, &self.rest) {
+            (Some(body), _) => Some(body.filled()),
+            (None, Some(_)) => self.terminal.as_ref().map(|end| end.filled.clone()),
+            (None, None) => None,
+        }
+    }
+
+    /// Number of parties that left by name; of an erased session none.
+    #[must_use]
+    pub fn leavers(&self) -> usize {
+        match (&self.body, &self.rest) {
+            (Some(body), _) => body.left.len(),
+            (None, Some(rest)) => rest.leavers.into(),
+            (None, None) => 0,
+        }
+    }
+
+    /// Checks that `signer` is the party at `index`.
+    pub(crate) fn check_signer(&self, index: u16, signer: &IdentityKey) -> Result<(), Refusal> {
+        let key = self.key(index)?;
+        (key == signer).then_some(()).ok_or(Refusal::BadSignature {
+            key: Hash(*key.as_bytes()),
+        })
+    }
+
+    /// Flags a culprit.
+    pub(crate) fn flag(&mut self, culprit: Culprit) {
+        let culprits = match (&mut self.body, &mut self.rest) {
+            (Some(body), _) => &mut body.culprits,
+            (None, Some(rest)) => &mut rest.culprits,
+            (None, None) => return,
+        };
+        flag(culprits, culprit);
+    }
+
+    /// The same session without what the rules don't need of an ended one. Others are as they are.
+    #[must_use]
+    pub fn at_rest(&self) -> Self {
+        let ended = !self.status().is_live();
+        let Some(body) = self.body.as_ref().filter(|_| ended) else {
+            return self.clone();
+        };
+        Self {
+            number: self.number,
+            leaf: self.leaf.clone(),
+            terminal: self.terminal.clone(),
+            body: None,
+            rest: Some(Rest {
+                roster: body.spec.roster.as_slice().into(),
+                culprits: body.culprits.clone(),
+                leavers: u16::try_from(body.left.len()).unwrap_or(u16::MAX),
+            }),
+        }
     }
 
     /// Length of the present phase, ms of board time.
@@ -249,6 +350,9 @@ impl Session {
             self.leaf.left = left_hash(&body.left);
             let dispute = body.dispute.as_ref();
             self.leaf.dispute = dispute.map_or(Hash::ZERO, |dispute| dispute.complain.digest());
+        }
+        if let Some(rest) = &self.rest {
+            self.leaf.evidence = evidence_hash(&rest.culprits);
         }
     }
 
@@ -293,6 +397,7 @@ impl Session {
         self.refresh_leaf();
         self.leaf.status = Status::Erased;
         self.body = None;
+        self.rest = None;
     }
 }
 
@@ -345,25 +450,16 @@ impl Body {
             })
             .collect()
     }
+}
 
-    /// Position among the culprits that the party has, or would have.
-    pub(crate) fn culprit(&self, index: u16) -> Result<usize, usize> {
-        self.culprits
-            .binary_search_by_key(&index, |culprit| culprit.index)
-    }
+/// Position among culprits that a party has, or would have.
+pub fn place_of(culprits: &[Culprit], index: u16) -> Result<usize, usize> {
+    culprits.binary_search_by_key(&index, |culprit| culprit.index)
+}
 
-    /// Flags a culprit, unless the party is one already: the first evidence against it stays.
-    pub(crate) fn flag(&mut self, culprit: Culprit) {
-        if let Err(place) = self.culprit(culprit.index) {
-            self.culprits.insert(place, culprit);
-        }
-    }
-
-    /// Checks that `signer` is the party at `index`.
-    pub(crate) fn check_signer(&self, index: u16, signer: &IdentityKey) -> Result<(), Refusal> {
-        let key = self.spec.key(index)?;
-        (key == signer).then_some(()).ok_or(Refusal::BadSignature {
-            key: Hash(*key.as_bytes()),
-        })
+/// Flags a culprit, unless the party is one already: the first evidence against it stays.
+pub fn flag(culprits: &mut Vec<Culprit>, culprit: Culprit) {
+    if let Err(place) = place_of(culprits, culprit.index) {
+        culprits.insert(place, culprit);
     }
 }

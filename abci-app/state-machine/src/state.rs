@@ -1,6 +1,6 @@
 //! The board's state between two blocks.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use white_city_wire::{
@@ -9,7 +9,11 @@ use white_city_wire::{
     board::{BoardRoot, OpenerLeaf, Status},
 };
 
-use crate::{append_tree::AppendTree, session::Session, term::Term};
+use crate::{
+    append_tree::{AppendTree, Frozen},
+    session::Session,
+    term::Term,
+};
 
 /// The board: all sessions and openers. A clone shares everything with the original.
 #[derive(Debug, Clone)]
@@ -30,6 +34,21 @@ pub struct State {
     retained: RedBlackTreeSetSync<(u64, u32)>,
     reserved: Reserved,
     paused_ms: u64,
+}
+
+/// Part of the sessions that a state is restored from.
+#[derive(Debug)]
+pub enum Part {
+    /// The next session.
+    Session(Box<Session>),
+    /// The next ones, which were erased and are frozen.
+    Frozen(Frozen),
+}
+
+impl From<Session> for Part {
+    fn from(session: Session) -> Self {
+        Self::Session(Box::new(session))
+    }
 }
 
 /// Part of a state that is about the rules.
@@ -100,23 +119,49 @@ impl State {
         state
     }
 
-    /// The state from what was stored of it: openers and sessions in the order of their numbers.
+    /// The state from what was stored of it: openers, and sessions and what is frozen of them, in the order of their numbers.
     #[must_use]
     pub fn restore(
         network: Arc<Network>,
         rules: Rules,
         paused_ms: u64,
         openers: impl IntoIterator<Item = OpenerLeaf>,
-        sessions: impl IntoIterator<Item = Session>,
+        sessions: impl IntoIterator<Item = impl Into<Part>>,
     ) -> Self {
         let mut state = Self::empty(network, rules, paused_ms);
         for opener in openers {
             state.push_opener(opener);
         }
-        for session in sessions {
-            state.put_session(session);
+        for part in sessions {
+            match part.into() {
+                Part::Session(session) => state.put_session(*session),
+                Part::Frozen(frozen) => drop(state.sessions.push_frozen(frozen)),
+            }
         }
         state
+    }
+
+    /// Lets go of what the rules don't need of sessions that have ended or were erased, so that memory follows what is live: of ended
+    /// ones all but what evidence needs, of erased ones everything. `numbers` are those that the last block has changed. Gives what is
+    /// frozen from now on; whoever keeps sessions elsewhere keeps it, too, for their paths.
+    ///
+    /// What is valid afterwards is the same, and so is every root. Only the reasons of some refusals are others: an erased session is
+    /// unknown, and an ended one doesn't know what it stored.
+    pub fn put_aside(&mut self, numbers: &[u32]) -> Vec<Frozen> {
+        let mut frozen = Vec::new();
+        for number in numbers {
+            let Some(session) = self.sessions.get(*number) else {
+                continue;
+            };
+            if session.status() == Status::Erased {
+                self.numbers.remove_mut(&session.id());
+                frozen.extend(self.sessions.freeze(*number));
+            } else if session.body.is_some() && !session.status().is_live() {
+                let (leaf, rest) = (session.leaf.hash(), session.at_rest());
+                self.sessions.set(*number, leaf, Arc::new(rest));
+            }
+        }
+        frozen
     }
 
     fn empty(network: Arc<Network>, rules: Rules, paused_ms: u64) -> Self {

@@ -23,6 +23,9 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
             Engine::Cometbft => 4,
             Engine::Solo => 1,
         }),
+        spares: args.spares,
+        snapshot_blocks: args.snapshot_blocks,
+        keep_blocks: args.keep_blocks,
         chain_id: args.chain_id,
         app_state: app_state(&args.opener)?,
         port_base: args.port_base,
@@ -53,7 +56,14 @@ pub async fn run(args: UpArgs) -> Result<(), Error> {
         testnet = opening => Arc::new(testnet?),
         signal = &mut interrupted => return Err(Error::Refused(format!("ended by {signal}"))),
     };
-    if let Some(asked) = args.replicas.filter(|asked| *asked != testnet.replicas()) {
+    if exists && args.spares > 0 {
+        return Err(Error::Refused(format!(
+            "--spares: {} has a network, whose homes were made with it",
+            testnet.dir().display()
+        )));
+    }
+    let asked = args.replicas.map(|replicas| replicas + args.spares);
+    if let Some(asked) = asked.filter(|asked| *asked != testnet.replicas()) {
         let has = testnet.replicas();
         return Err(Error::Refused(format!(
             "{} has {has} replicas, {asked} were asked for",

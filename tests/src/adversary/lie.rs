@@ -52,11 +52,15 @@ pub enum Lie {
     Stall,
     /// Tells its node another app hash than that of the state.
     WrongAppHash,
+    /// Sends other chunks than its snapshots name.
+    BadChunks,
+    /// Offers a snapshot of a later height than it is of.
+    ForgedSnapshot,
 }
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Garbage,
         Self::SealedGarbage,
         Self::Censor,
@@ -80,6 +84,8 @@ impl Lie {
         Self::Slow,
         Self::Stall,
         Self::WrongAppHash,
+        Self::BadChunks,
+        Self::ForgedSnapshot,
     ];
 
     /// Index of the party that [`Lie::Censor`] is against.
@@ -112,6 +118,8 @@ impl Lie {
             Self::Slow => "slow",
             Self::Stall => "stall",
             Self::WrongAppHash => "wrong-app-hash",
+            Self::BadChunks => "bad-chunks",
+            Self::ForgedSnapshot => "forged-snapshot",
         }
     }
 
@@ -142,7 +150,15 @@ impl Lie {
             Self::Slow => "takes half a second for every call",
             Self::Stall => "doesn't answer its node",
             Self::WrongAppHash => "tells its node a wrong app hash: its node stops making blocks",
+            Self::BadChunks => "sends other chunks than its snapshots name",
+            Self::ForgedSnapshot => "offers a snapshot of a later height than it is of",
         }
+    }
+
+    /// Whether only somebody who starts with a snapshot hears it.
+    #[must_use]
+    pub const fn is_for_newcomers(self) -> bool {
+        matches!(self, Self::BadChunks | Self::ForgedSnapshot)
     }
 
     /// The lie of this name.

@@ -15,6 +15,16 @@ use crate::simulator::Observed;
 /// Property, bug, and how it is planted.
 pub const BUGS: &[(&str, &str, Tamper)] = &[
     (
+        "memory",
+        "an erased session changes once more",
+        change_erased,
+    ),
+    (
+        "memory",
+        "an ended session counts a block of last call",
+        change_ended,
+    ),
+    (
         "agreement",
         "two replicas have other deadlines",
         other_deadline,
@@ -160,6 +170,22 @@ fn frame(seen: &Observed) -> Option<Observed> {
             a: Hash([1; 32]),
             b: Hash([2; 32]),
         });
+        Some(())
+    })
+}
+
+fn change_erased(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(old?.status() == Status::Erased)?;
+        s.leaf.call_blocks = 1;
+        Some(())
+    })
+}
+
+fn change_ended(seen: &Observed) -> Option<Observed> {
+    session(seen, |s, old| {
+        given(old?.terminal.is_some() && s.body.is_some())?;
+        s.leaf.call_blocks = 1;
         Some(())
     })
 }

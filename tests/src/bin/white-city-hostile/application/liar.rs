@@ -10,10 +10,12 @@ use std::{
 use prost::bytes::Bytes;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
-    RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain, RequestPrepareProposal,
-    RequestProcessProposal, RequestQuery, ResponseCheckTx, ResponseCommit, ResponseFinalizeBlock,
-    ResponseInfo, ResponseInitChain, ResponsePrepareProposal, ResponseProcessProposal,
-    ResponseQuery, response_process_proposal::ProposalStatus,
+    RequestApplySnapshotChunk, RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain,
+    RequestLoadSnapshotChunk, RequestOfferSnapshot, RequestPrepareProposal, RequestProcessProposal,
+    RequestQuery, ResponseApplySnapshotChunk, ResponseCheckTx, ResponseCommit,
+    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponseListSnapshots,
+    ResponseLoadSnapshotChunk, ResponseOfferSnapshot, ResponsePrepareProposal,
+    ResponseProcessProposal, ResponseQuery, Snapshot, response_process_proposal::ProposalStatus,
 };
 use white_city_replica::{
     Replica,
@@ -241,5 +243,50 @@ impl Application for Liar {
 
     fn commit(&self) -> ResponseCommit {
         self.honest.commit()
+    }
+
+    fn list_snapshots(&self) -> ResponseListSnapshots {
+        let mut list = self.honest.list_snapshots();
+        if self.lie() == Some(Lie::ForgedSnapshot)
+            && let Some(newest) = list.snapshots.last().cloned()
+        {
+            list.snapshots.push(Snapshot {
+                height: newest.height.saturating_add(1),
+                ..newest
+            });
+        }
+        list
+    }
+
+    fn load_snapshot_chunk(
+        &self,
+        mut request: RequestLoadSnapshotChunk,
+    ) -> ResponseLoadSnapshotChunk {
+        let known = self.honest.list_snapshots().snapshots;
+        let lie = self.lie();
+        if lie == Some(Lie::ForgedSnapshot) && known.iter().all(|one| one.height != request.height)
+        {
+            request.height = request.height.saturating_sub(1);
+            self.lied(Lie::ForgedSnapshot);
+        }
+        let mut loaded = self.honest.load_snapshot_chunk(request);
+        if lie == Some(Lie::BadChunks) {
+            let mut other = loaded.chunk.to_vec();
+            other.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);
+            loaded.chunk = other.into();
+            self.lied(Lie::BadChunks);
+        }
+        loaded
+    }
+
+    fn offer_snapshot(&self, request: RequestOfferSnapshot) -> ResponseOfferSnapshot {
+        self.honest.offer_snapshot(request)
+    }
+
+    fn apply_snapshot_chunk(
+        &self,
+        request: RequestApplySnapshotChunk,
+    ) -> ResponseApplySnapshotChunk {
+        self.honest.apply_snapshot_chunk(request)
     }
 }
