@@ -16,7 +16,7 @@ use white_city_wire::{
 use crate::{
     pace::{Load, size},
     packing::{self, Candidate},
-    verified::{Decoded, VerifiedCache, check_opener},
+    verified::{Decoded, VerifiedCache},
 };
 
 /// A block that was executed, with the session that each transaction is of, if it is of one.
@@ -151,7 +151,7 @@ pub fn execute(
     let mut valid = Vec::with_capacity(txs.len());
     for (position, tx) in (1..).zip(txs) {
         let refused = |refusal| InvalidBlock::Refused { position, refusal };
-        let tx = cache.verify_decoded(&open, &network, tx, |tx| check_opener(tx, &network));
+        let tx = cache.verify_decoded(&open, &network, tx, |tx| cache.check_opener(tx, &network));
         let tx = tx.map_err(refused)?;
         let session = open.apply(&tx).map_err(refused)?;
         valid.push((session, tx));

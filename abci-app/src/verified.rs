@@ -34,16 +34,6 @@ struct Generations {
     young_bytes: u64,
 }
 
-/// Checks the opener's signature of an opening; everything else passes.
-pub fn check_opener(tx: &UncheckedTx, network: &NetworkId) -> Result<(), Refusal> {
-    match tx.opening() {
-        Some(open) if !tx.is_signed_by_opener(network) => Err(Refusal::BadSignature {
-            key: Hash(*open.opener.as_bytes()),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// A transaction whose encoding and sizes are good.
 pub enum Decoded {
     /// One that was verified before.
@@ -101,8 +91,23 @@ impl VerifiedCache {
         network: &NetworkId,
         bytes: &[u8],
     ) -> Result<Arc<VerifiedTx>, Refusal> {
-        let admit = |tx: &UncheckedTx| check_opener(tx, network);
+        let admit = |tx: &UncheckedTx| self.check_opener(tx, network);
         self.verify_decoded(block, network, self.decode(bytes)?, admit)
+    }
+
+    /// Checks the opener's signature of an opening; everything else passes.
+    ///
+    /// # Errors
+    /// [`Refusal::BadSignature`].
+    pub fn check_opener(&self, tx: &UncheckedTx, network: &NetworkId) -> Result<(), Refusal> {
+        let Some(open) = tx.opening() else {
+            return Ok(());
+        };
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        let is_signed = tx.is_signed_by_opener(network);
+        is_signed.then_some(()).ok_or(Refusal::BadSignature {
+            key: Hash(*open.opener.as_bytes()),
+        })
     }
 
     /// The same of what was decoded. An opening's roster has up to a thousand keys, which take 50 ms: if it isn't remembered, everything
@@ -122,7 +127,10 @@ impl VerifiedCache {
         admit(&tx)?;
         let tx = tx.check_keys(|key| self.keys().contains(key))?;
         let (signer, parties) = block.signer(tx.unverified_action())?;
-        self.checked.fetch_add(1, Ordering::Relaxed);
+        // An opening's was counted as it was admitted.
+        if !matches!(tx.unverified_action(), Action::Open(_)) {
+            self.checked.fetch_add(1, Ordering::Relaxed);
+        }
         let verified = Arc::new(tx.verify(&signer, parties, network)?);
         if let Action::Open(open) = verified.action() {
             let mut keys = self.keys();

@@ -282,6 +282,23 @@ pub enum Error {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// The journal of this session can't be used.
+    /// The board asks an opener that it doesn't list for a stamp, and it would take so long here that the opening's time might be over.
+    #[error(
+        "the board asks this opener for a stamp of {bits} leading zero bits: about {hashes} hashes, {}; the opening has {} left, of \
+         which a quarter has to be enough. Have the opener listed in the charter, or use more cores",
+        stamp_time(*.hashes, *.hashes_per_second),
+        seconds(*.left_ms / 1_000)
+    )]
+    Stamp {
+        /// Leading zero bits that are asked for.
+        bits: u8,
+        /// Number of hashes that this takes on average.
+        hashes: u64,
+        /// The number that this machine was seen to compute.
+        hashes_per_second: u64,
+        /// Time that was left for it, milliseconds.
+        left_ms: u64,
+    },
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The other parties have to act first, and this party doesn't wait ([`crate::Session::never_wait`]).
@@ -325,6 +342,19 @@ fn faults(faults: &[ReplicaFault]) -> String {
     let faults: Vec<String> = faults.iter().map(ReplicaFault::to_string).collect();
     faults.join("; ")
 }
+fn stamp_time(hashes: u64, hashes_per_second: u64) -> String {
+    let time = seconds(hashes / hashes_per_second.max(1));
+    format!("{time} at {hashes_per_second} hashes a second")
+}
+
+fn seconds(seconds: u64) -> String {
+    match seconds {
+        0..=600 => format!("{seconds} s"),
+        601..=36_000 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}
+
 
 impl Error {
     /// The error for a refusal code that a replica gave.

@@ -63,6 +63,7 @@ mod sending;
 mod session;
 pub mod signer;
 mod spec_builder;
+mod stamping;
 mod tls;
 pub mod vault;
 
@@ -74,6 +75,7 @@ pub use replicas::ReplicaHeight;
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::SpecBuilder;
+pub use stamping::Stamping;
 pub use white_city_verify::{
     Convicted, Dispute, Receipt, SessionState, Trust, Unproven, Verified, history, read, receipt,
     trust,

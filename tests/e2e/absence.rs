@@ -21,6 +21,7 @@ const QUICK: Setup = Setup {
     opener: None,
 };
 
+    stamp_bits: 0,
 #[tokio::test(flavor = "multi_thread")]
 async fn where_everyone_is_needed_an_absent_party_gives_all_the_same_abort_record() {
     let Some(world) = world(QUICK).await else {

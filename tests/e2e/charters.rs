@@ -6,26 +6,26 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 use white_city_client::{
-    Client, Error, Hash, LocalKey, Receipt, Said, Signer as _, genesis, read::SessionRef,
-    wire::Charter,
+    Client, Error, Hash, LocalKey, Receipt, Said, Signature, Signer as _, genesis,
+    read::SessionRef, wire::Charter,
 };
 
 use crate::world::{Key, PATIENCE, Setup, World, all_ends, keys, party, world};
 
 /// What the operators have to say, and the replicas that they say it to.
-struct Board<'a> {
+pub struct Board<'a> {
     world: &'a World,
-    reader: Client,
+    pub reader: Client,
 }
 
 impl<'a> Board<'a> {
-    fn new(world: &'a World) -> Self {
+    pub fn new(world: &'a World) -> Self {
         let reader = world.client(&keys(1)[0]);
         Self { world, reader }
     }
 
     /// The key of the one who operates a replica, as the launcher has made it.
-    fn operator(&self, replica: usize) -> LocalKey {
+    pub fn operator(&self, replica: usize) -> LocalKey {
         let file: PathBuf = format!("operators/replica{replica}.key").into();
         LocalKey::load(&self.world.net.dir().join(file), None).unwrap()
     }
@@ -39,7 +39,7 @@ impl<'a> Board<'a> {
     }
 
     /// A charter that may follow the one in force, with a change.
-    async fn next(&self, change: impl FnOnce(&mut Charter)) -> Charter {
+    pub async fn next(&self, change: impl FnOnce(&mut Charter)) -> Charter {
         let mut charter = self.reader.charter().await.unwrap().into_value().charter;
         charter.previous = charter.hash();
         charter.term += 1;
@@ -50,23 +50,8 @@ impl<'a> Board<'a> {
     }
 
     /// Has these approve a charter, as soon as they may, and waits until it is in force everywhere.
-    async fn enact(&self, by: &[usize], newcomer: &LocalKey, charter: &Charter) {
-        let network = self.reader.network().id;
-        let accepted = newcomer.accepts(charter, &network);
-        let until = Instant::now() + PATIENCE;
-        for operator in by {
-            let client = self.reader.with_signer(self.operator(*operator));
-            loop {
-                match client.approve(charter.clone(), vec![accepted]).await {
-                    Ok(_) => break,
-                    // A newcomer has to be seen to vote first.
-                    Err(Error::Refused { code: 165, .. }) => {
-                        assert!(Instant::now() < until, "never acceptable");
-                    }
-                    Err(other) => panic!("refused: {other}"),
-                }
-            }
-        }
+    pub async fn enact(&self, by: &[usize], newcomer: Option<&LocalKey>, charter: &Charter) {
+        self.approve(by, newcomer, charter).await;
         let until = Instant::now() + PATIENCE;
         for url in self.world.net.rpc_urls() {
             let replica = self.world.client_of([url.clone()], &keys(1)[0]);
@@ -76,10 +61,31 @@ impl<'a> Board<'a> {
             }
         }
     }
+
+    /// Has these approve a charter, as soon as they may.
+    pub async fn approve(&self, by: &[usize], newcomer: Option<&LocalKey>, charter: &Charter) {
+        let network = self.reader.network().id;
+        let accepted = newcomer.map(|key| key.accepts(charter, &network));
+        let accepted: Vec<Signature> = accepted.into_iter().collect();
+        let until = Instant::now() + PATIENCE;
+        for operator in by {
+            let client = self.reader.with_signer(self.operator(*operator));
+            loop {
+                match client.approve(charter.clone(), accepted.clone()).await {
+                    Ok(_) => break,
+                    // A newcomer has to be seen to vote first.
+                    Err(Error::Refused { code: 165, .. }) => {
+                        assert!(Instant::now() < until, "never acceptable");
+                    }
+                    Err(other) => panic!("refused: {other}"),
+                }
+            }
+        }
+    }
 }
 
 /// Sessions of three parties, one after the other, until it is told that it is enough.
-async fn sessions(world: &World, enough: &std::sync::atomic::AtomicBool) -> usize {
+pub async fn sessions(world: &World, enough: &std::sync::atomic::AtomicBool) -> usize {
     let keys = keys(3);
     let mut count = 0;
     while !enough.load(std::sync::atomic::Ordering::SeqCst) {
@@ -95,7 +101,7 @@ async fn sessions(world: &World, enough: &std::sync::atomic::AtomicBool) -> usiz
 }
 
 /// A session that has ended, with its receipt.
-async fn ceremony(world: &World, keys: &[Key]) -> Receipt {
+pub async fn ceremony(world: &World, keys: &[Key]) -> Receipt {
     let id = world.open(keys, |spec| spec).await;
     let ends = all_ends(world, keys, id, 1).await;
     assert!(ends.iter().all(Result::is_ok));
@@ -160,7 +166,7 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
                 .await;
             // Those whose replicas stay, and whose came.
             let by: Vec<usize> = (0..4).map(|k| if k < old { k + 4 } else { k }).collect();
-            board.enact(&by[1..], &newcomer, &charter).await;
+            board.enact(&by[1..], Some(&newcomer), &charter).await;
         }
         enough.store(true, std::sync::atomic::Ordering::SeqCst);
     };

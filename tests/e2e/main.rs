@@ -16,5 +16,6 @@ mod resume;
 mod rounds;
 mod secrets;
 mod state_sync;
+mod stamps;
 mod tampering;
 mod world;

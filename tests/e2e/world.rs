@@ -50,6 +50,8 @@ pub struct Setup {
     pub blocks: Option<(u64, u64)>,
     /// An identity that may open as many sessions as it likes.
     pub opener: Option<Key>,
+    /// Leading zero bits of the stamps that strangers' openings need.
+    pub stamp_bits: u8,
 }
 
 /// Starts four replicas; `None`, loudly, where CometBFT can't be had.
@@ -72,6 +74,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     let charter = &mut app_state.charter;
     charter.openers.extend(setup.opener.map(|key| OpenerQuota {
         key: Hash(*key.identity().as_bytes()),
+    charter.stamp_bits = setup.stamp_bits;
         max_live: u32::MAX,
         max_bytes: charter.max_board_bytes / 2,
     }));

@@ -12,4 +12,5 @@ mod room;
 mod snapshots;
 mod socket;
 mod waiting;
+mod stamps;
 mod work;

@@ -459,6 +459,20 @@ fn a_block_is_executed_under_the_number_in_force_and_the_next_one_under_the_next
 }
 
 #[test]
+#[test]
+fn a_stamp_is_asked_of_strangers_who_may_open_sessions_and_of_nobody_else() {
+    let [listed, stranger] = [60, 61].map(Party::new);
+    let mut charter = board_with(1, rules(&[(&listed, 2, 100_000)]))
+        .state
+        .charter()
+        .clone();
+    charter.stamp_bits = 12;
+    let bits = |charter: &Charter| [&listed, &stranger].map(|p| charter.stamp_bits_of(p.key()));
+    assert_eq!(bits(&charter), [0, 12]);
+    charter.anyone_may_open = false;
+    assert_eq!(bits(&charter), [0, 0]);
+}
+
 fn openers_follow_the_charter_and_what_they_hold_stays() {
     let [kept, gone, new, stranger] = [60, 61, 62, 63].map(Party::new);
     let mut board = board_with(1, rules(&[(&kept, 2, 100_000), (&gone, 2, 100_000)]));

@@ -13,7 +13,6 @@ use crate::{
     front::{Source, Taken},
     parked,
     pending::{Account, signed_entry},
-    verified::check_opener,
 };
 
 impl Replica {
@@ -110,7 +109,7 @@ impl Replica {
         let network = committed.state.network();
         let id = open.session_id(&network.id);
         self.pending().check_opening(&id, &open.opener)?;
-        check_opener(tx, &network.id)?;
+        self.shared.verified.check_opener(tx, &network.id)?;
         let known = committed.state.opener(&open.opener);
         if known.is_some_and(|(_, opener)| opener.listed) {
             return Ok(());

@@ -190,6 +190,17 @@ impl Charter {
         quotas.try_fold(0, u64::checked_add)
     }
 
+    /// Leading zero bits that the stamp of this identity's openings needs; 0 for none, also where it may open nothing at all.
+    #[must_use]
+    pub fn stamp_bits_of(&self, opener: &IdentityKey) -> u8 {
+        let key = Hash(*opener.as_bytes());
+        let listed = self.openers.iter().any(|opener| opener.key == key);
+        if listed || !self.anyone_may_open {
+            return 0;
+        }
+        self.stamp_bits
+    }
+
     /// Puts replicas and openers into the order that a charter has them in.
     pub fn sort(&mut self) {
         self.replicas.sort_unstable();

@@ -455,6 +455,21 @@ impl Refusal {
         code == Self::RoundNotOpen { round: 0, open: 0 }.code()
     }
 
+    /// Whether a replica holds another transaction for the same thing: of an opening, the same session with another stamp.
+    #[must_use]
+    pub const fn is_pending(code: u32) -> bool {
+        code == Self::SlotPending {
+            existing: Hash::ZERO,
+        }
+        .code()
+    }
+
+    /// Whether an opening needs another stamp.
+    #[must_use]
+    pub const fn is_stamp(code: u32) -> bool {
+        code == Self::Stamp { bits: 0 }.code()
+    }
+
     /// Whether the session's payloads are gone.
     #[must_use]
     pub const fn is_erased(code: u32) -> bool {

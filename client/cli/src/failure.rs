@@ -136,7 +136,10 @@ impl From<Error> for Failure {
             | Error::OtherNetwork { .. }
             | Error::Recipient { .. } => 2,
             Error::Unreachable(_) => 3,
-            Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::UnknownSession(_) => 4,
+            Error::Refused { .. }
+            | Error::QuotaExceeded { .. }
+            | Error::Stamp { .. }
+            | Error::UnknownSession(_) => 4,
             Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
             Error::Late { .. }
             | Error::Out { .. }

@@ -1,11 +1,11 @@
 //! The output of `--json`, as lines of `tests/golden/shown-cli.jsonl`, so that no name changes unnoticed. What the replicas show,
 //! too, is in `tests/golden/shown.jsonl`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use white_city_client::{
-    Error, Hash, IdentityKey, NetworkId, Progress, SessionId,
+    Error, Hash, IdentityKey, NetworkId, Progress, SessionId, Stamping,
     journal::Kept,
     read::{CharterNow, Dispute},
     receipt::{Claim, ForkClaim, Place},
@@ -174,6 +174,11 @@ fn lines() -> Vec<Value> {
     let claims = claims().map(|claim| json!({ "claim": receipt::claim_json(&claim) }));
     [
         progress::to_json(&now),
+        progress::stamping_json(&Stamping {
+            bits: 20,
+            hashes: 500_000,
+            elapsed: Duration::from_secs(2),
+        }),
         waiting.to_json(),
         Failure::usage("wrong").to_json(),
         journal::value(Path::new("journal"), &kept),

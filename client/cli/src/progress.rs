@@ -1,12 +1,12 @@
 //! Showing where a session stands while something runs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use white_city_client::{
-    Progress,
+    Progress, Stamping,
     read::Dispute,
     wire::{
         board::Status,
@@ -25,14 +25,7 @@ pub async fn during<T>(
     mut news: watch::Receiver<Option<Progress>>,
     work: impl Future<Output = T>,
 ) -> T {
-    let bar = if output.is_interactive() {
-        let style = ProgressStyle::with_template("{spinner} {msg}");
-        let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-    } else {
-        ProgressBar::hidden()
-    };
+    let bar = bar(output);
     let mut last = String::new();
     news.mark_changed();
     tokio::pin!(work);
@@ -53,6 +46,85 @@ pub async fn during<T>(
     };
     bar.finish_and_clear();
     result
+}
+
+/// Pause between two lines about a stamp, where no line moves.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Runs `work` and shows how far the stamp is that is computed meanwhile, if one is: a line that moves, or one every few seconds.
+pub async fn while_stamping<T>(
+    output: &Output,
+    mut news: watch::Receiver<Option<Stamping>>,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    let mut shown: Option<(ProgressBar, Instant)> = None;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            // Its sender is in the opening that the work has.
+            Ok(()) = news.changed() => {
+                let now = *news.borrow_and_update();
+                shown = now.map(|now| show_stamping(output, shown.take(), &now));
+            }
+        }
+    }
+}
+
+/// Shows how far a stamp is, with the line and the time when it was said in another way, of the last time.
+fn show_stamping(
+    output: &Output,
+    shown: Option<(ProgressBar, Instant)>,
+    now: &Stamping,
+) -> (ProgressBar, Instant) {
+    let is_first = shown.is_none();
+    let (bar, mut said) = shown.unwrap_or_else(|| (bar(output), Instant::now()));
+    let text = stamping_text(now);
+    if is_first || said.elapsed() >= SAY_AGAIN {
+        said = Instant::now();
+        output.event(&stamping_json(now));
+        if bar.is_hidden() {
+            output.note(&text);
+        }
+    }
+    bar.set_message(text);
+    (bar, said)
+}
+
+/// A line that moves, where there is a terminal.
+fn bar(output: &Output) -> ProgressBar {
+    if !output.is_interactive() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}");
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        .with_finish(ProgressFinish::AndClear)
+}
+
+/// A stamp that is being computed, for machines.
+pub fn stamping_json(now: &Stamping) -> Value {
+    json!({
+        "event": "stamping",
+        "stamp_bits": now.bits,
+        "hashes": now.hashes,
+        "expected_hashes": now.expected_hashes(),
+        "hashes_per_second": now.hashes_per_second(),
+    })
+}
+
+fn stamping_text(now: &Stamping) -> String {
+    let millions = |hashes: u64| format!("{}.{}", hashes / 1_000_000, hashes / 100_000 % 10);
+    format!(
+        "the board asks for a stamp of {} bits: {} of about {} million hashes, {} million a second, about {} in all",
+        now.bits,
+        millions(now.hashes),
+        millions(now.expected_hashes()),
+        millions(now.hashes_per_second()),
+        seconds_text(now.expected().as_secs()),
+    )
 }
 
 fn show(output: &Output, bar: &ProgressBar, now: &Progress, last: &mut String) {
@@ -193,6 +265,43 @@ mod tests {
             "round 2: 3 of 5, waiting for parties 1, 4, last call"
         );
         assert_eq!(time_left(&last_call), "");
+    }
+
+    #[test]
+    fn a_stamp_says_how_far_it_is_and_how_long_one_takes() {
+        let now = Stamping {
+            bits: 24,
+            hashes: 12_340_000,
+            elapsed: Duration::from_secs(8),
+        };
+        assert_eq!(
+            stamping_text(&now),
+            "the board asks for a stamp of 24 bits: 12.3 of about 16.7 million hashes, 1.5 million a second, about 10 s in all"
+        );
+    }
+
+    #[tokio::test]
+    async fn stamps_are_shown_while_the_work_goes_on_and_its_result_is_given() {
+        let (sender, news) = watch::channel(None);
+        let output = Output::new(true);
+        let work = async {
+            for hashes in 1..4 {
+                let now = Stamping {
+                    bits: 9,
+                    hashes,
+                    elapsed: Duration::from_millis(1),
+                };
+                sender.send_replace(Some(now));
+                tokio::task::yield_now().await;
+            }
+            // Nobody computes any more, and then nobody ever will: the work goes on all the same.
+            sender.send_replace(None);
+            tokio::task::yield_now().await;
+            drop(sender);
+            tokio::task::yield_now().await;
+            7
+        };
+        assert_eq!(while_stamping(&output, news, work).await, 7);
     }
 
     #[test]

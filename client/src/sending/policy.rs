@@ -227,6 +227,12 @@ impl Sending {
             Heard::HandedOver(HandedOver::TooFew) => self.engines(view),
             // A quarter of the time is gone: this attempt ends with all engines, and isn't cut short again.
             Heard::TooLong => Step::All { until: None },
+            // What they have opens the same session, whatever stamp somebody has put on it.
+            Heard::Refused { code }
+                if self.kind == TxKind::Opening && Refusal::is_pending(code) =>
+            {
+                self.hope(now)
+            }
             Heard::Refused { code } => self.refused(code, view),
             Heard::NotNow { code } => self.not_now(code, now),
             Heard::Silence if self.kind == TxKind::Opening => Step::Stop(Outcome::Unreachable),

@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 use white_city_wire::{
-    Hash, IdentityKey, SessionId, Signature, VerifiedTx,
+    Charter, Hash, IdentityKey, SessionId, Signature, VerifiedTx,
     tx::{Open, bytes_to_sign},
 };
 
@@ -41,6 +41,8 @@ impl Good {
 pub struct Checked {
     signatures: Mutex<Generations>,
     openings: Mutex<BTreeMap<SessionId, Arc<(Open, Signature)>>>,
+    /// The one that was proven last, with its hash.
+    charter: Mutex<Option<(Hash, Arc<Charter>)>>,
 }
 
 /// When the young one is full it becomes the old one, and what was old is forgotten.
@@ -67,6 +69,19 @@ impl Checked {
             }
             generations.young.insert(good);
         }
+    }
+
+    /// The charter with this hash, if it is the one that was noted.
+    #[must_use]
+    pub fn charter(&self, hash: &Hash) -> Option<Arc<Charter>> {
+        let noted = lock(&self.charter);
+        let noted = noted.as_ref().filter(|(of, _)| of == hash);
+        noted.map(|(_, charter)| Arc::clone(charter))
+    }
+
+    /// Notes a charter that was in force.
+    pub fn note_charter(&self, charter: &Arc<Charter>) {
+        *lock(&self.charter) = Some((charter.hash(), Arc::clone(charter)));
     }
 
     /// The signed opening of a session of the board.

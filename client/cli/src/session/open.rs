@@ -10,7 +10,8 @@ use std::{
 };
 
 use serde_json::json;
-use white_city_client::{Client, Error, Hash, Opening, Spec, wire::hash::sha256};
+use tokio::sync::watch::Receiver;
+use white_city_client::{Client, Error, Hash, Opening, Spec, Stamping, wire::hash::sha256};
 
 use crate::{
     args::{NetworkArgs, OpenArgs},
@@ -18,7 +19,7 @@ use crate::{
     network,
     output::Output,
     presets::{self, KEYGEN, KeygenInput},
-    unlock,
+    progress, unlock,
 };
 
 /// Longest silence of the board before people are told whom that lies with, each time.
@@ -33,8 +34,7 @@ pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Res
     warn(&spec, output);
     let client = network::signing(network, unlock::signer(&args.identity, output)?)?;
     let identity = &args.identity.identity;
-    let opened = tell_of_silence(&client, open(&client, identity, spec, output), output);
-    let (opening, kept) = opened.await?;
+    let (opening, kept) = open(&client, identity, spec, output).await?;
     let id = opening.id();
     output.result(&json!({ "session": id }), &id.to_string())?;
     // Now that it was seen the same command opens another one.
@@ -87,31 +87,56 @@ async fn open(
         }
     };
     let before = Opening::from_bytes(&bytes, &network).filter(|before| before.open().spec == spec);
-    if let Some(before) = before {
+    if let Some(mut before) = before {
         output.note(&format!("going on with the session {}", before.id()));
-        match client.open_with(&before).await {
-            Ok(_) => return Ok((before, kept)),
+        match stamp_and_send(client, &mut before, kept.as_mut(), output).await {
+            Ok(()) => return Ok((before, kept)),
             Err(error) if !is_over(client, &before).await => return Err(error.into()),
             // No board has shown it in time, so nobody can have joined it.
             Err(error) => output.note(&format!("that one can't be opened any more: {error}")),
         }
     }
-    let opening = client.opening(spec).await?;
+    let mut opening = client.opening(spec).await?;
     if let Some(kept) = &mut kept {
         kept.write(&opening.to_bytes())
             .map_err(|error| Failure::usage(format!("{}: {error}", kept.path.display())))?;
     }
     output.event(&json!({ "event": "opening", "session": opening.id() }));
-    let opened = client.open_with(&opening).await;
+    let opened = stamp_and_send(client, &mut opening, kept.as_mut(), output).await;
     if let Err(error) = opened {
         // What the board has refused for good isn't gone on with.
-        let is_refused = matches!(error, Error::Refused { .. } | Error::QuotaExceeded { .. });
+        let is_refused = matches!(
+            error,
+            Error::Refused { .. } | Error::QuotaExceeded { .. } | Error::Stamp { .. }
+        );
         if let Some(kept) = kept.filter(|_| is_refused) {
             kept.forget();
         }
         return Err(error.into());
     }
     Ok((opening, kept))
+}
+
+/// Has the opening stamped where the charter asks for it, keeps it with its stamp, and sends it.
+async fn stamp_and_send(
+    client: &Client,
+    opening: &mut Opening,
+    kept: Option<&mut KeptOpening>,
+    output: &Output,
+) -> Result<(), Error> {
+    let news = opening.stamping();
+    let stamped = client.stamp(opening);
+    let is_new = progress::while_stamping(output, news.clone(), stamped).await?;
+    if let Some(kept) = kept.filter(|_| is_new) {
+        let written = kept.write(&opening.to_bytes());
+        // The session is kept all the same: an interrupted run has only its stamp to compute again.
+        if let Err(error) = written {
+            output.warning(&format!("{}: {error}", kept.path.display()));
+        }
+    }
+    let sent = progress::while_stamping(output, news.clone(), client.open_with(opening));
+    tell_of_silence(client, &news, sent, output).await?;
+    Ok(())
 }
 
 /// Whether the board's time has passed what the opening names, and it has no such session.
@@ -125,16 +150,29 @@ async fn is_over(client: &Client, opening: &Opening) -> bool {
 }
 
 /// Does it, and says after each ten seconds whom it waits for.
-async fn tell_of_silence<T>(client: &Client, work: impl Future<Output = T>, output: &Output) -> T {
+async fn tell_of_silence<T>(
+    client: &Client,
+    stamping: &Receiver<Option<Stamping>>,
+    work: impl Future<Output = T>,
+    output: &Output,
+) -> T {
     tokio::select! {
         done = work => done,
-        never = tell_of_replicas(client, output) => match never {},
+        never = tell_of_replicas(client, stamping, output) => match never {},
     }
 }
 
-async fn tell_of_replicas(client: &Client, output: &Output) -> Infallible {
+async fn tell_of_replicas(
+    client: &Client,
+    stamping: &Receiver<Option<Stamping>>,
+    output: &Output,
+) -> Infallible {
     loop {
         tokio::time::sleep(PATIENCE).await;
+        // Nobody is waited for then.
+        if stamping.borrow().is_some() {
+            continue;
+        }
         let mut lines = vec!["the board hasn't shown the session yet".to_owned()];
         lines.extend(client.heights().await.into_iter().map(|one| {
             let replica = one.replica;

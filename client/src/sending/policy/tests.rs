@@ -269,6 +269,15 @@ fn what_happens_with_an_opening() {
         (Taken, Watches(500)),
     ];
     check(TxKind::Opening, 0, VIEW, &busy);
+    // They hold it with another stamp, which opens the same session.
+    let pending = Heard::Refused { code: 129 };
+    let held = [
+        (Nothing, One),
+        (pending, Watches(500)),
+        (NotShown, All),
+        (pending, Watches(500)),
+    ];
+    check(TxKind::Opening, 0, VIEW, &held);
     for (heard, outcome) in [(QUOTA, Outcome::Refused), (Silence, Outcome::Unreachable)] {
         let story = [(Nothing, One), (heard, Stops(outcome))];
         check(TxKind::Opening, 0, VIEW, &story);

@@ -22,6 +22,8 @@ pub struct BoardStatus {
     pub paused_ms: u64,
     /// The state's root.
     pub root: Hash,
+    /// Hash of the charter in force for the next block.
+    pub charter_hash: Hash,
 }
 
 /// Asks for the board's numbers.
@@ -48,6 +50,7 @@ impl Read for ReadStatus {
             openers: board.openers,
             paused_ms: board.paused_ms,
             root: board.hash(),
+            charter_hash: board.charter_hash,
         })
     }
 }
