@@ -15,7 +15,7 @@ pub use consensus::{Fatal, Proposed};
 use state_sync::StateSync;
 use tendermint::block::signed_header::SignedHeader;
 use white_city_verify::Trust;
-use white_city_wire::{Network, Refusal, pb};
+use white_city_wire::{Network, Refusal, pb, protocol::Known};
 
 use crate::{
     alarm::Gate,
@@ -64,6 +64,7 @@ struct Shared {
     direct_port: OnceLock<u16>,
     halt: Halt,
     fault: FaultFile,
+    known: Known,
 }
 
 impl Board for Replica {
@@ -133,6 +134,7 @@ impl Replica {
                 direct_port: OnceLock::new(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
+                known: config.known,
             }),
         })
     }
@@ -233,6 +235,15 @@ impl Replica {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to do, if the block after the last stored one is under rules that a program doesn't know.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn unknown_rules(store: &Store, known: Known) -> Result<Option<String>, StoreError> {
+    let next = store.next_rules()?;
+    Ok(next.and_then(|(protocol, height)| charter::unknown_rules(protocol, height, known)))
 }
 
 /// The network's validators, with the links that are stored.

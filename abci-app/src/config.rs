@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use white_city_wire::protocol::Known;
 
 use crate::{direct::Limits, pending::ByteLimits, waiting::Bounds};
 
@@ -86,6 +87,10 @@ pub struct Config {
     /// `fault-points` only.
     #[serde(skip)]
     pub fault_file: Option<PathBuf>,
+    /// The numbers of the rules that the program knows: one more than any program of a user where the file `next` is in the home, in
+    /// builds with the feature `fault-points` only.
+    #[serde(skip)]
+    pub known: Known,
 }
 
 /// Form of a replica's log.
@@ -131,6 +136,7 @@ impl Default for Config {
             proposal_gap_ms: 50,
             proposal_hold_ms: 100,
             fault_file: None,
+            known: Known::RELEASED,
         }
     }
 }
@@ -206,6 +212,9 @@ impl Config {
             config.genesis = home.join(&config.genesis);
         }
         config.fault_file = cfg!(feature = "fault-points").then(|| home.join("fault"));
+        if cfg!(feature = "fault-points") && home.join("next").exists() {
+            config.known = Known::WITH_NEXT;
+        }
         if let Listen::Unix(socket) = config.listen()? {
             config.listen = format!("unix://{}", home.join(socket).display());
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use white_city_state_machine::{Block, BlockContext, Ended, State};
 use white_city_wire::{
-    Hash, Params, Refusal, VerifiedTx,
+    Hash, Refusal, VerifiedTx,
     limits::SEAL_BYTES,
     seal::{Seal, data_leaf},
     tree::path_of_first,
@@ -111,20 +111,20 @@ impl DecodedBlock {
     }
 }
 
-/// Decodes a block, and adds up its work before any of it is done. A block with too much of it isn't even decoded to its end.
+/// Decodes the block that follows a state, and adds up its work before any of it is done. A block with too much of it isn't even decoded to its end.
 ///
 /// # Errors
 /// [`InvalidBlock::NoSeal`], [`InvalidBlock::Refused`] or [`InvalidBlock::TooMuchWork`].
 pub fn decode(
-    params: &Params,
+    state: &State,
     block: &[Bytes],
     cache: &VerifiedCache,
 ) -> Result<DecodedBlock, InvalidBlock> {
     let (seal, items) = split(block)?;
-    let max = params.max_work;
+    let (max, protocol) = (state.params().max_work, state.charter().protocol);
     let (mut txs, mut work) = (Vec::new(), 0_u32);
     for (position, bytes) in (1..).zip(items) {
-        let tx = cache.decode(bytes);
+        let tx = cache.decode(protocol, bytes);
         let tx = tx.map_err(|refusal| InvalidBlock::Refused { position, refusal })?;
         work = work.saturating_add(tx.work());
         if work > max {

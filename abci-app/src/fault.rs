@@ -52,7 +52,31 @@ impl Step {
     }
 }
 
-/// A file that names the step at which the process dies next.
+/// A block, as far as it matters to a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Any block, of which nothing more is known.
+    Any,
+    /// The block that enacts another number of the rules: the last one by those before.
+    Last,
+    /// The first block by the next number.
+    First,
+}
+
+impl Of {
+    /// The word behind the step's name in a fault file.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Any => None,
+            Self::Last => Some("last"),
+            Self::First => Some("first"),
+        }
+    }
+}
+
+/// A file that names the steps at which the process dies, one after the other: a line has the name of a step (`commit`), or of a step of
+/// one block (`commit last`, `commit first`).
 #[derive(Debug, Clone, Default)]
 pub struct FaultFile(Option<PathBuf>);
 
@@ -63,15 +87,27 @@ impl FaultFile {
         Self(path)
     }
 
-    /// Dies without cleaning up when the file names this step. The file is removed first, so that the next start lives.
-    pub fn point(&self, step: Step) {
+    /// Dies without cleaning up when the file's first line names this step. The line is removed first, so that the next start lives.
+    pub fn point(&self, step: Step, of: Of) {
         if !cfg!(feature = "fault-points") {
             return;
         }
-        if let Some(path) = &self.0
-            && fs::read_to_string(path).is_ok_and(|text| text.trim() == step.name())
-            && fs::remove_file(path).is_ok()
-        {
+        let Some(path) = &self.0 else { return };
+        let Ok(text) = fs::read_to_string(path) else {
+            return;
+        };
+        let (first, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+        let mut words = first.split_whitespace();
+        let is_named = words.next() == Some(step.name())
+            && words.next().is_none_or(|block| of.name() == Some(block));
+        if !is_named {
+            return;
+        }
+        let removed = match rest {
+            "" => fs::remove_file(path),
+            rest => fs::write(path, rest),
+        };
+        if removed.is_ok() {
             std::process::abort();
         }
     }

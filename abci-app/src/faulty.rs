@@ -1,4 +1,5 @@
-//! `white-city-replica-faulty`: the same program, built with fault points, for tests of crashes.
+//! `white-city-replica-faulty`: the same program, built with fault points, for tests of crashes. With the file `next` in its home it knows
+//! the number of the rules that is there for tests ([`white_city_wire::protocol`]), so that a file is what replacing a program takes.
 #![cfg_attr(
     not(test),
     deny(

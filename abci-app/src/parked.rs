@@ -90,6 +90,15 @@ impl Parked {
         taken.collect()
     }
 
+    /// Takes out everything, in the order of coming.
+    pub fn take_all(&mut self) -> Vec<Arc<VerifiedTx>> {
+        let all: Vec<(SessionId, u16)> = self.by_order.values().copied().collect();
+        let taken = all.into_iter();
+        taken
+            .filter_map(|(session, index)| self.remove(session, index))
+            .collect()
+    }
+
     /// Forgets what has waited for several blocks in vain.
     pub fn forget_old(&mut self, height: u64) {
         while let Some((_, &(session, index))) = self.by_order.first_key_value() {

@@ -271,6 +271,22 @@ impl Pending {
         }
     }
 
+    /// Lets go of everything, and gives it, with where it came from.
+    pub fn take_all(&mut self) -> Vec<(Arc<VerifiedTx>, Source)> {
+        let held = self.held.values().map(|held| {
+            let source = match held.is_in_mempool {
+                true => Source::EngineAgain,
+                false => Source::Client,
+            };
+            (Arc::clone(&held.tx), source)
+        });
+        let all: Vec<(Arc<VerifiedTx>, Source)> = held.collect();
+        for (tx, _) in &all {
+            self.release(tx);
+        }
+        all
+    }
+
     /// Lets go of what CometBFT doesn't hold any more.
     pub fn forget_unseen(&mut self, height: u64) {
         let gone: Vec<Arc<VerifiedTx>> = self

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     Config, Halt, Replica, Store,
     abci::Server,
-    alarm,
+    alarm, app,
     config::{Listen, LogFormat},
     direct::DirectPort,
     front::Board,
@@ -101,10 +101,12 @@ fn serve<A: Application + Board + Sync>(
     watch_signals(halt.clone()).map_err(|error| format!("signals: {error}"))?;
     let store = Store::open(&config.store)
         .map_err(|error| format!("{}: {error}", config.store.display()))?;
-    let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
-    if let Some(diagnosis) = replica.unknown_rules() {
+    // Before anything else is read of it: other rules may lay it out in another way.
+    let unknown = app::unknown_rules(&store, config.known).map_err(|error| error.to_string())?;
+    if let Some(diagnosis) = unknown {
         return Ok(outdated(&diagnosis));
     }
+    let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
     let direct_port = bind_direct_port(config)?;
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");

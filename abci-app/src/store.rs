@@ -220,6 +220,14 @@ impl Store {
         whole(|| load::load(&self.snapshot()?))
     }
 
+    /// Number of the rules of the block after the last one, and that one's height; `None` before the first block. Nothing else is read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_rules(&self) -> Result<Option<(u32, u64)>, StoreError> {
+        whole(|| rules::next(&self.snapshot()?))
+    }
+
     /// The store as it is now, whatever is written later.
     ///
     /// # Errors

@@ -8,10 +8,10 @@ use std::{
     },
 };
 
+use sha2::{Digest, Sha256};
 use white_city_state_machine::Block;
 use white_city_wire::{
     Hash, NetworkId, Refusal, VerifiedTx,
-    hash::sha256,
     tx::{Action, UncheckedTx},
 };
 
@@ -38,7 +38,7 @@ struct Generations {
 pub enum Decoded {
     /// One that was verified before.
     Known(Arc<VerifiedTx>),
-    /// Another one, with the hash of its bytes.
+    /// Another one, with the hash of its bytes and the rules' number.
     New(Hash, Box<UncheckedTx>),
 }
 
@@ -71,12 +71,14 @@ impl VerifiedCache {
         }
     }
 
-    /// Decodes a transaction, or remembers that it was verified.
+    /// Decodes a transaction by the rules of this number, or remembers that it was verified by them. What was verified by others isn't
+    /// remembered, whoever verifies while a board moves from one number to the next.
     ///
     /// # Errors
     /// A [`Refusal`] of the first group.
-    pub fn decode(&self, bytes: &[u8]) -> Result<Decoded, Refusal> {
-        let hash = sha256(bytes);
+    pub fn decode(&self, protocol: u32, bytes: &[u8]) -> Result<Decoded, Refusal> {
+        let hasher = Sha256::new_with_prefix(protocol.to_be_bytes());
+        let hash = Hash(hasher.chain_update(bytes).finalize().into());
         Ok(match self.get(&hash) {
             Some(known) => Decoded::Known(known),
             None => Decoded::New(hash, Box::new(UncheckedTx::decode(bytes)?)),
@@ -92,7 +94,7 @@ impl VerifiedCache {
         bytes: &[u8],
     ) -> Result<Arc<VerifiedTx>, Refusal> {
         let admit = |tx: &UncheckedTx| self.check_opener(tx, network);
-        self.verify_decoded(block, network, self.decode(bytes)?, admit)
+        self.verify_decoded(block, network, self.decode(block.protocol(), bytes)?, admit)
     }
 
     /// Checks the opener's signature of an opening; everything else passes.

@@ -8,6 +8,7 @@ use crate::{
     read::{Convicted, Dispute},
     receipt::BadReceipt,
     signer::SignError,
+    trust::NewerRules,
 };
 
 /// Why one replica gave no usable answer.
@@ -252,6 +253,9 @@ pub enum Error {
         /// The difference that it shows.
         what: String,
     },
+    /// The board is under rules that this program doesn't know: its validators have signed their number.
+    #[error("{0}")]
+    NewerRules(NewerRules),
     /// No replica gave a usable answer.
     #[error("no replica answers: {}", faults(.0))]
     Unreachable(Vec<ReplicaFault>),
@@ -278,10 +282,6 @@ pub enum Error {
         /// Its address.
         replica: String,
     },
-    /// The signer gave no signature.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// The journal of this session can't be used.
     /// The board asks an opener that it doesn't list for a stamp, and it would take so long here that the opening's time might be over.
     #[error(
         "the board asks this opener for a stamp of {bits} leading zero bits: about {hashes} hashes, {}; the opening has {} left, of \
@@ -299,6 +299,10 @@ pub enum Error {
         /// Time that was left for it, milliseconds.
         left_ms: u64,
     },
+    /// The signer gave no signature.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The journal of this session can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The other parties have to act first, and this party doesn't wait ([`crate::Session::never_wait`]).
@@ -338,10 +342,6 @@ fn parties(indices: &[u16]) -> String {
     format!("{one} {}", named.join(", "))
 }
 
-fn faults(faults: &[ReplicaFault]) -> String {
-    let faults: Vec<String> = faults.iter().map(ReplicaFault::to_string).collect();
-    faults.join("; ")
-}
 fn stamp_time(hashes: u64, hashes_per_second: u64) -> String {
     let time = seconds(hashes / hashes_per_second.max(1));
     format!("{time} at {hashes_per_second} hashes a second")
@@ -355,6 +355,10 @@ fn seconds(seconds: u64) -> String {
     }
 }
 
+fn faults(faults: &[ReplicaFault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ReplicaFault::to_string).collect();
+    faults.join("; ")
+}
 
 impl Error {
     /// The error for a refusal code that a replica gave.

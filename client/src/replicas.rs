@@ -43,7 +43,13 @@ use tokio::{
 };
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
-use crate::{bounds::Bounds, checked::Checked, error::Error, read::Lie, trust::Trust};
+use crate::{
+    bounds::Bounds,
+    checked::Checked,
+    error::Error,
+    read::Lie,
+    trust::{NewerRules, Trust},
+};
 
 /// Time to wait for one replica before another one is asked, too: at least, and at most where all are late.
 const HEDGE: Bounds = Bounds::ms(300, 2_000);
@@ -111,6 +117,12 @@ pub(crate) enum ReadError {
     Behind,
     /// Not the replica's fault: asking another one changes nothing.
     Final(Error),
+}
+
+impl From<NewerRules> for ReadError {
+    fn from(newer: NewerRules) -> Self {
+        Self::Final(Error::NewerRules(newer))
+    }
 }
 
 impl From<Lie> for ReadError {

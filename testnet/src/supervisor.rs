@@ -303,7 +303,7 @@ impl Supervisor {
             tail(&log, 10)
         );
         match exit {
-            Exit::Code(2 | 3) if who == "application" => Error::Halted { index, diagnosis },
+            Exit::Code(2..=4) if who == "application" => Error::Halted { index, diagnosis },
             _ => Error::Ended(diagnosis),
         }
     }

@@ -11,6 +11,7 @@ mod inflated;
 mod late;
 mod liars;
 mod limits;
+mod numbers;
 mod record;
 mod requests;
 mod tampered;

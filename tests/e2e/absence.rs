@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use white_city_client::{End, Error, wire::board::Cause};
+use white_city_client::{
+    End, Error,
+    wire::{board::Cause, protocol::Known},
+};
 
 use crate::world::{PATIENCE, Setup, finish, join, keys, round, world};
 
@@ -18,10 +21,11 @@ const QUICK: Setup = Setup {
     replicas: None,
     spares: 0,
     link_delay: Duration::ZERO,
+    stamp_bits: 0,
+    known: Known::RELEASED,
     opener: None,
 };
 
-    stamp_bits: 0,
 #[tokio::test(flavor = "multi_thread")]
 async fn where_everyone_is_needed_an_absent_party_gives_all_the_same_abort_record() {
     let Some(world) = world(QUICK).await else {

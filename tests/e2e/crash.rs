@@ -7,7 +7,7 @@ use white_city_replica::fault::Step;
 use crate::world::{PATIENCE, Setup, keys, party, world};
 
 /// Builds the replica with fault points.
-fn faulty_replica() -> PathBuf {
+pub fn faulty_replica() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let profile = exe.parent().unwrap().parent().unwrap();
     let target = profile.parent().unwrap();

@@ -18,4 +18,5 @@ mod secrets;
 mod state_sync;
 mod stamps;
 mod tampering;
+mod upgrade;
 mod world;

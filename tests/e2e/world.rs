@@ -9,8 +9,8 @@ use tokio::{
 };
 use white_city_client::{
     Client, End, Error, Hash, IdentityKey, LocalKey, Session, SessionId, Signer, SpecBuilder,
-    genesis,
-    wire::{charter::OpenerQuota, hash::sha256},
+    Trust, genesis,
+    wire::{charter::OpenerQuota, hash::sha256, protocol::Known},
 };
 use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_app_state};
 
@@ -22,6 +22,8 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct World {
     pub net: Testnet,
+    /// Numbers of the rules that this world's clients know.
+    pub known: Known,
     /// Removed with the world.
     _dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -48,10 +50,12 @@ pub struct Setup {
     pub profile: Option<Profile>,
     /// Blocks from one snapshot of the state to the next, and blocks that nodes keep; the launcher's own if it is none.
     pub blocks: Option<(u64, u64)>,
-    /// An identity that may open as many sessions as it likes.
-    pub opener: Option<Key>,
     /// Leading zero bits of the stamps that strangers' openings need.
     pub stamp_bits: u8,
+    /// Numbers of the rules that its clients know.
+    pub known: Known,
+    /// An identity that may open as many sessions as it likes.
+    pub opener: Option<Key>,
 }
 
 /// Starts four replicas; `None`, loudly, where CometBFT can't be had.
@@ -72,9 +76,9 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
         app_state.params.cap_ms = heartbeat_ms * 4;
     }
     let charter = &mut app_state.charter;
+    charter.stamp_bits = setup.stamp_bits;
     charter.openers.extend(setup.opener.map(|key| OpenerQuota {
         key: Hash(*key.identity().as_bytes()),
-    charter.stamp_bits = setup.stamp_bits;
         max_live: u32::MAX,
         max_bytes: charter.max_board_bytes / 2,
     }));
@@ -107,6 +111,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
         std::fs::write(&file, text + setup.replica_config).unwrap();
     }
     Some(World {
+        known: setup.known,
         net,
         _dir: dir,
         _turn: turn,
@@ -118,10 +123,14 @@ impl World {
         self.client_of(self.net.rpc_urls().iter().cloned(), key)
     }
 
+    /// The trust of a program of a user.
+    pub fn trust(&self) -> Trust {
+        genesis::trust(self.net.dir().join("genesis.json")).unwrap()
+    }
+
     /// A client of these addresses.
     pub fn client_of(&self, urls: impl IntoIterator<Item = String>, key: &Key) -> Client {
-        let trust = genesis::trust(self.net.dir().join("genesis.json")).unwrap();
-        Client::builder(trust)
+        Client::builder(self.trust().knowing(self.known))
             .replicas(urls)
             .signer(key.local())
             .build()

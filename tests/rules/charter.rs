@@ -12,6 +12,7 @@ use white_city_wire::{
     approve::{Approve, Word},
     charter::{BadCharter, OpenerQuota},
     limits::APPROVAL_PACE_MS,
+    protocol::NEXT,
 };
 
 fn board(k: u8) -> Board {
@@ -458,7 +459,57 @@ fn a_block_is_executed_under_the_number_in_force_and_the_next_one_under_the_next
     assert_eq!(executed.after.board_root().protocol, 3);
 }
 
+/// What the number that is there for tests does otherwise, it does from the block after the enactment on; and what was opened under the
+/// number before stays of that one.
 #[test]
+fn the_block_after_the_enactment_is_the_first_by_the_next_rules_and_sessions_keep_their_number() {
+    let mut board = board(4);
+    let [old, new] = [50, 51].map(Party::new);
+    let opened = |board: &mut Board, opener: &Party| {
+        let tx = open(board, opener, spec(&Party::several(2), 2), [1; 32]);
+        let results = results(&block(board, vec![tx]));
+        *results[0].as_ref().unwrap()
+    };
+    let of = |board: &Board, number: u32| board.state.sessions().get(number).unwrap().leaf.clone();
+    // Opened two blocks before: the clock starts in the enacting block, which knows nothing of what it brings.
+    let first = opened(&mut board, &old);
+    let charter = next(&board, |c| c.protocol = NEXT);
+    let executed = approve_all(&mut board, &[0, 1, 2], &charter);
+    let joining = spec(&Party::several(2), 2).join_ms;
+    assert_eq!(of(&board, first).deadline_ms, executed.board_ms + joining);
+    // By the next rules, what the last block opened waits a millisecond longer.
+    let second = opened(&mut board, &new);
+    assert_eq!(
+        of(&board, second).protocol,
+        NEXT,
+        "opened by the next rules"
+    );
+    let executed = block(&mut board, vec![]);
+    assert_eq!(
+        of(&board, second).deadline_ms,
+        executed.board_ms + joining + 1
+    );
+    assert_eq!(of(&board, first).protocol, 2, "a session keeps its number");
+    assert_eq!(board.state.protocol(), NEXT);
+}
+
+/// One that the enacting block opens is of the number before, and its clock is of the next one.
+#[test]
+fn a_session_that_the_enacting_block_opens_is_of_the_number_before() {
+    let mut board = board(4);
+    let charter = next(&board, |c| c.protocol = NEXT);
+    let mut txs: Vec<VerifiedTx> = (0..3).map(|p| approve(&board, p, &charter)).collect();
+    let opened = spec(&Party::several(2), 2);
+    let joining = opened.join_ms;
+    txs.push(open(&board, &Party::new(50), opened, [1; 32]));
+    let executed = block(&mut board, txs);
+    let number = results(&executed)[3].clone().unwrap();
+    let executed = block(&mut board, vec![]);
+    let leaf = &board.state.sessions().get(number).unwrap().leaf;
+    assert_eq!(leaf.protocol, 2);
+    assert_eq!(leaf.deadline_ms, executed.board_ms + joining + 1);
+}
+
 #[test]
 fn a_stamp_is_asked_of_strangers_who_may_open_sessions_and_of_nobody_else() {
     let [listed, stranger] = [60, 61].map(Party::new);
@@ -473,6 +524,7 @@ fn a_stamp_is_asked_of_strangers_who_may_open_sessions_and_of_nobody_else() {
     assert_eq!(bits(&charter), [0, 0]);
 }
 
+#[test]
 fn openers_follow_the_charter_and_what_they_hold_stays() {
     let [kept, gone, new, stranger] = [60, 61, 62, 63].map(Party::new);
     let mut board = board_with(1, rules(&[(&kept, 2, 100_000), (&gone, 2, 100_000)]));

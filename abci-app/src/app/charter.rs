@@ -5,10 +5,7 @@ use tendermint_proto::v0_38::{
     crypto::{PublicKey, public_key::Sum},
     types::{ConsensusParams, VersionParams},
 };
-use white_city_wire::{
-    Charter, Hash,
-    limits::{PROTOCOL, VALIDATOR_POWER},
-};
+use white_city_wire::{Charter, Hash, limits::VALIDATOR_POWER, protocol::Known};
 
 /// Changes of the set of validators from one charter to the next: those that go with power 0, and those that come.
 pub fn validator_updates(present: &Charter, next: &Charter) -> Vec<ValidatorUpdate> {
@@ -42,15 +39,14 @@ pub fn version_update(present: &Charter, next: &Charter) -> Option<ConsensusPara
     })
 }
 
-/// What to do, if the rules for the block after `height` are later ones than this program knows.
-pub fn unknown_rules(charter: &Charter, height: u64) -> Option<String> {
-    (charter.protocol > PROTOCOL).then(|| {
+/// What to do, if the rules of the block after `height` are of a number that this program doesn't know.
+pub fn unknown_rules(protocol: u32, height: u64, known: Known) -> Option<String> {
+    (!known.has(protocol)).then(|| {
         format!(
-            "from block {} on the board's rules are protocol {}; this program knows none after {PROTOCOL}. All blocks up to {height} are \
-             stored: install a program that knows protocol {}, and start it with this home",
+            "block {} of the board is under protocol {protocol}; this program knows none after {}. All blocks up to {height} are stored: \
+             install a program that knows protocol {protocol}, and start it with this home",
             height.saturating_add(1),
-            charter.protocol,
-            charter.protocol,
+            known.newest(),
         )
     })
 }

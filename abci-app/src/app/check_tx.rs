@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use white_city_state_machine::Block;
 use white_city_wire::{
     Refusal, VerifiedTx,
     tx::{UncheckedTx, entry_from_pb},
@@ -58,7 +59,8 @@ impl Replica {
         let network = &committed.state.network().id;
         let admit = |tx: &UncheckedTx| self.admit(&committed, tx);
         let verified = &self.shared.verified;
-        let tx = verified.verify_decoded(&block, network, verified.decode(bytes)?, admit);
+        let decoded = verified.decode(block.protocol(), bytes)?;
+        let tx = verified.verify_decoded(&block, network, decoded, admit);
         let tx = tx.map_err(|refusal| told::unverified(&committed, bytes, refusal))?;
         if let Err(refusal) = block.check(&tx) {
             let refusal = match told::verified(&committed, &tx, refusal) {
@@ -79,8 +81,31 @@ impl Replica {
         }
         let account = Account::of(&committed.state, &tx)?;
         let (height, now) = (committed.tip.height, Instant::now());
-        let taken = self.pending().take(&tx, account, source, height, now);
+        let mut pending = self.pending();
+        self.check_same_rules(&block)?;
+        let taken = pending.take(&tx, account, source, height, now);
+        drop(pending);
         taken.inspect(|()| self.tell_proposal(&committed, &tx))
+    }
+
+    /// Checks that the rules are still those by which something was verified: with what it is to be put into locked, since that is emptied
+    /// after they have changed.
+    fn check_same_rules(&self, block: &Block) -> Result<(), Refusal> {
+        let now = self.committed().ok_or(Refusal::NotReady)?;
+        let same = now.state.charter().protocol == block.protocol();
+        same.then_some(()).ok_or(Refusal::NotReady)
+    }
+
+    /// Verifies anew what is held, by the rules of the next block, and lets go of what they refuse.
+    pub(super) fn verify_pending_again(&self) {
+        let parked = self.parked().take_all();
+        let held = self.pending().take_all();
+        let parked = parked.into_iter().map(|tx| (tx, Source::Client));
+        for (tx, source) in held.into_iter().chain(parked) {
+            if let Err(refusal) = self.hold(&tx.encode(), source) {
+                tracing::debug!(%refusal, "what was held isn't any more, by the new rules");
+            }
+        }
     }
 
     /// Keeps a member's entry for the round that opens next, if its session will take one as large.
@@ -93,7 +118,10 @@ impl Replica {
             return Ok(());
         }
         parked::check_sizes(body, tx)?;
-        let first = self.parked().park(tx, committed.tip.height);
+        let mut parked = self.parked();
+        self.check_same_rules(&committed.peek())?;
+        let first = parked.park(tx, committed.tip.height);
+        drop(parked);
         if let Some(first) = first.and_then(|first| signed_entry(&first)) {
             self.pending().note_equivocation(Some(first), tx);
         }

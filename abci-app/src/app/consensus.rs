@@ -17,7 +17,7 @@ use super::{Committed, Replica, charter};
 use crate::{
     credit::Credit,
     execution::{self, DecodedBlock, Executed, InvalidBlock},
-    fault::Step,
+    fault::{Of, Step},
     front::Source,
     pace::Load,
     pace::Pace,
@@ -145,8 +145,9 @@ impl Replica {
     /// # Errors
     /// [`Fatal::NoGenesis`]; an invalid proposal is the inner error.
     pub fn judge(&self, proposed: &Proposed) -> Result<Result<(), InvalidBlock>, Fatal> {
-        self.shared.fault.point(Step::Process);
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        let fault = &self.shared.fault;
+        fault.point(Step::Process, next_after(&committed.state));
         if !self.may_vote(&committed) {
             return Ok(Err(InvalidBlock::Joining));
         }
@@ -165,7 +166,7 @@ impl Replica {
             }
         };
         let verdict = judged.map(|executed| self.remember(key, proposed.hash, executed));
-        self.shared.fault.point(Step::Processed);
+        fault.point(Step::Processed, Of::Any);
         Ok(verdict)
     }
 
@@ -175,8 +176,8 @@ impl Replica {
         committed: &Committed,
         proposed: &Proposed,
     ) -> Result<DecodedBlock, InvalidBlock> {
-        let params = committed.state.params();
-        let block = execution::decode(params, &proposed.block, &self.shared.verified)?;
+        let cache = &self.shared.verified;
+        let block = execution::decode(&committed.state, &proposed.block, cache)?;
         let work = block.new_work();
         if self.consensus().credit.spend(work, proposed.height) {
             return Ok(block);
@@ -189,8 +190,9 @@ impl Replica {
     /// # Errors
     /// [`Fatal`]: whatever fails here must stop the replica.
     pub fn decide(&self, proposed: &Proposed) -> Result<(Arc<Executed>, Hash), Fatal> {
-        self.shared.fault.point(Step::Finalize);
         let committed = self.committed().ok_or(Fatal::NoGenesis)?;
+        let fault = &self.shared.fault;
+        fault.point(Step::Finalize, next_after(&committed.state));
         let executed = match proposed.hash.and_then(|hash| self.judged(&hash)) {
             Some(executed) => executed,
             None => Arc::new(self.execute_unseen(&committed, proposed)?),
@@ -208,7 +210,10 @@ impl Replica {
             executed: Arc::clone(&executed),
             tip,
         });
-        self.shared.fault.point(Step::Finalized);
+        fault.point(
+            Step::Finalized,
+            block_between(&committed.state, &executed.ended.state),
+        );
         Ok((executed, root))
     }
 
@@ -224,8 +229,8 @@ impl Replica {
         };
         self.shared.counters.executions.count();
         let cache = &self.shared.verified;
-        let params = committed.state.params();
-        let block = execution::decode(params, &proposed.block, cache).map_err(invalid)?;
+        let block = execution::decode(&committed.state, &proposed.block, cache);
+        let block = block.map_err(invalid)?;
         let context = BlockContext {
             parent_hash: block.seal.parent_hash,
             parent_time: block.seal.parent_time,
@@ -251,15 +256,18 @@ impl Replica {
             (decided, began, own)
         };
         let Decided { executed, tip } = decided;
-        self.shared.fault.point(Step::Commit);
         let before = self.committed();
+        let of = before.as_ref().map_or(Of::Any, |before| {
+            block_between(&before.state, &executed.ended.state)
+        });
+        self.shared.fault.point(Step::Commit, of);
         let first = before.as_ref().is_none_or(|before| before.tip.height == 0);
         let is_changed = before.is_some_and(|before| before.tip.seal.root != tip.seal.root);
         let store = &self.shared.store;
         let mut state = executed.ended.state.clone();
         let frozen = state.put_aside(&executed.ended.sessions);
         store.commit(&executed.ended, &frozen, &executed.txs, &tip, first)?;
-        self.shared.fault.point(Step::Committed);
+        self.shared.fault.point(Step::Committed, of);
         self.set_committed(Committed {
             state,
             tip: tip.clone(),
@@ -280,10 +288,14 @@ impl Replica {
         if let Some(committed) = self.committed() {
             self.consider_snapshot(&committed)?;
         }
-        self.tidy_pending(&executed, tip.height);
         log_block(&executed, &tip);
         if let Some(diagnosis) = self.unknown_rules() {
             self.halt().outdated(diagnosis);
+            return Ok(tip);
+        }
+        self.tidy_pending(&executed, tip.height);
+        if is_moving(&executed.ended.state) {
+            self.verify_pending_again();
         }
         Ok(tip)
     }
@@ -292,7 +304,8 @@ impl Replica {
     #[must_use]
     pub fn unknown_rules(&self) -> Option<String> {
         let committed = self.committed()?;
-        charter::unknown_rules(committed.state.charter(), committed.tip.height)
+        let protocol = committed.state.charter().protocol;
+        charter::unknown_rules(protocol, committed.tip.height, self.shared.known)
     }
 
     /// Whether the engine is about to make a block that can have what comes now, though its mempool doesn't have it. It makes one for
@@ -410,6 +423,25 @@ impl Consensus {
         }
         self.pace.failed(own.load);
         None
+    }
+}
+
+/// Whether another number of the rules is in force for the block after a state.
+fn is_moving(state: &State) -> bool {
+    state.protocol() != state.charter().protocol
+}
+
+/// What is known of the block after a state, for faults.
+fn next_after(state: &State) -> Of {
+    if is_moving(state) { Of::First } else { Of::Any }
+}
+
+/// The same of a block that was executed.
+fn block_between(before: &State, after: &State) -> Of {
+    if is_moving(after) {
+        Of::Last
+    } else {
+        next_after(before)
     }
 }
 

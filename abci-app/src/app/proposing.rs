@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     execution::{self, Offered, Proposal, Room},
-    fault::Step,
+    fault::{Of, Step},
     pending::Pending,
     waiting::Round,
 };
@@ -37,7 +37,7 @@ impl Replica {
         self.wait_for_rounds(&committed);
         let open = Block::begin(committed.state.clone(), context);
         let candidates = self.candidates(&committed, &open, &proposed.block);
-        self.shared.fault.point(Step::Prepare);
+        self.shared.fault.point(Step::Prepare, Of::Any);
         self.shared.counters.executions.count();
         let max_work = committed.state.params().max_work;
         let room = Room {
@@ -51,7 +51,7 @@ impl Replica {
         } = execution::propose(open, max_work, candidates, room);
         let key = execution::proposal_key(&context, &proposed.misbehavior, &block);
         self.remember_own(key, Arc::new(executed), others);
-        self.shared.fault.point(Step::Prepared);
+        self.shared.fault.point(Step::Prepared, Of::Any);
         Ok(block)
     }
 

@@ -104,6 +104,24 @@ pub fn put(write: &WriteTransaction, ended: &Ended, first: bool) -> Result<(), S
     Ok(())
 }
 
+/// The one field of a charter that charters under all rules have in this place.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Numbered {
+    #[prost(uint32, tag = "4")]
+    protocol: u32,
+}
+
+/// Number of the rules that the next block is executed by, and the height of the last one.
+pub fn next(snapshot: &Snapshot) -> Result<Option<(u32, u64)>, StoreError> {
+    let Some(charter) = meta(snapshot, "charter")? else {
+        return Ok(None);
+    };
+    let damaged = |_| StoreError::Damaged("the charter");
+    let charter = Numbered::decode(charter.as_slice()).map_err(damaged)?;
+    let height = u64::from_be_bytes(fixed(snapshot, "height")?);
+    Ok(Some((charter.protocol, height)))
+}
+
 /// What the state says about the rules. The root is over all of it.
 pub fn load(snapshot: &Snapshot) -> Result<Rules, StoreError> {
     let damaged = || StoreError::Damaged("the charter");

@@ -29,6 +29,7 @@ use crate::{
     last_call::{self, LastCall},
     leaving,
     opening::{self, Books, Opening},
+    protocol::longer_ms,
     round::{self, Now},
     session::{Body, Revealed, Session},
     state::{Reserved, State},
@@ -115,22 +116,22 @@ impl Block {
         let mut block = Self::open(state, context);
         block.last_call = LastCall::fix(&block.state, block.board_ms);
         block.state.add_pause(block.outage_ms);
-        let protocol = block.state.charter().protocol;
-        block.state.set_protocol(protocol);
         if let Some(term) = block.state.term().with_voters(&context.voted) {
             block.state.set_term(term);
         }
         let unstarted: Vec<u32> = block.state.unstarted().collect();
         for number in unstarted {
-            let board_ms = block.board_ms;
+            let begins_ms = block.board_ms.saturating_add(longer_ms(block.protocol()));
             if let Some(session) = block.session_mut(number) {
-                session.leaf.deadline_ms = board_ms.saturating_add(session.phase_ms());
+                session.leaf.deadline_ms = begins_ms.saturating_add(session.phase_ms());
             }
         }
         block
     }
 
-    fn open(state: State, context: BlockContext) -> Self {
+    fn open(mut state: State, context: BlockContext) -> Self {
+        // A charter is enacted by the rules before it, and is in force from here on.
+        state.set_protocol(state.charter().protocol);
         let outage_ms = outage_ms(state.network(), &context);
         let paused_ms = state.paused_ms().saturating_add(outage_ms);
         let board_ms = context.time.millis().saturating_sub(paused_ms);
@@ -431,7 +432,7 @@ impl Block {
         let spec = Arc::new(open.spec.clone());
         self.opened.insert(opening.id, number);
         let named = (opening.id, open.open_by_ms);
-        let session = Session::open(number, opening.opener, named, spec);
+        let session = Session::open(self.protocol(), number, opening.opener, named, spec);
         self.sessions.insert(number, session);
         self.put_opening(opening);
         number

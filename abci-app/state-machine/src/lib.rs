@@ -29,6 +29,7 @@ mod evidence;
 mod last_call;
 mod leaving;
 mod opening;
+mod protocol;
 pub mod round;
 mod session;
 mod state;

@@ -7,7 +7,7 @@ use white_city_wire::{
     Bitmap, Complain, EncryptionKey, Hash, IdentityKey, Refusal, SessionId, Spec,
     board::{Cause, Culprit, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root},
     dispute::Verdict,
-    limits::{NOBODY, PROTOCOL},
+    limits::NOBODY,
     possible::kept_until_ms,
     reserve::{Disputed, kept_bytes, reserved_bytes},
 };
@@ -176,9 +176,10 @@ impl Dispute {
 }
 
 impl Session {
-    /// A session that has just been opened.
+    /// A session that has just been opened, under the rules of this number.
     #[must_use]
     pub fn open(
+        protocol: u32,
         number: u32,
         opener: u32,
         (id, open_by_ms): (SessionId, u64),
@@ -202,7 +203,7 @@ impl Session {
                 session: id,
                 status: Status::Joining,
                 open_round: 0,
-                protocol: PROTOCOL,
+                protocol,
                 opener,
                 reserved_bytes: reserved_bytes(&body.spec),
                 members: body.members.clone(),

@@ -227,6 +227,12 @@ impl State {
         &self.term.charter
     }
 
+    /// Number of the rules that the last block was executed by, which aren't always those of the next one.
+    #[must_use]
+    pub const fn protocol(&self) -> u32 {
+        self.protocol
+    }
+
     /// The sessions by their numbers.
     #[must_use]
     pub const fn sessions(&self) -> &AppendTree<Session> {

@@ -37,6 +37,7 @@ pub mod payload;
 pub mod pb;
 pub mod possible;
 pub mod proof;
+pub mod protocol;
 pub mod read;
 pub mod refusal;
 pub mod reserve;

@@ -11,8 +11,9 @@ use crate::{
     board::{BoardRoot, OpenerLeaf, SessionLeaf, Status, transcript_after},
     genesis::Network,
     hash::{Hash, SessionId},
-    limits::{PROTOCOL, ROSTER_PARTIES_MAX},
+    limits::ROSTER_PARTIES_MAX,
     pb,
+    protocol::Known,
     read::{join_hashes, split_hashes},
     refusal::Refusal,
     seal::{BlockTime, Seal},
@@ -36,13 +37,17 @@ pub struct StateProof {
 }
 
 impl StateProof {
-    /// Reads a proof of this network.
+    /// Reads a proof of this network, by rules that the program knows.
     ///
     /// # Errors
-    /// [`Refusal::Field`]; rules of another version than [`PROTOCOL`] aren't known here.
-    pub fn from_pb(proof: &pb::StateProof, network: &Network) -> Result<Self, Refusal> {
-        if proof.protocol != PROTOCOL {
-            return Err(bad("protocol", "2"));
+    /// [`Refusal::Field`].
+    pub fn from_pb(
+        proof: &pb::StateProof,
+        network: &Network,
+        known: Known,
+    ) -> Result<Self, Refusal> {
+        if !known.has(proof.protocol) {
+            return Err(bad("protocol", "a number that this program knows"));
         }
         let data_path = hashes("data_path", &proof.data_path)?;
         if data_path.len() > DATA_PATH_MAX {

@@ -233,7 +233,11 @@ impl Replicas {
         let checked = match shape::decode(&question, answer.clone()) {
             Ok(decoded) if decoded.height < floor => return Err(ReadError::Behind),
             Ok(decoded) => self.check_answer(endpoint, read, &decoded).await,
-            Err(lie) => Err(lie.into()),
+            // What other rules make of answers can't be read.
+            Err(lie) => match self.check_rules_of(endpoint, &answer).await {
+                Err(ReadError::Final(newer)) => Err(ReadError::Final(newer)),
+                _ => Err(lie.into()),
+            },
         };
         let exchange = || Exchange {
             question: encode_query(question),
@@ -257,6 +261,15 @@ impl Replicas {
         }
     }
 
+    /// Checks that the rules are known of the block whose state an answer is of, if that is all that can be read of it.
+    async fn check_rules_of(&self, endpoint: &Endpoint, answer: &[u8]) -> Result<(), ReadError> {
+        if let Some(height) = shape::height(answer) {
+            let header = self.header(endpoint, height).await?;
+            self.known.trust.check_rules(&header)?;
+        }
+        Ok(())
+    }
+
     async fn check_answer<R: Read>(
         &self,
         endpoint: &Endpoint,
@@ -265,6 +278,7 @@ impl Replicas {
     ) -> Result<Verified<R::Value>, ReadError> {
         let trust = &self.known.trust;
         let header = self.header(endpoint, answer.height).await?;
+        trust.check_rules(&header)?;
         let mut checked = check_decoded(read, trust, answer, &header);
         if checked.is_err() && is_ahead(trust, answer, &header) {
             self.catch_up(endpoint, || is_ahead(trust, answer, &header))

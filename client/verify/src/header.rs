@@ -201,6 +201,12 @@ impl VerifiedHeader {
         self.signed.header.height.value()
     }
 
+    /// Number of the rules that the block was made by.
+    #[must_use]
+    pub const fn protocol(&self) -> u64 {
+        self.signed.header.version.app
+    }
+
     /// The block's hash.
     #[must_use]
     pub const fn hash(&self) -> Hash {

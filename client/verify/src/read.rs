@@ -136,7 +136,8 @@ use body;
 #[must_use]
 pub fn is_ahead(trust: &Trust, answer: &pb::Answer, header: &VerifiedHeader) -> bool {
     let state = answer.state.as_ref();
-    let state = state.and_then(|state| StateProof::from_pb(state, trust.network()).ok());
+    let state =
+        state.and_then(|state| StateProof::from_pb(state, trust.network(), trust.known()).ok());
     let sealed = state.filter(|state| state.data_hash() == header.data_hash());
     let of_era = sealed.map(|state| trust.check_era(header, &state.board));
     matches!(of_era, Some(Err(BadEra::Ahead(_))))
@@ -173,9 +174,11 @@ pub fn check_decoded<R: Read + ?Sized>(
     if answer.height != header.height() {
         return Err(Lie::new("an answer of another height than its header"));
     }
+    trust.check_rules(header).or_lie("the header")?;
     let state = answer.state.as_ref();
     let state = state.ok_or_else(|| Lie::new("an answer without the state's proof"))?;
-    let state = StateProof::from_pb(state, trust.network()).or_lie("the state's proof")?;
+    let state = StateProof::from_pb(state, trust.network(), trust.known());
+    let state = state.or_lie("the state's proof")?;
     let of_era = trust.check_era(header, &state.board);
     of_era.or_lie("the state")?;
     if state.data_hash() != header.data_hash() {

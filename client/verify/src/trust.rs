@@ -9,7 +9,7 @@ use tendermint::{
     block::{Header, signed_header::SignedHeader},
     chain,
 };
-use white_city_wire::Network;
+use white_city_wire::{Network, protocol::Known};
 
 pub(crate) use self::links::LINK;
 pub use self::links::{BadEra, BadLink, LINKS_BYTES_MAX, LINKS_MAX};
@@ -20,6 +20,20 @@ use crate::{
     header::decode,
 };
 
+/// Rules of a later number than this program knows, by which a block was made that the validators have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "block {height} of the board is under protocol {protocol}, and this program knows none after {known}: a newer program is needed"
+)]
+pub struct NewerRules {
+    /// Their number.
+    pub protocol: u64,
+    /// The newest that this program knows.
+    pub known: u32,
+    /// Height of the block.
+    pub height: u64,
+}
+
 /// A network, and the eras of its validators as far as they are known: those of the genesis, and whatever they have handed over to since.
 /// Nothing else is trusted. Clones share what is learned.
 #[derive(Clone)]
@@ -29,6 +43,7 @@ struct Inner {
     network: Network,
     chain_id: chain::Id,
     eras: RwLock<Eras>,
+    known: Known,
 }
 
 impl Trust {
@@ -61,6 +76,7 @@ impl Trust {
             eras: RwLock::new(Eras::new(first)),
             chain_id,
             network,
+            known: Known::RELEASED,
         })))
     }
 
@@ -71,12 +87,43 @@ impl Trust {
     /// The same trust, which learns by itself from now on.
     #[must_use]
     pub fn apart(&self) -> Self {
+        self.knowing(self.0.known)
+    }
+
+    /// The same trust, apart, of a program that knows rules of these numbers: for tests of what a board's next number brings.
+    #[must_use]
+    pub fn knowing(&self, known: Known) -> Self {
         let eras = self.0.eras.read().unwrap_or_else(PoisonError::into_inner);
         Self(Arc::new(Inner {
             network: self.0.network.clone(),
             chain_id: self.0.chain_id.clone(),
             eras: RwLock::new(eras.clone()),
+            known,
         }))
+    }
+
+    /// The numbers of the rules that are known.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.0.known
+    }
+
+    /// Checks that the rules of a header's block are known. Its validators have signed their number: a board that has moved on is told
+    /// from a replica that only says so, whatever it shows of it.
+    ///
+    /// # Errors
+    /// [`NewerRules`].
+    pub fn check_rules(&self, header: &VerifiedHeader) -> Result<(), NewerRules> {
+        let (protocol, known) = (header.protocol(), self.0.known.newest());
+        if protocol <= u64::from(known) {
+            return Ok(());
+        }
+        let height = header.height();
+        Err(NewerRules {
+            protocol,
+            known,
+            height,
+        })
     }
 
     /// The network.

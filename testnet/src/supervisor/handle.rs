@@ -19,7 +19,7 @@ pub enum RunState {
     Paused,
     /// It ended unexpectedly and is about to be started again.
     Restarting,
-    /// The application ended for good (exit code 2 or 3): it would do so again. Holds why.
+    /// The application ended for good (exit code 2, 3 or 4): it would do so again. Holds why.
     Halted(String),
 }
 

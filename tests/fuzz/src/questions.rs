@@ -9,6 +9,7 @@ use white_city_wire::{
     bitmap::Bitmap,
     pb::{self, query::Question, session_ref::Ref},
     proof::{RoundProof, SessionProof, StateProof},
+    protocol::Known,
     read::{decode_answer, decode_query, encode_query, join_hashes, split_hashes},
     seal::Seal,
 };
@@ -204,7 +205,7 @@ fn take_answer(input: &[u8]) -> bool {
 /// Follows an answer's proofs as far as they lead.
 fn follow(answer: &pb::Answer) {
     let state = answer.state.as_ref();
-    let state = state.and_then(|state| StateProof::from_pb(state, &NETWORK).ok());
+    let state = state.and_then(|state| StateProof::from_pb(state, &NETWORK, Known::RELEASED).ok());
     if let Some(state) = &state {
         assert_ne!(state.data_hash(), Hash::ZERO);
         assert_eq!(answer.state, Some(state.into()));

@@ -17,6 +17,7 @@ use white_city_wire::{
     Hash,
     pb::{self, receipt::Body},
     proof::{SessionProof, StateProof},
+    protocol,
     tree::{append_root_from_path, full_path},
 };
 
@@ -185,7 +186,8 @@ fn certify(mut receipt: pb::Receipt) -> Option<pb::Receipt> {
     }?;
     let network = TRUST.network();
     let session = SessionProof::try_from(anchor.session.as_ref()?).ok()?;
-    let state = StateProof::from_pb(anchor.state.as_ref()?, network).ok()?;
+    let state =
+        StateProof::from_pb(anchor.state.as_ref()?, network, protocol::Known::RELEASED).ok()?;
     let path = full_path(session.number, state.board.sessions, &session.path)?;
     append_root_from_path(session.leaf.hash(), session.number, &path)?;
     decode(&anchor.signed_header)?;

@@ -8,6 +8,7 @@ use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_wire::{
     Network, pb,
     proof::{SessionProof, StateProof},
+    protocol::Known,
     tree::{append_root_from_path, full_path},
 };
 
@@ -37,7 +38,7 @@ pub fn certify_leaf(council: &Council, anchor: &mut pb::Anchor, network: &Networ
     let session = anchor.session.as_ref().expect("a session");
     let session = SessionProof::try_from(session).expect("a session's proof");
     let state = anchor.state.as_mut().expect("a state");
-    let mut proof = StateProof::from_pb(state, network).expect("a state's proof");
+    let mut proof = StateProof::from_pb(state, network, Known::WITH_NEXT).expect("a state's proof");
     let path = full_path(session.number, proof.board.sessions, &session.path);
     let path = path.expect("a path of this board");
     let root = append_root_from_path(session.leaf.hash(), session.number, &path);

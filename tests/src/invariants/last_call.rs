@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use white_city_state_machine::Session;
-use white_city_wire::{board::Status, tx::Action};
+use white_city_wire::{board::Status, protocol::NEXT, tx::Action};
 
 use super::{Property, before_closing::before_closing, bodies};
 use crate::{board::Executed, simulator::Observed};
@@ -65,7 +65,10 @@ impl Property for LastCall {
                     Status::Dispute => here.spec.reveal_ms,
                     _ => here.spec.round_ms,
                 };
-                clock.deadline = Some(executed.board_ms.saturating_add(duration));
+                // The rule of the number that is there for tests.
+                let longer = u64::from(executed.after.protocol() >= NEXT);
+                let begins = executed.board_ms.saturating_add(longer);
+                clock.deadline = Some(begins.saturating_add(duration));
             }
             if clock
                 .deadline

@@ -47,6 +47,14 @@ pub(super) const CHANGES: &[Row<AnswerChange>] = &[
         |a, _, r| flip(&mut state(a)?.openers_root, r),
     ),
     (
+        "state-protocol",
+        "another number of the rules",
+        |a, _, r| {
+            state(a)?.protocol ^= 1 << r.below(8);
+            Some(())
+        },
+    ),
+    (
         "state-paused",
         "another pause, so another board time",
         |a, _, r| {

@@ -13,6 +13,12 @@ use super::{Block, Change};
 use crate::approving::{self, Now};
 
 impl Block {
+    /// Number of the rules that the block is executed by.
+    #[must_use]
+    pub const fn protocol(&self) -> u32 {
+        self.state.protocol()
+    }
+
     fn proposals(&self) -> &[Proposal] {
         self.proposals
             .as_deref()

@@ -49,6 +49,12 @@ pub fn changes(present: &Charter, next: &Charter) -> Vec<String> {
             next.stamp_bits.into(),
         ),
     ];
+    if present.protocol != next.protocol {
+        lines.push(format!(
+            "from the block after its enactment on, replicas whose program doesn't know protocol {} stop, and so do parties' clients",
+            next.protocol
+        ));
+    }
     for (what, was, is) in numbers {
         if was != is {
             lines.push(format!("{what}: {was} becomes {is}"));

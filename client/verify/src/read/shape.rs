@@ -1,6 +1,7 @@
 //! The limits of what an answer may hold: what was asked says which parts it has, and how many of each.
 
 use bytes::Bytes;
+use prost::Message as _;
 use white_city_wire::{
     limits::{ROSTER_PARTIES_MAX, ROUNDS_MAX, TX_BYTES_MAX},
     pb::{self, query::Question},
@@ -136,6 +137,19 @@ const fn body(question: &Question) -> Limit {
         Question::Charter(_) => (22, &CHARTERS),
     };
     limit(field, 1, 0, ANY).of(parts)
+}
+
+/// What answers under all rules have in common, which nothing else is read of.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Head {
+    #[prost(uint64, tag = "2")]
+    height: u64,
+}
+
+/// The height that an answer says it is of, though nothing else of it may be understood; nothing of it is kept.
+#[must_use]
+pub fn height(answer: &[u8]) -> Option<u64> {
+    Head::decode(answer).ok().map(|head| head.height)
 }
 
 /// Decodes an answer to this question.

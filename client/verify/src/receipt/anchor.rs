@@ -50,9 +50,10 @@ impl Anchored {
 pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchored, BadReceipt> {
     let anchor = anchor.ok_or(BadReceipt::Missing("certified state"))?;
     let header = check_header(&anchor.signed_header, trust)?;
+    trust.check_rules(&header)?;
     let state = anchor.state.as_ref();
     let state = state.ok_or(BadReceipt::Missing("way from the header to the state"))?;
-    let state = StateProof::from_pb(state, trust.network()).or_bad("state")?;
+    let state = StateProof::from_pb(state, trust.network(), trust.known()).or_bad("state")?;
     trust.check_era(&header, &state.board)?;
     if state.data_hash() != header.data_hash() {
         return Err(BadReceipt::State);

@@ -4,7 +4,7 @@ use white_city_wire::possible::Impossible;
 
 use crate::{
     history::Contradiction,
-    trust::{BadEra, BadHeader, BadLink},
+    trust::{BadEra, BadHeader, BadLink, NewerRules},
 };
 
 /// Why a receipt proves nothing.
@@ -46,6 +46,9 @@ pub enum BadReceipt {
     /// A header that the network's validators haven't signed.
     #[error("header: {0}")]
     Header(#[from] BadHeader),
+    /// A state under rules that this program doesn't know.
+    #[error(transparent)]
+    Rules(#[from] NewerRules),
     /// A link between eras that isn't one.
     #[error(transparent)]
     Link(#[from] BadLink),
