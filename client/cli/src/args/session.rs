@@ -20,6 +20,8 @@ const OPEN_EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// Open a session, and print its id for the parties; run again after an interruption, it goes on with the same one
+    ///
+    /// A board may ask whoever isn't among its listed openers for a proof of work, which is computed on all cores.
     #[command(after_help = OPEN_EXAMPLES)]
     Open(Box<OpenArgs>),
     /// List sessions
