@@ -15,6 +15,35 @@ use crate::planted::Planted;
 /// Answers of the model about its state: names and values.
 pub type Said = BTreeMap<String, String>;
 
+/// One of the models: of a session, of the charters, or of a client that walks links.
+#[derive(Debug, Clone, Copy)]
+pub enum Of {
+    Session,
+    Charters,
+    Links,
+}
+
+impl Of {
+    /// Name of the program.
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Charters => "charters",
+            Self::Links => "links",
+        }
+    }
+
+    /// What the model says.
+    fn source(self) -> String {
+        let file = match self {
+            Self::Session => "Model.v",
+            Self::Charters => "Charters.v",
+            Self::Links => "Links.v",
+        };
+        fs::read_to_string(proof().join(file)).unwrap()
+    }
+}
+
 /// The program, and which of its hashes is which real one.
 pub struct Model {
     child: Child,
@@ -26,28 +55,29 @@ pub struct Model {
 
 impl Model {
     /// Builds the program and starts it. `None` where there is no Coq or OCaml: that is said.
-    pub fn start(name: &str) -> Option<Self> {
-        is_possible().then(|| Self::of(name, &source()))
+    pub fn start(of: Of, name: &str) -> Option<Self> {
+        is_possible().then(|| Self::build(of, name, &of.source()))
     }
 
     /// The same of a model with a difference, which replaces something that is there once.
-    pub fn start_planted((name, from, to): Planted) -> Option<Self> {
-        let source = source();
+    pub fn start_planted(of: Of, (name, from, to): Planted) -> Option<Self> {
+        let source = of.source();
         assert_eq!(source.matches(from).count(), 1, "{name}");
-        is_possible().then(|| Self::of("planted", &source.replace(from, to)))
+        is_possible().then(|| Self::build(of, "planted", &source.replace(from, to)))
     }
 
-    fn of(name: &str, source: &str) -> Self {
+    fn build(of: Of, name: &str, source: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("proof")
-            .join(name);
+            .join(format!("{}-{name}", of.program()));
         fs::create_dir_all(&folder).unwrap();
         let model = folder.join("model.txt");
         fs::write(&model, source).unwrap();
-        let script = proof().join("program");
-        let built = Command::new(script).args([&folder, &model]).status();
+        let mut script = Command::new(proof().join("program"));
+        let script = script.arg(&folder).arg(of.program()).arg(&model);
+        let built = script.status();
         assert!(built.unwrap().success(), "docs/proof/program failed");
-        let mut child = Command::new(folder.join("model"))
+        let mut child = Command::new(folder.join(of.program()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -113,10 +143,6 @@ impl Drop for Model {
 
 fn proof() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/proof")
-}
-
-fn source() -> String {
-    fs::read_to_string(proof().join("Model.v")).unwrap()
 }
 
 /// Whether this machine has what it takes; if it hasn't, that is said.

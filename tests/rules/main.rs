@@ -1,5 +1,6 @@
 //! Every rule of the state machine by itself: each refusal, and each limit below it, at it and above it.
 
+mod boards;
 mod charter;
 mod clock;
 mod closing;
