@@ -18,7 +18,7 @@ use white_city_tests::{
 use crate::forged::trust;
 
 /// Validators of one set, by its letter.
-fn set(letter: u8) -> Council {
+pub fn set(letter: u8) -> Council {
     Council::new((0..4).map(|seed| [letter + seed; 32]))
 }
 
@@ -44,7 +44,7 @@ fn keys(council: &Council) -> Vec<u8> {
 }
 
 /// A link at this height, under so many votes.
-fn link(height: u64, own: &Council, next: &Council, votes: usize) -> pb::Link {
+pub fn link(height: u64, own: &Council, next: &Council, votes: usize) -> pb::Link {
     pb::Link {
         signed_header: encoded(own.sign(header(height, own, next), votes)),
         validators: keys(next),

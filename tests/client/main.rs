@@ -7,6 +7,7 @@ mod convicted;
 mod direct;
 mod eras;
 mod forged;
+mod handover;
 mod inflated;
 mod late;
 mod liars;

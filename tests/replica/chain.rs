@@ -15,10 +15,10 @@ use white_city_state_machine::BlockContext;
 use white_city_tests::{
     network::{rules, storable},
     party::Party,
-    scene::spec,
+    scene::{of_kem, spec},
 };
 use white_city_wire::{
-    AppState, Hash, Network, SessionId,
+    AppState, Hash, Kem, Network, SessionId,
     hash::sha256,
     seal::BlockTime,
     tx::{Action, Join, Open, Post},
@@ -137,8 +137,15 @@ impl Chain {
     }
 
     pub fn open_with(&self, parties: &[Party], nonce: [u8; 32]) -> (SessionId, Vec<u8>) {
+        self.open_of(Kem::X25519, parties, nonce)
+    }
+
+    /// An opening of a session with encryption keys of this kind.
+    pub fn open_of(&self, kem: Kem, parties: &[Party], nonce: [u8; 32]) -> (SessionId, Vec<u8>) {
+        let mut spec = spec(parties, u16::try_from(parties.len() / 2 + 1).unwrap());
+        of_kem(kem)(&mut spec);
         let open = Open {
-            spec: spec(parties, u16::try_from(parties.len() / 2 + 1).unwrap()),
+            spec,
             opener: *parties[0].key(),
             nonce,
             open_by_ms: 1_000_000_000 + 5_000,
@@ -150,7 +157,12 @@ impl Chain {
 
     /// A session in round 1.
     pub fn running(&mut self, parties: &[Party]) -> SessionId {
-        let (session, open) = self.open(parties, 1);
+        self.running_of(Kem::X25519, parties)
+    }
+
+    /// The same with encryption keys of this kind.
+    pub fn running_of(&mut self, kem: Kem, parties: &[Party]) -> SessionId {
+        let (session, open) = self.open_of(kem, parties, [1; 32]);
         self.block(&[open]);
         let joins = self.joins(parties, session);
         for join in &joins {
@@ -162,10 +174,14 @@ impl Chain {
 
     /// The joins of all parties.
     pub fn joins(&self, parties: &[Party], session: SessionId) -> Vec<Vec<u8>> {
+        let committed = self.replica.committed().unwrap();
+        let session_of = committed.state.session(&session).ok();
+        let body = session_of.and_then(|session| session.body.as_ref());
+        let kem = body.map_or(Kem::X25519, |body| body.spec.kem);
         (0_u16..)
             .zip(parties)
             .map(|(index, party)| {
-                let key = party.encryption_key(0);
+                let key = party.encryption_key_of(kem, 0);
                 self.tx(
                     party,
                     Action::Join(Join {

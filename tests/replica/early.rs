@@ -1,9 +1,12 @@
 //! Entries that come before their round opens, since replicas store a block a little apart.
 
 use white_city_replica::Config;
-use white_city_tests::party::Party;
+use white_city_tests::{
+    party::Party,
+    scene::{each_kem, of_kem, spec},
+};
 use white_city_wire::{
-    Refusal, SessionId, SignedTx,
+    Kem, Refusal, SessionId, SignedTx,
     tx::{Action, Post},
 };
 
@@ -21,14 +24,19 @@ struct Apart {
 
 impl Apart {
     fn new(parked_bytes: u64) -> Self {
+        Self::of(Kem::X25519, parked_bytes)
+    }
+
+    /// A session with encryption keys of this kind.
+    fn of(kem: Kem, parked_bytes: u64) -> Self {
         let config = Config {
             parked_bytes,
             ..Config::default()
         };
         let (mut ahead, mut behind) = (Chain::new(&config), Chain::new(&config));
         let parties = Party::several(3);
-        let session = ahead.running(&parties);
-        assert_eq!(behind.running(&parties), session);
+        let session = ahead.running_of(kem, &parties);
+        assert_eq!(behind.running_of(kem, &parties), session);
         let posts: Vec<Vec<u8>> = (0..3)
             .map(|index| ahead.post(&parties, session, index, b"one"))
             .collect();
@@ -50,6 +58,16 @@ impl Apart {
     fn early(&self, index: u16, words: &[u8]) -> Vec<u8> {
         let post = Action::Post(self.post(index, words));
         self.ahead.tx(&self.parties[usize::from(index)], post)
+    }
+
+    /// A post for round 2 with a payload of so many bytes.
+    fn early_sealed(&self, index: u16, bytes: u32) -> Vec<u8> {
+        let header = self.post(index, b"").header;
+        let p2p = vec![((index + 1) % 3, vec![7; usize::try_from(bytes).unwrap()])];
+        let place = (index, 3);
+        let post = Post::new(self.session, 2, place, header.transcript, vec![], p2p);
+        self.ahead
+            .tx(&self.parties[usize::from(index)], Action::Post(post))
     }
 
     fn post(&self, index: u16, words: &[u8]) -> Post {
@@ -163,4 +181,35 @@ fn what_is_parked_is_signed_for_the_next_round_and_bounded_and_the_oldest_makes_
         34
     );
     assert!(apart.catch_up().is_empty());
+}
+
+#[test]
+fn what_comes_too_early_is_kept_only_if_its_payloads_have_a_size_that_the_session_takes() {
+    for kem in each_kem() {
+        let mut apart = Apart::of(kem, 1 << 20);
+        let mut spec = spec(&apart.parties, 2);
+        of_kem(kem)(&mut spec);
+        let (min, max) = (kem.ciphertext_bytes_min(), spec.max_p2p);
+        let refused = |bytes| {
+            let post = apart.early_sealed(0, bytes);
+            apart.behind.replica.check_tx(&post).unwrap_err()
+        };
+        // It says at once what the board would say: it needn't come again. What is too small for every kind is no transaction.
+        if min > Kem::X25519.ciphertext_bytes_min() {
+            let got = min - 1;
+            assert_eq!(refused(got), Refusal::UnderSealed { got, min });
+        }
+        let over = Refusal::OverSpec {
+            what: "p2p payload",
+            got: (max + 1).into(),
+            max: max.into(),
+        };
+        assert_eq!(refused(max + 1), over);
+        let mut kept = [apart.early_sealed(1, min), apart.early_sealed(2, max)];
+        for post in &kept {
+            apart.send(post);
+        }
+        kept.sort();
+        assert_eq!(apart.catch_up(), kept);
+    }
 }

@@ -43,6 +43,8 @@ const GENESIS_SECONDS: i64 = 1_000_000;
 pub struct Forger {
     council: Council,
     network: Network,
+    /// Height of the block in which the validators of the genesis handed over to these.
+    era_height: Option<u64>,
 }
 
 impl Default for Forger {
@@ -63,7 +65,21 @@ impl Forger {
         }
         charter.sort();
         network.charter = Arc::new(charter);
-        Self { council, network }
+        Self {
+            council,
+            network,
+            era_height: None,
+        }
+    }
+
+    /// The same network, whose validators have handed over to these by the block at this height.
+    #[must_use]
+    pub fn handed_over(self, council: Council, era_height: u64) -> Self {
+        Self {
+            council,
+            era_height: Some(era_height),
+            ..self
+        }
     }
 
     /// The network that its victims trust.
@@ -120,15 +136,17 @@ impl Forger {
     #[must_use]
     pub fn board_root(&self) -> BoardRoot {
         let empty = *empty_roots().last().expect("a root");
+        let eras = u32::from(self.era_height.is_some());
+        let era_height = self.era_height.unwrap_or(0);
         BoardRoot {
             network: self.network.id,
             protocol: PROTOCOL,
             params_hash: self.network.params_hash,
-            term: 0,
+            term: eras,
             charter_hash: self.network.charter.hash(),
-            term_height: 0,
-            eras: 0,
-            era_height: 0,
+            term_height: era_height,
+            eras,
+            era_height,
             proven: [0; 32],
             proposals_hash: Hash::ZERO,
             sessions: 0,
