@@ -8,9 +8,10 @@ use white_city_client::{
     read::{ReadLeaf, SessionRef},
     receipt::{BadReceipt, Proven},
     wire::{
-        Entry,
+        Entry, Kem,
         board::{Cause, Culprit, Offence, Status, Terminal},
         pb::{self, receipt::Body},
+        signing::{Purpose, signed_bytes},
         tx::Leave,
     },
 };
@@ -18,6 +19,7 @@ use white_city_tests::{
     forger::{ForgedReplica, Forger, Story},
     party::Party,
     rng::Rng,
+    scene::each_kem,
 };
 
 use crate::forged::{ALL, OUTCOME, observe, read, running, trust};
@@ -508,20 +510,40 @@ async fn nobody_is_named_as_a_culprit_on_the_replicas_word() {
 /// A key that the replicas have put into a party's join: whoever seals to it seals for them.
 #[tokio::test]
 async fn a_join_that_its_author_has_not_signed_is_refused_also_by_whoever_remembers_signatures() {
-    let forged = |joined: Story| {
-        joined.with(|story| {
-            let (join, _) = &story.joins[1];
-            let mut join = join.clone();
-            join.key = story.parties[1].encryption_key(9);
-            let by = story.joins[1].1;
+    for kem in each_kem() {
+        let forged = |joined: Story| {
+            joined.with(|story| {
+                let (join, _) = &story.joins[1];
+                let mut join = join.clone();
+                join.key = story.parties[1].encryption_key_of(kem, 9);
+                let by = story.joins[1].1;
+                story.slots[1] = Some(join.digest());
+                story.joins[1] = (join, by);
+            })
+        };
+        let joined = || Story::of(&Forger::new(), kem, 3, 2).join(&ALL);
+        assert_eq!(observe(joined().close()).await, Ok(()));
+        let observed = observe(forged(joined()).close()).await;
+        assert!(is_lie(&observed), "{observed:?}");
+    }
+}
+
+/// Its author has signed it, and no board would have taken it.
+#[tokio::test]
+async fn a_join_with_another_kind_of_key_than_the_specs_is_a_lie() {
+    for (kem, other) in [(Kem::X25519, Kem::XWing), (Kem::XWing, Kem::X25519)] {
+        let joined = Story::of(&Forger::new(), kem, 3, 2).join(&ALL);
+        let story = joined.with(|story| {
+            let (join, by) = &mut story.joins[1];
+            join.key = story.parties[1].encryption_key_of(other, 0);
+            let network = Forger::new().network().id;
+            let message = signed_bytes(Purpose::Join, &network, &join.digest());
+            *by = story.parties[1].sign(&message);
             story.slots[1] = Some(join.digest());
-            story.joins[1] = (join, by);
-        })
-    };
-    let joined = || Story::new(&Forger::new(), 3, 2).join(&ALL);
-    assert_eq!(observe(joined().close()).await, Ok(()));
-    let observed = observe(forged(joined()).close()).await;
-    assert!(is_lie(&observed), "{observed:?}");
+        });
+        let observed = observe(story.close()).await;
+        assert!(is_lie(&observed), "{observed:?}");
+    }
 }
 
 #[tokio::test]

@@ -179,3 +179,15 @@ fn a_finish_of_a_leaver_counts() {
     scene.accept(vec![scene.finish(0, 1), scene.abort(0), scene.finish(1, 1)]);
     assert_eq!(scene.ending(), Some((Status::Finished, Cause::None, None)));
 }
+
+#[test]
+fn a_word_of_leaving_that_was_refused_may_be_taken_later() {
+    let mut scene = Scene::open(3, 2);
+    let abort = scene.abort(0);
+    assert_eq!(scene.refusal(abort.clone()), Some(Refusal::NotJoined(0)));
+    let joins = (0..3).map(|i| scene.join(i)).collect();
+    scene.accept(joins);
+    // So whoever has said it writes nothing more: anybody who has its word can bring it.
+    scene.accept(vec![abort]);
+    assert_eq!(scene.refusal(scene.post(0)), Some(Refusal::HasLeft(0)));
+}

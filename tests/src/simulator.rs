@@ -116,10 +116,12 @@ pub struct World {
     past: Vec<Vec<u8>>,
     /// Sessions and parties that have acted in the present block.
     busy: BTreeSet<(SessionId, u16)>,
+    /// What those have said that leave: by session and index, and who they are.
+    left: BTreeMap<(SessionId, u16), (usize, Action)>,
     /// Charters that were drafted for the next term.
     drafts: Vec<Charter>,
-    /// Whether its operators say nothing.
-    is_steady: bool,
+    /// Percentage of the blocks in which operators say something.
+    words: u64,
     /// Sessions that a complaint of the present block may stop.
     contested: BTreeSet<SessionId>,
 }
@@ -163,15 +165,23 @@ impl World {
             journal: BTreeMap::new(),
             past: Vec::new(),
             busy: BTreeSet::new(),
+            left: BTreeMap::new(),
             drafts: Vec::new(),
-            is_steady: false,
+            words: 8,
         }
     }
 
     /// The same world, whose charter stays.
     #[must_use]
     pub const fn steady(mut self) -> Self {
-        self.is_steady = true;
+        self.words = 0;
+        self
+    }
+
+    /// The same world, whose operators have much to say.
+    #[must_use]
+    pub const fn busy(mut self) -> Self {
+        self.words = 70;
         self
     }
 
@@ -192,7 +202,7 @@ impl World {
         for _ in 0..self.rng.below(5) {
             self.some_moves(&mut candidates);
         }
-        if !self.is_steady && self.rng.chance(8) {
+        if self.words > 0 && self.rng.chance(self.words) {
             self.charter_moves(&mut candidates);
         }
         let mut context = self.board.next_context(step_ms, proposer);

@@ -1,7 +1,7 @@
 //! A session as its validators tell it.
 
 use white_city_wire::{
-    Bitmap, Entry, FinishHeader, Hash, NetworkId, SessionId, Signature, SignedEntry, SignedTx,
+    Bitmap, Entry, FinishHeader, Hash, Kem, NetworkId, SessionId, Signature, SignedEntry, SignedTx,
     Spec,
     board::{
         Cause, Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash,
@@ -69,8 +69,18 @@ impl Story {
     /// A session of `n` parties and this quorum, in which nobody has joined.
     #[must_use]
     pub fn new(forger: &Forger, n: u16, quorum: u16) -> Self {
+        Self::of(forger, Kem::X25519, n, quorum)
+    }
+
+    /// The same with encryption keys of this kind.
+    ///
+    /// # Panics
+    /// Without a party.
+    #[must_use]
+    pub fn of(forger: &Forger, kem: Kem, n: u16, quorum: u16) -> Self {
         let parties = Party::several(n.into());
-        let spec = scene::spec(&parties, quorum);
+        let mut spec = scene::spec(&parties, quorum);
+        scene::of_kem(kem)(&mut spec);
         let opener = *parties.first().expect("a party").key();
         let network = forger.network().id;
         let open = Open {

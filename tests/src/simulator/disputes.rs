@@ -20,7 +20,13 @@ impl World {
         let place = place(self.network_id(), session, from, to);
         let Some(mut place) = place.filter(|_| honest || self.rng.chance(50)) else {
             let kem = session.body.as_ref().map_or(Kem::X25519, |b| b.spec.kem);
-            return self.rng.bytes(len + kem.sealing_bytes() as usize);
+            // Some is too small to be sealed at all.
+            let sealing = if self.rng.chance(90) {
+                kem.sealing_bytes()
+            } else {
+                0
+            };
+            return self.rng.bytes(len + sealing as usize);
         };
         let rightly = honest || self.rng.chance(70);
         if !rightly {
@@ -47,8 +53,8 @@ impl World {
             return;
         };
         let honest = party < HONEST;
-        if honest && self.sealed.contains_key(&complain.leaf) {
-            // It opens.
+        let opens = self.sealed.contains_key(&complain.leaf);
+        if (honest && opens) || self.says_no_more(&session, complain.index) {
             return;
         }
         let Some(body) = &session.body else { return };
@@ -70,7 +76,7 @@ impl World {
     fn some_complaint(&mut self, session: &Session) -> Option<(Complain, usize)> {
         let body = session.body.as_ref()?;
         let n = body.spec.parties();
-        let early = u32::from(self.rng.chance(10));
+        let early = u32::from(self.rng.chance(30));
         let mut found = Vec::new();
         for round in 1..session.leaf.open_round + early {
             for from in 0..n {
@@ -132,18 +138,18 @@ impl World {
             return self.push(to, party, Action::Reveal(reveal), fresh);
         }
         let signer = match self.rng.below(10) {
-            0 => {
+            0..=2 => {
                 reveal.complaint = Hash(self.rng.bytes32());
                 party
             }
-            1 => {
+            3 => {
                 reveal.index ^= 1;
                 let other = self.party_at(session, reveal.index);
                 other.filter(|p| *p >= HONEST).unwrap_or(HONEST)
             }
-            2 => HONEST,
+            4 => HONEST,
             // Too late, perhaps.
-            3..=5 => return,
+            5 | 6 => return,
             _ => party,
         };
         self.push(to, signer, Action::Reveal(reveal), false);

@@ -14,7 +14,7 @@ use crate::board::Candidate;
 impl World {
     /// One hostile move.
     pub(super) fn hostile_move(&mut self, to: &mut Vec<Move>) {
-        match self.rng.below(12) {
+        match self.rng.below(13) {
             0 | 1 => self.replay(to),
             2 => self.mutate(to),
             3 => {
@@ -26,7 +26,8 @@ impl World {
             6 | 7 => self.equivocate(to),
             8 => self.misplace(to),
             9 | 10 => self.accuse(to),
-            _ => self.join_again(to),
+            11 => self.join_again(to),
+            _ => self.send_off(to),
         }
     }
 
@@ -41,6 +42,23 @@ impl World {
             self.contested.insert(complain.post.session);
         }
         to.push((Candidate::Bytes(bytes), false));
+    }
+
+    /// Somebody's word of leaving, which may have been refused when it first came.
+    fn send_off(&mut self, to: &mut Vec<Move>) {
+        let words: Vec<(usize, Action)> = self
+            .sessions()
+            .iter()
+            .filter(|session| session.status().is_live())
+            .flat_map(|session| {
+                let id = session.id();
+                let of_session = self.left.range((id, 0)..=(id, u16::MAX));
+                of_session.map(|(_, said)| said.clone())
+            })
+            .collect();
+        if let Some((party, action)) = self.rng.pick(&words).cloned() {
+            self.push(to, party, action, false);
+        }
     }
 
     fn mutate(&mut self, to: &mut Vec<Move>) {

@@ -10,7 +10,7 @@ use white_city_wire::{
 };
 
 use super::{HONEST, PARTIES, World};
-use crate::board::Candidate;
+use crate::{board::Candidate, scene::of_kem};
 
 /// A candidate, and whether the rules have to accept it.
 pub(super) type Move = (Candidate, bool);
@@ -50,7 +50,7 @@ impl World {
         let n = u64::try_from(n).unwrap_or(1);
         let small = |value: u64| u16::try_from(value).unwrap_or(1);
         let long = self.rng.chance(5);
-        Spec {
+        let mut spec = Spec {
             protocol: "simulated".into(),
             version: 1,
             kem: Kem::X25519,
@@ -67,7 +67,13 @@ impl World {
             max_bytes: self.rng.between(500, 25_000),
             input: self.rng.bytes(20),
             prev_session: SessionId::ZERO,
+        };
+        if self.rng.chance(40) {
+            of_kem(Kem::XWing)(&mut spec);
+            // Sealing adds as much as many a payload has: the same number of entries needs more room.
+            spec.max_bytes *= 2;
         }
+        spec
     }
 
     fn open(&mut self, to: &mut Vec<Move>) {
@@ -152,16 +158,23 @@ impl World {
             return;
         }
         let awaited = session.status().is_live() && body.awaited().contains(index);
+        // Whoever has said that it leaves writes nothing more: its word may come to the board at any time, also where it was refused at first.
+        if self.says_no_more(session, index) {
+            return;
+        }
         let fresh = self.busy.insert((session.id(), index));
         if !awaited {
             return;
         }
         let action = match session.status() {
-            Status::Joining => Action::Join(Join {
-                session: session.id(),
-                index,
-                key: self.parties[party].encryption_key_of(body.spec.kem, 0),
-            }),
+            Status::Joining => {
+                let kem = self.kem_of(party, body.spec.kem);
+                Action::Join(Join {
+                    session: session.id(),
+                    index,
+                    key: self.parties[party].encryption_key_of(kem, 0),
+                })
+            }
             _ => self.entry(session, index),
         };
         let used = body
@@ -178,6 +191,19 @@ impl World {
         // A journalled post may name recipients that are members still: members change only with the round.
         let free = fresh && !self.contested.contains(&session.id());
         self.push(to, party, action, party < HONEST && free && fits);
+    }
+
+    /// Whether the party at `index` is honest, and has said that it leaves.
+    pub(super) fn says_no_more(&self, session: &Session, index: u16) -> bool {
+        let party = self.party_at(session, index);
+        party.is_some_and(|party| party < HONEST) && self.left.contains_key(&(session.id(), index))
+    }
+
+    /// Kind of the key that a party joins with: another one than the session's by some that aren't honest.
+    fn kem_of(&mut self, party: usize, kem: Kem) -> Kem {
+        let other = party >= HONEST && self.rng.chance(15);
+        let others = Kem::ALL.into_iter().find(|any| *any != kem);
+        others.filter(|_| other).unwrap_or(kem)
     }
 
     /// The entry of a party for the open round: the journalled one, or a new one.
@@ -246,17 +272,18 @@ impl World {
                 detail: Hash::ZERO,
             }
         };
-        self.busy.insert((session.id(), index));
+        if self.says_no_more(&session, index) {
+            return;
+        }
+        let place = (session.id(), index);
         let session = session.id();
-        self.push(
-            to,
-            party,
-            Action::Leave {
-                session,
-                index,
-                leave,
-            },
-            false,
-        );
+        let action = Action::Leave {
+            session,
+            index,
+            leave,
+        };
+        self.busy.insert(place);
+        self.left.insert(place, (party, action.clone()));
+        self.push(to, party, action, false);
     }
 }
