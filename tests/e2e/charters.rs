@@ -1,6 +1,6 @@
 //! Charters on a running board: every replica is replaced, one a term, while sessions run.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -24,10 +24,8 @@ impl<'a> Board<'a> {
         Self { world, reader }
     }
 
-    /// The key of the one who operates a replica, as the launcher has made it.
     pub fn operator(&self, replica: usize) -> LocalKey {
-        let file: PathBuf = format!("operators/replica{replica}.key").into();
-        LocalKey::load(&self.world.net.dir().join(file), None).unwrap()
+        self.world.operator(replica)
     }
 
     fn validator(&self, replica: usize) -> Hash {

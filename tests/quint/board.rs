@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use tendermint::block::CommitSig;
 use tendermint_rpc::Client as _;
-use white_city_client::{Hash, Session};
+use white_city_client::{Hash, Said, Session, Signer as _};
 use white_city_state_machine::BlockContext;
-use white_city_tests::board::{Board, Candidate};
+use white_city_tests::board::{Board, Candidate, Executed};
 use white_city_wire::seal::{BlockTime, Seal};
 
 use crate::{
-    bad_sender,
+    bad_sender, charters,
     program::{folder, is_possible, text},
     recording::{Recording, check},
     world::{PATIENCE, Setup, World, all_ends, join, keys, post, world},
@@ -71,11 +72,10 @@ async fn disputed(world: &World) {
 }
 
 /// Reads every block of the board, and executes it: each has the root that its seal names.
-async fn recorded(world: &World) -> Recording {
+async fn each_block(world: &World, mut each: impl FnMut(&Executed)) {
     let network = world.client(&keys(1)[0]).network().clone();
     let last = world.net.height(1).await.unwrap();
     let rpc = bad_sender::rpc(world);
-    let mut recording = Recording::new(&network);
     let mut board = Board::new(network.into());
     for height in 1..=last {
         let height = u32::try_from(height).unwrap();
@@ -83,6 +83,8 @@ async fn recorded(world: &World) -> Recording {
         let (seal, txs) = block.data.split_first().unwrap();
         let seal = Seal::decode(seal).unwrap();
         let time = block.header.time;
+        let votes = block.last_commit.iter().flat_map(|of| &of.signatures);
+        let voted: Vec<[u8; 20]> = votes.filter_map(voter).collect();
         let context = BlockContext {
             height: height.into(),
             time: BlockTime {
@@ -93,15 +95,52 @@ async fn recorded(world: &World) -> Recording {
             parent_hash: seal.parent_hash,
             parent_time: seal.parent_time,
             proposer: block.header.proposer_address.as_bytes().try_into().unwrap(),
-            // All validators are those of the genesis.
-            voted: [0; 32],
+            voted: board.state.charter().positions_of(&voted),
         };
         let candidates = txs.iter().cloned().map(Candidate::Bytes).collect();
         let executed = board.run(context, candidates);
         assert_eq!(executed.after.root(), seal.root, "block {height}");
-        recording.block(&executed);
+        each(&executed);
     }
-    recording
+}
+
+/// The address of a validator that has voted for a block.
+fn voter(vote: &CommitSig) -> Option<[u8; 20]> {
+    match vote {
+        CommitSig::BlockIdFlagCommit {
+            validator_address, ..
+        } => validator_address.as_bytes().try_into().ok(),
+        CommitSig::BlockIdFlagAbsent | CommitSig::BlockIdFlagNil { .. } => None,
+    }
+}
+
+/// One operator takes back what it has approved, and then the others have its replica leave.
+async fn one_replica_less(world: &World) {
+    let reader = world.client(&keys(1)[0]);
+    let operator = |replica| reader.with_signer(world.operator(replica));
+    let mut next = reader.charter().await.unwrap().into_value().charter;
+    next.previous = next.hash();
+    next.term += 1;
+    next.until_ms = u64::MAX;
+    let mut less = next.clone();
+    let first = Hash(*world.operator(0).identity().as_bytes());
+    less.replicas.retain(|replica| replica.operator != first);
+    next.anyone_max_live = 1;
+    let leaver = operator(0);
+    assert_eq!(leaver.approve(next, vec![]).await, Ok(Said::Stands));
+    assert_eq!(leaver.withdraw().await, Ok(Said::Stands));
+    for replica in 1..4 {
+        operator(replica)
+            .approve(less.clone(), vec![])
+            .await
+            .unwrap();
+    }
+    let enacted = reader.charter().await.unwrap().into_value();
+    assert_eq!((enacted.charter.term, enacted.era), (1, 1));
+    // The new validators sign from the second block on.
+    while reader.status().await.unwrap().height() < enacted.term_height + 4 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,11 +160,37 @@ async fn what_a_board_under_cometbft_does_is_a_trace_of_the_specification() {
     };
     tokio::time::timeout(PATIENCE, all).await.unwrap();
     world.agree().await;
-    let recording = recorded(&world).await;
+    let mut recording = Recording::new(world.client(&keys(1)[0]).network());
+    each_block(&world, |executed| recording.block(executed)).await;
     world.stop().await;
     let mut endings = recording.endings();
     endings.sort();
     println!("{:#?}", recording.outcomes());
     assert_eq!(endings, ["BadPayload", "Left", "NoCause"]);
     check(&folder("board"), &text(), &[recording]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_do_on_a_board_under_cometbft_is_a_trace_of_the_specification() {
+    if !is_possible() {
+        return;
+    }
+    let setup = Setup {
+        heartbeat_ms: Some(500),
+        ..Setup::default()
+    };
+    let Some(world) = world(setup).await else {
+        return;
+    };
+    tokio::time::timeout(PATIENCE, one_replica_less(&world))
+        .await
+        .unwrap();
+    let mut recording = charters::Recording::new(world.client(&keys(1)[0]).network());
+    each_block(&world, |executed| recording.block(executed)).await;
+    world.stop().await;
+    println!("{:#?}", recording.outcomes());
+    assert_eq!(recording.outcomes()["Taken"], 5);
+    assert_eq!(recording.enacted, [1, 1]);
+    let text = charters::charter_text();
+    charters::check(&folder("board-charters"), &text, &[recording]).unwrap();
 }

@@ -1,12 +1,19 @@
-//! How the rules change: what is simulated of `docs/spec/charter.qnt` is replayed on the state machine.
+//! How the rules change: what is simulated of `docs/spec/charter.qnt` is replayed on the state machine, and what operators do on boards is
+//! a trace of it.
 
+mod recording;
 mod replay;
 mod seen;
+mod teller;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use recording::{Recording, check};
 use replay::replay;
-use white_city_tests::{simulator::Observed, tamper::planted};
+use white_city_tests::{
+    simulator::{Observed, World},
+    tamper::planted,
+};
 
 use crate::{
     defined, number,
@@ -61,6 +68,54 @@ const BROKEN: [(&str, &str, &str); 4] = [
         "",
     ),
 ];
+
+/// Seeds of the simulator whose boards are recorded.
+const RECORDED: [u64; 6] = [1, 2, 3, 4, 5, 6];
+/// Blocks of each.
+const BLOCKS: usize = 60;
+/// Differences of the specification that recorded boards have to show: what is replaced, and by what.
+const DIFFERENCES: [(&str, &str, &str); 7] = [
+    (
+        "everybody has to approve",
+        "votes.size() * 3 > b.term.charter.replicas.size() * 2",
+        "votes.size() >= b.term.charter.replicas.size()",
+    ),
+    (
+        "a withdrawal begins a minute",
+        "if (w.says == Withdraws) standing(b, w.operator).boardMs else b.boardMs",
+        "b.boardMs",
+    ),
+    (
+        "words outlive their term",
+        "      words: Map(),\n      call: { ...settled.call",
+        "      call: { ...settled.call",
+    ),
+    (
+        "nobody is proven by a vote",
+        "b.term.proven.union(voted.intersect(validators(b.term.charter)))",
+        "b.term.proven",
+    ),
+    (
+        "an era isn't counted",
+        "eras: if (changes) b.term.eras + 1 else b.term.eras",
+        "eras: b.term.eras",
+    ),
+    (
+        "a word may skip a number",
+        "(w.sequence == said.sequence + 1, \"Sequence\")",
+        "(w.sequence > said.sequence, \"Sequence\")",
+    ),
+    (
+        "all keys may go at once",
+        "(keysStay(present, coming), \"Charter\"),",
+        "",
+    ),
+];
+
+/// The specification.
+pub fn charter_text() -> String {
+    std::fs::read_to_string(module()).unwrap()
+}
 
 fn module() -> std::path::PathBuf {
     specification().join("charter.qnt")
@@ -180,7 +235,7 @@ fn an_invariant_of_charters_breaks_where_its_rule_is_missing() {
     }
     let folder = folder("broken-charters");
     std::fs::write(folder.join("session.qnt"), crate::program::text()).unwrap();
-    let text = std::fs::read_to_string(module()).unwrap();
+    let text = charter_text();
     let broken = folder.join("charter.qnt");
     let count = number("WHITE_CITY_SEEDS").map_or(QUICK, |_| BROKEN.len());
     for (invariant, from, to) in &BROKEN[..count] {
@@ -205,5 +260,66 @@ fn an_invariant_of_charters_breaks_where_its_rule_is_missing() {
             words.contains("[violation]"),
             "{invariant} holds without its rule: {words}"
         );
+    }
+}
+
+/// Recordings of the simulator's boards, whose operators have much to say.
+fn recorded(seeds: &[u64]) -> Vec<Recording> {
+    let recordings = seeds.iter().map(|seed| {
+        let mut world = World::storable(*seed).busy();
+        let mut recording: Option<Recording> = None;
+        for _ in 0..BLOCKS {
+            let seen = world.block();
+            let network = seen.executed.before.network().clone();
+            recording
+                .get_or_insert_with(|| Recording::new(&network))
+                .block(&seen.executed);
+        }
+        recording.expect("a block")
+    });
+    recordings.collect()
+}
+
+#[test]
+fn what_operators_do_on_a_simulated_board_is_a_trace_of_the_specification() {
+    if !is_possible() {
+        return;
+    }
+    let recordings = recorded(&RECORDED);
+    check(&folder("recorded-charters"), &charter_text(), &recordings).unwrap();
+    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut enacted = [0; 2];
+    for recording in &recordings {
+        for (name, count) in recording.outcomes() {
+            *outcomes.entry(name).or_default() += count;
+        }
+        for (sum, count) in enacted.iter_mut().zip(recording.enacted) {
+            *sum += count;
+        }
+    }
+    println!("{outcomes:#?} {enacted:?}");
+    assert!(outcomes.len() >= 8, "{outcomes:?}");
+    assert!(enacted.iter().all(|count| *count > 2), "{enacted:?}");
+}
+
+#[test]
+fn a_difference_of_the_specification_of_charters_is_noticed() {
+    if !is_possible() {
+        return;
+    }
+    let recordings = recorded(&RECORDED[..2]);
+    for (name, from, to) in DIFFERENCES {
+        let text = charter_text();
+        assert_eq!(text.matches(from).count(), 1, "{name}");
+        let different = text.replace(from, to);
+        // The first board that comes to it.
+        let noticed = recordings.chunks(1).find_map(|recording| {
+            check(&folder("different-charters"), &different, recording).err()
+        });
+        let Some(what) = noticed else {
+            panic!("{name} was not noticed");
+        };
+        assert!(what.starts_with("recording "), "{name}: {what}");
+        println!("{name}: {what}");
     }
 }

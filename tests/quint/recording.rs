@@ -1,7 +1,6 @@
-//! What real boards did, checked to be traces of the specification: each recording becomes a test of a generated module, whose states are
-//! held against those of the board.
+//! What real boards did, checked to be traces of the specification.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use white_city_state_machine::State;
 use white_city_tests::board::{Board, Executed};
@@ -9,14 +8,16 @@ use white_city_wire::{Network, Refusal};
 
 use crate::{
     binder::{outcome, proposer},
-    program::{quint, said, trace},
+    script::{self, Block, Script},
     seen::{same_part, seen},
     teller::Teller,
     value::{Value, int, record},
 };
 
-/// Refusals for reasons that the specification doesn't have: sizes, quotas and shares, and keys of a roster.
-const OUTSIDE: [&str; 11] = [
+/// Refusals for reasons that the specification doesn't have: sizes, quotas and shares, and kinds of keys and those of a roster.
+const OUTSIDE: [&str; 13] = [
+    "OtherKem",
+    "UnderSealed",
     "TooLarge",
     "TooMuchWork",
     "NotInRoster",
@@ -30,34 +31,28 @@ const OUTSIDE: [&str; 11] = [
     "NumbersUsedUp",
 ];
 
-/// A block: how it began, its transactions and what became of them, and the board after it.
-struct Block {
-    step_ms: u64,
-    proposer: Value,
-    txs: Vec<(Value, Value)>,
-    after: Value,
-}
-
 /// The blocks of one board.
 pub struct Recording {
-    network: Value,
-    blocks: Vec<Block>,
+    script: Script,
     teller: Teller,
 }
 
 impl Recording {
     pub fn new(network: &Network) -> Self {
         let params = &network.params;
+        let network = record([
+            ("validators", int(network.charter.size())),
+            ("genesisMs", int(network.genesis_time.millis())),
+            ("capMs", int(params.cap_ms)),
+            ("fullBlock", int(params.full_block)),
+            ("maxWork", int(params.max_work)),
+            ("maxOpenMs", int(params.max_open_ms)),
+        ]);
         Self {
-            network: record([
-                ("validators", int(network.charter.size())),
-                ("genesisMs", int(network.genesis_time.millis())),
-                ("capMs", int(params.cap_ms)),
-                ("fullBlock", int(params.full_block)),
-                ("maxWork", int(params.max_work)),
-                ("maxOpenMs", int(params.max_open_ms)),
-            ]),
-            blocks: Vec::new(),
+            script: Script {
+                start: format!("start({network})"),
+                blocks: Vec::new(),
+            },
             teller: Teller::default(),
         }
     }
@@ -72,22 +67,23 @@ impl Recording {
         };
         let before = board(&executed.before);
         self.teller.begin_block();
-        let mut txs = Vec::new();
+        let mut sent = Vec::new();
         for said in &executed.outcomes {
             let Some(tx) = said.tx.as_ref().filter(|_| is_inside(&said.result)) else {
                 continue;
             };
-            txs.push((self.teller.tell(tx, &before), outcome(&said.result)));
+            sent.push((self.teller.tell(tx, &before), outcome(&said.result)));
             if let Ok(number) = said.result {
                 self.teller.opened(tx, &before, number);
             }
         }
         let step_ms = context.time.millis() - context.parent_time.millis();
         let position = before.state.charter().position_of(&context.proposer);
-        self.blocks.push(Block {
-            step_ms,
-            proposer: proposer(&before, position),
-            txs,
+        let proposer = proposer(&before, position);
+        self.script.blocks.push(Block {
+            begin: format!("begin({step_ms}, {proposer})"),
+            sent,
+            end: "end".to_owned(),
             after: seen(&board(&executed.after), &self.teller.meanings),
         });
     }
@@ -95,7 +91,7 @@ impl Recording {
     /// Number of transactions by what became of them.
     pub fn outcomes(&self) -> BTreeMap<String, usize> {
         let mut outcomes = BTreeMap::new();
-        for (tx, outcome) in self.blocks.iter().flat_map(|block| &block.txs) {
+        for (tx, outcome) in self.script.blocks.iter().flat_map(|block| &block.sent) {
             let word = tx.field("says").case().0;
             *outcomes.entry(format!("{word}: {outcome}")).or_default() += 1;
         }
@@ -104,70 +100,12 @@ impl Recording {
 
     /// Causes of the endings of the board's sessions.
     pub fn endings(&self) -> Vec<String> {
-        let last = self.blocks.last().unwrap().after.field("sessions");
+        let last = self.script.blocks.last().unwrap().after.field("sessions");
         let endings = last.pairs().values().filter_map(|session| {
             let (_, record) = session.field("terminal").case();
             Some(record?.field("cause").case().0.to_owned())
         });
         endings.collect()
-    }
-
-    fn write(&self, out: &mut String, number: usize) {
-        for (at, block) in self.blocks.iter().enumerate() {
-            let txs: Vec<String> = block.txs.iter().map(|(tx, _)| tx.to_string()).collect();
-            let send = match txs.as_slice() {
-                [] => String::new(),
-                _ => format!(".then(send([\n    {}\n  ]))", txs.join(",\n    ")),
-            };
-            let (step_ms, proposer) = (block.step_ms, &block.proposer);
-            writeln!(
-                out,
-                "  action block{number}x{at} = begin({step_ms}, {proposer}){send}.then(end)"
-            )
-            .unwrap();
-        }
-        let blocks = (0..self.blocks.len()).map(|at| format!(".then(block{number}x{at})"));
-        let blocks: String = blocks.collect();
-        writeln!(
-            out,
-            "  run recording{number}Test = start({}){blocks}",
-            self.network
-        )
-        .unwrap();
-    }
-
-    /// Holds the states that the specification came to against those of the board.
-    fn compare(&self, trace: &[Value]) -> Result<(), String> {
-        let mut blocks = self.blocks.iter().enumerate();
-        let mut sent: Vec<&Value> = Vec::new();
-        for state in trace {
-            match state.field("did").case() {
-                ("Sent", Some(all)) => sent = all.list().iter().collect(),
-                ("EndedBlock", _) => {
-                    let (at, block) = blocks.next().ok_or("more blocks than there were")?;
-                    if sent.len() != block.txs.len() {
-                        return Err(format!("block {at}: {} transactions", sent.len()));
-                    }
-                    for (told, (tx, outcome)) in sent.drain(..).zip(&block.txs) {
-                        let found = told.field("outcome");
-                        if found != outcome {
-                            return Err(format!(
-                                "block {at}, {tx}: {found} in the specification, {outcome} on the board"
-                            ));
-                        }
-                    }
-                    let found = same_part(state.field("board"));
-                    if let Some(difference) = found.difference(&block.after) {
-                        return Err(format!("after block {at}: {difference}"));
-                    }
-                }
-                _ => {}
-            }
-        }
-        match blocks.next() {
-            Some((at, _)) => Err(format!("block {at} isn't possible in the specification")),
-            None => Ok(()),
-        }
     }
 }
 
@@ -188,28 +126,10 @@ fn is_inside<T>(result: &Result<T, Refusal>) -> bool {
 /// Checks that recordings are traces of this specification, in this folder.
 pub fn check(folder: &Path, specification: &str, recordings: &[Recording]) -> Result<(), String> {
     fs::write(folder.join("session.qnt"), specification).unwrap();
-    let mut module = String::from("module recorded {\n");
-    module += "  import rules.* from \"./session\"\n  import session.* from \"./session\"\n";
-    for (number, recording) in recordings.iter().enumerate() {
-        recording.write(&mut module, number);
-    }
-    module += "}\n";
-    let file = folder.join("recorded.qnt");
-    fs::write(&file, module).unwrap();
-    let to = folder.join("{test}.itf.json").display().to_string();
-    let output = quint("test", &file, &["--out-itf", &to, "--max-samples", "1"]);
-    for (number, recording) in recordings.iter().enumerate() {
-        let file = folder.join(format!("recording{number}Test.itf.json"));
-        if !file.is_file() {
-            return Err(said(&output));
-        }
-        recording
-            .compare(&trace(&file))
-            .map_err(|what| format!("recording {number}: {what}"))?;
-    }
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(said(&output))
-    }
+    let modules = [("rules", "session"), ("session", "session")];
+    let scripts: Vec<&Script> = recordings
+        .iter()
+        .map(|recording| &recording.script)
+        .collect();
+    script::check(folder, &modules, &scripts, same_part)
 }

@@ -18,10 +18,10 @@ use crate::{
 
 /// Numbers for what is told: the same for the same bytes, and another for other bytes.
 #[derive(Debug, Default)]
-struct Numbers(BTreeMap<Vec<u8>, i64>);
+pub struct Numbers(BTreeMap<Vec<u8>, i64>);
 
 impl Numbers {
-    fn of(&mut self, bytes: &[u8]) -> Value {
+    pub fn of(&mut self, bytes: &[u8]) -> Value {
         let next = i64::try_from(self.0.len()).unwrap_or(i64::MAX);
         Value::Int(*self.0.entry(bytes.to_vec()).or_insert(next))
     }

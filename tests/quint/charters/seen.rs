@@ -81,3 +81,9 @@ pub fn same_part(board: &Value) -> Value {
     let names = ["height", "boardMs", "protocol", "term", "words", "call"];
     record(names.map(|name| (name, board.field(name).clone())))
 }
+
+/// The part of it that is about charters and words, not about the session in last call.
+pub fn rules_of(board: &Value) -> Value {
+    let names = ["height", "boardMs", "protocol", "term", "words"];
+    record(names.map(|name| (name, board.field(name).clone())))
+}
