@@ -314,6 +314,12 @@ impl Testnet {
         self.homes.home(index)
     }
 
+    /// The file with the key of whoever operates a replica, which no replica needs.
+    #[must_use]
+    pub fn operator_key(&self, index: usize) -> PathBuf {
+        self.dir().join(format!("operators/replica{index}.key"))
+    }
+
     async fn order(&self, index: usize, order: Order) -> Result<(), Error> {
         if self.homes.record.engine == Engine::Solo {
             return Err(Error::Unsupported(

@@ -25,7 +25,7 @@ impl<'a> Board<'a> {
     }
 
     pub fn operator(&self, replica: usize) -> LocalKey {
-        self.world.operator(replica)
+        LocalKey::load(&self.world.net.operator_key(replica), None).unwrap()
     }
 
     fn validator(&self, replica: usize) -> Hash {

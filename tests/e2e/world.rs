@@ -167,12 +167,6 @@ impl World {
         client.open(spec).await.unwrap()
     }
 
-    /// The key of the one who operates a replica, as the launcher has made it.
-    pub fn operator(&self, replica: usize) -> LocalKey {
-        let file = format!("operators/replica{replica}.key");
-        LocalKey::load(&self.net.dir().join(file), None).unwrap()
-    }
-
     pub async fn session(&self, key: &Key, id: SessionId) -> Session {
         self.client(key).session(id).await.unwrap()
     }

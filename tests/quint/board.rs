@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tendermint::block::CommitSig;
 use tendermint_rpc::Client as _;
-use white_city_client::{Hash, Said, Session, Signer as _};
+use white_city_client::{Hash, LocalKey, Said, Session, Signer as _};
 use white_city_state_machine::BlockContext;
 use white_city_tests::board::{Board, Candidate, Executed};
 use white_city_wire::seal::{BlockTime, Seal};
@@ -117,13 +117,14 @@ fn voter(vote: &CommitSig) -> Option<[u8; 20]> {
 /// One operator takes back what it has approved, and then the others have its replica leave.
 async fn one_replica_less(world: &World) {
     let reader = world.client(&keys(1)[0]);
-    let operator = |replica| reader.with_signer(world.operator(replica));
+    let key = |replica| LocalKey::load(&world.net.operator_key(replica), None).unwrap();
+    let operator = |replica| reader.with_signer(key(replica));
     let mut next = reader.charter().await.unwrap().into_value().charter;
     next.previous = next.hash();
     next.term += 1;
     next.until_ms = u64::MAX;
     let mut less = next.clone();
-    let first = Hash(*world.operator(0).identity().as_bytes());
+    let first = Hash(*key(0).identity().as_bytes());
     less.replicas.retain(|replica| replica.operator != first);
     next.anyone_max_live = 1;
     let leaver = operator(0);
