@@ -1,6 +1,7 @@
 //! The client: one network, some replicas, and who signs.
 
 use std::{
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -17,6 +18,8 @@ use crate::{
     receipt::{BadReceipt, Receipt},
     replicas::{LIST_MAX, ReplicaHeight, Replicas, Seen, Wakeups, follow},
     signer::Signer,
+    trust::{BadTrustFile, Mark, TrustFile},
+    trust_file::{self, TrustFileError},
 };
 
 /// Longest time for one question, unless set.
@@ -26,6 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[must_use]
 pub struct ClientBuilder {
     trust: Trust,
+    mark: Option<Mark>,
     replicas: Vec<String>,
     signer: Option<Arc<dyn Signer>>,
     timeout: Duration,
@@ -36,6 +40,12 @@ impl ClientBuilder {
     /// first one is asked first: the nearest. Parties of one session spread their load if they begin with different ones.
     pub fn replicas<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
         self.replicas.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// A state that was verified before: nothing older is taken, of any replica. [`Client::from_trust_file`] has the file's.
+    pub fn not_behind(mut self, mark: Option<Mark>) -> Self {
+        self.mark = mark;
         self
     }
 
@@ -57,6 +67,10 @@ impl ClientBuilder {
     /// [`Error::Usage`] without replicas, or with an address that is none.
     pub fn build(self) -> Result<Client, Error> {
         let replicas = Replicas::new(&self.replicas, self.timeout, self.trust)?;
+        let replicas = match self.mark {
+            Some(mark) => replicas.not_behind(mark),
+            None => replicas,
+        };
         Ok(Client(Arc::new(Inner {
             replicas: Arc::new(replicas),
             signer: self.signer,
@@ -80,10 +94,44 @@ impl Client {
     pub const fn builder(trust: Trust) -> ClientBuilder {
         ClientBuilder {
             trust,
+            mark: None,
             replicas: Vec::new(),
             signer: None,
             timeout: TIMEOUT,
         }
+    }
+
+    /// Begins with what was verified before: the eras that the file knows are pinned, and nothing older than its state is taken. The
+    /// addresses in it are somebody's hints, and not asked unless they are named as replicas.
+    pub fn from_trust_file(file: &TrustFile) -> ClientBuilder {
+        Self::builder(file.trust()).not_behind(file.mark().cloned())
+    }
+
+    /// Everything that this client has verified of the network, for a trust file, with the addresses of its replicas.
+    ///
+    /// # Errors
+    /// [`BadTrustFile::NoGenesis`] where the trust was made of something else than a genesis' JSON.
+    pub fn trust_file(&self) -> Result<TrustFile, BadTrustFile> {
+        let replicas = &self.0.replicas;
+        TrustFile::new(self.trust(), replicas.mark(), replicas.addresses())
+    }
+
+    /// Keeps what this client has verified in a trust file, which is made, or goes forward: see [`crate::trust_file::keep`]. From then on
+    /// this client knows the eras that the file knows.
+    ///
+    /// # Errors
+    /// [`TrustFileError`]; [`BadTrustFile::fork`] of its reason says whether the file and this client have seen two histories.
+    pub fn keep_trust(&self, path: &Path) -> Result<TrustFile, TrustFileError> {
+        let known = self.trust_file();
+        let known = known.map_err(|reason| TrustFileError::bad(path, reason))?;
+        let kept = trust_file::keep(path, &known)?;
+        let links = kept.trust().links_from(0);
+        let learned = self.trust().learn(&links);
+        learned.map_err(|reason| {
+            let era = kept.trust().newest_era();
+            TrustFileError::bad(path, BadTrustFile::Link { era, reason })
+        })?;
+        Ok(kept)
     }
 
     /// The same client for another identity. Both share their connections, the replica that they follow, and what either has
@@ -125,8 +173,8 @@ impl Client {
     /// hedged by another one; one that is silent, behind or lying is left for another one.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`] or [`Error::ReplicaLied`] when none gave an answer that verifies;
-    /// [`Error::Fork`].
+    /// [`Error::Unreachable`], [`Error::Refused`] or [`Error::ReplicaLied`] when none gave an answer that verifies; [`Error::Behind`] when
+    /// all that answer are behind `min_height`, or what was verified before; [`Error::Fork`].
     pub async fn read<R: Read>(
         &self,
         read: &R,

@@ -259,6 +259,17 @@ pub enum Error {
     /// No replica gave a usable answer.
     #[error("no replica answers: {}", faults(.0))]
     Unreachable(Vec<ReplicaFault>),
+    /// Every replica that answers is behind a state that was verified before, by this client, or according to its trust file or a journal.
+    /// Replicas may be late; a board that stays behind was rolled back, or is a branch that goes on from the past.
+    #[error(
+        "behind: the replicas that answer show height {shown} and nothing newer, and height {expected} was verified before"
+    )]
+    Behind {
+        /// The highest height that any of them shows, which isn't taken.
+        shown: u64,
+        /// The height that was verified before.
+        expected: u64,
+    },
     /// The board has no such session, as far as the replicas that answered know.
     #[error("no session {0}")]
     UnknownSession(String),

@@ -1,14 +1,20 @@
-//! Files that hold secrets: made for their owner only, never overwritten, complete or not there.
+//! Files that hold secrets: made for their owner only, never overwritten, complete or not there. And public ones.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, Permissions},
+    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
+
+/// Longest time that somebody else may have a file's lock, and the pause before it is tried again.
+const LOCKED: Duration = Duration::from_secs(10);
+const LOCKED_PAUSE: Duration = Duration::from_millis(5);
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,12 @@ pub enum FileError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// Another process has its lock for longer than anybody needs it.
+    #[error("{path} is locked by another process")]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is larger than anything of its kind.
     #[error("{path} is larger than {max} bytes")]
@@ -94,7 +106,7 @@ pub(crate) fn check_owner_only(file: &File, path: &Path) -> Result<Metadata, Fil
     Ok(meta)
 }
 
-fn read_up_to(file: File, path: &Path, max: u64, to: &mut Vec<u8>) -> Result<(), FileError> {
+fn read_up_to(file: impl Read, path: &Path, max: u64, to: &mut Vec<u8>) -> Result<(), FileError> {
     let got = file
         .take(max.saturating_add(1))
         .read_to_end(to)
@@ -189,6 +201,98 @@ pub fn create_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     written
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .map_err(FileError::io(path))
+}
+
+/// A file whose lock ends with this value. Closing alone isn't enough: a process that is being started by another thread has a
+/// copy of the descriptor until it runs its own program, and with it the lock.
+pub(crate) struct Locked(pub(crate) File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // At the latest the lock ends with the last copy of the descriptor.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Whether an open file is the one that has this name.
+pub(crate) fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file, and takes its lock as soon as nobody has it; `None` where there is no file of this name. Whoever has the lock may give the
+/// name to another file.
+///
+/// # Errors
+/// [`FileError::Locked`] when somebody has it for long; [`FileError::Io`].
+pub(crate) fn open_locked(path: &Path) -> Result<Option<Locked>, FileError> {
+    let until = Instant::now() + LOCKED;
+    loop {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(FileError::io(path)(error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(LOCKED_PAUSE);
+                continue;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let path = path.to_owned();
+                return Err(FileError::Locked { path });
+            }
+            Err(TryLockError::Error(error)) => return Err(FileError::io(path)(error)),
+        }
+        let file = Locked(file);
+        // Whoever had it before may have put another file in the place of this one.
+        if is_still(&file.0, path).map_err(FileError::io(path))? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+/// Reads what is left of an open file, at most `max` bytes.
+pub(crate) fn read_open(file: &File, path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    read_up_to(file, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Puts a public file into the place of another one, whose lock the caller has. After a crash one of the two is there, whole.
+pub(crate) fn replace_locked(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut new = path.as_os_str().to_owned();
+    // Nobody else has the lock: what is there was left by somebody who was killed.
+    new.push(".new");
+    let new = PathBuf::from(new);
+    let mut options = OpenOptions::new();
+    let written = options.write(true).create(true).truncate(true).open(&new);
+    written
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(FileError::io(&new))?;
+    fs::rename(&new, path).map_err(FileError::io(path))?;
+    sync_folder(path)
+}
+
+/// Writes a new public file. After a crash it is there with all of its bytes, or not at all.
+///
+/// # Errors
+/// [`FileError::Exists`] when something has this name, or [`FileError::Io`].
+pub(crate) fn create_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    refuse_existing(path)?;
+    let temporary = temporary_name(path)?;
+    let named = create_public(&temporary, bytes).and_then(|()| rename_new(&temporary, path));
+    if named.is_err() {
+        // It may not have been made.
+        let _ = fs::remove_file(&temporary);
+    }
+    named?;
+    sync_folder(path)
 }
 
 /// Gives a file its final name, unless that is taken. It never has neither name.

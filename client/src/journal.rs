@@ -32,7 +32,6 @@ mod record;
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -43,7 +42,7 @@ use white_city_wire::{IdentityKey, NetworkId, SessionId};
 use zeroize::Zeroizing;
 
 use crate::{
-    files::{FileError, check_owner_only, create_secret, sync_folder},
+    files::{FileError, Locked, check_owner_only, create_secret, is_still, sync_folder},
     vault::{Unlock, VaultError},
 };
 
@@ -143,17 +142,6 @@ pub(crate) struct Journal {
     file: Locked,
     sealer: Sealer,
     is_broken: bool,
-}
-
-/// A file whose lock ends with this value. Closing alone isn't enough: a process that is being started by another thread has a
-/// copy of the descriptor until it runs its own program, and with it the lock.
-struct Locked(File);
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        // At the latest the lock ends with the last copy of the descriptor.
-        let _ = self.0.unlock();
-    }
 }
 
 impl Journal {
@@ -393,15 +381,6 @@ fn read_header(file: &mut File) -> io::Result<Vec<u8>> {
     let got = read_up_to(file, &mut header)?;
     header.truncate(got);
     Ok(header)
-}
-
-fn is_still(file: &File, path: &Path) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// Fills the buffer as far as the file goes.

@@ -27,6 +27,8 @@
 //!   of a replica leads to a header that they have signed, or it isn't taken: [`Verified`]. One honest replica is enough.
 //! * Every join and every entry that it reads is also checked under its author's own key, against the transcript that the
 //!   reader computed itself: even all replicas together can't forge one.
+//! * What it has verified of the network it keeps in a [`trust_file`], if it is told to, and goes on from there: nobody takes it back to
+//!   an older state, or to validators who have left.
 //! * It remembers what it has read. Two histories that the validators have signed are a [`Fork`], with a proof for anybody.
 //! * What it has read it can prove to others, offline and for ever: [`receipt`].
 //! * It complains about a payload only if its key really doesn't open it ([`Session::complain`]), and answers a complaint by
@@ -65,6 +67,7 @@ pub mod signer;
 mod spec_builder;
 mod stamping;
 mod tls;
+pub mod trust_file;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder};

@@ -256,7 +256,7 @@ impl Target for Opened<'_> {
         self.wakeups.has_looked();
         match shown {
             Ok(_) => return Ok(true),
-            Err(Error::UnknownSession(_) | Error::Unreachable(_)) => {}
+            Err(Error::UnknownSession(_) | Error::Unreachable(_) | Error::Behind { .. }) => {}
             // A replica that has just started has no state to answer from.
             Err(Error::Refused { code, .. }) if Refusal::is_for_a_moment(code) => {}
             Err(other) => return Err(other),

@@ -142,7 +142,7 @@ impl Target for Shown<'_> {
     async fn wait(&mut self, until: Instant) -> Result<bool, Error> {
         sleep_until(until).await;
         match self.look().await {
-            Err(Error::Unreachable(_)) => Ok(false),
+            Err(Error::Unreachable(_) | Error::Behind { .. }) => Ok(false),
             other => other,
         }
     }

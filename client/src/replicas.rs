@@ -7,6 +7,7 @@ mod handing;
 mod heights;
 mod http;
 mod lateness;
+mod links;
 mod listing;
 mod proxy;
 mod race;
@@ -20,7 +21,7 @@ mod wakeups;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -45,10 +46,10 @@ pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{
     bounds::Bounds,
-    checked::Checked,
+    checked::{Checked, lock},
     error::Error,
     read::Lie,
-    trust::{NewerRules, Trust},
+    trust::{Mark, NewerRules, Trust},
 };
 
 /// Time to wait for one replica before another one is asked, too: at least, and at most where all are late.
@@ -71,6 +72,10 @@ pub(crate) struct Replicas {
     pub(crate) checked: Arc<Checked>,
     /// The highest height that was verified.
     highest: AtomicU64,
+    /// The highest state that was verified; at first the one of the trust file that this client has begun with.
+    mark: StdMutex<Option<Mark>>,
+    /// The height of that trust file: nothing below is taken.
+    floor: u64,
     /// When all of them were asked last. Held while they are asked.
     asked_all: Mutex<Option<Asked>>,
     /// Turns of questions, and of entries that are handed over.
@@ -113,8 +118,8 @@ pub(crate) enum ReadError {
     Stranger(Lie),
     /// A refusal: a hint.
     Refused { code: u32, text: String },
-    /// A true answer, but an old one.
-    Behind,
+    /// A true answer, but an old one: of this height, and another was expected at least.
+    Behind { shown: u64, expected: u64 },
     /// Not the replica's fault: asking another one changes nothing.
     Final(Error),
 }
@@ -169,6 +174,8 @@ impl Replicas {
             known: Known::new(trust),
             checked: Arc::default(),
             highest: AtomicU64::new(0),
+            mark: StdMutex::default(),
+            floor: 0,
             asked_all: Mutex::new(None),
             asking: Semaphore::new(AT_ONCE),
             handing: Semaphore::new(AT_ONCE),
@@ -176,6 +183,30 @@ impl Replicas {
             answers: Lateness::default(),
             shown: Lateness::default(),
         })
+    }
+
+    /// As they were, for whoever has verified this state before: nothing older is taken.
+    pub(crate) fn not_behind(mut self, mark: Mark) -> Self {
+        self.floor = mark.height();
+        self.highest.store(mark.height(), Ordering::Relaxed);
+        self.known.begin_with(mark.header());
+        self.mark = StdMutex::new(Some(mark));
+        self
+    }
+
+    /// The highest state that was verified, if any was.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        lock(&self.mark).clone()
+    }
+
+    /// The height below which nothing is taken.
+    pub(crate) const fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Addresses of all of them.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|replica| replica.endpoint.name())
     }
 
     /// Number of them that have to say something before at least one honest replica has: `f + 1` of the newest era, or all.

@@ -1,6 +1,9 @@
 //! Proofs of a fork: the validators that one convicts, and what is none. All replicas malicious, all keys at hand.
 
-use tendermint::block::{Height, Round, signed_header::SignedHeader};
+use tendermint::{
+    Hash as TendermintHash,
+    block::{self, Header, Height, Round, signed_header::SignedHeader},
+};
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as Raw};
 use white_city_client::{
     Client, Error, Hash,
@@ -19,8 +22,20 @@ use crate::{
 
 /// A header of this height and data under these votes of one consensus round.
 fn header(height: u64, data: u8, round: u16, ballots: [Ballot; 4]) -> Vec<u8> {
+    changed(height, data, round, ballots, |_| {})
+}
+
+/// The same with a change.
+fn changed(
+    height: u64,
+    data: u8,
+    round: u16,
+    ballots: [Ballot; 4],
+    change: fn(&mut Header),
+) -> Vec<u8> {
     let forger = Forger::new();
-    let header = forger.header(height, Hash([data; 32]));
+    let mut header = forger.header(height, Hash([data; 32]));
+    change(&mut header);
     let place = (Height::try_from(height).unwrap(), Round::from(round));
     let signed = forger.council().commit(header, place, &ballots);
     <SignedHeader as Protobuf<Raw>>::encode_vec(signed)
@@ -51,7 +66,7 @@ fn convicted(first: Vec<u8>, second: Vec<u8>) -> Vec<usize> {
 }
 
 #[test]
-fn two_headers_convict_those_who_signed_both_in_one_consensus_round_and_nobody_else() {
+fn two_headers_convict_those_who_signed_both_as_no_honest_one_does_and_nobody_else() {
     use Ballot::{Absent, Block, ForgedBlock, Nil};
     let without_last = [Block, Block, Block, Absent];
     let without_first = [Nil, Block, Block, Block];
@@ -60,6 +75,26 @@ fn two_headers_convict_those_who_signed_both_in_one_consensus_round_and_nobody_e
     // Whoever has voted in one round may vote for another block in the next one.
     assert_eq!(convicted(one(), header(5, 2, 1, without_first)), [0; 0]);
     assert_eq!(convicted(one(), header(6, 2, 0, without_first)), [0; 0]);
+    // But not for one with another parent, or other validators of the next block: these were decided before.
+    let decided: [fn(&mut Header); 2] = [
+        |header| {
+            let hash = TendermintHash::Sha256([9; 32]);
+            let part_set_header = block::parts::Header::new(1, hash).unwrap();
+            header.last_block_id = Some(block::Id {
+                hash,
+                part_set_header,
+            });
+        },
+        |header| header.next_validators_hash = TendermintHash::Sha256([9; 32]),
+    ];
+    for change in decided {
+        let other = changed(5, 2, 1, without_first, change);
+        assert_eq!(convicted(one(), other), [1, 2]);
+        assert_eq!(
+            convicted(one(), changed(6, 2, 1, without_first, |_| {})),
+            [0; 0]
+        );
+    }
     let text = proven(two(one(), header(5, 2, 1, [Block; 4]))).to_string();
     assert!(text.contains("nobody is convicted by name"), "{text}");
     // A vote that the last validator never gave doesn't get it convicted, whether it is needed or not.

@@ -23,7 +23,7 @@ pub fn set(letter: u8) -> Council {
 }
 
 /// The header of a block whose validators hand over, or stay.
-fn header(height: u64, own: &Council, next: &Council) -> Header {
+pub fn header(height: u64, own: &Council, next: &Council) -> Header {
     let data = sha256(&height.to_be_bytes());
     Header {
         validators_hash: own.hash(),
@@ -32,12 +32,12 @@ fn header(height: u64, own: &Council, next: &Council) -> Header {
     }
 }
 
-fn encoded(signed: SignedHeader) -> Vec<u8> {
+pub fn encoded(signed: SignedHeader) -> Vec<u8> {
     use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as Raw};
     <SignedHeader as Protobuf<Raw>>::encode_vec(signed)
 }
 
-fn keys(council: &Council) -> Vec<u8> {
+pub fn keys(council: &Council) -> Vec<u8> {
     let mut keys = council.keys();
     keys.sort_unstable();
     keys.concat()
@@ -177,8 +177,17 @@ fn a_forged_link_is_refused_by_its_reason() {
         assert_eq!(with(change), BadLink::Keys, "{at}");
     }
     // Another link from the time of one that is known: two histories.
-    assert_eq!(after_one(link(10, &a, &c, 4)), BadLink::Fork);
-    assert_eq!(after_one(link(9, &a, &c, 4)), BadLink::Fork);
+    let fork_of = |bad| match bad {
+        BadLink::Fork(fork) => (fork.era, fork.known.height(), fork.other.height()),
+        other => panic!("{other}"),
+    };
+    assert_eq!(fork_of(after_one(link(10, &a, &c, 4))), (1, 10, 10));
+    // A block of that time that hands over to nobody is no link, and nothing is wrong with its validators.
+    let stays = pb::Link {
+        validators: keys(&c),
+        ..link(9, &a, &a, 4)
+    };
+    assert_eq!(after_one(stays), BadLink::NotTo);
     // A validator set of other powers has another hash than that of the keys, each with the one power.
     let mut powers = header(10, &a, &b);
     powers.next_validators_hash = tendermint::Hash::Sha256([7; 32]);

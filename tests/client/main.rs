@@ -1,5 +1,6 @@
 //! The client against replicas that lie, on boards that run in process.
 
+mod behind;
 mod certified;
 mod checks;
 mod complaints;
@@ -16,6 +17,7 @@ mod numbers;
 mod record;
 mod requests;
 mod tampered;
+mod trust_files;
 mod villain;
 mod world;
 mod written;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 use white_city_client::{
     Client, Error, Hash, LocalKey, Receipt, Said, Signature, Signer as _, genesis,
-    read::SessionRef, wire::Charter,
+    read::SessionRef, trust_file, wire::Charter,
 };
 
 use crate::world::{Key, PATIENCE, Setup, World, all_ends, keys, party, world};
@@ -149,6 +149,8 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let sleeper: Client = world.client(&three[0]);
     let before = sleeper.status().await.unwrap().height();
     let receipt = ceremony(&world, &three).await;
+    let kept = world.net.dir().join("sleeper.trust");
+    assert_eq!(sleeper.keep_trust(&kept).unwrap().trust().newest_era(), 0);
     let enough = std::sync::atomic::AtomicBool::new(false);
     let replaced = async {
         for old in 0..4 {
@@ -185,7 +187,15 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     assert_eq!(sleeper.trust().newest_era(), 4);
     let genesis = genesis::trust(world.net.dir().join("genesis.json")).unwrap();
     receipt.verify(&genesis).unwrap();
-    receipt.verify(late.trust()).unwrap();
+    let old = receipt.verify(late.trust()).unwrap();
+    assert!(!old.is_unrenewed(old.certified[0].era) && old.is_unrenewed(4));
+    // What it had kept goes forward, and whoever begins with that knows today's validators without asking for any link.
+    let file = trust_file::read(&kept).unwrap();
+    let awake = Client::from_trust_file(&file).replicas(newcomers.iter().cloned());
+    let awake = awake.build().unwrap();
+    assert!(awake.status().await.unwrap().height() > before);
+    assert_eq!(awake.keep_trust(&kept).unwrap().trust().newest_era(), 4);
+    assert_eq!(trust_file::read(&kept).unwrap().trust().confirmed_era(), 4);
     let id = receipt.anchored_session().unwrap();
     assert!(
         late.summary(SessionRef::Id(id))
@@ -197,6 +207,10 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let renewed = late.renew(receipt).await.unwrap();
     let proven = renewed.verify(&genesis).unwrap();
     assert_eq!(proven.certified[0].era, 4, "the links come with it");
+    assert_eq!(
+        (proven.certified[0].term, proven.is_unrenewed(4)),
+        (Some(4), false)
+    );
     // And sessions go on among the newcomers.
     ends_well(&world, &newcomers).await;
     world.stop().await;

@@ -314,7 +314,7 @@ impl Board {
     async fn has_open(&self, round: u32) -> bool {
         match client(&self.trust, &[&self.url], 0).state(self.id).await {
             Ok(state) => state.leaf.open_round >= round,
-            Err(Error::UnknownSession(_) | Error::Unreachable(_)) => false,
+            Err(Error::UnknownSession(_) | Error::Unreachable(_) | Error::Behind { .. }) => false,
             Err(error) => panic!("{error}"),
         }
     }

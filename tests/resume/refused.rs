@@ -82,7 +82,7 @@ fn assert_is_inbox(session: &Session, inbox: &Inbox) {
 fn truth<T>(result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
-        Err(Error::ReplicaLied { .. } | Error::Unreachable(_)) => None,
+        Err(Error::ReplicaLied { .. } | Error::Unreachable(_) | Error::Behind { .. }) => None,
         Err(other) => panic!("{other}"),
     }
 }

@@ -4,6 +4,7 @@
 //! end, and what speaks against parties, all of which a test may change before it is certified. A [`ForgedReplica`] tells it
 //! to clients, as a replica would; the same story makes receipts.
 
+mod eras;
 mod replica;
 mod resign;
 mod story;
@@ -27,6 +28,7 @@ use white_city_wire::{
 };
 
 pub use self::{
+    eras::Reign,
     replica::ForgedReplica,
     resign::{certify_leaf, sign_header},
     story::{Dispute, Story},
@@ -163,6 +165,17 @@ impl Forger {
     /// For a height that no header has.
     #[must_use]
     pub fn certify(&self, height: u64, leaf: &SessionLeaf) -> Certified {
+        self.certify_by(&self.council, self.board_root(), height, leaf)
+    }
+
+    /// The same by these validators, on a board with this root but for the session.
+    fn certify_by(
+        &self,
+        by: &Council,
+        root: BoardRoot,
+        height: u64,
+        leaf: &SessionLeaf,
+    ) -> Certified {
         let empty = empty_roots();
         let (path, _) = empty.split_at(32);
         let state = StateProof {
@@ -170,7 +183,7 @@ impl Forger {
                 sessions: 1,
                 sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
                 openers: 1,
-                ..self.board_root()
+                ..root
             },
             parent_hash: Hash::ZERO,
             parent_time: BlockTime::default(),
@@ -182,7 +195,7 @@ impl Forger {
             path: Vec::new(),
         };
         Certified {
-            header: self.council.sign(self.header(height, state.data_hash()), 4),
+            header: by.sign(self.header_by(by, height, &state), by.keys().len()),
             state,
             session,
         }

@@ -1214,3 +1214,26 @@ pub struct HandedTx {
     #[prost(bool, tag = "3")]
     pub block_comes: bool,
 }
+/// What a client has verified of a network, to go on from: it never goes back. It is followed by the SHA-256 of these bytes under
+/// a tag, and is refused unless it is encoded the one canonical way, and everything in it verifies again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrustFile {
+    /// Always 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The genesis.json of CometBFT, as it was found: all that is believed without a signature.
+    #[prost(bytes = "vec", tag = "2")]
+    pub genesis: ::prost::alloc::vec::Vec<u8>,
+    /// From its validators to those of the newest era that is known.
+    #[prost(message, repeated, tag = "3")]
+    pub links: ::prost::alloc::vec::Vec<Link>,
+    /// The highest state that was verified: its header with the signatures below it. Absent, like the next field, in a file of somebody
+    /// who has asked nobody.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signed_header: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub state: ::core::option::Option<StateProof>,
+    /// Addresses of replicas, which are hints: ascending, none twice.
+    #[prost(string, repeated, tag = "6")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}

@@ -47,6 +47,12 @@ pub(crate) struct EntryRecord {
     /// The proof of the transcript, should another history show up.
     #[prost(message, optional, tag = "5")]
     pub(crate) anchor: Option<pb::Anchor>,
+    /// The era of the validators that had certified that state.
+    #[prost(uint32, tag = "6")]
+    pub(crate) era: u32,
+    /// Hash of the header of the link to that era; empty in era 0.
+    #[prost(bytes = "vec", tag = "7")]
+    pub(crate) link: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -45,6 +45,8 @@ fn entry(round: u32, size: usize) -> Record {
         tx: vec![round.to_be_bytes()[3]; size],
         height: 7,
         anchor: None,
+        era: 0,
+        link: Vec::new(),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::{ReadError, Replicas};
+use super::{ReadError, Replicas, tally::behind};
 use crate::read::ReadStatus;
 
 /// The height of one replica.
@@ -34,7 +34,7 @@ fn reason(error: ReadError) -> String {
         ReadError::Unreachable(reason) => reason,
         ReadError::Lied(lie) | ReadError::Stranger(lie) => lie.to_string(),
         ReadError::Refused { text, .. } => text,
-        ReadError::Behind => "its state is old".into(),
+        ReadError::Behind { shown, .. } => behind(shown),
         ReadError::Final(error) => error.to_string(),
     }
 }

@@ -114,7 +114,7 @@ impl Race {
                     replicas.note_late(&slower.endpoint, true);
                 }
             }
-            Err(ReadError::Refused { .. } | ReadError::Behind) => {
+            Err(ReadError::Refused { .. } | ReadError::Behind { .. }) => {
                 self.denials = self.denials.saturating_add(1);
             }
             Err(_) => {}
@@ -129,7 +129,10 @@ mod tests {
     use super::{super::tests::replicas, *};
     use crate::read::Lie;
 
-    const NO: Result<(), ReadError> = Err(ReadError::Behind);
+    const NO: Result<(), ReadError> = Err(ReadError::Behind {
+        shown: 1,
+        expected: 2,
+    });
 
     fn name(endpoint: Option<Arc<Endpoint>>) -> Option<String> {
         endpoint.map(|endpoint| endpoint.name().to_owned())

@@ -8,10 +8,7 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep, timeout};
-use white_city_wire::{
-    pb::{self, answer::Body, query::Question},
-    read::encode_query,
-};
+use white_city_wire::{pb, read::encode_query};
 
 use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
@@ -20,7 +17,7 @@ use crate::{
     read::{
         BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, is_ahead, shape,
     },
-    trust::{BadHeader, LINKS_MAX, Trust, VerifiedHeader},
+    trust::{BadHeader, Mark, Trust, VerifiedHeader},
 };
 
 /// Most headers that are kept.
@@ -28,10 +25,6 @@ const HEADERS_KEPT: usize = 256;
 /// Longest time for replicas to reach a height that one of them has, and the pause before they are asked again.
 const CATCHING_UP: Duration = Duration::from_secs(10);
 const CATCHING_UP_PAUSE: Duration = Duration::from_millis(50);
-/// Longest time for a replica to have the link to an era that it shows a block of, and the pause before it is asked again. A liar can
-/// have a client wait for it, too: meanwhile others are asked.
-const LINK_DUE: Duration = Duration::from_secs(3);
-const LINK_PAUSE: Duration = Duration::from_millis(200);
 /// Most lies that are kept, the newest ones, and most bytes of them; the last one is, whatever its size.
 const LIES_KEPT: usize = 16;
 const LIES_BYTES_KEPT: usize = 16 << 20;
@@ -55,11 +48,16 @@ impl Known {
         }
     }
 
+    /// Begins with a header that was verified before this client began.
+    pub(super) fn begin_with(&self, header: &Arc<VerifiedHeader>) {
+        lock(&self.headers).insert(header.height(), Arc::clone(header));
+    }
+
     fn header(&self, height: u64) -> Option<Arc<VerifiedHeader>> {
         lock(&self.headers).get(&height).cloned()
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         lock(&self.headers).is_empty()
     }
 
@@ -112,12 +110,24 @@ impl Replicas {
         self.highest.load(Ordering::Relaxed)
     }
 
+    /// Notes a state that was verified.
+    fn note_verified(&self, mark: Mark) {
+        self.highest.fetch_max(mark.height(), Ordering::Relaxed);
+        let mut highest = lock(&self.mark);
+        if highest
+            .as_ref()
+            .is_none_or(|highest| highest.height() < mark.height())
+        {
+            *highest = Some(mark);
+        }
+    }
+
     /// The lies that are remembered, the oldest first.
     pub(crate) fn lies(&self) -> Vec<Arc<ReplicaLie>> {
         lock(&self.known.lies).iter().cloned().collect()
     }
 
-    /// As [`Replicas::read_noting`], of everybody.
+    /// As [`Replicas::read_noting`], of everybody. Those who are behind what was verified before this client began may catch up.
     ///
     /// # Errors
     /// As [`Replicas::read_noting`].
@@ -126,7 +136,11 @@ impl Replicas {
         read: &R,
         floor: u64,
     ) -> Result<Verified<R::Value>, Error> {
-        self.read_noting(read, floor, &mut Tally::default()).await
+        let mut tally = Tally::default();
+        match floor < self.floor() {
+            true => self.read_reached(read, self.floor(), &mut tally).await,
+            false => self.read_noting(read, floor, &mut tally).await,
+        }
     }
 
     /// In a state as new as the newest that any replica proves now, for who reads once: an old one might hide what has come since.
@@ -229,9 +243,15 @@ impl Replicas {
         floor: u64,
     ) -> Result<Verified<R::Value>, ReadError> {
         let question = read.question();
+        let floor = floor.max(self.floor());
         let answer = endpoint.ask(question.clone()).await?;
         let checked = match shape::decode(&question, answer.clone()) {
-            Ok(decoded) if decoded.height < floor => return Err(ReadError::Behind),
+            Ok(decoded) if decoded.height < floor => {
+                return Err(ReadError::Behind {
+                    shown: decoded.height,
+                    expected: floor,
+                });
+            }
             Ok(decoded) => self.check_answer(endpoint, read, &decoded).await,
             // What other rules make of answers can't be read.
             Err(lie) => match self.check_rules_of(endpoint, &answer).await {
@@ -245,7 +265,7 @@ impl Replicas {
         };
         match checked {
             Ok(value) => {
-                self.highest.fetch_max(value.height(), Ordering::Relaxed);
+                self.note_verified(value.mark());
                 Ok(value.said_by(endpoint.name(), exchange()))
             }
             Err(ReadError::Lied(lie)) => {
@@ -342,67 +362,12 @@ impl Replicas {
         if header.height() != height {
             return Err(Lie::new("the header of another height").into());
         }
-        let second = header.encode();
+        let second = header.clone();
         self.known.keep(header).map_err(|first| {
-            let fork = pb::fork_receipt::Fork::Headers(pb::HeaderFork {
-                first: first.encode(),
-                second,
-            });
             let what = format!("two blocks at height {height} that aren't of one chain");
-            let fork = Fork::new(what, [fork], &self.known.trust);
+            let fork = Fork::of_headers(what, [&first, &second], &self.known.trust);
             ReadError::Final(Error::Fork(Box::new(fork)))
         })
-    }
-
-    /// Learns eras from a replica, or sees others learn them, until something isn't ahead any more. A replica has the newest link a
-    /// moment after the first block of its era.
-    async fn catch_up(
-        &self,
-        endpoint: &Endpoint,
-        is_ahead: impl Fn() -> bool,
-    ) -> Result<(), ReadError> {
-        // Whoever has never verified anything may have the wrong genesis.
-        let patience = match self.known.is_empty() {
-            true => LINK_DUE / 10,
-            false => LINK_DUE,
-        };
-        let until = Instant::now() + patience;
-        while is_ahead() {
-            if self.learn(endpoint).await? || !is_ahead() {
-                continue;
-            }
-            if Instant::now() >= until {
-                break;
-            }
-            sleep(LINK_PAUSE).await;
-        }
-        Ok(())
-    }
-
-    /// Walks on from the newest era that is known, by the links that this replica has. Says whether there were any.
-    async fn learn(&self, endpoint: &Endpoint) -> Result<bool, ReadError> {
-        let trust = &self.known.trust;
-        let mut walked = 0_usize;
-        loop {
-            let from_era = trust.newest_era();
-            let question = Question::Links(pb::LinksQuery { from_era });
-            let answer = endpoint.ask(question.clone()).await?;
-            let Some(Body::Links(links)) = shape::decode(&question, answer)?.body else {
-                return Err(Lie::new("an answer to another question").into());
-            };
-            let learned = trust.learn(&links.links);
-            let learned = learned.map_err(|bad| Lie::new(format!("links: {bad}")))?;
-            walked = walked.saturating_add(learned);
-            if learned == 0 || walked >= LINKS_MAX {
-                return Ok(walked > 0);
-            }
-            let era = trust.newest_era();
-            tracing::info!(
-                era,
-                replica = endpoint.name(),
-                "the validators have handed over"
-            );
-        }
     }
 
     /// Keeps a lie, and says so.
@@ -445,6 +410,19 @@ impl Replicas {
     /// # Errors
     /// What the replicas said, when none gave an answer that verifies; [`Error::Fork`].
     pub(crate) async fn freshest(&self) -> Result<Verified<BoardStatus>, Error> {
+        let until = Instant::now() + CATCHING_UP;
+        loop {
+            match self.freshest_now().await {
+                // All that one of them has shown once, the others will reach.
+                Err(Error::Behind { .. }) if Instant::now() < until => {
+                    sleep(CATCHING_UP_PAUSE).await;
+                }
+                found => return found,
+            }
+        }
+    }
+
+    async fn freshest_now(&self) -> Result<Verified<BoardStatus>, Error> {
         let order = self.in_order();
         let asked = order.iter().map(|endpoint| {
             let status = self.read_from(endpoint, &ReadStatus, 0);

@@ -19,6 +19,13 @@ pub(crate) struct Tally {
     lied: Option<Error>,
     /// Whether one of them hasn't reached the height that was asked for.
     pub(crate) is_any_behind: bool,
+    /// The highest height that such a one shows, and the one that was asked for.
+    behind: Option<(u64, u64)>,
+}
+
+/// The word of a replica whose state is older than what is asked for.
+pub(super) fn behind(shown: u64) -> String {
+    format!("its state is old, of height {shown}")
 }
 
 impl Tally {
@@ -31,9 +38,11 @@ impl Tally {
         let reason = match error {
             ReadError::Final(error) => return Err(error),
             ReadError::Unreachable(reason) => reason,
-            ReadError::Behind => {
+            ReadError::Behind { shown, expected } => {
                 self.is_any_behind = true;
-                "its state is old".into()
+                let (highest, floor) = self.behind.unwrap_or_default();
+                self.behind = Some((shown.max(highest), expected.max(floor)));
+                behind(shown)
             }
             ReadError::Refused { code, text } => {
                 self.refused = Some(Error::from_code(code, text.clone(), replica.clone()));
@@ -79,11 +88,14 @@ impl Tally {
         self.liars.len()
     }
 
-    /// The error that says most: a refusal, then a lie, then that the network is another one, then that nobody answered.
+    /// The error that says most: a refusal, then a lie, then that the network is another one, then that all are behind, then that nobody
+    /// answered.
     pub(crate) fn error(&self) -> Error {
         let told = self.refused.as_ref().or(self.lied.as_ref());
         let told = told.or(self.strange.as_ref());
-        told.cloned().unwrap_or_else(|| {
+        let behind = self.behind;
+        let behind = behind.map(|(shown, expected)| Error::Behind { shown, expected });
+        told.cloned().or(behind).unwrap_or_else(|| {
             let faults = self.faults.iter();
             let faults = faults.map(|(replica, reason)| ReplicaFault {
                 replica: replica.clone(),

@@ -166,6 +166,7 @@ impl Memory {
         session.journal = self.journal;
         for entry in self.entries {
             let filling = session.filling_of(&entry)?;
+            session.check_era(&entry)?;
             session.check_extends(&entry, &filling)?;
             session.signed.insert(entry.round, filling);
         }
@@ -288,11 +289,14 @@ impl Session {
         if self.journal.is_none() {
             return Ok(());
         }
+        let (era, link) = self.observer.era();
         let record = Record::Entry(Box::new(EntryRecord {
             round,
             tx: tx.to_vec(),
             height: self.observer.height(),
             anchor: self.observer.anchor_at(round),
+            era,
+            link: link.map_or_else(Vec::new, |link| link.0.to_vec()),
         }));
         self.record(&record)
     }
@@ -321,6 +325,23 @@ impl Session {
             .map_err(|_| unexpected(self.journal.as_ref()))
     }
 
+    /// Whether the validators have handed over as this party has seen it. The board's state is at least as new as that one was, so the era
+    /// has begun.
+    fn check_era(&mut self, entry: &EntryRecord) -> Result<(), Error> {
+        let link = self.client().trust().link_to(entry.era);
+        if entry.era == 0 || link.is_some_and(|link| link.0[..] == entry.link[..]) {
+            return Ok(());
+        }
+        let what = format!(
+            "another history than this party has signed for in round {}, where era {} had begun otherwise",
+            entry.round, entry.era
+        );
+        let fork = self
+            .observer
+            .fork_from(what, entry.round, entry.anchor.clone());
+        Err(self.fail(fork))
+    }
+
     /// Whether the history that the board shows is the one that this party has signed for.
     fn check_extends(&mut self, entry: &EntryRecord, filling: &Filling) -> Result<(), Error> {
         let signed_for = match &filling.action {
@@ -331,7 +352,9 @@ impl Session {
         if self.observer.history().transcript_before(entry.round) == Some(signed_for) {
             return Ok(());
         }
-        let fork = self.observer.fork_from(entry.round, entry.anchor.clone());
+        let round = entry.round;
+        let what = format!("another history than this party has signed for in round {round}");
+        let fork = self.observer.fork_from(what, round, entry.anchor.clone());
         Err(self.fail(fork))
     }
 }
@@ -359,6 +382,8 @@ mod tests {
             tx: vec![1],
             height,
             anchor: None,
+            era: 0,
+            link: Vec::new(),
         }))
     }
 

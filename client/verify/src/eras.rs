@@ -74,7 +74,6 @@ impl Era {
 }
 
 /// All eras that are known.
-#[derive(Clone)]
 pub(crate) struct Eras {
     first: Arc<Era>,
     /// Those after it, in order.
@@ -108,13 +107,26 @@ impl Eras {
         later.unwrap_or(&self.first)
     }
 
+    /// The same without those after this one.
+    pub(crate) fn up_to(&self, number: u32) -> Self {
+        let kept = usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            first: Arc::clone(&self.first),
+            later: self.later.iter().take(kept).map(Arc::clone).collect(),
+        }
+    }
+
     /// The eras after this one.
     pub(crate) fn after(&self, number: u32) -> &[Arc<Era>] {
         let from = usize::try_from(number).unwrap_or(usize::MAX);
         self.later.get(from..).unwrap_or_default()
     }
 
+    /// Puts an era behind the one before it, in the place of whatever is known from there on.
     pub(crate) fn push(&mut self, era: Era) {
+        let place = era.number.checked_sub(1);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        self.later.truncate(place.unwrap_or(usize::MAX));
         self.later.push(Arc::new(era));
     }
 }

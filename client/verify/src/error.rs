@@ -6,7 +6,7 @@ use crate::{
     genesis::GenesisError,
     read::Lie,
     receipt::{BadReceipt, Receipt},
-    trust::{BadHeader, Trust},
+    trust::{BadHeader, Trust, VerifiedHeader},
 };
 
 /// Why something isn't believed: whichever of the checks refused it.
@@ -55,6 +55,14 @@ impl Fork {
             what,
             proof: proofs.find(verifies),
         }
+    }
+
+    /// Two histories, in each of which the validators have signed one of these headers.
+    #[must_use]
+    pub fn of_headers(what: String, headers: [&VerifiedHeader; 2], trust: &Trust) -> Self {
+        let [first, second] = headers.map(VerifiedHeader::encode);
+        let headers = pb::HeaderFork { first, second };
+        Self::new(what, [pb::fork_receipt::Fork::Headers(headers)], trust)
     }
 
     /// The proof as a file that convinces anybody who has the genesis, if there is one.

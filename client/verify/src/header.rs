@@ -229,13 +229,18 @@ impl VerifiedHeader {
         }
     }
 
-    /// Addresses of the validators whom the two headers convict: those who voted for both blocks in the same consensus round of
-    /// the same height, which no honest one does. Votes of different consensus rounds are legal, and blocks of different
-    /// heights convict nobody by name.
+    /// Addresses of the validators whom the two headers convict: those who voted for both blocks of one height in the same consensus
+    /// round, or for two that name different parents or different next validators, which were decided before. No honest one does. Votes of
+    /// different consensus rounds are legal otherwise, and blocks of different heights convict nobody by name.
     #[must_use]
     pub fn convicted_with(&self, other: &Self) -> Vec<[u8; 20]> {
-        let place = |header: &Self| (header.height(), header.signed.commit.round);
-        if place(self) != place(other) || self.hash == other.hash {
+        let round = |header: &Self| header.signed.commit.round;
+        let decided = |header: &Self| {
+            let header = &header.signed.header;
+            (header.last_block_id, header.next_validators_hash)
+        };
+        let convicts = round(self) == round(other) || decided(self) != decided(other);
+        if self.height() != other.height() || self.hash == other.hash || !convicts {
             return Vec::new();
         }
         let others: Vec<[u8; 20]> = other.voters().collect();

@@ -33,7 +33,7 @@ use white_city_wire::{
     proof::{RoundProof, SessionProof, StateProof},
 };
 
-use crate::trust::{BadEra, Trust, VerifiedHeader};
+use crate::trust::{BadEra, Mark, Trust, VerifiedHeader};
 
 /// The reason why an answer can't be true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -214,6 +214,8 @@ pub fn check_decoded<R: Read + ?Sized>(
         board_ms,
     };
     let value = read.check(&proven)?;
+    let confirmed = trust.confirm(header, &proven.state.board);
+    confirmed.or_lie("the state")?;
     Ok(Verified {
         value,
         proof: Arc::new(Proof {
@@ -306,6 +308,12 @@ impl<T> Verified<T> {
     #[must_use]
     pub fn header(&self) -> &Arc<VerifiedHeader> {
         &self.proof.header
+    }
+
+    /// The state as one that nobody is to go back behind.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark::new(&self.proof.header, &self.proof.state)
     }
 
     /// The replica that gave the answer; empty where it came another way.

@@ -1,9 +1,13 @@
 //! The trust of a client: the validators that a genesis names, those that they have handed over to, and a header as soon as more than
 //! two thirds of its era's have signed it.
 
+mod file;
 mod links;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU32, Ordering},
+};
 
 use tendermint::{
     block::{Header, signed_header::SignedHeader},
@@ -12,7 +16,13 @@ use tendermint::{
 use white_city_wire::{Network, protocol::Known};
 
 pub(crate) use self::links::LINK;
-pub use self::links::{BadEra, BadLink, LINKS_BYTES_MAX, LINKS_MAX};
+pub use self::{
+    file::{
+        ADDRESS_BYTES_MAX, ADDRESSES_MAX, BadTrustFile, Mark, TRUST_FILE_BYTES_MAX, TrustFile,
+        trust_file_checksum,
+    },
+    links::{BadEra, BadLink, LINKS_BYTES_MAX, LINKS_MAX, LinkFork},
+};
 pub use crate::header::{BadHeader, SIGNED_HEADER_BYTES_MAX, VerifiedHeader};
 use crate::{
     eras::{Era, Eras},
@@ -42,8 +52,12 @@ pub struct Trust(Arc<Inner>);
 struct Inner {
     network: Network,
     chain_id: chain::Id,
+    /// The JSON of the genesis, if it was made of one.
+    genesis: Option<Arc<[u8]>>,
     eras: RwLock<Eras>,
     known: Known,
+    /// See [`Trust::confirmed_era`].
+    confirmed: AtomicU32,
 }
 
 impl Trust {
@@ -52,14 +66,18 @@ impl Trust {
     /// # Errors
     /// [`GenesisError`] says what is wrong with it; validators of unequal or odd power are refused.
     pub fn genesis_json(json: &[u8]) -> Result<Self, GenesisError> {
-        Self::new(genesis::from_json(json)?)
+        Self::of(genesis::from_json(json)?, Some(json.into()))
     }
 
-    /// Trusts the network that a genesis describes.
+    /// Trusts the network that a genesis describes. It can be kept in no trust file, which needs the genesis itself.
     ///
     /// # Errors
     /// [`GenesisError::Field`] for a validator's key or a chain's name that no engine takes.
     pub fn new(network: Network) -> Result<Self, GenesisError> {
+        Self::of(network, None)
+    }
+
+    fn of(network: Network, genesis: Option<Arc<[u8]>>) -> Result<Self, GenesisError> {
         let bad = |field, got: String, expected| GenesisError::Field {
             field,
             got,
@@ -74,7 +92,9 @@ impl Trust {
         })?;
         Ok(Self(Arc::new(Inner {
             eras: RwLock::new(Eras::new(first)),
+            confirmed: AtomicU32::new(0),
             chain_id,
+            genesis,
             network,
             known: Known::RELEASED,
         })))
@@ -84,21 +104,38 @@ impl Trust {
         &self.0.eras
     }
 
+    fn confirmed(&self) -> &AtomicU32 {
+        &self.0.confirmed
+    }
+
     /// The same trust, which learns by itself from now on.
     #[must_use]
     pub fn apart(&self) -> Self {
-        self.knowing(self.0.known)
+        self.part_of(self.0.known, u32::MAX)
     }
 
     /// The same trust, apart, of a program that knows rules of these numbers: for tests of what a board's next number brings.
     #[must_use]
     pub fn knowing(&self, known: Known) -> Self {
+        self.part_of(known, u32::MAX)
+    }
+
+    /// As [`Trust::apart`], without the eras after this one.
+    pub(crate) fn up_to(&self, era: u32) -> Self {
+        self.part_of(self.0.known, era)
+    }
+
+    fn part_of(&self, known: Known, era: u32) -> Self {
         let eras = self.0.eras.read().unwrap_or_else(PoisonError::into_inner);
+        // Read while nothing can be put in the place of what it confirms.
+        let confirmed = self.0.confirmed.load(Ordering::SeqCst);
         Self(Arc::new(Inner {
             network: self.0.network.clone(),
             chain_id: self.0.chain_id.clone(),
-            eras: RwLock::new(eras.clone()),
             known,
+            genesis: self.0.genesis.clone(),
+            eras: RwLock::new(eras.up_to(era)),
+            confirmed: AtomicU32::new(confirmed.min(era)),
         }))
     }
 
@@ -185,6 +222,19 @@ impl Trust {
             });
         }
         VerifiedHeader::new(signed, &era.validators)
+    }
+
+    /// The JSON of the genesis that is trusted; `None` if the trust wasn't made of that.
+    #[must_use]
+    pub fn genesis(&self) -> Option<&[u8]> {
+        self.0.genesis.as_deref()
+    }
+
+    /// Checks a header that one side of a fork shows: its era's validators have signed it, whomever it names for the next block.
+    pub(crate) fn decode_signed(&self, bytes: &[u8]) -> Result<VerifiedHeader, BadHeader> {
+        let signed = decode(bytes)?;
+        let (era, _) = self.era_at(signed.header.height.value());
+        self.certified(signed, &era)
     }
 
     /// Checks a header that [`VerifiedHeader::encode`] has encoded.

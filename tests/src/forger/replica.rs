@@ -11,9 +11,12 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use tendermint::block::signed_header::SignedHeader;
 use tokio::{net::TcpListener, task::JoinHandle};
-use white_city_wire::read::decode_query;
+use white_city_wire::{
+    pb::{self, answer::Body, query::Question},
+    read::decode_query,
+};
 
-use super::{Forger, Story};
+use super::{Forger, Reign, Story};
 
 /// Number of heights by which a story's next state is later: no block of it is the next one of another.
 const STEP: u64 = 2;
@@ -34,6 +37,7 @@ struct Told {
     story: Story,
     headers: BTreeMap<u64, SignedHeader>,
     is_misplacing: bool,
+    reign: Option<Reign>,
 }
 
 impl ForgedReplica {
@@ -48,6 +52,7 @@ impl ForgedReplica {
                 story,
                 headers: BTreeMap::new(),
                 is_misplacing: false,
+                reign: None,
             }),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -77,11 +82,28 @@ impl ForgedReplica {
         lock(&self.shared).is_misplacing = true;
     }
 
+    /// From now on the validators of another era certify what it tells.
+    pub fn hand_over(&self, reign: Reign) {
+        lock(&self.shared).reign = Some(reign);
+    }
+
     /// Tells another story from now on, at a later height.
     pub fn tell(&self, mut story: Story) {
         let mut told = lock(&self.shared);
         story.height = told.story.height + STEP;
         told.story = story;
+    }
+}
+
+impl Told {
+    fn links(&self, from_era: u32) -> Body {
+        let Some(reign) = &self.reign else {
+            return Body::Links(pb::LinksAnswer::default());
+        };
+        let from = usize::try_from(from_era).unwrap_or(usize::MAX);
+        let from = if reign.repeats_links { 0 } else { from };
+        let links = reign.links.get(from..).unwrap_or_default().to_vec();
+        Body::Links(pb::LinksAnswer { links })
     }
 }
 
@@ -98,15 +120,21 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Told> {
 async fn reply(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Json<Value> {
     let params = &request["params"];
     let mut told = lock(&shared);
-    let certified = shared.forger.certify(told.story.height, &told.story.leaf);
-    let height = told.story.height;
+    let (height, leaf) = (told.story.height, &told.story.leaf);
+    let certified = match &told.reign {
+        None => shared.forger.certify(height, leaf),
+        Some(reign) => shared.forger.certify_in(reign, height, leaf),
+    };
     told.headers.insert(height, certified.header.clone());
     let result = match request["method"].as_str() {
         Some("abci_query") => {
             let query = hex::decode(params["data"].as_str().unwrap_or_default());
             let question = query.ok().and_then(|query| decode_query(&query).ok());
             question.map(|question| {
-                let (round, body) = told.story.answer(&question);
+                let (round, body) = match &question {
+                    Question::Links(asked) => (None, told.links(asked.from_era)),
+                    question => told.story.answer(question),
+                };
                 let answer = certified.answer(round.as_ref(), body).encode_to_vec();
                 json!({ "response": { "code": 0, "value": STANDARD.encode(answer) } })
             })

@@ -55,10 +55,10 @@ impl Observer {
     /// This history, and the one that this party had read when it signed for a round.
     pub(in crate::session) fn fork_from(
         &self,
+        what: String,
         round: u32,
         signed_for: Option<pb::Anchor>,
     ) -> Error {
-        let what = format!("another history than this party has signed for in round {round}");
         let other = pb::ForkSide {
             anchor: signed_for,
             proof: None,
@@ -101,6 +101,14 @@ impl Observer {
         });
         let proofs = std::iter::once(session).chain(proofs);
         Error::Fork(Box::new(Fork::new(what, proofs, self.client.trust())))
+    }
+
+    /// The era of the validators that have certified what was read last, and the hash of the link to it.
+    pub(in crate::session) fn era(&self) -> (u32, Option<Hash>) {
+        let trust = self.client.trust();
+        let newest = self.newest.as_ref();
+        let era = newest.map_or(0, |newest| trust.era_of(newest.header()));
+        (era, trust.link_to(era))
     }
 
     /// The proof of this history.

@@ -32,7 +32,8 @@ impl Observer {
     /// Reads and checks what is new.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when nobody answers at the beginning (later it is tried again); [`Error::ReplicaLied`] when all
+    /// [`Error::Unreachable`] when nobody answers at the beginning, and [`Error::Behind`] when all are behind what this client has seen
+    /// before (later it is tried again); [`Error::ReplicaLied`] when all
     /// replicas gave answers that can't be true; [`Error::Fork`]; [`Error::Erased`].
     pub async fn sync(&mut self) -> Result<(), Error> {
         let looked = self.look().await;
@@ -71,7 +72,7 @@ impl Observer {
     fn give_up(&mut self, error: Error, tally: &Tally) -> Result<(), Error> {
         self.waits_for_state = tally.is_any_behind;
         let waits = match &error {
-            Error::Unreachable(_) | Error::Refused { .. } => true,
+            Error::Unreachable(_) | Error::Refused { .. } | Error::Behind { .. } => true,
             Error::ReplicaLied { .. } | Error::OtherNetwork { .. } => {
                 !self.client.replicas().all_lied(tally)
             }

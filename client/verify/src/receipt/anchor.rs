@@ -64,7 +64,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
     if !session.is_of(&state.board) {
         return Err(BadReceipt::Session);
     }
-    let board_ms = state.board_ms(&header.time());
+    let (board_ms, term) = (state.board_ms(&header.time()), state.board.term);
     Ok(Anchored {
         leaf: session.leaf,
         board: state.board,
@@ -73,6 +73,7 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
         certified: Certified {
             height: header.height(),
             era: trust.era_of(&header),
+            term: Some(term),
             time: header.time(),
             board_ms: Some(board_ms),
         },
@@ -80,12 +81,20 @@ pub(super) fn check(anchor: Option<&pb::Anchor>, trust: &Trust) -> Result<Anchor
 }
 
 /// A header with the signatures of more than two thirds of the validators, in its one encoding.
-pub(super) fn check_header(bytes: &[u8], trust: &Trust) -> Result<VerifiedHeader, BadReceipt> {
-    let header = trust.decode_header(bytes)?;
-    if header.encode() != bytes {
-        return Err(BadReceipt::Encoding("the header"));
+fn check_header(bytes: &[u8], trust: &Trust) -> Result<VerifiedHeader, BadReceipt> {
+    as_encoded(trust.decode_header(bytes)?, bytes)
+}
+
+/// The same, whomever it names for the next block.
+pub(super) fn check_signed(bytes: &[u8], trust: &Trust) -> Result<VerifiedHeader, BadReceipt> {
+    as_encoded(trust.decode_signed(bytes)?, bytes)
+}
+
+fn as_encoded(header: VerifiedHeader, bytes: &[u8]) -> Result<VerifiedHeader, BadReceipt> {
+    match header.encode() == bytes {
+        true => Ok(header),
+        false => Err(BadReceipt::Encoding("the header")),
     }
-    Ok(header)
 }
 
 /// A spec under its opener's signature, and the session that they make.

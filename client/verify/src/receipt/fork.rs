@@ -15,14 +15,16 @@ pub(super) fn verify(receipt: &pb::ForkReceipt, trust: &Trust) -> Result<Proven,
 }
 
 fn headers(fork: &pb::HeaderFork, trust: &Trust) -> Result<Proven, BadReceipt> {
-    let first = anchor::check_header(&fork.first, trust)?;
-    let second = anchor::check_header(&fork.second, trust)?;
+    // One of the two may be another link than the one that is known.
+    let first = anchor::check_signed(&fork.first, trust)?;
+    let second = anchor::check_signed(&fork.second, trust)?;
     if first.is_of_one_chain_with(&second) {
         return Err(BadReceipt::NoFork("the two headers may be of one chain"));
     }
     // What the two blocks seal isn't here, so neither is their board time.
     let certified = [&first, &second].map(|header| Certified {
         era: trust.era_of(header),
+        term: None,
         height: header.height(),
         time: header.time(),
         board_ms: None,

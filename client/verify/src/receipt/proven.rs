@@ -1,6 +1,6 @@
 //! The claim that a receipt proves, and the signatures that it rests on.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use tendermint::Time;
 use white_city_wire::{
@@ -20,6 +20,8 @@ pub struct Certified {
     pub height: u64,
     /// The era of those validators.
     pub era: u32,
+    /// Number of the charter in force for the next block; `None` where the receipt has the header only.
+    pub term: Option<u32>,
     /// Its header's time, which the validators' clocks make.
     pub time: BlockTime,
     /// Its board time, milliseconds; `None` where the receipt has the header only.
@@ -110,7 +112,8 @@ pub enum ForkClaim {
         heights: [u64; 2],
         /// Their hashes.
         hashes: [Hash; 2],
-        /// Addresses of the validators that voted for both in one consensus round: these are convicted.
+        /// Addresses of the validators that voted for both in one consensus round, or though the blocks name different parents or next
+        /// validators: these are convicted.
         convicted: Vec<[u8; 20]>,
     },
     /// Two pasts of one session.
@@ -146,11 +149,15 @@ impl fmt::Display for Certified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = Time::from_unix_timestamp(self.time.seconds, self.time.nanos);
         let time = time.map_or_else(|_| "unknown".into(), |time| time.to_rfc3339());
-        write!(f, "height {}, header time {time}", self.height)?;
-        if self.era > 0 {
-            write!(f, ", era {}", self.era)?;
+        write!(
+            f,
+            "height {}, header time {time}, era {}",
+            self.height, self.era
+        )?;
+        match self.term {
+            Some(term) => write!(f, ", term {term}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -198,7 +205,10 @@ impl Proven {
     /// The signatures that this rests on, in words.
     #[must_use]
     pub fn rests_on(&self) -> String {
-        let replicas = "more than two thirds of the validators of the genesis signed";
+        let replicas = format!(
+            "more than two thirds of the validators of {} signed",
+            self.eras()
+        );
         let parties = match &self.claim {
             Claim::Submission { .. } => Some("the party's own signature"),
             Claim::End { finished, .. } => finished
@@ -213,8 +223,25 @@ impl Proven {
         match (parties, self.certified.is_empty()) {
             (Some(parties), true) => format!("{parties}; no replica has to be believed"),
             (Some(parties), false) => format!("{replicas}; {parties}"),
-            (None, _) => replicas.into(),
+            (None, _) => replicas,
         }
+    }
+
+    /// The sets of validators that have signed, in words.
+    fn eras(&self) -> String {
+        let eras: BTreeSet<u32> = self.certified.iter().map(|block| block.era).collect();
+        let named = eras.iter().map(|era| match era {
+            0 => "the genesis".into(),
+            era => format!("era {era}"),
+        });
+        named.collect::<Vec<String>>().join(", and of ")
+    }
+
+    /// Whether it rests on validators of an era before this one. Their keys may have leaked since: a renewed receipt rests on those of today.
+    /// Nothing that only parties have signed needs it.
+    #[must_use]
+    pub fn is_unrenewed(&self, min_era: u32) -> bool {
+        self.certified.iter().any(|block| block.era < min_era)
     }
 }
 
@@ -317,7 +344,7 @@ impl fmt::Display for ForkClaim {
                 let addresses: Vec<String> = convicted.iter().map(hex::encode_upper).collect();
                 write!(
                     f,
-                    "more of them than tolerated are malicious; convicted of voting for both in one consensus round: {}",
+                    "more of them than tolerated are malicious; convicted of voting for both, as no honest validator does: {}",
                     addresses.join(", ")
                 )
             }

@@ -1,9 +1,9 @@
 //! Links: how the eras after the first one are learned, and which state is of which.
 
-use std::sync::{Arc, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLockReadGuard, atomic::Ordering};
 
 use prost::Message;
-use white_city_wire::{board::BoardRoot, charter::faults, limits::VALIDATORS_MAX, pb};
+use white_city_wire::{Hash, board::BoardRoot, charter::faults, limits::VALIDATORS_MAX, pb};
 
 use super::{BadHeader, SIGNED_HEADER_BYTES_MAX, Trust, VerifiedHeader};
 use crate::{
@@ -30,12 +30,23 @@ pub enum BadLink {
     /// A header that names the same validators for the next block, or others than the keys'.
     #[error("the link's header doesn't hand over to the validators of its keys")]
     NotTo,
-    /// A header of the time of another link.
-    #[error("another link is known from that time: two histories")]
-    Fork,
+    /// A header of the time of another link, which the validators have signed as well.
+    #[error("another link leads to era {}, or is of that time: two histories", .0.era)]
+    Fork(Box<LinkFork>),
     /// More than are walked at once.
     #[error("more than {LINKS_MAX} links, or more than {LINKS_BYTES_MAX} bytes of them")]
     TooMany,
+}
+
+/// Two links from one era, of which an honest board has one: the validators have signed two histories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkFork {
+    /// The era that the known link leads to.
+    pub era: u32,
+    /// The header of the link that is known.
+    pub known: Arc<VerifiedHeader>,
+    /// The header of the other one.
+    pub other: VerifiedHeader,
 }
 
 /// Why a certified state isn't of the era of those who certify it.
@@ -93,6 +104,26 @@ impl Trust {
         self.eras().get(era).map(|era| era.size())
     }
 
+    /// Hash of the header of the link that leads to an era, if that is known. None leads to era 0.
+    #[must_use]
+    pub fn link_to(&self, era: u32) -> Option<Hash> {
+        let eras = self.eras();
+        let link = eras.get(era)?.link.as_ref()?;
+        Some(link.header.hash())
+    }
+
+    /// Keys of the validators of an era, ascending, if it is known.
+    #[must_use]
+    pub fn validators_of(&self, era: u32) -> Option<Vec<[u8; 32]>> {
+        let eras = self.eras();
+        let infos = eras.get(era)?.validators.validators().iter();
+        let mut keys: Vec<[u8; 32]> = infos
+            .filter_map(|info| info.pub_key.to_bytes().try_into().ok())
+            .collect();
+        keys.sort_unstable();
+        Some(keys)
+    }
+
     /// The links from an era on, the first of which leads to the era after it.
     #[must_use]
     pub fn links_from(&self, era: u32) -> Vec<pb::Link> {
@@ -116,7 +147,7 @@ impl Trust {
     /// Takes links one after the other, from an era that is known. Says how many were new.
     ///
     /// # Errors
-    /// [`BadLink`]; what came before it is known all the same.
+    /// [`BadLink`]; what came before it is known all the same. [`BadLink::Fork`] for another link of an era that is pinned by one.
     pub fn learn(&self, links: &[pb::Link]) -> Result<usize, BadLink> {
         let bytes = links
             .iter()
@@ -137,39 +168,93 @@ impl Trust {
         let height = signed.header.height.value();
         let (era, next) = self.era_at(height);
         let first_height = height.checked_add(1).ok_or(BadLink::NotTo)?;
-        if let Some(next) = next {
-            let header = self.certified(signed, &era)?;
-            // Another commit of the same header is the same link: the first one that was verified stays.
-            let known = next
-                .link
-                .as_ref()
-                .is_some_and(|known| known.header.hash() == header.hash());
-            return known.then_some(false).ok_or(BadLink::Fork);
-        }
-        let header = self.verify(signed)?;
-        let after = Era::new(
-            era.number.saturating_add(1),
-            first_height,
-            keys.iter().copied(),
-            Some(Link {
-                keys: keys.clone(),
-                header: Arc::new(header.clone()),
-            }),
-        );
-        let after = after.ok_or(BadLink::Keys)?;
+        let header = match next.as_ref().and_then(|next| next.link.as_ref()) {
+            None => self.verify(signed)?,
+            Some(known) => {
+                let other = self.certified(signed, &era)?;
+                // Another commit of the same header is the same link: the first one that was verified stays.
+                if known.header.hash() == other.hash() {
+                    return Ok(false);
+                }
+                self.beside(&era, &known.header, other)?
+            }
+        };
         let named = header.signed().header.next_validators_hash;
+        let of = Link {
+            keys: keys.clone(),
+            header: Arc::new(header),
+        };
+        let number = era.number.saturating_add(1);
+        let after = Era::new(number, first_height, keys.into_iter(), Some(of));
+        let after = after.ok_or(BadLink::Keys)?;
         if named != after.hash || named == era.hash {
             return Err(BadLink::NotTo);
         }
+        match self.put(&era, after) {
+            true => Ok(true),
+            // Somebody else may have learned it in the meantime: then it is compared with that.
+            false => self.learn_one(link),
+        }
+    }
+
+    /// Whether a header that an era has signed, and that isn't the known link of that era, may be its link all the same. Sets come back,
+    /// so somebody may have left eras out: as long as no state has confirmed what is known, an earlier link counts.
+    fn beside(
+        &self,
+        era: &Era,
+        known: &Arc<VerifiedHeader>,
+        other: VerifiedHeader,
+    ) -> Result<VerifiedHeader, BadLink> {
+        let is_same_height = known.height() == other.height();
+        let hands_over = other.signed().header.next_validators_hash != era.hash;
+        if !is_same_height && !hands_over {
+            return Err(BadLink::NotTo);
+        }
+        if !is_same_height && era.number >= self.confirmed_era() {
+            return Ok(other);
+        }
+        Err(BadLink::Fork(Box::new(LinkFork {
+            era: era.number.saturating_add(1),
+            known: Arc::clone(known),
+            other,
+        })))
+    }
+
+    /// Puts an era behind the one that hands over to it, unless what is known is another since it was looked at. Says whether it did.
+    fn put(&self, from: &Arc<Era>, era: Era) -> bool {
         let eras = self.known_eras().write();
         let mut eras = eras.unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have learned it in the meantime: then it is compared with that.
-        if eras.newest().number != era.number {
-            drop(eras);
-            return self.learn_one(link);
+        let is_still = eras
+            .get(from.number)
+            .is_some_and(|now| Arc::ptr_eq(now, from));
+        let is_open = from.number >= self.confirmed_era();
+        let is_first = eras
+            .get(era.number)
+            .is_none_or(|next| next.first_height > era.first_height);
+        let is_put = is_still && is_open && is_first;
+        if is_put {
+            eras.push(era);
         }
-        eras.push(after);
-        Ok(true)
+        is_put
+    }
+
+    /// Number of the newest era that a verified state has been seen to be of, or to lead to. What is known of later ones may leave eras out.
+    #[must_use]
+    pub fn confirmed_era(&self) -> u32 {
+        self.confirmed().load(Ordering::SeqCst)
+    }
+
+    /// Notes that a state is of the era of those who certify it: so no era before it was left out. The header's block has to seal it.
+    ///
+    /// # Errors
+    /// [`BadEra`].
+    pub(crate) fn confirm(&self, header: &VerifiedHeader, board: &BoardRoot) -> Result<(), BadEra> {
+        // Locked: what is confirmed isn't replaced meanwhile.
+        let eras = self.eras();
+        check_era(&eras, header, board)?;
+        let known = eras.newest().number.min(board.eras);
+        self.confirmed().fetch_max(known, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Checks that a state is of the era of the validators whose header certifies it: sets may come back, so an era is known by its number
@@ -178,31 +263,34 @@ impl Trust {
     /// # Errors
     /// [`BadEra`].
     pub fn check_era(&self, header: &VerifiedHeader, board: &BoardRoot) -> Result<(), BadEra> {
-        let height = header.height();
-        let (era, next) = self.era_at(height);
-        let since = board.era_height.saturating_add(2);
-        let signing = match board.eras {
-            0 => 0,
-            eras if height >= since => eras,
-            eras => eras.saturating_sub(1),
-        };
-        if signing > era.number && next.is_none() {
-            return Err(BadEra::Ahead(signing));
-        }
-        let begins = |number: u32| {
-            let eras = self.eras();
-            let known = eras.get(number);
-            known.is_none_or(|era| number == 0 || era.first_height == since)
-        };
-        let good = signing == era.number
-            && header.signed().header.validators_hash == era.hash
-            && (board.eras > 0 || board.era_height == 0)
-            && board.eras <= board.term
-            && board.era_height <= board.term_height
-            && board.term_height <= height
-            && begins(board.eras);
-        good.then_some(()).ok_or(BadEra::Other)
+        check_era(&self.eras(), header, board)
     }
+}
+
+fn check_era(eras: &Eras, header: &VerifiedHeader, board: &BoardRoot) -> Result<(), BadEra> {
+    let height = header.height();
+    let era = eras.at(height);
+    let since = board.era_height.saturating_add(2);
+    let signing = match board.eras {
+        0 => 0,
+        eras if height >= since => eras,
+        eras => eras.saturating_sub(1),
+    };
+    if signing > era.number && eras.newest().number == era.number {
+        return Err(BadEra::Ahead(signing));
+    }
+    let begins = |number: u32| {
+        let known = eras.get(number);
+        known.is_none_or(|era| number == 0 || era.first_height == since)
+    };
+    let good = signing == era.number
+        && header.signed().header.validators_hash == era.hash
+        && (board.eras > 0 || board.era_height == 0)
+        && board.eras <= board.term
+        && board.era_height <= board.term_height
+        && board.term_height <= height
+        && begins(board.eras);
+    good.then_some(()).ok_or(BadEra::Other)
 }
 
 /// Limits of a link's parts, for whoever decodes one.
