@@ -15,4 +15,5 @@ mod progress;
 mod refused;
 mod results;
 mod thief;
+mod trusted;
 mod world;

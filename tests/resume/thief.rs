@@ -2,7 +2,7 @@
 //! its share.
 
 mod attack;
-mod journal;
+pub mod journal;
 
 use std::path::Path;
 

@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, genesis, vault};
 use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_app_state};
+use white_city_tests::tampering::Council;
 
 /// The longest that anything in these tests may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -97,6 +99,14 @@ impl World {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command
+    }
+
+    /// The key of the board's one validator, in one hand with whoever forges.
+    pub fn council(&self) -> Council {
+        let file = self.net.home(0).join("config/priv_validator_key.json");
+        let file: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let key = STANDARD.decode(file["priv_key"]["value"].as_str().unwrap());
+        Council::new([*key.unwrap().first_chunk().unwrap()])
     }
 
     /// The command line without any argument.

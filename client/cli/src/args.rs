@@ -9,7 +9,7 @@ mod values;
 
 use std::{ffi::OsString, path::PathBuf};
 
-pub use board::{BoardCommand, CharterCommand};
+pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
 pub use journal::JournalCommand;
@@ -17,18 +17,21 @@ pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 pub use values::{Bytes, hex32};
 
+use crate::keeping::Keeping;
+
 /// The exit codes of the program.
 const EXIT_CODES: &str = "Exit codes:
     0  success
     1  another error; also a result that could not be printed
     2  arguments, configuration, files, or a session that isn't the expected one
-    3  no replica answers
+    3  no replica answers, or all that do are behind what was verified before
     4  refused by the board
     5  the session aborted, or this party declined or left
     6  too late, also because the session has finished; or out
     7  an answer or a file that can't be true
     8  another party broke the protocol; the text names it
     9  other parties have to act first (--once)
+   10  a receipt proves what it says, but rests on validators of an older era than is asked for: renew it
   130  interrupted
   141  whoever read the output has gone";
 
@@ -89,18 +92,22 @@ pub struct NetworkArgs {
         help_heading = EVERYWHERE
     )]
     pub network: Option<PathBuf>,
-    /// Genesis of the network, from somebody whom you trust: the validators that it names are all that is trusted
+    /// Genesis of the network, from somebody whom you trust: the validators that it names are all that is trusted. Or a trust file, from
+    /// you or from somebody whom you trust: it knows who they have handed over to, and each command takes it forward
     #[arg(
         long = "trust",
         visible_alias = "genesis",
         global = true,
-        value_name = "GENESIS",
+        value_name = "FILE",
         help_heading = EVERYWHERE
     )]
     pub genesis: Option<PathBuf>,
-    /// Address of a replica, with --trust; as many as you know, each with its own --replica
+    /// Address of a replica, with --trust; as many as you know, each with its own --replica [default: those in the trust file]
     #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub replica: Vec<String>,
+    /// The clients of the command, whose knowledge is kept in trust files.
+    #[arg(skip)]
+    pub keeping: Keeping,
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,13 +118,17 @@ pub enum Command {
     /// Open, join, follow and leave sessions
     #[command(subcommand)]
     Session(SessionCommand),
-    /// Operate the board: say what its operators change together
+    /// Operate the board: say what its operators change together, and whom a trust file trusts
     #[command(subcommand)]
     Board(BoardCommand),
-    /// Say what a receipt proves, with nothing but the genesis (--trust): no replica is asked
+    /// Say what a receipt proves, with nothing but the genesis or a trust file (--trust): no replica is asked
     Verify {
         /// The receipt
         file: PathBuf,
+        /// Oldest era whose validators' word is good enough: where it rests on an older one, it has to be renewed [default: 0, or the
+        /// newest era that the trust file knows]
+        #[arg(long, value_name = "N")]
+        min_era: Option<u32>,
     },
     /// List and delete journals, with which interrupted sessions go on
     #[command(subcommand)]

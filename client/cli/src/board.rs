@@ -1,6 +1,7 @@
-//! `white-city board charter …`
+//! `white-city board …`
 
 mod changes;
+pub mod trust;
 
 use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
 
@@ -29,7 +30,18 @@ const CHARTER_BYTES_MAX: u64 = 2 << 20;
 
 /// Runs a command.
 pub async fn run(
-    BoardCommand::Charter(command): BoardCommand,
+    command: BoardCommand,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    match command {
+        BoardCommand::Charter(command) => charter(command, network, output).await,
+        BoardCommand::Trust(command) => trust::run(command, network, output).await,
+    }
+}
+
+async fn charter(
+    command: CharterCommand,
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -58,7 +70,7 @@ pub async fn run(
 }
 
 fn signing(args: &SignerArgs, network: &NetworkArgs, output: &Output) -> Result<Client, Failure> {
-    network::signing(network, unlock::signer(args, output)?)
+    network::signing(network, &args.identity, unlock::signer(args, output)?)
 }
 
 async fn show(network: &NetworkArgs, output: &Output) -> Result<(), Failure> {

@@ -17,6 +17,8 @@ use crate::output::to_json;
 
 /// Exit code of `--once` when other parties have to act first.
 const WAITING: u8 = 9;
+/// Exit code of a receipt that rests on an older era than is asked for.
+const UNRENEWED: u8 = 10;
 /// Exit code of a program whose reader has gone, by convention: 128 and SIGPIPE.
 const CLOSED: u8 = 141;
 
@@ -31,6 +33,8 @@ pub struct Failure {
     pub fork: Option<Box<Fork>>,
     /// The round that is waited for, if other parties have to act first.
     pub waiting: Option<Box<Waiting>>,
+    /// The result that there is all the same, for machines.
+    result: Option<Box<Value>>,
 }
 
 /// The round that other parties have to act in first.
@@ -56,6 +60,15 @@ impl Failure {
             text: text.into(),
             fork: None,
             waiting: None,
+            result: None,
+        }
+    }
+
+    /// A receipt is true, but rests on an older era than is asked for.
+    pub fn unrenewed(text: impl Into<String>, result: Value) -> Self {
+        Self {
+            result: Some(Box::new(result)),
+            ..Self::new(UNRENEWED, text)
         }
     }
 
@@ -99,8 +112,17 @@ impl Failure {
         self.code == WAITING
     }
 
+    /// Whether it is a result, which the exit code says, too: other parties have to act first, or a receipt has to be renewed.
+    pub const fn is_result(&self) -> bool {
+        matches!(self.code, WAITING | UNRENEWED)
+    }
+
     /// For machines. Waiting isn't an error, and says for whom.
     pub fn to_json(&self) -> Value {
+        if let Some(mut result) = self.result.as_deref().cloned() {
+            result["exit_code"] = self.code.into();
+            return result;
+        }
         let Some(waiting) = &self.waiting else {
             return json!({ "error": self.text, "exit_code": self.code });
         };
@@ -135,7 +157,7 @@ impl From<Error> for Failure {
             | Error::Journal(_)
             | Error::OtherNetwork { .. }
             | Error::Recipient { .. } => 2,
-            Error::Unreachable(_) => 3,
+            Error::Unreachable(_) | Error::Behind { .. } => 3,
             Error::Refused { .. }
             | Error::QuotaExceeded { .. }
             | Error::Stamp { .. }
@@ -156,6 +178,7 @@ impl From<Error> for Failure {
             text,
             fork,
             waiting,
+            result: None,
         }
     }
 }

@@ -8,13 +8,16 @@ use white_city_client::{
     Error, Hash, IdentityKey, NetworkId, Progress, SessionId, Stamping,
     journal::Kept,
     read::{CharterNow, Dispute},
-    receipt::{Claim, ForkClaim, Place},
+    receipt::{Certified, Claim, ForkClaim, Place},
+    trust::TrustFile,
+    trust_file,
     wire::{
         Bitmap, Charter,
         approve::Proposal,
         board::{Cause, Status, Terminal},
         charter::{OpenerQuota, Replica},
         limits::NOBODY,
+        seal::BlockTime,
     },
 };
 
@@ -143,6 +146,12 @@ fn charters() -> CharterNow {
     }
 }
 
+/// The file that is frozen.
+fn trust_file() -> TrustFile {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    trust_file::read(path.join("../../tests/golden/trust/era-2.trust")).unwrap()
+}
+
 fn lines() -> Vec<Value> {
     let now = Progress {
         status: Status::Running,
@@ -171,6 +180,13 @@ fn lines() -> Vec<Value> {
         bytes: 3,
         is_in_use: false,
     };
+    let certified = Certified {
+        height: 7,
+        era: 1,
+        term: Some(2),
+        time: BlockTime::default(),
+        board_ms: Some(3),
+    };
     let claims = claims().map(|claim| json!({ "claim": receipt::claim_json(&claim) }));
     [
         progress::to_json(&now),
@@ -183,6 +199,8 @@ fn lines() -> Vec<Value> {
         Failure::usage("wrong").to_json(),
         journal::value(Path::new("journal"), &kept),
         board::standing(&charters()),
+        board::trust::value(&trust_file()),
+        receipt::certified_json(&certified),
     ]
     .into_iter()
     .chain(claims)

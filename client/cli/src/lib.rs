@@ -20,6 +20,7 @@ mod failure;
 mod golden;
 mod identity;
 mod journal;
+mod keeping;
 mod message;
 mod network;
 mod output;
@@ -35,7 +36,7 @@ use std::{
     process::ExitCode,
 };
 
-use args::{Cli, Command};
+use args::{Cli, Command, NetworkArgs};
 use clap::error::ErrorKind;
 use failure::Failure;
 use output::Output;
@@ -68,7 +69,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if failure.is_waiting() {
+            if failure.is_result() {
                 // The exit code says it, too.
                 let _ = output.result(&failure.to_json(), &failure.text);
             } else if !failure.is_closed() {
@@ -120,24 +121,16 @@ fn log_to_stderr() {
 }
 
 async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
-    tokio::select! {
-        result = dispatch(cli, output) => result,
+    let result = tokio::select! {
+        result = dispatch(cli.command, &cli.network, output) => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::new(
             INTERRUPTED,
             "interrupted; what was sent stays on the board, and the same command goes on with it",
         )),
-    }
-}
-
-async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
-    let result = match cli.command {
-        Command::Identity(command) => identity::run(&command, output),
-        Command::Session(command) => session::run(command, &cli.network, output).await,
-        Command::Board(command) => board::run(command, &cli.network, output).await,
-        Command::Verify { file } => receipt::verify(&file, &cli.network, output),
-        Command::Journal(command) => journal::run(command, &cli.network, output).await,
-        Command::Eddsa(command) => eddsa::run(command, &cli.network, output).await,
     };
+    // Also of a command that has failed: it has learned all the same.
+    let kept = cli.network.keeping.keep(output);
+    let result = result.and(kept);
     if let Err(Failure {
         fork: Some(fork), ..
     }) = &result
@@ -145,4 +138,15 @@ async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
         receipt::keep_fork(fork, cli.fork_dir.as_deref(), &cli.network, output)?;
     }
     result
+}
+
+async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Identity(command) => identity::run(&command, output),
+        Command::Session(command) => session::run(command, network, output).await,
+        Command::Board(command) => board::run(command, network, output).await,
+        Command::Verify { file, min_era } => receipt::verify(&file, min_era, network, output),
+        Command::Journal(command) => journal::run(command, network, output).await,
+        Command::Eddsa(command) => eddsa::run(command, network, output).await,
+    }
 }

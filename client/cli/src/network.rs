@@ -3,11 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use white_city_client::{Client, ClientBuilder, LocalKey, Trust, files::read_public, genesis};
+use white_city_client::{
+    Client, LocalKey, Trust,
+    files::read_public,
+    genesis::GenesisFileError,
+    trust::{BadTrustFile, TRUST_FILE_BYTES_MAX, TrustFile},
+    trust_file::{self, TrustFileError},
+};
 
 use crate::{
     args::NetworkArgs,
     failure::{Failure, in_file},
+    keeping,
 };
 
 /// Largest network file, bytes.
@@ -30,21 +37,76 @@ struct Replica {
 
 /// A client that only reads.
 pub fn reader(args: &NetworkArgs) -> Result<Client, Failure> {
-    Ok(builder(args)?.build()?)
+    build(args, None)
 }
 
-/// A client that signs with this identity.
-pub fn signing(args: &NetworkArgs, identity: LocalKey) -> Result<Client, Failure> {
-    Ok(builder(args)?.signer(identity).build()?)
+/// A client that signs with this identity. What it has verified before lies beside the identity, and what it verifies is kept there.
+pub fn signing(args: &NetworkArgs, identity: &Path, key: LocalKey) -> Result<Client, Failure> {
+    build(args, Some((identity, key)))
 }
 
-/// The trust in a genesis, where no replica is needed.
+/// The trust in a genesis or a trust file, where no replica is needed.
 pub fn trust(args: &NetworkArgs) -> Result<Trust, Failure> {
-    trusted(&genesis_and_replicas(args, variable())?.0)
+    Ok(trusted(&genesis_and_replicas(args, variable())?.0)?
+        .file
+        .trust())
 }
 
-fn trusted(path: &Path) -> Result<Trust, Failure> {
-    genesis::trust(path).map_err(in_file(path))
+/// The same, and the newest era that a trust file knows; 0 where it is a genesis.
+pub fn pinned(args: &NetworkArgs) -> Result<(Trust, u32), Failure> {
+    let trust = trust(args)?;
+    let era = trust.newest_era();
+    Ok((trust, era))
+}
+
+/// Everything that is known of the network that the arguments name, if they name one.
+pub fn known(args: &NetworkArgs) -> Result<Option<TrustFile>, Failure> {
+    let variable = variable();
+    if args.network.is_none() && args.genesis.is_none() && variable.is_none() {
+        return Ok(None);
+    }
+    let (path, _) = genesis_and_replicas(args, variable)?;
+    Ok(Some(trusted(&path)?.file))
+}
+
+/// Reads a trust file.
+pub fn trust_file(path: &Path) -> Result<TrustFile, Failure> {
+    let bytes = read_public(path, TRUST_FILE_BYTES_MAX as u64)?;
+    from_bytes(path, &bytes)
+}
+
+fn from_bytes(path: &Path, bytes: &[u8]) -> Result<TrustFile, Failure> {
+    trust_file::from_bytes(path, bytes).map_err(|error| bad(&error))
+}
+
+/// There is nothing to compare it with yet, so it isn't a fork.
+fn bad(error: &TrustFileError) -> Failure {
+    match error.reason() {
+        Some(BadTrustFile::Genesis(_)) | None => Failure::usage(error.to_string()),
+        Some(_) => Failure::verification(error.to_string()),
+    }
+}
+
+/// The trust that a file gives: a genesis, or a trust file, which is kept.
+struct Trusted {
+    file: TrustFile,
+    is_kept: bool,
+}
+
+fn trusted(path: &Path) -> Result<Trusted, Failure> {
+    let bytes = read_public(path, TRUST_FILE_BYTES_MAX as u64)?;
+    if TrustFile::is_meant(&bytes) {
+        let file = from_bytes(path, &bytes)?;
+        let is_kept = true;
+        return Ok(Trusted { file, is_kept });
+    }
+    let trust = Trust::genesis_json(&bytes).map_err(GenesisFileError::Genesis);
+    let trust = trust.map_err(in_file(path))?;
+    let file = TrustFile::new(&trust, None, [] as [&str; 0]);
+    Ok(Trusted {
+        file: file.map_err(|error| Failure::usage(error.to_string()))?,
+        is_kept: false,
+    })
 }
 
 /// The file that the environment names.
@@ -53,24 +115,42 @@ fn variable() -> Option<PathBuf> {
     file.map(PathBuf::from)
 }
 
-fn builder(args: &NetworkArgs) -> Result<ClientBuilder, Failure> {
-    let (path, replicas) = with_replicas(args, variable())?;
-    Ok(Client::builder(trusted(&path)?).replicas(replicas))
+fn build(args: &NetworkArgs, party: Option<(&Path, LocalKey)>) -> Result<Client, Failure> {
+    let (path, mut replicas) = replicas_of(args, variable())?;
+    let Trusted { mut file, is_kept } = trusted(&path)?;
+    if replicas.is_empty() {
+        replicas.extend(file.addresses().map(str::to_owned));
+    }
+    if replicas.is_empty() {
+        return Err(Failure::usage(
+            "no replica: expected --replica URL, at least one",
+        ));
+    }
+    let mut kept: Vec<PathBuf> = is_kept.then_some(path).into_iter().collect();
+    if let Some((identity, _)) = &party {
+        let own = keeping::beside(identity, file.trust().network().id);
+        if own.exists() {
+            keeping::merge(&mut file, &trust_file(&own)?, &own)?;
+        }
+        kept.push(own);
+    }
+    let mut builder = Client::from_trust_file(&file).replicas(replicas);
+    if let Some((_, key)) = party {
+        builder = builder.signer(key);
+    }
+    let client = builder.build()?;
+    args.keeping.note(&client, kept);
+    Ok(client)
 }
 
-/// As [`genesis_and_replicas`], where at least one replica is needed.
-fn with_replicas(
+/// As [`genesis_and_replicas`], with the replicas of the environment's file where the arguments name none.
+fn replicas_of(
     args: &NetworkArgs,
     variable: Option<PathBuf>,
 ) -> Result<(PathBuf, Vec<String>), Failure> {
     let (genesis, mut replicas) = genesis_and_replicas(args, variable.clone())?;
     if let Some(file) = variable.filter(|_| replicas.is_empty() && args.network.is_none()) {
         replicas = read(&file)?.1;
-    }
-    if replicas.is_empty() {
-        return Err(Failure::usage(
-            "no replica: expected --replica URL, at least one",
-        ));
     }
     Ok((genesis, replicas))
 }
@@ -88,11 +168,11 @@ fn genesis_and_replicas(
         (None, Some(genesis)) => Ok((genesis.clone(), args.replica.clone())),
         (None, None) => match variable {
             _ if !args.replica.is_empty() => Err(Failure::usage(
-                "--replica: expected --trust GENESIS with it, as no replica says whom to trust",
+                "--replica: expected --trust FILE with it, as no replica says whom to trust",
             )),
             Some(file) => read(&file),
             None => Err(Failure::usage(
-                "which network? expected --network FILE, or --trust GENESIS and --replica URL, or WHITE_CITY_NETWORK",
+                "which network? expected --network FILE, or --trust FILE and --replica URL, or WHITE_CITY_NETWORK",
             )),
         },
     }
@@ -120,6 +200,7 @@ fn read(file: &Path) -> Result<(PathBuf, Vec<String>), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keeping::Keeping;
 
     #[test]
     fn a_network_file_gives_genesis_and_replicas() {
@@ -152,24 +233,21 @@ mod tests {
             network: None,
             genesis: genesis.map(PathBuf::from),
             replica: replicas.iter().map(|one| (*one).to_owned()).collect(),
+            keeping: Keeping::default(),
         };
         let named = || Some(file.clone());
         let of = |genesis: &str, replica: &str| (PathBuf::from(genesis), vec![replica.to_owned()]);
-        let found = |args: NetworkArgs| with_replicas(&args, named()).unwrap();
+        let found = |args: NetworkArgs| replicas_of(&args, named()).unwrap();
         assert_eq!(found(args(None, &[])), of("/g", "http://a"));
         assert_eq!(found(args(Some("/h"), &[])), of("/h", "http://a"));
         let given = args(Some("/h"), &["http://b"]);
         assert_eq!(found(given), of("/h", "http://b"));
         for variable in [None, named()] {
-            let failure = with_replicas(&args(None, &["http://b"]), variable).unwrap_err();
+            let failure = replicas_of(&args(None, &["http://b"]), variable).unwrap_err();
             assert!(failure.text.contains("--trust"), "{}", failure.text);
         }
-        assert_eq!(
-            with_replicas(&args(Some("/h"), &[]), None)
-                .unwrap_err()
-                .code,
-            2
-        );
+        let none = replicas_of(&args(Some("/h"), &[]), None).unwrap();
+        assert_eq!(none, (PathBuf::from("/h"), Vec::new()));
         // Whoever asks no replica needs no file that names some.
         let nowhere = Some(dir.path().join("nothing"));
         let (genesis, _) = genesis_and_replicas(&args(Some("/h"), &[]), nowhere).unwrap();

@@ -85,6 +85,11 @@ impl Output {
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
 
+    /// Something that everybody should know when the result has been said already, which is the last line: on stderr alone.
+    pub fn afterthought(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
     /// Why there is no result.
     pub fn failure(&self, failure: &Failure) {
         self.event(&failure.to_json());

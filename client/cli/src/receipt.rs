@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use white_city_client::{
     Client, End, Fork, Observer, Receipt, SessionId,
     files::{create_public, read_public, refuse_existing},
-    receipt::{Claim, ForkClaim, Proven, RECEIPT_BYTES_MAX},
+    receipt::{Certified, Claim, ForkClaim, Proven, RECEIPT_BYTES_MAX},
     wire::{board::Terminal, json},
 };
 
@@ -19,8 +19,14 @@ use crate::{
 };
 
 /// Checks a file offline, and says what it proves.
-pub fn verify(file: &Path, args: &NetworkArgs, output: &Output) -> Result<(), Failure> {
-    let trust = network::trust(args)?;
+pub fn verify(
+    file: &Path,
+    min_era: Option<u32>,
+    args: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (trust, pinned) = network::pinned(args)?;
+    let min_era = min_era.unwrap_or(pinned);
     // One byte more than a receipt may have, so that the receipt's own check says that it is too large.
     let max = u64::try_from(RECEIPT_BYTES_MAX).unwrap_or(u64::MAX);
     let bytes = read_public(file, max.saturating_add(1))?;
@@ -29,23 +35,33 @@ pub fn verify(file: &Path, args: &NetworkArgs, output: &Output) -> Result<(), Fa
     };
     let receipt = Receipt::from_bytes(&bytes).map_err(|bad| refused(&bad))?;
     let proven = receipt.verify(&trust).map_err(|bad| refused(&bad))?;
-    output.result(&proven_json(&receipt, &proven), &proven.to_string())
+    let value = proven_json(&receipt, &proven, min_era);
+    if proven.is_unrenewed(min_era) {
+        let text = format!(
+            "{proven}\nunrenewed: it rests on validators of an era before {min_era}, whose keys may have leaked since: \
+             renew it, or have it made again",
+        );
+        return Err(Failure::unrenewed(text, value));
+    }
+    output.result(&value, &proven.to_string())
 }
 
-fn proven_json(receipt: &Receipt, proven: &Proven) -> Value {
-    let certified: Vec<Value> = proven
-        .certified
-        .iter()
-        .map(|certified| {
-            json!({
-                "height": certified.height,
-                "header_ms": certified.time.millis(),
-                "board_ms": certified.board_ms,
-                "era": certified.era,
-            })
-        })
-        .collect();
+/// A block that certifies something, for machines.
+pub fn certified_json(certified: &Certified) -> Value {
     json!({
+        "height": certified.height,
+        "header_ms": certified.time.millis(),
+        "board_ms": certified.board_ms,
+        "era": certified.era,
+        "term": certified.term,
+    })
+}
+
+fn proven_json(receipt: &Receipt, proven: &Proven, min_era: u32) -> Value {
+    let certified: Vec<Value> = proven.certified.iter().map(certified_json).collect();
+    json!({
+        "min_era": min_era,
+        "unrenewed": proven.is_unrenewed(min_era),
         "verified": true,
         "kind": receipt.kind().name(),
         "session": proven.session,
@@ -222,7 +238,12 @@ pub fn keep_fork(
     args: &NetworkArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let Some(receipt) = fork.receipt(&network::trust(args)?) else {
+    // Whoever met it knows the links to the era that it is of.
+    let trust = match args.keeping.trust() {
+        Some(trust) => trust,
+        None => network::trust(args)?,
+    };
+    let Some(receipt) = fork.receipt(&trust) else {
         output.warning("there is no proof of the fork that convinces others");
         return Ok(());
     };

@@ -14,7 +14,7 @@ use white_city_client::{
 };
 
 use crate::{
-    args::{NetworkArgs, SessionCommand},
+    args::{NetworkArgs, SessionCommand, SignerArgs},
     failure::Failure,
     journal, network,
     output::{NOT_JOINED, Output, shown, to_json},
@@ -49,7 +49,7 @@ pub async fn run(
         } => {
             let unlock = unlock::given(&unlock)?;
             let key = unlock::identity(&identity, unlock.as_ref(), output)?;
-            let client = network::signing(args, key)?;
+            let client = network::signing(args, &identity.identity, key)?;
             let journal = journal::path(journal.as_ref(), &identity.identity, session)?;
             let keys = (&*journal, unlock.as_ref());
             join(&client, session, keys, yes, output).await
@@ -59,7 +59,7 @@ pub async fn run(
             identity,
             reason,
         } => {
-            let client = network::signing(args, unlock::signer(&identity, output)?)?;
+            let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             progress::during(output, session.progress(), session.decline(reason)).await?;
@@ -71,7 +71,7 @@ pub async fn run(
             identity,
             cause,
         } => {
-            let client = network::signing(args, unlock::signer(&identity, output)?)?;
+            let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
@@ -87,6 +87,10 @@ pub async fn run(
         }
         SessionCommand::Watch { session } => watch(&network::reader(args)?, session, output).await,
     }
+}
+
+fn signing(network: &NetworkArgs, args: &SignerArgs, output: &Output) -> Result<Client, Failure> {
+    network::signing(network, &args.identity, unlock::signer(args, output)?)
 }
 
 /// An ended session can't be left.

@@ -64,16 +64,61 @@ pub fn moments(journal: &[u8]) -> Vec<&[u8]> {
 
 /// All that opens with this secret: what the thief has of the identity's storage key and what the lock's key is, one behind the other.
 pub fn open(journal: &[u8], secret: &[u8]) -> Loot {
-    let (header, mut rest) = journal.split_at(HEADER_BYTES);
+    let mut loot = Loot::default();
+    for plaintext in plaintexts(journal, secret).into_iter().flatten() {
+        let record = Record::decode(&plaintext[..]).unwrap();
+        loot.seeds = record.seeds.or(loot.seeds);
+        let entry = record.entry.unwrap_or_default();
+        let plaintexts = entry.plaintexts.into_iter();
+        loot.plaintexts
+            .extend(plaintexts.map(|plaintext| (entry.round, plaintext)));
+    }
+    loot
+}
+
+/// The journal with each record changed, by whoever has this secret.
+pub fn rewritten(journal: &[u8], secret: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let (header, _) = journal.split_at(HEADER_BYTES);
+    let cipher = cipher(header, secret);
+    let mut chain = Sha256::digest(header);
+    let mut written = header.to_vec();
+    for plaintext in plaintexts(journal, secret) {
+        let plaintext = change(&plaintext.expect("the right secret"));
+        let nonce = [5; 24];
+        let length = u32::try_from(plaintext.len() + 24 + 16)
+            .unwrap()
+            .to_be_bytes();
+        let aad = [&chain[..], &length].concat();
+        let payload = Payload {
+            msg: &plaintext,
+            aad: &aad,
+        };
+        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).unwrap();
+        let tag = lp(b"white-city/journal/length/1");
+        let check = Sha256::digest([&tag, &chain[..], &length].concat());
+        let record = [&length[..], &check[..8], &nonce, &sealed].concat();
+        chain = Sha256::digest([&chain[..], &record].concat());
+        written.extend_from_slice(&record);
+    }
+    written
+}
+
+fn cipher(header: &[u8], secret: &[u8]) -> XChaCha20Poly1305 {
     let (place, salt) = header.split_last_chunk::<32>().unwrap();
     let info = [&lp(b"white-city/journal/2"), place].concat();
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(Some(salt), secret)
         .expand(&info, &mut key)
         .unwrap();
-    let cipher = XChaCha20Poly1305::new(&key.into());
+    XChaCha20Poly1305::new(&key.into())
+}
+
+/// The records, where this secret opens them.
+fn plaintexts(journal: &[u8], secret: &[u8]) -> Vec<Option<Vec<u8>>> {
+    let (header, mut rest) = journal.split_at(HEADER_BYTES);
+    let cipher = cipher(header, secret);
     let mut chain = Sha256::digest(header);
-    let mut loot = Loot::default();
+    let mut opened = Vec::new();
     while !rest.is_empty() {
         let length: [u8; 4] = rest[..4].try_into().unwrap();
         let end = PREFIX_BYTES + usize::try_from(u32::from_be_bytes(length)).unwrap();
@@ -84,18 +129,11 @@ pub fn open(journal: &[u8], secret: &[u8]) -> Loot {
             msg: sealed,
             aad: &aad,
         };
-        if let Ok(plaintext) = cipher.decrypt(&XNonce::from(*nonce), payload) {
-            let record = Record::decode(&plaintext[..]).unwrap();
-            loot.seeds = record.seeds.or(loot.seeds);
-            let entry = record.entry.unwrap_or_default();
-            let plaintexts = entry.plaintexts.into_iter();
-            loot.plaintexts
-                .extend(plaintexts.map(|plaintext| (entry.round, plaintext)));
-        }
+        opened.push(cipher.decrypt(&XNonce::from(*nonce), payload).ok());
         chain = Sha256::digest([&chain[..], record].concat());
         rest = after;
     }
-    loot
+    opened
 }
 
 fn lp(tag: &[u8]) -> Vec<u8> {

@@ -14,6 +14,25 @@ pub enum BoardCommand {
     /// What the operators may change together: replicas and operators, openers, what strangers may do, the protocol's number
     #[command(subcommand)]
     Charter(CharterCommand),
+    /// Trust files: the genesis, whom its validators have handed over to, and the highest state that was verified
+    #[command(subcommand)]
+    Trust(TrustCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrustCommand {
+    /// Verify everything in a trust file and say what it knows; with --trust or --network, also that it is of that network, and goes on
+    /// from what is known there. No replica is asked
+    Show {
+        /// The trust file
+        file: PathBuf,
+    },
+    /// Ask the replicas how far the board is, and write all that was verified into a trust file, for yourself or for whoever trusts you
+    Export {
+        /// The file; one that is there already goes forward
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,7 +25,7 @@ pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> R
     let unlock = unlock::vault(&args.unlock)?;
     let made = share_file::made(&args.out, &unlock, args.session.session)?;
     let key = unlock::identity(&args.session.identity, Some(&unlock), output)?;
-    let client = network::signing(network, key)?;
+    let client = network::signing(network, &args.session.identity.identity, key)?;
     if let Some(share) = made {
         result::end_journal(&client, &args.session, &unlock, output).await;
         // Nobody can say any more who has no share once the session is erased.

@@ -28,7 +28,7 @@ pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Res
     let given = expected::message(&args.expected)?;
     let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
     let key = unlock::identity(&args.party.identity, Some(&unlock), output)?;
-    let client = network::signing(network, key)?;
+    let client = network::signing(network, &args.party.identity.identity, key)?;
     if let Some(done) = earlier {
         result::end_journal(&client, &args.party, &unlock, output).await;
         return done.deliver(output);

@@ -32,8 +32,9 @@ pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Res
     let trust = network::trust(network)?;
     let spec = presets::spec(args, trust.network())?;
     warn(&spec, output);
-    let client = network::signing(network, unlock::signer(&args.identity, output)?)?;
+    let key = unlock::signer(&args.identity, output)?;
     let identity = &args.identity.identity;
+    let client = network::signing(network, identity, key)?;
     let (opening, kept) = open(&client, identity, spec, output).await?;
     let id = opening.id();
     output.result(&json!({ "session": id }), &id.to_string())?;
