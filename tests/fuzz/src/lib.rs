@@ -18,6 +18,7 @@ mod replica;
 mod resigned;
 mod sealed;
 mod transactions;
+mod trust_files;
 
 use allocation_counter::measure;
 
@@ -119,6 +120,7 @@ pub static TARGETS: &[Target] = &[
     receipts::HEADERS,
     kept::JOURNALS,
     kept::VAULTS,
+    trust_files::TRUST_FILES,
     eddsa::MESSAGES,
     eddsa::SHARES,
 ];
