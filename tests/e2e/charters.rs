@@ -131,6 +131,25 @@ async fn ends_well(world: &World, urls: &[String]) {
     assert!(running.join_all().await.iter().all(Result::is_ok));
 }
 
+/// Replaces the first four replicas by the next four, one a term.
+async fn replace_all(board: &Board<'_>) {
+    for old in 0..4 {
+        let (gone, new) = (board.validator(old), board.validator(old + 4));
+        let newcomer = board.operator(old + 4);
+        let operator = *newcomer.identity().as_bytes();
+        let charter = board
+            .next(|charter| {
+                let place = charter.replicas.iter_mut().find(|r| r.validator == gone);
+                let replica = place.unwrap();
+                (replica.validator, replica.operator) = (new, Hash(operator));
+            })
+            .await;
+        // Those whose replicas stay, and whose came.
+        let by: Vec<usize> = (0..4).map(|k| if k < old { k + 4 } else { k }).collect();
+        board.enact(&by[1..], Some(&newcomer), &charter).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     let Some(world) = world(Setup {
@@ -153,21 +172,7 @@ async fn every_replica_is_replaced_one_a_term_while_sessions_run() {
     assert_eq!(sleeper.keep_trust(&kept).unwrap().trust().newest_era(), 0);
     let enough = std::sync::atomic::AtomicBool::new(false);
     let replaced = async {
-        for old in 0..4 {
-            let (gone, new) = (board.validator(old), board.validator(old + 4));
-            let newcomer = board.operator(old + 4);
-            let operator = *newcomer.identity().as_bytes();
-            let charter = board
-                .next(|charter| {
-                    let place = charter.replicas.iter_mut().find(|r| r.validator == gone);
-                    let replica = place.unwrap();
-                    (replica.validator, replica.operator) = (new, Hash(operator));
-                })
-                .await;
-            // Those whose replicas stay, and whose came.
-            let by: Vec<usize> = (0..4).map(|k| if k < old { k + 4 } else { k }).collect();
-            board.enact(&by[1..], Some(&newcomer), &charter).await;
-        }
+        replace_all(&board).await;
         enough.store(true, std::sync::atomic::Ordering::SeqCst);
     };
     let (count, ()) = tokio::join!(sessions(&world, &enough), replaced);

@@ -351,7 +351,7 @@ fn lesson(of: Result<usize, BadLink>) -> Result<String, String> {
         Ok(_) => "learned",
         Err(BadLink::Keys) => "keys",
         Err(BadLink::NotTo) => "not-to",
-        Err(BadLink::Fork) => "fork",
+        Err(BadLink::Fork(_)) => "fork",
         Err(BadLink::Header(why)) => return Ok(format!("header-{}", verdict(Err(why))?)),
         Err(other) => return Err(other.to_string()),
     };

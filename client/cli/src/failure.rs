@@ -120,7 +120,9 @@ impl Failure {
     /// For machines. Waiting isn't an error, and says for whom.
     pub fn to_json(&self) -> Value {
         if let Some(mut result) = self.result.as_deref().cloned() {
-            result["exit_code"] = self.code.into();
+            if let Value::Object(result) = &mut result {
+                result.insert("exit_code".into(), self.code.into());
+            }
             return result;
         }
         let Some(waiting) = &self.waiting else {

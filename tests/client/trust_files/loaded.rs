@@ -25,6 +25,9 @@ fn bad_link(links: Vec<pb::Link>) -> (u32, BadLink) {
     }
 }
 
+/// What is changed in a file, and how.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut pb::TrustFile));
+
 #[test]
 fn a_file_gives_back_what_was_verified_and_each_content_has_one_encoding() {
     let whole = BOARD.whole();
@@ -44,7 +47,7 @@ fn a_file_gives_back_what_was_verified_and_each_content_has_one_encoding() {
     // Somebody who has asked nobody has a file, too.
     let new = BOARD.file(Vec::new(), None);
     assert!(read(&new).unwrap().mark().is_none());
-    let changes: [(&str, &dyn Fn(&mut pb::TrustFile)); 6] = [
+    let changes: [Change<'_>; 6] = [
         ("version", &|file| file.version = 2),
         ("addresses", &|file| file.addresses.reverse()),
         ("address twice", &|file| {

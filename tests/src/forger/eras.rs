@@ -31,7 +31,11 @@ impl Forger {
     /// A network whose validators' keys are at hand.
     #[must_use]
     pub const fn of(council: Council, network: Network) -> Self {
-        Self { council, network }
+        Self {
+            council,
+            network,
+            era_height: None,
+        }
     }
 
     /// The link at this height, under so many votes of those who hand over.

@@ -9,7 +9,8 @@ use prost::Message as _;
 use white_city_wire::{Hash, NetworkId, hash::Preimage, pb, proof::StateProof};
 
 use super::{
-    BadEra, BadHeader, BadLink, LINK, LINKS_MAX, SIGNED_HEADER_BYTES_MAX, Trust, VerifiedHeader,
+    BadEra, BadHeader, BadLink, LINK, LINKS_MAX, NewerRules, SIGNED_HEADER_BYTES_MAX, Trust,
+    VerifiedHeader,
 };
 use crate::{
     genesis::{GENESIS_BYTES_MAX, GenesisError},
@@ -72,6 +73,9 @@ pub enum BadTrustFile {
         /// The reason why it doesn't.
         reason: BadLink,
     },
+    /// The highest state is under rules that this program doesn't know: a newer program reads the file.
+    #[error(transparent)]
+    Rules(#[from] NewerRules),
     /// The header of the highest state isn't one of the network.
     #[error("the highest state's header: {0}")]
     Header(#[from] BadHeader),
@@ -182,7 +186,8 @@ impl Mark {
         if header.encode() != signed_header {
             return Err(BadTrustFile::Encoding("the header"));
         }
-        let state = StateProof::from_pb(state, trust.network());
+        trust.check_rules(&header)?;
+        let state = StateProof::from_pb(state, trust.network(), trust.known());
         let state = state.map_err(|refused| BadTrustFile::State(refused.to_string()))?;
         if state.data_hash() != header.data_hash() {
             let text = "it isn't the one that the header's block seals";
