@@ -204,6 +204,16 @@ impl Replica {
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(committed));
     }
 
+    /// Shows readers more of the block that they see already; a later one stays.
+    fn replace_committed(&self, committed: Committed) {
+        let shown = self.shared.committed.write();
+        let mut shown = shown.unwrap_or_else(PoisonError::into_inner);
+        let height = shown.as_ref().map(|shown| shown.tip.height);
+        if height == Some(committed.tip.height) {
+            *shown = Some(Arc::new(committed));
+        }
+    }
+
     /// The height of the last block, where another one is needed for a deadline and none is known to come.
     #[must_use]
     pub fn alarm_due(&self) -> Option<u64> {

@@ -142,6 +142,8 @@ impl Store {
     pub fn replace(&self, other: Self) -> Result<(), StoreError> {
         if let (Some(from), Some(to)) = (&other.path, &self.path) {
             std::fs::rename(from, to)?;
+            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         let database = other
             .database

@@ -252,32 +252,27 @@ impl Replica {
             .store(true, Ordering::SeqCst);
     }
 
-    /// Takes the header of the block after which the state was restored.
+    /// Takes the header of the block after which the state was restored, unless another one has come meanwhile.
     pub(crate) fn complete_tip(&self, signed: SignedHeader) -> Result<(), String> {
-        let _alone = self.shared.state_sync.restoring();
         let trust = self.trust().ok_or("no genesis")?;
         let header = trust.verify(signed).map_err(|error| error.to_string())?;
         let committed = self.committed().ok_or("no genesis")?;
-        if committed.tip.is_known() || committed.tip.height != header.height() {
-            return Err("another block has come meanwhile".into());
+        if committed.tip.height != header.height() {
+            return Err("it is of another height".into());
         }
         let tip = Tip {
             block_hash: header.hash(),
             time: header.time(),
             ..committed.tip.clone()
         };
-        let stored = self
-            .shared
-            .store
-            .complete(committed.state.paused_ms(), &tip);
-        stored.map_err(|error| error.to_string())?;
-        let snapshot = self
-            .shared
-            .store
-            .snapshot()
-            .map_err(|error| error.to_string())?;
-        self.set_committed(Committed {
-            state: committed.state.clone(),
+        let (store, state) = (&self.shared.store, committed.state.clone());
+        let stored = store.complete(state.paused_ms(), &tip);
+        if !stored.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        let snapshot = store.snapshot().map_err(|error| error.to_string())?;
+        self.replace_committed(Committed {
+            state,
             tip,
             snapshot,
             is_changed: false,

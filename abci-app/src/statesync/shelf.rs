@@ -175,6 +175,7 @@ impl Shelf {
         })?;
         let manifest = Manifest { height, chunks };
         write_synced(&making.join(MANIFEST), &manifest.metadata())?;
+        File::open(&making)?.sync_all()?;
         let place = self.folder.join(height.to_string());
         if place.exists() {
             fs::remove_dir_all(&place)?;

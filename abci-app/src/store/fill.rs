@@ -1,7 +1,7 @@
 //! Filling an empty store with what was restored.
 
 use prost::Message;
-use redb::{Durability, WriteTransaction};
+use redb::{Durability, ReadableTable, WriteTransaction};
 use white_city_state_machine::{ClosedRound, Frozen};
 use white_city_wire::{Hash, Network, SessionId, VerifiedTx, pb, tx::charter_from_pb};
 
@@ -160,14 +160,23 @@ impl Fill {
 }
 
 impl Store {
-    /// Notes the hash and time of the last block, which were found after its state was restored.
+    /// Notes the hash and time of the last block, which were found after its state was restored; says whether it still is the last one.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn complete(&self, paused_ms: u64, tip: &Tip) -> Result<(), StoreError> {
+    pub fn complete(&self, paused_ms: u64, tip: &Tip) -> Result<bool, StoreError> {
         let write = self.database().begin_write()?;
-        put_meta(&write, paused_ms, tip)?;
-        Ok(write.commit()?)
+        // Nobody else writes meanwhile, but a block may have been stored since the header was asked for.
+        let is_last = {
+            let meta = write.open_table(META)?;
+            let height = meta.get("height")?;
+            height.is_some_and(|height| height.value() == tip.height.to_be_bytes())
+        };
+        if is_last {
+            put_meta(&write, paused_ms, tip)?;
+        }
+        write.commit()?;
+        Ok(is_last)
     }
 }
 
