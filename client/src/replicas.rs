@@ -55,7 +55,7 @@ use crate::{
 /// Time to wait for one replica before another one is asked, too: at least, and at most where all are late.
 const HEDGE: Bounds = Bounds::ms(300, 2_000);
 /// The same for one that hasn't answered anything yet: it may be one that never does.
-const FIRST_HEDGE: Duration = Duration::from_millis(10);
+const FIRST_HEDGE: Duration = Duration::from_millis(25);
 /// Largest number of questions, and of entries, that a process has on their way at once; the next ones wait for their turn. All
 /// of them at once would be answered no sooner, but all late, and a replica takes so many connections only.
 const AT_ONCE: usize = 64;
