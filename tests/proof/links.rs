@@ -169,7 +169,13 @@ impl Play<'_> {
                 signed_header: encoded(signed),
                 validators: keys.collect::<Vec<_>>().concat(),
             };
-            let lesson = lesson(self.trust.learn(&[link]))?;
+            let (before, newest) = (self.trust.apart(), self.trust.newest_era());
+            let mut lesson = lesson(self.trust.learn(&[link]))?;
+            if lesson == "learned" && self.trust.newest_era() <= newest {
+                // It has put it in the place of one that no state has confirmed. The model is of those that one has.
+                self.trust = before;
+                lesson = "fork".to_owned();
+            }
             if lesson == "learned" {
                 let next = newcomers.iter().copied().collect();
                 self.eras.push((head.level + 1, next));
