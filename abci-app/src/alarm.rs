@@ -12,19 +12,14 @@
 use std::{
     num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http_body_util::Empty;
-use hyper::{Request, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use white_city_wire::Refusal;
 
-use crate::committed::Committed;
+use crate::{committed::Committed, engine};
 
 /// Tag that an alarm begins with: no protobuf message does, and no seal. The height of the last block follows.
 const TAG: [u8; 8] = *b"\0WCALARM";
@@ -32,6 +27,8 @@ const TAG: [u8; 8] = *b"\0WCALARM";
 const LOOK: Duration = Duration::from_millis(50);
 /// The longest that its engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Largest answer of its, bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Number of alarms that may follow on one another at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
@@ -118,39 +115,17 @@ fn is_due(committed: &Committed) -> bool {
 /// # Errors
 /// When the thread can't be started.
 pub fn watch(due: impl Fn() -> Option<u64> + Send + 'static, rpc: String) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let watching = async move {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let Some(height) = due() else { continue };
-            match timeout(PATIENCE, submit(&rpc, height)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "an alarm didn't reach the engine"),
-                Err(_) => tracing::debug!("an alarm didn't reach the engine in time"),
-            }
+    engine::watch("alarm", LOOK, async move || {
+        let Some(height) = due() else { return };
+        // The engine asks this replica whether to take it. Its answer doesn't matter: the alarm is sent again as long as a block is due.
+        let path = format!("/broadcast_tx_sync?tx=0x{}", hex::encode(encode(height)));
+        let sent = engine::get(&rpc, &path, ANSWER_BYTES_MAX);
+        match timeout(PATIENCE, sent).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an alarm didn't reach the engine"),
+            Err(_) => tracing::debug!("an alarm didn't reach the engine in time"),
         }
-    };
-    let thread = thread::Builder::new().name("alarm".into());
-    thread.spawn(move || runtime.block_on(watching))?;
-    Ok(())
-}
-
-/// Sends an alarm to the engine, which asks this replica whether to take it.
-async fn submit(rpc: &str, height: u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(rpc).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let path = format!("/broadcast_tx_sync?tx=0x{}", hex::encode(encode(height)));
-    let request = Request::get(path).header(HOST, rpc);
-    let request = request.body(Empty::<Bytes>::new())?;
-    // The connection moves only while it is polled, too. The engine's answer doesn't matter: the alarm is sent again as long as a block
-    // is due.
-    tokio::select! {
-        sent = sender.send_request(request) => drop(sent?),
-        ended = connection => ended?,
-    }
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -58,8 +58,6 @@ struct Shared {
     /// The validators of all eras, with the links between them; `None` until the genesis has come.
     trust: RwLock<Option<Trust>>,
     state_sync: StateSync,
-    /// Whether the engine can be asked.
-    has_engine_rpc: bool,
     /// Port where clients can ask beside CometBFT.
     direct_port: OnceLock<u16>,
     halt: Halt,
@@ -114,7 +112,6 @@ impl Replica {
         Ok(Self {
             shared: Arc::new(Shared {
                 state_sync: StateSync::new(config, is_restored)?,
-                has_engine_rpc: !config.engine_rpc.is_empty(),
                 trust: RwLock::new(trust),
                 store,
                 committed: RwLock::new(committed),

@@ -1,4 +1,6 @@
-//! Questions to engines, at their RPC.
+//! Questions to engines, at their RPC, and the threads that ask them.
+
+use std::{io, thread, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -14,6 +16,30 @@ const COMMIT_BYTES_MAX: usize = 4 * SIGNED_HEADER_BYTES_MAX;
 
 /// The reason that there is no answer.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Looks again and again, with a pause before each look, on a thread of this name.
+///
+/// # Errors
+/// When the thread can't be started.
+pub fn watch(
+    name: &str,
+    pause: Duration,
+    mut look: impl AsyncFnMut() + Send + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let watching = move || {
+        runtime.block_on(async {
+            loop {
+                tokio::time::sleep(pause).await;
+                look().await;
+            }
+        })
+    };
+    thread::Builder::new().name(name.into()).spawn(watching)?;
+    Ok(())
+}
 
 #[derive(Deserialize)]
 struct Answer {

@@ -1,7 +1,7 @@
 //! What a replica has to find out after it was restored from a snapshot, before it votes: the hash and time of the block that the
 //! snapshot is of, by its header; and whether its engine has the board's parameters, which state sync takes from one server.
 
-use std::{path::Path, thread, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -21,24 +21,15 @@ const PARAMS_BYTES_MAX: usize = 64 << 10;
 /// # Errors
 /// When the thread can't be started.
 pub fn watch(replica: Replica, own: String, others: Vec<String>) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let watching = async move {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let (genesis, missing) = replica.unfinished();
-            if let Some(genesis) = genesis {
-                check_parameters(&replica, &own, &genesis).await;
-            }
-            if let Some(height) = missing {
-                find_header(&replica, &others, height).await;
-            }
+    engine::watch("joined", LOOK, async move || {
+        let (genesis, missing) = replica.unfinished();
+        if let Some(genesis) = genesis {
+            check_parameters(&replica, &own, &genesis).await;
         }
-    };
-    let thread = thread::Builder::new().name("joined".into());
-    thread.spawn(move || runtime.block_on(watching))?;
-    Ok(())
+        if let Some(height) = missing {
+            find_header(&replica, &others, height).await;
+        }
+    })
 }
 
 async fn find_header(replica: &Replica, others: &[String], height: u64) {

@@ -37,6 +37,8 @@ pub struct StateSync {
     /// The genesis, for a replica that starts with a snapshot: CometBFT doesn't bring it then.
     genesis: Option<PathBuf>,
     restoring: Mutex<Option<Restorer>>,
+    /// Whether the engine can be asked for its parameters.
+    has_engine_rpc: bool,
     /// Whether the engine's parameters were compared with the genesis, where a snapshot was restored: they came from one server.
     is_checked: AtomicBool,
 }
@@ -47,13 +49,14 @@ impl StateSync {
     /// # Errors
     /// When their folder can't be read.
     pub fn new(config: &Config, is_restored: bool) -> std::io::Result<Self> {
-        let unchecked = is_restored && !config.engine_rpc.is_empty();
+        let has_engine_rpc = !config.engine_rpc.is_empty();
         Ok(Self {
+            has_engine_rpc,
             shelf: Shelf::open(config.snapshots.clone(), config.snapshot_blocks)?,
             keep_blocks: config.keep_blocks,
             genesis: Some(config.genesis.clone()).filter(|path| !path.as_os_str().is_empty()),
             restoring: Mutex::default(),
-            is_checked: AtomicBool::new(!unchecked),
+            is_checked: AtomicBool::new(!is_restored || !has_engine_rpc),
         })
     }
 
@@ -214,8 +217,9 @@ impl Replica {
         } = restorer.end()?;
         self.shared.store.replace(store)?;
         let snapshot = self.shared.store.snapshot()?;
-        let checked = &self.shared.state_sync.is_checked;
-        checked.store(!self.shared.has_engine_rpc, Ordering::SeqCst);
+        let sync = &self.shared.state_sync;
+        sync.is_checked
+            .store(!sync.has_engine_rpc, Ordering::SeqCst);
         tracing::info!(height = tip.height, root = %tip.seal.root, "the snapshot is restored");
         self.set_trust(trust);
         self.set_committed(Committed {

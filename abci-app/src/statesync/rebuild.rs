@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::bytes::Bytes;
 use white_city_state_machine::{ClosedRound, Slot};
 use white_city_wire::{
-    Complain, EncryptionKey, Hash, IdentityKey, Network, Refusal, Spec, VerifiedTx,
+    Complain, EncryptionKey, Hash, IdentityKey, Network, Spec, VerifiedTx,
     board::{
         Culprit, Offence, SessionLeaf, Status, Terminal, evidence_hash, left_hash, slots_root,
         transcript_after,
@@ -52,7 +52,7 @@ impl Rebuild {
         number: u32,
         record: &SessionRecord,
     ) -> Result<Self, Rejected> {
-        let (leaf, terminal) = leaf_of(record)?;
+        let (leaf, terminal) = record.leaf_and_end()?;
         let good = leaf.status != Status::Erased && leaf.status.is_live() == terminal.is_none();
         good.then_some(()).ok_or(Rejected::Session("status"))?;
         let (culprits, left) = (record.culprits()?, record.left()?);
@@ -250,18 +250,4 @@ const fn place(action: &Action) -> Place {
         Action::Complain(_) => (4, 0, 0),
         Action::Reveal(_) | Action::Approve(_) => (5, 0, 0),
     }
-}
-
-/// The leaf and the end that a record says, which fit each other.
-pub fn leaf_of(record: &SessionRecord) -> Result<(SessionLeaf, Option<Terminal>), Rejected> {
-    let wrong = |_: Refusal| Rejected::Session("record");
-    let leaf = record.leaf.as_ref().ok_or(Rejected::Session("record"))?;
-    let leaf = SessionLeaf::try_from(leaf).map_err(wrong)?;
-    let terminal = record.terminal.as_ref().map(Terminal::try_from);
-    let terminal = terminal.transpose().map_err(wrong)?;
-    let end = terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);
-    if end != leaf.terminal {
-        return Err(Rejected::Session("end"));
-    }
-    Ok((leaf, terminal))
 }

@@ -6,16 +6,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use prost::bytes::Bytes;
 use white_city_state_machine::{AppendTree, Frozen, State};
 use white_city_verify::Trust;
-use white_city_wire::{
-    Hash, Network, Refusal,
-    board::{SessionLeaf, Status},
-    hash::sha256,
-    pb,
-};
+use white_city_wire::{Hash, Network, Refusal, board::Status, hash::sha256, pb};
 
 use super::{
     items::{BoardItem, Content, LinkItem, SessionItem, decode_chunk},
-    rebuild::{Rebuild, leaf_of},
+    rebuild::Rebuild,
     shelf::Manifest,
 };
 use crate::store::{Fill, SessionRecord, Store, StoreError, Tip};
@@ -218,7 +213,7 @@ impl Restorer {
     fn put_erased(&mut self, session: SessionItem, fill: &Fill) -> Result<(), Rejected> {
         self.end_session(fill)?;
         let record = session.record.ok_or(Rejected::Malformed)?;
-        let (leaf, _): (SessionLeaf, _) = leaf_of(&record)?;
+        let (leaf, _) = record.leaf_and_end()?;
         let bare = SessionRecord {
             leaf: record.leaf.clone(),
             terminal: record.terminal.clone(),

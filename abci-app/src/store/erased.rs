@@ -3,10 +3,7 @@
 use prost::Message;
 use redb::{TableDefinition, WriteTransaction};
 use white_city_state_machine::{Frozen, Session};
-use white_city_wire::{
-    Hash, SessionId,
-    board::{SessionLeaf, Terminal},
-};
+use white_city_wire::{Hash, SessionId};
 
 use super::{Snapshot, StoreError, records::SessionRecord};
 
@@ -63,16 +60,14 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`].
     pub fn erased(&self, number: u32) -> Result<Option<Session>, StoreError> {
-        let damaged = || StoreError::Damaged("an erased session");
         let Some(record) = self.erased_record(number)? else {
             return Ok(None);
         };
-        let leaf = record.leaf.as_ref().ok_or_else(damaged)?;
-        let terminal = record.terminal.as_ref().map(Terminal::try_from);
+        let (leaf, terminal) = record.leaf_and_end()?;
         Ok(Some(Session {
             number,
-            leaf: SessionLeaf::try_from(leaf).map_err(|_| damaged())?,
-            terminal: terminal.transpose().map_err(|_| damaged())?,
+            leaf,
+            terminal,
             body: None,
             rest: None,
         }))

@@ -40,7 +40,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
             .map_err(|_| StoreError::Damaged("genesis"))?,
     );
     let tip = Tip {
-        height: u64::from_be_bytes(fixed(snapshot, "height")?),
+        height: number(snapshot, "height")?,
         block_hash: Hash(fixed(snapshot, "block_hash")?),
         time: BlockTime {
             seconds: i64::from_be_bytes(fixed(snapshot, "seconds")?),
@@ -53,7 +53,7 @@ pub fn load(snapshot: &Snapshot) -> Result<Option<(State, Tip)>, StoreError> {
             .ok_or(StoreError::Damaged("seal_path"))?,
         is_restored: meta(snapshot, "is_restored")?.is_some_and(|is| is == [1]),
     };
-    let paused_ms = u64::from_be_bytes(fixed(snapshot, "paused_ms")?);
+    let paused_ms = number(snapshot, "paused_ms")?;
     let state = State::restore(
         Arc::clone(&network),
         rules::load(snapshot)?,
@@ -76,10 +76,12 @@ pub(super) fn meta(snapshot: &Snapshot, key: &str) -> Result<Option<Vec<u8>>, St
     Ok(meta.get(key)?.map(|value| value.value().to_vec()))
 }
 
-pub(super) fn fixed<const N: usize>(
-    snapshot: &Snapshot,
-    key: &'static str,
-) -> Result<[u8; N], StoreError> {
+/// A number that is stored under this name.
+pub(super) fn number(snapshot: &Snapshot, key: &'static str) -> Result<u64, StoreError> {
+    Ok(u64::from_be_bytes(fixed(snapshot, key)?))
+}
+
+fn fixed<const N: usize>(snapshot: &Snapshot, key: &'static str) -> Result<[u8; N], StoreError> {
     meta(snapshot, key)?
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or(StoreError::Damaged(key))
@@ -110,7 +112,7 @@ fn openers(snapshot: &Snapshot) -> Result<Vec<OpenerLeaf>, StoreError> {
 fn sessions(snapshot: &Snapshot, network: &NetworkId) -> Result<Vec<Part>, StoreError> {
     let sessions = snapshot.read.open_table(SESSIONS)?;
     let opens = snapshot.read.open_table(OPENS)?;
-    let count = u64::from_be_bytes(fixed(snapshot, "sessions")?);
+    let count = number(snapshot, "sessions")?;
     let mut parts = Vec::new();
     let mut next = 0;
     let mut opens = opens.iter()?;
@@ -163,13 +165,7 @@ fn session(
     open: &[u8],
 ) -> Result<Session, StoreError> {
     let damaged = || StoreError::Damaged("a session");
-    let leaf = record.leaf.as_ref().map(SessionLeaf::try_from);
-    let leaf = leaf.and_then(Result::ok).ok_or_else(damaged)?;
-    let terminal = record.terminal.as_ref().map(Terminal::try_from);
-    let terminal = terminal.transpose().map_err(|_| damaged())?;
-    if terminal.as_ref().map_or(Hash::ZERO, Terminal::hash) != leaf.terminal {
-        return Err(damaged());
-    }
+    let (leaf, terminal) = record.leaf_and_end()?;
     let open = opened(open, network, &leaf)?;
     let mut session = Session {
         number,

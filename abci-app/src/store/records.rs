@@ -4,7 +4,7 @@ use bytes::Bytes;
 use white_city_state_machine::Session;
 use white_city_wire::{
     Hash,
-    board::{Culprit, OpenerLeaf},
+    board::{Culprit, OpenerLeaf, SessionLeaf, Terminal},
     pb,
 };
 
@@ -44,6 +44,21 @@ impl From<&Session> for SessionRecord {
 }
 
 impl SessionRecord {
+    /// The leaf, and the end that it commits to.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn leaf_and_end(&self) -> Result<(SessionLeaf, Option<Terminal>), StoreError> {
+        let damaged = || StoreError::Damaged("a session");
+        let leaf = self.leaf.as_ref().map(SessionLeaf::try_from);
+        let leaf = leaf.and_then(Result::ok).ok_or_else(damaged)?;
+        let terminal = self.terminal.as_ref().map(Terminal::try_from);
+        let terminal = terminal.transpose().map_err(|_| damaged())?;
+        let end = terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);
+        (end == leaf.terminal).then_some(()).ok_or_else(damaged)?;
+        Ok((leaf, terminal))
+    }
+
     /// Parties with signed evidence against them.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use white_city_wire::{
 
 use super::{
     CHARTERS, META, OPENERS, Snapshot, StoreError,
-    load::{fixed, meta},
+    load::{meta, number},
 };
 
 /// What a state says about the rules, beside the charter in force.
@@ -118,7 +118,7 @@ pub fn next(snapshot: &Snapshot) -> Result<Option<(u32, u64)>, StoreError> {
     };
     let damaged = |_| StoreError::Damaged("the charter");
     let charter = Numbered::decode(charter.as_slice()).map_err(damaged)?;
-    let height = u64::from_be_bytes(fixed(snapshot, "height")?);
+    let height = number(snapshot, "height")?;
     Ok(Some((charter.protocol, height)))
 }
 
@@ -166,8 +166,4 @@ impl Snapshot {
             openers: self.read.open_table(OPENERS)?.len()?,
         })
     }
-}
-
-fn number(snapshot: &Snapshot, key: &'static str) -> Result<u64, StoreError> {
-    Ok(u64::from_be_bytes(fixed(snapshot, key)?))
 }

@@ -216,12 +216,6 @@ mod tests {
 
     use super::*;
 
-    fn hex32(text: &str) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).unwrap();
-        bytes
-    }
-
     #[test]
     fn encryption_keys_of_low_order_or_encoded_twice_are_refused() {
         let low_order = [
@@ -233,7 +227,7 @@ mod tests {
         ];
         for key in low_order {
             assert_eq!(
-                EncryptionKey::from_bytes(Kem::X25519, &hex32(key)),
+                EncryptionKey::from_bytes(Kem::X25519, &Hash::from_hex(key).unwrap().0),
                 Err(BadKey::Weak),
                 "{key}"
             );
@@ -245,7 +239,7 @@ mod tests {
         ];
         for key in not_canonical {
             assert_eq!(
-                EncryptionKey::from_bytes(Kem::X25519, &hex32(key)),
+                EncryptionKey::from_bytes(Kem::X25519, &Hash::from_hex(key).unwrap().0),
                 Err(BadKey::NotCanonical),
                 "{key}"
             );

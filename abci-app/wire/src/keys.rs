@@ -124,12 +124,7 @@ impl fmt::Debug for Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex32(text: &str) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).unwrap();
-        bytes
-    }
+    use crate::hash::Hash;
 
     #[test]
     fn identity_keys_that_are_weak_twisted_or_encoded_twice_are_refused() {
@@ -145,7 +140,10 @@ mod tests {
             Err(BadKey::Weak)
         );
         // y = 1 + p encodes the identity a second time.
-        let again = hex32("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+        let again =
+            Hash::from_hex("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
+                .unwrap()
+                .0;
         assert_eq!(IdentityKey::from_bytes(&again), Err(BadKey::NotCanonical));
         assert_eq!(IdentityKey::from_bytes(&[2; 31]), Err(BadKey::NotAPoint));
         let off_curve = (0..=255_u8)
