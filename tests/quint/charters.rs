@@ -19,6 +19,7 @@ use crate::{
     defined, number,
     planted::QUICK,
     program::{folder, is_possible, quint, said, specification, traces},
+    script::played,
 };
 
 /// Traces that are simulated when nothing else is said.
@@ -265,19 +266,8 @@ fn an_invariant_of_charters_breaks_where_its_rule_is_missing() {
 
 /// Recordings of the simulator's boards, whose operators have much to say.
 fn recorded(seeds: &[u64]) -> Vec<Recording> {
-    let recordings = seeds.iter().map(|seed| {
-        let mut world = World::storable(*seed).busy();
-        let mut recording: Option<Recording> = None;
-        for _ in 0..BLOCKS {
-            let seen = world.block();
-            let network = seen.executed.before.network().clone();
-            recording
-                .get_or_insert_with(|| Recording::new(&network))
-                .block(&seen.executed);
-        }
-        recording.expect("a block")
-    });
-    recordings.collect()
+    let worlds = seeds.iter().map(|seed| World::storable(*seed).busy());
+    played(worlds, BLOCKS, Recording::new, Recording::block)
 }
 
 #[test]
@@ -307,7 +297,7 @@ fn a_difference_of_the_specification_of_charters_is_noticed() {
     if !is_possible() {
         return;
     }
-    let recordings = recorded(&RECORDED[..2]);
+    let recordings = recorded(&RECORDED);
     for (name, from, to) in DIFFERENCES {
         let text = charter_text();
         assert_eq!(text.matches(from).count(), 1, "{name}");

@@ -28,6 +28,7 @@ use planted::{BROKEN, Bugs, DIFFERENCES, QUICK};
 use program::{folder, is_possible, quint, said, specification, text, traces};
 use recording::{Recording, check};
 use replay::{Tally, replay};
+use script::played;
 use white_city_tests::simulator::World;
 
 /// Traces that are simulated when nothing else is said.
@@ -198,19 +199,8 @@ fn promise_10_holds_above_the_bound_and_breaks_at_it() {
 
 /// Recordings of the simulator's boards.
 fn simulated(seeds: &[u64]) -> Vec<Recording> {
-    let recordings = seeds.iter().map(|seed| {
-        let mut world = World::new(*seed).steady();
-        let mut recording: Option<Recording> = None;
-        for _ in 0..BLOCKS {
-            let seen = world.block();
-            let network = seen.executed.before.network().clone();
-            recording
-                .get_or_insert_with(|| Recording::new(&network))
-                .block(&seen.executed);
-        }
-        recording.expect("a block")
-    });
-    recordings.collect()
+    let worlds = seeds.iter().map(|seed| World::new(*seed).steady());
+    played(worlds, BLOCKS, Recording::new, Recording::block)
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
+use white_city_tests::{board::Executed, simulator::World};
+use white_city_wire::Network;
+
 use crate::{
     program::{quint, said, trace},
     value::Value,
@@ -23,6 +26,26 @@ pub struct Script {
 
 /// The part of the specification's board that is compared.
 pub type Part = fn(&Value) -> Value;
+
+/// Recordings of simulated boards, each of so many blocks.
+pub fn played<R>(
+    worlds: impl Iterator<Item = World>,
+    blocks: usize,
+    new: impl Fn(&Network) -> R,
+    record: impl Fn(&mut R, &Executed),
+) -> Vec<R> {
+    let recordings = worlds.map(|mut world| {
+        let mut recording = None;
+        for _ in 0..blocks {
+            let seen = world.block();
+            let network = seen.executed.before.network();
+            let recording = recording.get_or_insert_with(|| new(network));
+            record(recording, &seen.executed);
+        }
+        recording.expect("a block")
+    });
+    recordings.collect()
+}
 
 impl Script {
     fn write(&self, out: &mut String, number: usize) {
