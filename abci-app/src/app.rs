@@ -23,9 +23,10 @@ use crate::{
     committed::Committed,
     config::Config,
     fault::FaultFile,
-    front::{Answer, Board, Source, Taken},
+    front::{Answer, Board, Source, Taken, Told},
     halt::Halt,
     parked::Parked,
+    peers::Peers,
     pending::Pending,
     query,
     store::{Kept, Store, StoreError},
@@ -53,6 +54,7 @@ struct Shared {
     parked: Mutex<Parked>,
     budget: Mutex<Budget>,
     alarms: Gate,
+    peers: Peers,
     verified: VerifiedCache,
     counters: Counters,
     /// The validators of all eras, with the links between them; `None` until the genesis has come.
@@ -67,6 +69,10 @@ struct Shared {
 
 impl Board for Replica {
     fn answer(&self, path: &str, data: &[u8]) -> Answer {
+        if let Some(told) = self.shared.peers.admits(path) {
+            let told = told.map(|()| Told::default());
+            return Answer { height: 0, told };
+        }
         self.shared.counters.queries.count();
         let port = self.shared.direct_port.get();
         let trust = self.trust();
@@ -126,6 +132,7 @@ impl Replica {
                 parked: Mutex::new(Parked::new(config.parked_bytes)),
                 budget: Mutex::new(Budget::new(config.open_keys_per_second)),
                 alarms: Gate::new(),
+                peers: Peers::new(&config.peer_ids, &config.peers_from),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
                 direct_port: OnceLock::new(),

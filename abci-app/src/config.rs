@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use white_city_wire::protocol::Known;
 
@@ -53,6 +54,10 @@ pub struct Config {
     pub genesis: PathBuf,
     /// The RPC of other replicas' nodes, `ADDRESS:PORT`, where a restored replica asks for the header that it goes on from.
     pub other_rpcs: Vec<String>,
+    /// Ids of the nodes that may be peers; none: any.
+    pub peer_ids: Vec<String>,
+    /// Networks that they come from; none: any.
+    pub peers_from: Vec<IpNet>,
     /// Filter of the `tracing` crate for what is logged.
     pub log: String,
     /// Form of the log.
@@ -120,6 +125,8 @@ impl Default for Config {
             keep_blocks: 0,
             genesis: PathBuf::new(),
             other_rpcs: Vec::new(),
+            peer_ids: Vec::new(),
+            peers_from: Vec::new(),
             log: "info".into(),
             log_format: LogFormat::Text,
             pending_per_identity: 64,

@@ -33,6 +33,7 @@ pub mod links;
 mod pace;
 mod packing;
 mod parked;
+mod peers;
 mod pending;
 pub mod program;
 pub mod query;

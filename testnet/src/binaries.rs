@@ -1,5 +1,6 @@
 //! The programs that a network is made of, and the places where they are looked for
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -7,7 +8,7 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::Error;
-use crate::process::is_executable;
+use white_city_node::files::is_executable;
 
 const SELF: &str = "white-city-testnet";
 const REPLICA: &str = "white-city-replica";
@@ -98,13 +99,13 @@ impl Binaries {
         if is_executable(&path) {
             return Ok(path);
         }
-        Err(Error::Program {
+        Err(Error::Node(NodeError::Program {
             program: name.into(),
             reason: format!(
                 "not found in {} (WHITE_CITY_BIN_DIR names another folder)",
                 self.dir.display()
             ),
-        })
+        }))
     }
 }
 
@@ -182,10 +183,10 @@ impl TargetDir {
                 command.env_remove(&name);
             }
         }
-        let failed = |reason: String| Error::Program {
+        let failed = |reason: String| Error::Node(NodeError::Program {
             program: "cargo build".into(),
             reason,
-        };
+        });
         let stderr = if shown {
             Stdio::inherit()
         } else {

@@ -3,6 +3,7 @@
 //! One JSON object a line in each direction. Nobody but the launcher ever signals a process: a
 //! process id in a file may belong to something else by now.
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use crate::files::{read, remove, write_atomic};
+use white_city_node::files::{read, remove, write_atomic};
 use crate::{Error, Testnet};
 
 /// Longest that a launcher may take from its answer to `down` to its end.
@@ -218,7 +219,7 @@ pub async fn request(dir: &Path, request: Request) -> Result<Value, Error> {
     let path = dir.join("launcher.json");
     let address: Address = read(&path)
         .and_then(|text| {
-            serde_json::from_str(&text).map_err(|error| Error::Malformed {
+            serde_json::from_str(&text).map_err(|error| NodeError::Malformed {
                 path,
                 reason: error.to_string(),
             })
@@ -243,7 +244,7 @@ pub async fn request(dir: &Path, request: Request) -> Result<Value, Error> {
     match serde_json::from_str(&line) {
         Ok(Answer::Ok(value)) => {
             if request == Request::Down {
-                crate::homes::released(dir, ENDING).await?;
+                white_city_node::home::released(dir, ENDING).await?;
             }
             Ok(value)
         }

@@ -3,6 +3,7 @@
 //! Every party is a process of its own that knows nothing but its identity and the network file.
 //! The signature is checked by a library that has nothing to do with ours.
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,9 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::binaries::Binaries;
-use crate::files::{tail, write_atomic};
-use crate::params::random_bytes;
-use crate::process::{Exit, Program};
+use white_city_node::files::{tail, write_atomic};
+use white_city_node::params::random_bytes;
+use white_city_node::process::{Exit, Program};
 use crate::{Engine, Error, Options, Testnet};
 
 /// Longest that one command may take: larger than the sessions' own deadlines.
@@ -140,11 +141,11 @@ fn check(
         return Ok(());
     }
     let expected = format!("{} to {}", range.start(), range.end());
-    Err(Error::Option {
+    Err(Error::Node(NodeError::Option {
         what,
         got: got.to_string(),
         expected,
-    })
+    }))
 }
 
 /// A network, on the engine that was asked for or the best that can be had.
@@ -160,7 +161,7 @@ async fn network(
         network.replicas = 1;
     }
     match Testnet::create(&network).await {
-        Err(Error::Tooling(reason)) if options.engine.is_none() => {
+        Err(Error::Node(NodeError::Tooling(reason))) if options.engine.is_none() => {
             tell(&format!("CometBFT can't be had here: {reason}"));
             tell("going on with Solo: one process, one key, no fault is tolerated");
             (network.engine, network.replicas) = (Engine::Solo, 1);
@@ -217,7 +218,7 @@ impl<'a> Stage<'a> {
             Engine::Cometbft => format!(
                 "{} replicas agree by CometBFT {}",
                 testnet.replicas(),
-                crate::cometbft::VERSION
+                white_city_node::cometbft::VERSION
             ),
             Engine::Solo => "one process runs the board alone: no fault is tolerated".into(),
         });

@@ -2,84 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// CometBFT can't be built on this machine, and no built one was given.
-///
-/// Kept apart from [`Error`] because it says something about the machine, not about the network: a
-/// caller that does not insist on CometBFT may go on with another engine.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Tooling {
-    /// No `go` on the `PATH`.
-    #[error(
-        "Go is not installed (no `go` on PATH): it builds CometBFT {version}; install Go {required} or newer, or set WHITE_CITY_COMETBFT to a built cometbft"
-    )]
-    GoMissing {
-        /// CometBFT's version.
-        version: &'static str,
-        /// Oldest version of Go that can build it.
-        required: String,
-    },
-    /// The installed Go is older than CometBFT needs, and did not fetch a newer one.
-    #[error(
-        "Go is too old: found {found}, CometBFT needs {required} or newer (GOTOOLCHAIN=auto lets Go fetch it)"
-    )]
-    GoTooOld {
-        /// The version that is installed.
-        found: String,
-        /// Oldest version that will do.
-        required: String,
-    },
-    /// The build ran and failed.
-    #[error("building CometBFT failed ({status}); the last lines of {log}:\n{tail}", log = .log.display())]
-    BuildFailed {
-        /// Exit status of `go build`.
-        status: String,
-        /// The file with all of its output.
-        log: PathBuf,
-        /// The end of its output.
-        tail: String,
-    },
-    /// `WHITE_CITY_COMETBFT` names something that can't be used.
-    #[error("WHITE_CITY_COMETBFT={path}: {reason}", path = .path.display())]
-    BadOverride {
-        /// Path that the variable names.
-        path: PathBuf,
-        /// The mistake in it.
-        reason: String,
-    },
-    /// The cache directory can't be found or written.
-    #[error("no place to keep the built CometBFT: {0}")]
-    Cache(String),
-}
-
 /// Why a network could not be created, started or controlled.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// CometBFT can't be had here.
+    /// A fault of one node, of its files or of its programs.
     #[error(transparent)]
-    Tooling(#[from] Tooling),
-    /// A file or directory could not be read or written; a full disk says so here.
-    #[error("{action} {path}: {source}", path = .path.display())]
-    Io {
-        /// The deed that was tried, as in "write".
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// An option is out of its range.
-    #[error("{what}: got {got}, expected {expected}")]
-    Option {
-        /// The option.
-        what: &'static str,
-        /// Its value.
-        got: String,
-        /// Values that would have been accepted.
-        expected: String,
-    },
-    /// The board's parameters are refused.
-    #[error(transparent)]
-    Genesis(#[from] white_city_wire::genesis::BadGenesis),
+    Node(#[from] white_city_node::Error),
     /// A port that was asked for is in use.
     #[error("port {port} on 127.0.0.1 is taken ({reason}): ports {first} to {last} are needed")]
     PortTaken {
@@ -102,14 +30,6 @@ pub enum Error {
         /// End of the range that was searched.
         last: u16,
     },
-    /// Another launcher holds the directory.
-    #[error("{dir} is in use by another launcher{holder}", dir = .dir.display())]
-    Locked {
-        /// The network's directory.
-        dir: PathBuf,
-        /// Its process, where known.
-        holder: String,
-    },
     /// No launcher runs on the directory.
     #[error("no launcher runs on {dir}, expected white-city-testnet up --dir {dir}: {reason}", dir = .dir.display())]
     NoLauncher {
@@ -126,22 +46,6 @@ pub enum Error {
         /// The part that is missing or different.
         reason: String,
     },
-    /// A file does not hold what it should.
-    #[error("{path}: {reason}", path = .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The content that was expected.
-        reason: String,
-    },
-    /// A program that the launcher needs was not found or could not be built.
-    #[error("{program}: {reason}")]
-    Program {
-        /// Its name.
-        program: String,
-        /// The mistake.
-        reason: String,
-    },
     /// There is no such replica.
     #[error("there is no replica {index}: the network has {count}, numbered from 0")]
     NoReplica {
@@ -149,45 +53,6 @@ pub enum Error {
         index: usize,
         /// Number of replicas that there are.
         count: usize,
-    },
-    /// A replica is not in the state that the command needs.
-    #[error("replica {index} is {state}: {expected}")]
-    ReplicaState {
-        /// Its number.
-        index: usize,
-        /// Its state.
-        state: String,
-        /// State or deed that the command needs.
-        expected: &'static str,
-    },
-    /// A replica stopped for good.
-    #[error("replica {index} stopped: {diagnosis}")]
-    Halted {
-        /// Its number.
-        index: usize,
-        /// Exit code and the last lines of its log.
-        diagnosis: String,
-    },
-    /// A replica's process ended unexpectedly.
-    #[error("{0}")]
-    Ended(String),
-    /// A condition did not come true in time.
-    #[error("after {seconds} s still waiting for {what}: {seen}")]
-    Timeout {
-        /// The condition.
-        what: String,
-        /// Time that it was waited for.
-        seconds: u64,
-        /// The last that was seen.
-        seen: String,
-    },
-    /// A replica's RPC did not answer, or not as expected.
-    #[error("replica at {url}: {reason}")]
-    Rpc {
-        /// Its address.
-        url: String,
-        /// The fault in the answer, or its lack.
-        reason: String,
     },
     /// The launcher refused a command.
     #[error("{0}")]
@@ -211,11 +76,7 @@ pub enum Error {
 impl Error {
     /// Wraps what the system said about a path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        let wrap = white_city_node::Error::io(action, path);
+        move |source| wrap(source).into()
     }
 }

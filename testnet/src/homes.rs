@@ -10,18 +10,17 @@
 //! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use white_city_node::Error as NodeError;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{private_dir, read, remove, write_atomic};
-use crate::genesis::{self, Genesis};
-use crate::keys::{self, KeyPair};
-use crate::params::{default_app_state, random_bytes, with_random};
+use white_city_node::home;
+use white_city_node::files::{private_dir, read, remove, write_atomic};
+use white_city_node::genesis::{self, Draft, Genesis};
+use white_city_node::keys::{self, KeyPair};
+use white_city_node::params::{default_app_state, random_bytes, with_random};
 use crate::{AppState, Application, Engine, Error, Options};
 
 /// Identity of a network; the content of `testnet.json`.
@@ -77,7 +76,7 @@ impl Homes {
             .dir
             .canonicalize()
             .map_err(Error::io("open", &options.dir))?;
-        let lock = lock(&dir)?;
+        let lock = home::lock(&dir)?;
         if exists(&dir)? {
             return Err(stale(&dir, "it already holds a network"));
         }
@@ -156,10 +155,10 @@ impl Homes {
         }
         let path = dir.join("genesis.json");
         let text = read(&path)?;
-        let genesis = genesis::parse(&text).map_err(|reason| Error::Malformed {
+        let genesis = genesis::parse(&text).map_err(|reason| Error::Node(NodeError::Malformed {
             path: path.clone(),
             reason,
-        })?;
+        }))?;
         if genesis.chain_id != record.chain_id {
             let reason = format!(
                 "expected chain {}, found {}",
@@ -218,7 +217,7 @@ impl Homes {
             remove(&self.home(index))?;
         }
         remove(&self.dir.join("genesis.json"))?;
-        remove(memory)
+        Ok(remove(memory)?)
     }
 }
 
@@ -237,25 +236,7 @@ pub fn wipe_stopped(dir: &Path, index: usize) -> Result<(), Error> {
     if index >= count {
         return Err(Error::NoReplica { index, count });
     }
-    wipe(&dir.join(format!("replica{index}")))
-}
-
-/// Deletes what a replica has of the chain, but neither its keys nor what it signed last: with
-/// that it can never sign twice.
-pub(crate) fn wipe(home: &Path) -> Result<(), Error> {
-    for (dir, kept) in [
-        ("data", "priv_validator_state.json"),
-        ("app", "replica.toml"),
-    ] {
-        let dir = home.join(dir);
-        for entry in dir.read_dir().map_err(Error::io("read", &dir))? {
-            let entry = entry.map_err(Error::io("read", &dir))?;
-            if entry.file_name() != kept {
-                remove(&entry.path())?;
-            }
-        }
-    }
-    Ok(())
+    Ok(home::wipe(&dir.join(format!("replica{index}")))?)
 }
 
 fn stale(dir: &Path, reason: &str) -> Error {
@@ -271,58 +252,8 @@ fn locked(dir: &Path) -> Result<(PathBuf, File), Error> {
     if !exists(&dir)? {
         return Err(stale(&dir, "it holds no network"));
     }
-    let lock = lock(&dir)?;
+    let lock = home::lock(&dir)?;
     Ok((dir, lock))
-}
-
-/// Takes the directory for this process.
-fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        // Until the lock is taken its content is another launcher's.
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).map_err(Error::io("write", &path))?;
-            writeln!(file, "{}", std::process::id()).map_err(Error::io("write", &path))?;
-            Ok(file)
-        }
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // The number only decorates the message.
-            let _ = file.read_to_string(&mut holder);
-            let holder = holder.trim();
-            let holder = if holder.is_empty() {
-                String::new()
-            } else {
-                format!(" (process {holder})")
-            };
-            Err(Error::Locked {
-                dir: dir.to_owned(),
-                holder,
-            })
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
-    }
-}
-
-/// Waits until no launcher holds a directory any more.
-pub(crate) async fn released(dir: &Path, within: Duration) -> Result<(), Error> {
-    let path = &dir.join("lock");
-    crate::process::poll("the launcher to end", within, || async move {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ok(())),
-            other => other.map_err(Error::io("open", path))?,
-        };
-        Ok(file.try_lock_shared().map_err(|error| error.to_string()))
-    })
-    .await
 }
 
 fn memory_dir() -> Result<PathBuf, Error> {
@@ -335,16 +266,16 @@ fn memory_dir() -> Result<PathBuf, Error> {
 
 fn read_record(dir: &Path) -> Result<Record, Error> {
     let path = dir.join("testnet.json");
-    let malformed = |error: serde_json::Error| Error::Malformed {
+    let malformed = |error: serde_json::Error| Error::Node(NodeError::Malformed {
         path: path.clone(),
         reason: error.to_string(),
-    };
+    });
     serde_json::from_str(&read(&path)?).map_err(malformed)
 }
 
 fn write_record(dir: &Path, record: &Record) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(record).unwrap_or_default() + "\n";
-    write_atomic(&dir.join("testnet.json"), text.as_bytes())
+    Ok(write_atomic(&dir.join("testnet.json"), text.as_bytes())?)
 }
 
 fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), Error> {
@@ -380,13 +311,15 @@ fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), E
             operator.identity_file().as_bytes(),
         )?;
         keys.push(genesis::Keys {
-            validator: validator.validator(),
+            name: format!("replica{index}"),
+            validator: validator.public(),
             operator: operator.public(),
         });
         homes.push(config);
     }
     keys.truncate(record.replicas - record.spares);
-    let genesis = genesis::render(&record.chain_id, &keys, app_state)?;
+    let draft = Draft::now(&record.chain_id, app_state)?;
+    let genesis = genesis::render(&draft, &keys)?;
     for config in homes {
         write_atomic(&config.join("genesis.json"), genesis.as_bytes())?;
     }

@@ -14,39 +14,30 @@
 )]
 
 pub mod binaries;
-pub mod cometbft;
 pub mod control;
 pub mod demo;
 mod error;
-mod files;
-mod genesis;
-pub mod guard;
 mod homes;
 mod json;
-mod keys;
 mod links;
 mod network;
-mod node_config;
 mod options;
-mod params;
 mod plan;
 mod ports;
-mod process;
-mod profile;
-pub mod rpc;
 mod socket;
 pub mod solo;
-mod supervisor;
 mod testnet;
-mod watch;
 
-pub use error::{Error, Tooling};
+pub use error::Error;
 pub use homes::wipe_stopped;
 pub use network::{ListedReplica, Network};
-pub use node_config::COMETBFT_DEFAULTS;
 pub use options::{Application, Engine, Options};
-pub use params::{GENESIS_DEFAULTS, default_app_state};
-pub use profile::Profile;
-pub use supervisor::{RunState, Snapshot};
 pub use testnet::Testnet;
+pub use white_city_node::{
+    Error as NodeError, Profile, Tooling, cometbft, guard,
+    node_config::COMETBFT_DEFAULTS,
+    params::{GENESIS_DEFAULTS, default_app_state},
+    rpc,
+    supervisor::{RunState, Snapshot},
+};
 pub use white_city_wire::AppState;

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use commands::{Cli, Command};
-use white_city_testnet::Error;
+use white_city_testnet::{Error, NodeError};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             match error {
                 // As for every other argument that is wrong.
-                Error::Option { .. } | Error::NoReplica { .. } => ExitCode::from(2),
+                Error::Node(NodeError::Option { .. }) | Error::NoReplica { .. } => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

@@ -1,11 +1,12 @@
 //! `network.json`: where the replicas are, for clients and tests
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_atomic;
+use white_city_node::files::write_atomic;
 use crate::{Engine, Error};
 
 /// The content of `network.json`.
@@ -46,10 +47,10 @@ impl Network {
     /// # Errors
     /// If it can't be read, or is not of this form.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        serde_json::from_str(&crate::files::read(path)?).map_err(|error| Error::Malformed {
+        serde_json::from_str(&white_city_node::files::read(path)?).map_err(|error| Error::Node(NodeError::Malformed {
             path: path.to_owned(),
             reason: error.to_string(),
-        })
+        }))
     }
 }
 
@@ -91,6 +92,6 @@ impl NetworkFile {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut content);
         let text = serde_json::to_string_pretty(&*content).unwrap_or_default() + "\n";
-        write_atomic(&self.path, text.as_bytes())
+        Ok(write_atomic(&self.path, text.as_bytes())?)
     }
 }

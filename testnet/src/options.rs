@@ -1,5 +1,6 @@
 //! Choices of a caller about a network
 
+use white_city_node::Error as NodeError;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -120,14 +121,14 @@ impl Options {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let most = if self.engine == Engine::Solo { 1 } else { 16 };
         if !(1..=most).contains(&self.replicas) {
-            return Err(Error::Option {
+            return Err(Error::Node(NodeError::Option {
                 what: "replicas",
                 got: self.replicas.to_string(),
                 expected: match self.engine {
                     Engine::Solo => "1: Solo is one replica".into(),
                     Engine::Cometbft => format!("1 to {most}"),
                 },
-            });
+            }));
         }
         if let Some(none) = self.remote_signers.iter().find(|k| **k >= self.replicas) {
             return Err(Error::NoReplica {
@@ -135,8 +136,8 @@ impl Options {
                 count: self.replicas,
             });
         }
-        self.chain_id
-            .as_deref()
-            .map_or(Ok(()), crate::genesis::check_chain_id)
+        let checked = self.chain_id.as_deref();
+        let checked = checked.map_or(Ok(()), white_city_node::genesis::check_chain_id);
+        Ok(checked?)
     }
 }

@@ -7,15 +7,15 @@ use crate::Application;
 use crate::Error;
 use crate::Options;
 use crate::Profile;
-use crate::files::write_atomic;
+use white_city_node::files::write_atomic;
 use crate::homes::Homes;
 use crate::links::Links;
 use crate::network::NetworkFile;
-use crate::node_config::{self, NodeConfig};
+use white_city_node::node_config::{self, NodeConfig};
 use crate::ports::Ports;
-use crate::process::Program;
+use white_city_node::process::Program;
 use crate::socket::SocketDir;
-use crate::supervisor::Plan;
+use white_city_node::supervisor::{Pids, Plan};
 
 /// The programs of a network.
 #[derive(Debug, Default)]
@@ -78,13 +78,16 @@ pub(crate) fn write_configs(
             } else {
                 String::new()
             },
-            rpc_port: ports.rpc(index),
-            p2p_port: ports.p2p(index),
+            rpc: format!("127.0.0.1:{}", ports.rpc(index)),
+            p2p: format!("127.0.0.1:{}", ports.p2p(index)),
             persistent_peers: joined(&peer),
             peer_ids: joined(&|_, id| id.clone()),
             profile,
             heartbeat_ms: homes.genesis.app_state.params.heartbeat_ms,
             max_tx_bytes: homes.genesis.app_state.params.max_tx,
+            filter_peers: false,
+            json_log: false,
+            one_machine: true,
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
@@ -126,7 +129,7 @@ pub(crate) fn plan(
     homes: &Homes,
     sockets: &SocketDir,
     programs: &Programs,
-    network: &Arc<NetworkFile>,
+    network: Arc<NetworkFile>,
     index: usize,
 ) -> Plan {
     let home = homes.home(index);
@@ -150,7 +153,7 @@ pub(crate) fn plan(
     ];
     let node = program(&programs.node, args, "node.log");
     Plan {
-        index,
+        name: format!("replica {index}"),
         bad: homes
             .node_ids
             .get(index)
@@ -160,7 +163,11 @@ pub(crate) fn plan(
         app,
         signer: signer_socket(sockets, index),
         node,
-        network: Arc::clone(network),
+        pids: Pids(Box::new(move |app, node| {
+            if let Err(error) = network.set_pids(index, app, node) {
+                tracing::error!("{error}");
+            }
+        })),
     }
 }
 

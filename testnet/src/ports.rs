@@ -1,12 +1,13 @@
 //! Ports on 127.0.0.1, without collisions between launchers
 
+use white_city_node::Error as NodeError;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::files::{private_dir, user};
-use crate::params::random_bytes;
+use white_city_node::files::{private_dir, user};
+use white_city_node::params::random_bytes;
 
 /// Below the range from which Linux takes the local port of an outgoing connection, so that no
 /// connection of somebody else's takes one between the check and the start of a replica.
@@ -50,11 +51,11 @@ impl Ports {
         let last = base
             .checked_add(count.saturating_sub(1))
             .filter(|_| base >= 1024);
-        let last = last.ok_or_else(|| Error::Option {
+        let last = last.ok_or_else(|| Error::Node(NodeError::Option {
             what: "port base",
             got: base.to_string(),
             expected: format!("1024 to {}", u16::MAX - (count - 1)),
-        })?;
+        }))?;
         check(base, last)?;
         Ok(Self { base, _lock: None })
     }
@@ -140,8 +141,8 @@ mod tests {
 
     #[test]
     fn a_block_beyond_the_last_port_is_refused() {
-        assert!(matches!(Ports::fixed(65_534, 2), Err(Error::Option { .. })));
-        assert!(matches!(Ports::fixed(1_023, 1), Err(Error::Option { .. })));
+        assert!(matches!(Ports::fixed(65_534, 2), Err(Error::Node(NodeError::Option { .. }))));
+        assert!(matches!(Ports::fixed(1_023, 1), Err(Error::Node(NodeError::Option { .. }))));
         assert!(Ports::fixed(65_534, 1).is_ok());
     }
 

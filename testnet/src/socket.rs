@@ -1,5 +1,6 @@
 //! Unix sockets, whose paths the system keeps short
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -19,7 +20,7 @@ impl SocketDir {
     /// A place for sockets with names of up to `longest` bytes.
     pub(crate) fn new(dir: &Path, longest: usize) -> Result<Self, Error> {
         if dir.as_os_str().len() + 1 + longest <= PATH_MAX {
-            crate::files::private_dir(dir)?;
+            white_city_node::files::private_dir(dir)?;
             return Ok(Self {
                 dir: dir.to_owned(),
                 _temporary: None,
@@ -33,11 +34,11 @@ impl SocketDir {
             .map_err(Error::io("create directory in", &base))?;
         let short = temporary.path().to_owned();
         if short.as_os_str().len() + 1 + longest > PATH_MAX {
-            return Err(Error::Option {
+            return Err(Error::Node(NodeError::Option {
                 what: "directory for unix sockets",
                 got: format!("{} and {}", dir.display(), short.display()),
                 expected: format!("one of at most {} bytes", PATH_MAX - 1 - longest),
-            });
+            }));
         }
         Ok(Self {
             dir: short,

@@ -1,5 +1,6 @@
 //! A network as a value: create, start, break, heal, stop
 
+use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,13 @@ use crate::links::Links;
 use crate::network::{ListedReplica, Network, NetworkFile};
 use crate::plan::{self, Programs};
 use crate::ports::Ports;
-use crate::process::poll;
-use crate::rpc::{self, Health, Status};
+use white_city_node::process::poll;
+use white_city_node::watch::Watch;
+use white_city_node::rpc::{self, Health, Status};
 use crate::socket::SocketDir;
 use crate::solo::Solo;
-use crate::supervisor::{Handle, Hold, Order, RunState, Snapshot};
-use crate::watch::Watch;
+use white_city_node::supervisor::{Handle, Hold, Order, RunState, Snapshot};
+
 use crate::{Application, Engine, Error, Options, Profile};
 
 /// Time that a network may take until all its replicas work together.
@@ -105,15 +107,15 @@ impl Testnet {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
                 plan::write_configs(&homes, &ports, links.as_ref(), &sockets, options, profile)?;
-                let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, &network, k));
+                let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, Arc::clone(&network), k));
                 (0..count).map(plan).collect()
             }
         };
         let watched = handles.iter().zip(&rpc_urls);
-        let watched: Vec<(Hold, Status)> = watched
-            .map(|(handle, url)| Ok((handle.hold.clone(), Status::of(url)?)))
-            .collect::<Result<_, Error>>()?;
-        let watch = (watched.len() > 1).then(|| Watch::start(watched, options.stands_still));
+        let watched: Vec<(Option<Hold>, Status)> = watched
+            .map(|(handle, url)| Ok((Some(handle.hold.clone()), Status::of(url)?)))
+            .collect::<Result<_, NodeError>>()?;
+        let watch = (watched.len() > 1).then(|| Watch::start(watched, options.stands_still, 1));
         let solo = Mutex::new(None);
         Ok(Self {
             homes,
@@ -195,7 +197,7 @@ impl Testnet {
         let others = u64::try_from(working.len().saturating_sub(1)).unwrap_or(u64::MAX);
         for &index in working {
             let url = self.url(index)?;
-            poll(
+            poll::<_, Error, _>(
                 &format!("replica {index} to be ready"),
                 within,
                 || async move {
@@ -223,7 +225,7 @@ impl Testnet {
             .get(index)
             .map(|handle| handle.hold.snapshot.borrow().state.clone())
         {
-            Some(RunState::Halted(diagnosis)) => Err(Error::Halted { index, diagnosis }),
+            Some(RunState::Halted(diagnosis)) => Err(Error::Node(NodeError::Halted { name: format!("replica {index}"), diagnosis })),
             _ => Ok(()),
         }
     }
@@ -250,7 +252,7 @@ impl Testnet {
     /// [`Error::Io`] if something could not be removed.
     pub async fn stop(self) -> Result<(), Error> {
         self.stop_all().await;
-        crate::files::remove(self.network.path())?;
+        white_city_node::files::remove(self.network.path())?;
         self.homes.forget_memory()
     }
 
@@ -326,7 +328,7 @@ impl Testnet {
                 "the Solo engine has no replicas to break",
             ));
         }
-        self.handle(index)?.hold.order(order).await
+        Ok(self.handle(index)?.hold.order(order).await?)
     }
 
     fn handle(&self, index: usize) -> Result<&Handle, Error> {
@@ -424,7 +426,7 @@ impl Testnet {
             ));
         };
         self.wipe(index).await?;
-        crate::node_config::use_snapshot(&self.home(index), &servers, height, &hash)?;
+        white_city_node::node_config::use_snapshot(&self.home(index), &servers, height, &hash)?;
         self.start(index).await
     }
 
@@ -452,7 +454,7 @@ impl Testnet {
     /// # Errors
     /// [`Error::NoReplica`], [`Error::Rpc`].
     pub async fn health(&self, index: usize) -> Result<Health, Error> {
-        rpc::health(self.url(index)?).await
+        Ok(rpc::health(self.url(index)?).await?)
     }
 
     /// A replica's latest height.
@@ -477,7 +479,7 @@ impl Testnet {
     /// # Errors
     /// [`Error::NoReplica`]; [`Error::Rpc`] also if the replica doesn't have that block.
     pub async fn app_hash_at(&self, index: usize, height: u64) -> Result<String, Error> {
-        rpc::app_hash_at(self.url(index)?, height).await
+        Ok(rpc::app_hash_at(self.url(index)?, height).await?)
     }
 
     /// Waits until a replica has reached a height; returns where it is then.
@@ -522,10 +524,12 @@ async fn programs(options: &Options) -> Result<Programs, Error> {
     }
     // The engine is built beside our own programs.
     let (binaries, node) = match Binaries::running() {
-        Some(guard) => tokio::try_join!(Binaries::find(), crate::cometbft::binary(&guard))?,
+        Some(guard) => tokio::try_join!(Binaries::find(), async {
+            Ok(white_city_node::cometbft::binary(&guard).await?)
+        })?,
         None => {
             let binaries = Binaries::find().await?;
-            let node = crate::cometbft::binary(&binaries.guard()?).await?;
+            let node = white_city_node::cometbft::binary(&binaries.guard()?).await?;
             (binaries, node)
         }
     };

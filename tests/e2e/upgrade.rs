@@ -13,7 +13,7 @@ use white_city_client::{
     trust::NewerRules,
     wire::protocol::{Known, NEXT},
 };
-use white_city_testnet::{Error as TestnetError, RunState};
+use white_city_testnet::{Error as TestnetError, NodeError, RunState};
 
 use crate::{
     charters::{Board, ceremony, sessions},
@@ -209,7 +209,7 @@ async fn a_board_moves_to_the_next_rules_while_sessions_run_and_one_operator_is_
     assert_eq!(told(&world, 0).await, NEXT.to_string());
     // The late one doesn't start there, until its program is replaced.
     let refused = world.net.start(3).await;
-    let Err(TestnetError::Halted { diagnosis, .. }) = refused else {
+    let Err(TestnetError::Node(NodeError::Halted { diagnosis, .. })) = refused else {
         panic!("{refused:?}");
     };
     says_what_to_do(&diagnosis, enacted);

@@ -12,7 +12,7 @@ use white_city_client::{
     Trust, genesis,
     wire::{charter::OpenerQuota, hash::sha256, protocol::Known},
 };
-use white_city_testnet::{Error as TestnetError, Options, Profile, Testnet, default_app_state};
+use white_city_testnet::{Error as TestnetError, NodeError, Options, Profile, Testnet, default_app_state};
 
 /// Two networks at once would be too much for a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -95,7 +95,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     }
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
-        Err(TestnetError::Tooling(why)) => {
+        Err(TestnetError::Node(NodeError::Tooling(why))) => {
             assert!(
                 std::env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_none(),
                 "CometBFT is required here: {why}"

@@ -39,6 +39,8 @@ pub fn signature(case: &Case) {
         "decline" => Purpose::Decline,
         "approve" => Purpose::Approve,
         "operate" => Purpose::Operate,
+        "card" => Purpose::Card,
+        "genesis" => Purpose::Genesis,
         other => panic!("unknown purpose {other}"),
     };
     let message = signed_bytes(purpose, &input.network(), &input.hash("digest"));

@@ -28,6 +28,10 @@ pub enum Purpose {
     Approve = 9,
     /// Becomes an operator; the digest is the charter's hash.
     Operate = 10,
+    /// An operator's card: where its node is and which keys it has. No network is bound, as there may be none yet: zeros.
+    Card = 11,
+    /// An operator's consent to a genesis file; the digest is of its bytes.
+    Genesis = 12,
 }
 
 impl Purpose {
@@ -43,6 +47,8 @@ impl Purpose {
             Self::Decline => 8,
             Self::Approve => 9,
             Self::Operate => 10,
+            Self::Card => 11,
+            Self::Genesis => 12,
         }
     }
 }

@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, ready};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use white_city_wire::{
-    Charter, IdentityKey, NetworkId, Signature,
+    Charter, Hash, IdentityKey, NetworkId, Signature,
     keys::BadKey,
     signing::{Purpose, signed_bytes},
     tx,
@@ -86,6 +86,20 @@ impl LocalKey {
     #[must_use]
     pub fn accepts(&self, charter: &Charter, network: &NetworkId) -> Signature {
         let bytes = signed_bytes(Purpose::Operate, network, &charter.hash());
+        Signature(self.secret.sign(&bytes).to_bytes())
+    }
+
+    /// Signature under an operator's card: where its node is and which keys it has.
+    #[must_use]
+    pub fn signs_card(&self, digest: &Hash) -> Signature {
+        let bytes = signed_bytes(Purpose::Card, &NetworkId(Hash::ZERO.0), digest);
+        Signature(self.secret.sign(&bytes).to_bytes())
+    }
+
+    /// Signature with which an operator consents to a network's genesis file.
+    #[must_use]
+    pub fn consents(&self, network: &NetworkId, file: &Hash) -> Signature {
+        let bytes = signed_bytes(Purpose::Genesis, network, file);
         Signature(self.secret.sign(&bytes).to_bytes())
     }
 

@@ -1,5 +1,6 @@
 //! Four real CometBFT nodes
 
+use white_city_testnet::NodeError;
 use std::time::Duration;
 
 use white_city_testnet::{
@@ -126,17 +127,17 @@ async fn crash_and_freeze(testnet: &Testnet) {
     let waited = testnet
         .wait_height(0, frozen + 1, Duration::from_secs(4))
         .await;
-    assert!(matches!(waited, Err(Error::Timeout { .. })), "{waited:?}");
+    assert!(matches!(waited, Err(Error::Node(NodeError::Timeout { .. }))), "{waited:?}");
     testnet.resume(1).await.unwrap();
     testnet.resume(2).await.unwrap();
     testnet.wait_height(0, frozen + 1, WITHIN).await.unwrap();
     assert!(matches!(
         testnet.wipe(1).await,
-        Err(Error::ReplicaState { index: 1, .. })
+        Err(Error::Node(NodeError::State { .. }))
     ));
     assert!(matches!(
         testnet.start(1).await,
-        Err(Error::ReplicaState { .. })
+        Err(Error::Node(NodeError::State { .. }))
     ));
     assert!(matches!(
         testnet.kill(4).await,
@@ -165,10 +166,10 @@ async fn halt(testnet: &Testnet) {
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, "nonsense = true\n").unwrap();
     match testnet.start(2).await {
-        Err(Error::Halted {
-            index: 2,
+        Err(Error::Node(NodeError::Halted {
+            name,
             diagnosis,
-        }) => {
+        })) if name == "replica 2" => {
             assert!(
                 diagnosis.contains("exit code 2") && diagnosis.contains("nonsense"),
                 "{diagnosis}"
@@ -182,7 +183,7 @@ async fn halt(testnet: &Testnet) {
     ));
     let waited = testnet.wait_height(2, u64::MAX, WITHIN).await;
     assert!(
-        matches!(waited, Err(Error::Halted { index: 2, .. })),
+        matches!(waited, Err(Error::Node(NodeError::Halted { .. }))),
         "{waited:?}"
     );
     std::fs::write(&path, config).unwrap();
@@ -199,7 +200,7 @@ async fn solo_is_started_asked_and_continued_like_the_others() {
     options.app_state = Some(beating_every(100));
     assert!(matches!(
         Testnet::create(&options).await,
-        Err(Error::Option { .. })
+        Err(Error::Node(NodeError::Option { .. }))
     ));
     options.replicas = 1;
     let testnet = Testnet::create(&options).await.unwrap();

@@ -1,5 +1,6 @@
 //! A network's directory: written right, continued right, refused when something is off
 
+use white_city_testnet::NodeError;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -91,7 +92,7 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
     };
     let _first = opened(&options(dir.path())).await.unwrap();
     match Testnet::open(&options(dir.path())).await {
-        Err(error @ Error::Locked { .. }) => {
+        Err(error @ Error::Node(NodeError::Locked { .. })) => {
             let pid = std::process::id().to_string();
             assert!(error.to_string().contains(&pid), "{error}");
         }
@@ -103,10 +104,10 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
 async fn not_started(dir: &Path) -> String {
     let testnet = opened(&options(dir)).await.unwrap();
     match testnet.start(2).await {
-        Err(Error::Halted {
-            index: 2,
+        Err(Error::Node(NodeError::Halted {
+            name,
             diagnosis,
-        }) => diagnosis,
+        })) if name == "replica 2" => diagnosis,
         other => panic!("{other:?}"),
     }
 }
@@ -178,7 +179,7 @@ async fn the_number_of_replicas_is_between_one_and_sixteen() {
         options.replicas = count;
         match Testnet::create(&options).await {
             Ok(testnet) => assert!(fine && testnet.replicas() == count),
-            Err(Error::Option { .. }) => assert!(!fine),
+            Err(Error::Node(NodeError::Option { .. })) => assert!(!fine),
             Err(other) => panic!("{other}"),
         }
     }
@@ -205,5 +206,5 @@ fn a_network_file_is_read_back() {
     let network = Network::read(&path).unwrap();
     assert_eq!((network.launcher_pid, network.replicas[0].app_pid), (7, 3));
     std::fs::write(&path, "{}").unwrap();
-    assert!(matches!(Network::read(&path), Err(Error::Malformed { .. })));
+    assert!(matches!(Network::read(&path), Err(Error::Node(NodeError::Malformed { .. }))));
 }

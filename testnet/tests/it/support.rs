@@ -1,5 +1,6 @@
 //! Helpers of several tests
 
+use white_city_testnet::NodeError;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -23,7 +24,7 @@ pub async fn opened(options: &Options) -> Result<Testnet, Error> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match Testnet::open(options).await {
-            Err(Error::Locked { .. }) if Instant::now() < deadline => {
+            Err(Error::Node(NodeError::Locked { .. })) if Instant::now() < deadline => {
                 tokio::task::yield_now().await;
             }
             other => return other,

@@ -6,7 +6,8 @@ from . import ed25519, hpke
 
 ZERO = bytes(32)
 NOBODY = 0xFFFF
-PURPOSES = ["open", "join", "post", "finish", "abort", "complain", "reveal", "decline", "approve", "operate"]
+PURPOSES = ["open", "join", "post", "finish", "abort", "complain", "reveal", "decline", "approve", "operate",
+            "card", "genesis"]
 
 
 def h(*parts):

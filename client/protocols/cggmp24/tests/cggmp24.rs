@@ -3,6 +3,7 @@
 //! The safe primes are in a file of this repository, so everybody knows them: FOR TESTS ONLY. Making them takes each party a
 //! minute or two, which is no part of what is tested here.
 
+use white_city_testnet::NodeError;
 use std::time::Duration;
 
 use cggmp24::{KeyShare, PregeneratedPrimes, security_level::SecurityLevel128};
@@ -85,7 +86,7 @@ async fn threshold_ecdsa_runs_over_four_replicas() {
     options.app_state = Some(app_state().unwrap());
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
-        Err(Error::Tooling(why)) => {
+        Err(Error::Node(NodeError::Tooling(why))) => {
             let required = std::env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_some();
             assert!(!required, "CometBFT is required here: {why}");
             eprintln!("NOT RUN ON COMETBFT, but on Solo: {why}");

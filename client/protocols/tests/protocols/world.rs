@@ -1,5 +1,6 @@
 //! Four replicas under CometBFT.
 
+use white_city_testnet::NodeError;
 use tempfile::TempDir;
 use white_city_kit::{Board, app_state};
 use white_city_testnet::{Error, Options, Testnet};
@@ -18,7 +19,7 @@ pub async fn four_replicas() -> Option<World> {
     options.app_state = Some(app_state().unwrap());
     let net = match Testnet::create(&options).await {
         Ok(net) => net,
-        Err(Error::Tooling(why)) => {
+        Err(Error::Node(NodeError::Tooling(why))) => {
             assert!(
                 std::env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_none(),
                 "CometBFT is required here: {why}"

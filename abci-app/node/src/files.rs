@@ -9,7 +9,7 @@ use crate::Error;
 
 /// Creates a directory that only its owner may enter, and its parents. Fine if it exists, but not if somebody else could
 /// put files or links into it.
-pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
+pub fn private_dir(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -25,14 +25,14 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
 }
 
 /// The user that this process runs as.
-pub(crate) fn user() -> Result<u32, Error> {
+pub fn user() -> Result<u32, Error> {
     let me = Path::new("/proc/self");
     Ok(me.metadata().map_err(Error::io("read", me))?.uid())
 }
 
 /// Writes a file under a temporary name, syncs it and renames it: readers see the old one or the
 /// new one. Readable by its owner only.
-pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Error> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -56,12 +56,12 @@ fn write_synced(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Reads a text file.
-pub(crate) fn read(path: &Path) -> Result<String, Error> {
+pub fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(Error::io("read", path))
 }
 
 /// Removes a file or a directory with all that is in it; fine if it is not there.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+pub fn remove(path: &Path) -> Result<(), Error> {
     let removed = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -77,7 +77,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 
 /// The last `lines` lines of a log, as far as they lie in its last 8 KiB; empty if it can't be
 /// read.
-pub(crate) fn tail(path: &Path, lines: usize) -> String {
+pub fn tail(path: &Path, lines: usize) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut file) = File::open(path) {
         let size = file.metadata().map_or(0, |meta| meta.len());
@@ -90,6 +90,13 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     all.get(all.len().saturating_sub(lines)..)
         .unwrap_or_default()
         .join("\n")
+}
+
+/// Whether a program of this name can be run.
+pub fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

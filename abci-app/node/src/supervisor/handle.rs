@@ -52,35 +52,46 @@ pub struct Snapshot {
 
 /// Order to a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
+    /// Start it.
     Start,
+    /// End it in order.
     End,
+    /// Kill both at once; they stay down.
     Kill,
+    /// Kill the application: supervision restarts both.
     KillApp,
+    /// Kill the engine: supervision restarts both.
     KillNode,
+    /// Freeze both.
     Pause,
+    /// Let both go on.
     Resume,
+    /// Delete what it has of the chain; it has to be stopped.
     Wipe,
     /// The node runs, but has stayed at this height while others have reached another one.
     StandsStill {
+        /// Height of the node.
         height: u64,
+        /// Height of the others.
         others: u64,
     },
 }
 
 /// Handle that gives orders to a replica and sees how it is, without keeping it alive.
 #[derive(Debug, Clone)]
-pub(crate) struct Hold {
-    index: usize,
+pub struct Hold {
+    name: String,
     orders: mpsc::Sender<Mail>,
-    pub(crate) snapshot: watch::Receiver<Snapshot>,
+    /// State of its processes.
+    pub snapshot: watch::Receiver<Snapshot>,
 }
 
 impl Hold {
     /// Gives an order and waits until it is carried out.
-    pub(crate) async fn order(&self, order: Order) -> Result<(), Error> {
+    pub async fn order(&self, order: Order) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        let gone = |_| Error::Refused(format!("replica {} is no longer supervised", self.index));
+        let gone = |_| Error::Gone(self.name.clone());
         self.orders
             .send((order, reply))
             .await
@@ -93,13 +104,15 @@ pub(super) type Mail = (Order, oneshot::Sender<Result<(), Error>>);
 
 /// The launcher's hold on a replica. Dropping it ends the replica's processes.
 #[derive(Debug)]
-pub(crate) struct Handle {
-    pub(crate) hold: Hold,
+pub struct Handle {
+    /// Hold on it that others may have, too.
+    pub hold: Hold,
     task: JoinHandle<()>,
 }
 
 impl Handle {
-    pub(crate) fn new(plan: Plan) -> Self {
+    /// A node under supervision, stopped.
+    pub fn new(plan: Plan) -> Self {
         let (orders, mailbox) = mpsc::channel(16);
         let empty = Snapshot {
             state: RunState::Stopped,
@@ -109,7 +122,7 @@ impl Handle {
             why: String::new(),
         };
         let (publish, snapshot) = watch::channel(empty);
-        let index = plan.index;
+        let name = plan.name.clone();
         let actor = Supervisor {
             plan,
             pair: None,
@@ -118,7 +131,7 @@ impl Handle {
             publish,
         };
         let hold = Hold {
-            index,
+            name,
             orders,
             snapshot,
         };
@@ -130,7 +143,7 @@ impl Handle {
 
     /// Ends the replica; when it is busy for too long, leaves that to the guards. Does not borrow
     /// the handle, so that replicas can be ended side by side.
-    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
         let (orders, abort) = (self.hold.orders.clone(), self.task.abort_handle());
         async move {
             let (reply, answer) = oneshot::channel();

@@ -22,7 +22,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Time that a program may take to end when it is asked to.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Command line of a guard.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,7 +1,7 @@
 //! The launcher's side of a guarded program
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,21 +13,29 @@ use crate::guard::GRACE;
 
 /// A program to start under a guard.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
+pub struct Program {
     /// `white-city-testnet`, which has the guard in it.
-    pub(crate) guard: PathBuf,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) dir: Option<PathBuf>,
-    pub(crate) stdout: Option<PathBuf>,
-    pub(crate) stderr: PathBuf,
+    pub guard: PathBuf,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables beside those of this process.
+    pub env: Vec<(String, String)>,
+    /// Directory in which it runs.
+    pub dir: Option<PathBuf>,
+    /// File of its standard output; absent: that of its errors.
+    pub stdout: Option<PathBuf>,
+    /// File of its errors, appended to.
+    pub stderr: PathBuf,
 }
 
 /// End of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
+    /// Exit code.
     Code(i32),
+    /// Signal that killed it.
     Signal(i32),
     /// Its guard was killed; the program was ended then.
     GuardLost,
@@ -45,16 +53,20 @@ impl std::fmt::Display for Exit {
 
 /// A signal that a guard passes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
+    /// Ask it to end.
     Term,
+    /// End it at once.
     Kill,
+    /// Freeze it.
     Stop,
+    /// Let it go on.
     Continue,
 }
 
 /// A running program. Dropping it makes the guard end the program.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     pid: u32,
     started: Option<u64>,
     guard: Child,
@@ -65,7 +77,7 @@ pub(crate) struct Process {
 
 impl Program {
     /// Starts it, and waits until it has a process id.
-    pub(crate) async fn start(&self) -> Result<Process, Error> {
+    pub async fn start(&self) -> Result<Process, Error> {
         let failed = |reason: String| Error::Program {
             program: self.program.display().to_string(),
             reason,
@@ -117,12 +129,12 @@ impl Program {
 
 impl Process {
     /// The program's own process id, not its guard's.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Sends a signal to the program and its process group.
-    pub(crate) async fn signal(&mut self, signal: Signal) {
+    pub async fn signal(&mut self, signal: Signal) {
         let word: &[u8] = match signal {
             Signal::Term => b"term\n",
             Signal::Kill => b"kill\n",
@@ -136,7 +148,7 @@ impl Process {
     }
 
     /// Waits until the program has ended. Nothing is lost when this is cancelled.
-    pub(crate) async fn wait(&mut self) -> Exit {
+    pub async fn wait(&mut self) -> Exit {
         while self.exit.is_none() {
             let line = self.lines.next_line().await.ok().flatten();
             self.exit = match line
@@ -160,7 +172,7 @@ impl Process {
     }
 
     /// Asks the program to end, and ends it when it doesn't.
-    pub(crate) async fn end(&mut self) -> Exit {
+    pub async fn end(&mut self) -> Exit {
         self.signal(Signal::Term).await;
         // One that is stopped would not see the other signal.
         self.signal(Signal::Continue).await;
@@ -171,7 +183,7 @@ impl Process {
     }
 
     /// Ends the program at once.
-    pub(crate) async fn kill(&mut self) -> Exit {
+    pub async fn kill(&mut self) -> Exit {
         self.signal(Signal::Kill).await;
         if let Ok(exit) = tokio::time::timeout(GRACE, self.wait()).await {
             return exit;
@@ -195,7 +207,7 @@ impl Process {
 
 /// When a process started, in the system's ticks since boot: tells it from a later one with the
 /// same number. `None` if there is no such process.
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
+pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the name in parentheses and may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -203,13 +215,17 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
 }
 
 /// Waits for a condition, which `check` reports as met, not yet (with what was seen), or hopeless.
-pub(crate) async fn poll<T, Check>(
+///
+/// # Errors
+/// [`Error::Timeout`] with what was seen last; what `check` says is hopeless.
+pub async fn poll<T, E, Check>(
     what: &str,
     within: Duration,
     mut check: impl FnMut() -> Check,
-) -> Result<T, Error>
+) -> Result<T, E>
 where
-    Check: Future<Output = Result<Result<T, String>, Error>>,
+    E: From<Error>,
+    Check: Future<Output = Result<Result<T, String>, E>>,
 {
     let deadline = tokio::time::Instant::now() + within;
     let mut pause = Duration::from_millis(10);
@@ -221,17 +237,11 @@ where
                     what: what.into(),
                     seconds: within.as_secs(),
                     seen,
-                });
+                }
+                .into());
             }
             Err(_) => tokio::time::sleep(pause).await,
         }
         pause = (pause * 2).min(Duration::from_millis(200));
     }
-}
-
-/// Whether a program of this name can be run.
-pub(crate) fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -16,7 +16,7 @@ const LOOKS: u32 = 6;
 
 /// Watches the heights of replicas until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     task: JoinHandle<()>,
 }
 
@@ -37,10 +37,10 @@ struct Still {
 }
 
 impl Watch {
-    /// Restarts each replica that stands still for so long.
-    pub(crate) fn start(replicas: Vec<(Hold, Status)>, still: Duration) -> Self {
+    /// Restarts each replica that there is a hold on and that stands still for so long, while at least so many of the others are ahead.
+    pub fn start(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: usize) -> Self {
         Self {
-            task: tokio::spawn(watch(replicas, still)),
+            task: tokio::spawn(watch(replicas, still, others)),
         }
     }
 }
@@ -51,23 +51,24 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(replicas: Vec<(Hold, Status)>, still: Duration) {
+async fn watch(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: usize) {
     let mut seen = vec![None; replicas.len()];
     loop {
         sleep(still / LOOKS).await;
         for (seen, (hold, status)) in seen.iter_mut().zip(&replicas) {
-            if hold.snapshot.borrow().state != RunState::Running {
+            let runs = |hold: &Hold| hold.snapshot.borrow().state == RunState::Running;
+            if !hold.as_ref().is_none_or(runs) {
                 *seen = None;
             } else if let Ok(height) = status.height().await {
                 *seen = Some(look(*seen, height, Instant::now()));
             }
         }
-        for found in stand_still(&seen, still, Instant::now()) {
+        for found in stand_still(&seen, still, others, Instant::now()) {
             let order = Order::StandsStill {
                 height: found.height,
                 others: found.others,
             };
-            if let Some((hold, _)) = replicas.get(found.index) {
+            if let Some((Some(hold), _)) = replicas.get(found.index) {
                 // It may have ended by itself in the meantime.
                 let _ = hold.order(order).await;
             }
@@ -82,24 +83,30 @@ fn look(before: Option<Seen>, height: u64, now: Instant) -> Seen {
     }
 }
 
-/// The nodes that have the same height as long ago, while another one has gone on and is ahead.
-fn stand_still(seen: &[Option<Seen>], still: Duration, now: Instant) -> Vec<Still> {
-    let ahead = seen.iter().flatten();
-    let ahead = ahead.filter(|one| now.saturating_duration_since(one.since) < still);
-    // One block may be on its way to everybody.
-    let Some(others) = ahead.map(|one| one.height).max() else {
+/// The nodes that have the same height as long ago, while so many others have gone on and are ahead: one alone may lie.
+fn stand_still(
+    seen: &[Option<Seen>],
+    still: Duration,
+    others: usize,
+    now: Instant,
+) -> Vec<Still> {
+    let age = |one: &Seen| now.saturating_duration_since(one.since);
+    let going = seen.iter().flatten().filter(|one| age(one) < still);
+    let mut heights: Vec<u64> = going.map(|one| one.height).collect();
+    heights.sort_unstable_by(|a, b| b.cmp(a));
+    // The highest that so many have reached.
+    let Some(&reached) = others.checked_sub(1).and_then(|k| heights.get(k)) else {
         return Vec::new();
     };
     let known = seen.iter().enumerate();
     let known = known.filter_map(|(index, seen)| Some((index, (*seen)?)));
-    let stands = known.filter(|(_, one)| {
-        now.saturating_duration_since(one.since) >= still && one.height + 1 < others
-    });
+    // One block may be on its way to everybody.
+    let stands = known.filter(|(_, one)| age(one) >= still && one.height.saturating_add(1) < reached);
     stands
         .map(|(index, one)| Still {
             index,
             height: one.height,
-            others,
+            others: reached,
         })
         .collect()
 }
@@ -113,6 +120,10 @@ mod tests {
 
     /// Heights, and for how many seconds they have been seen.
     fn found(seen: &[Option<(u64, u64)>]) -> Vec<usize> {
+        found_by(1, seen)
+    }
+
+    fn found_by(others: usize, seen: &[Option<(u64, u64)>]) -> Vec<usize> {
         let start = Instant::now();
         let now = start + Duration::from_secs(1_000);
         let seen: Vec<_> = seen
@@ -124,7 +135,7 @@ mod tests {
                 })
             })
             .collect();
-        let found = stand_still(&seen, STILL, now);
+        let found = stand_still(&seen, STILL, others, now);
         found.into_iter().map(|still| still.index).collect()
     }
 
@@ -134,6 +145,16 @@ mod tests {
         assert_eq!(found(&[Some((5, 29)), Some((7, 1))]), NOBODY);
         assert_eq!(found(&[Some((5, 30)), Some((6, 1))]), NOBODY);
         assert_eq!(found(&[Some((5, 99)), Some((2, 99)), Some((9, 0))]), [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn one_that_lies_about_its_height_is_not_enough_where_two_are_asked_for() {
+        let liar = [Some((5, 30)), Some((u64::MAX - 1, 0)), Some((5, 1))];
+        assert_eq!(found_by(2, &liar), NOBODY);
+        assert_eq!(found_by(1, &liar), [0]);
+        assert_eq!(found_by(2, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]), [0]);
+        assert_eq!(found_by(3, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]), NOBODY);
+        assert_eq!(found_by(0, &liar), NOBODY);
     }
 
     #[tokio::test]

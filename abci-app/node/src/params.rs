@@ -7,35 +7,44 @@ use white_city_wire::hash::Hash;
 use crate::Error;
 
 /// The commented defaults.
-pub const GENESIS_DEFAULTS: &str = include_str!("../../config/genesis.toml");
+pub const GENESIS_DEFAULTS: &str = include_str!("../../../config/genesis.toml");
 
 /// CometBFT's own consensus parameters, as far as they are ours to choose.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Consensus {
-    pub(crate) block_max_bytes: u64,
-    pub(crate) evidence_max_age_blocks: u64,
-    pub(crate) evidence_max_age_hours: u64,
-    pub(crate) evidence_max_bytes: u64,
+pub struct Consensus {
+    /// Largest block, bytes.
+    pub block_max_bytes: u64,
+    /// Blocks after which evidence of double signing is refused, once the time has passed, too.
+    pub evidence_max_age_blocks: u64,
+    /// Hours likewise.
+    pub evidence_max_age_hours: u64,
+    /// Most evidence in a block, bytes.
+    pub evidence_max_bytes: u64,
 }
 
 /// The whole of `config/genesis.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Defaults {
-    pub(crate) consensus: Consensus,
+pub struct Defaults {
+    /// CometBFT's part.
+    pub consensus: Consensus,
     #[serde(flatten)]
-    pub(crate) app_state: AppState,
+    /// The board's part.
+    pub app_state: AppState,
 }
 
 impl Defaults {
     /// Reads the file that was compiled in.
-    pub(crate) fn embedded() -> Result<Self, Error> {
-        let malformed = |error: toml::de::Error| Error::Malformed {
-            path: "config/genesis.toml".into(),
-            reason: error.to_string(),
-        };
-        let mut table: toml::Table = toml::from_str(GENESIS_DEFAULTS).map_err(malformed)?;
+    pub fn embedded() -> Result<Self, Error> {
+        Self::read(toml::from_str(GENESIS_DEFAULTS).map_err(malformed)?)
+    }
+
+    /// Reads a file of this form.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] names the key.
+    pub fn read(mut table: toml::Table) -> Result<Self, Error> {
         // What makes a board unique has no default, nor has who runs it.
         let zeros = toml::Value::from(hex::encode(Hash::ZERO.0));
         let none = toml::Value::Array(Vec::new());
@@ -53,6 +62,13 @@ impl Defaults {
     }
 }
 
+fn malformed(error: toml::de::Error) -> Error {
+    Error::Malformed {
+        path: "parameters and charter".into(),
+        reason: error.to_string(),
+    }
+}
+
 /// The defaults of `config/genesis.toml`. `params.random` is zero, which means: drawn when the network is created; and
 /// `charter.replicas` is empty: their keys are drawn then.
 ///
@@ -63,7 +79,7 @@ pub fn default_app_state() -> Result<AppState, Error> {
 }
 
 /// Draws `params.random` from the system, unless it was given.
-pub(crate) fn with_random(mut app_state: AppState) -> Result<AppState, Error> {
+pub fn with_random(mut app_state: AppState) -> Result<AppState, Error> {
     if app_state.params.random == Hash::ZERO {
         app_state.params.random = Hash(random_bytes()?);
     }
@@ -71,7 +87,7 @@ pub(crate) fn with_random(mut app_state: AppState) -> Result<AppState, Error> {
 }
 
 /// Bytes from the system's generator.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Error::Io {
         action: "draw random bytes from",

@@ -6,7 +6,6 @@
 mod handle;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -14,11 +13,10 @@ use tokio::time::Instant;
 
 use crate::Error;
 use crate::files::tail;
-use crate::network::NetworkFile;
 use crate::process::{Exit, Process, Program, Signal, poll};
 
 use handle::Mail;
-pub(crate) use handle::{Handle, Hold, Order};
+pub use handle::{Handle, Hold, Order};
 pub use handle::{RunState, Snapshot};
 
 /// Time that an application may take until it accepts connections: it may have much to read.
@@ -33,20 +31,33 @@ const LOG_LINES: usize = 1_000;
 /// Characters of that line that are shown: a stack follows.
 const LINE_CHARS: usize = 300;
 
+/// Told what processes a replica has.
+pub struct Pids(pub Box<dyn Fn(u32, u32) + Send + Sync>);
+
+impl std::fmt::Debug for Pids {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pids")
+    }
+}
+
 /// The parts of a replica.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) index: usize,
+pub struct Plan {
+    /// Its name in messages, such as "replica 2".
+    pub name: String,
     /// The mistake in its home: it isn't started.
-    pub(crate) bad: Option<String>,
-    pub(crate) home: PathBuf,
+    pub bad: Option<String>,
+    /// Home of both.
+    pub home: PathBuf,
     /// The application with its socket; `None` where it is built into the node.
-    pub(crate) app: Option<(Program, PathBuf)>,
+    pub app: Option<(Program, PathBuf)>,
     /// Socket on which the node listens if it has a remote signer: a node that was killed leaves it behind and could not bind it
     /// again.
-    pub(crate) signer: PathBuf,
-    pub(crate) node: Program,
-    pub(crate) network: Arc<NetworkFile>,
+    pub signer: PathBuf,
+    /// The engine.
+    pub node: Program,
+    /// Told the process ids of application and node whenever they change, 0 for none.
+    pub pids: Pids,
 }
 
 struct Pair {
@@ -114,7 +125,7 @@ impl Supervisor {
             Order::Pause => self.pass_on(Signal::Stop, RunState::Paused).await,
             Order::Resume => self.pass_on(Signal::Continue, RunState::Running).await,
             Order::Wipe if self.pair.is_none() && self.retry.is_none() => {
-                crate::homes::wipe(&self.plan.home)
+                crate::home::wipe(&self.plan.home)
             }
             Order::Wipe => Err(self.refuse("expected it to be stopped, as by kill")),
         }
@@ -125,8 +136,8 @@ impl Supervisor {
         self.retry = None;
         if let Some(reason) = &self.plan.bad {
             return Err(Error::Halted {
-                index: self.plan.index,
-                diagnosis: format!("{reason}; put it right and start the launcher again"),
+                name: self.plan.name.clone(),
+                diagnosis: format!("{reason}; put it right and start again"),
             });
         }
         crate::files::remove(&self.plan.signer)?;
@@ -158,7 +169,7 @@ impl Supervisor {
     }
 
     async fn accepting(&self, app: &mut Process, socket: &PathBuf) -> Result<(), Error> {
-        let what = format!("application {} to accept connections", self.plan.index);
+        let what = format!("the application of {} to accept connections", self.plan.name);
         let ready = poll(&what, APP_READY, || async move {
             let connected = tokio::net::UnixStream::connect(socket).await;
             Ok(connected.map(drop).map_err(|error| error.to_string()))
@@ -266,8 +277,8 @@ impl Supervisor {
             return;
         }
         tracing::warn!(
-            "replica {}: {error}; again in {:?}",
-            self.plan.index,
+            "{}: {error}; again in {:?}",
+            self.plan.name,
             self.pause
         );
         self.retry = Some(Instant::now() + self.pause);
@@ -294,16 +305,16 @@ impl Supervisor {
 
     /// The error that tells of an end: for good if the application said so.
     fn ended(&self, who: &str, exit: &Exit) -> Error {
-        let index = self.plan.index;
-        let name = if who == "node" { "node.log" } else { "app.log" };
-        let log = self.plan.home.join(name);
+        let name = self.plan.name.clone();
+        let file = if who == "node" { "node.log" } else { "app.log" };
+        let log = self.plan.home.join(file);
         let diagnosis = format!(
             "{who} ended, {exit}; the end of {}:\n{}",
             log.display(),
             tail(&log, 10)
         );
         match exit {
-            Exit::Code(2..=4) if who == "application" => Error::Halted { index, diagnosis },
+            Exit::Code(2..=4) if who == "application" => Error::Halted { name, diagnosis },
             _ => Error::Ended(diagnosis),
         }
     }
@@ -339,8 +350,8 @@ impl Supervisor {
 
     fn refuse(&self, expected: &'static str) -> Error {
         let state = self.publish.borrow().state.to_string();
-        Error::ReplicaState {
-            index: self.plan.index,
+        Error::State {
+            name: self.plan.name.clone(),
             state,
             expected,
         }
@@ -350,13 +361,7 @@ impl Supervisor {
         let pid = |process: Option<&Process>| process.map(Process::pid).unwrap_or_default();
         let app_pid = pid(self.pair.as_ref().and_then(|pair| pair.app.as_ref()));
         let node_pid = pid(self.pair.as_ref().map(|pair| &pair.node));
-        if let Err(error) = self
-            .plan
-            .network
-            .set_pids(self.plan.index, app_pid, node_pid)
-        {
-            tracing::error!("{error}");
-        }
+        (self.plan.pids.0)(app_pid, node_pid);
         self.publish.send_modify(|snapshot| {
             *snapshot = Snapshot {
                 state,

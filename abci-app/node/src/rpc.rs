@@ -52,13 +52,17 @@ fn rpc_failed(url: &str, error: &tendermint_rpc::Error) -> Error {
 }
 
 /// Asks one node for its height, again and again.
-pub(crate) struct Status {
+pub struct Status {
     client: HttpClient,
     url: String,
 }
 
 impl Status {
-    pub(crate) fn of(url: &str) -> Result<Self, Error> {
+    /// The status at an address.
+    ///
+    /// # Errors
+    /// [`Error::Rpc`] if that is none.
+    pub fn of(url: &str) -> Result<Self, Error> {
         Ok(Self {
             client: client(url)?,
             url: url.into(),
@@ -66,7 +70,7 @@ impl Status {
     }
 
     /// Its latest block's.
-    pub(crate) async fn height(&self) -> Result<u64, Error> {
+    pub async fn height(&self) -> Result<u64, Error> {
         let status = self.client.status().await;
         let status = status.map_err(|error| rpc_failed(&self.url, &error))?;
         Ok(status.sync_info.latest_block_height.value())
@@ -74,7 +78,7 @@ impl Status {
 }
 
 /// Height and hash of the header of a replica's latest block.
-pub(crate) async fn newest_header(url: &str) -> Result<(u64, String), Error> {
+pub async fn newest_header(url: &str) -> Result<(u64, String), Error> {
     let status = client(url)?.status().await;
     let status = status.map_err(|error| rpc_failed(url, &error))?;
     let info = status.sync_info;

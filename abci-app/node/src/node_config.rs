@@ -7,30 +7,42 @@ use crate::files::write_atomic;
 use crate::{Error, Profile};
 
 /// The commented defaults.
-pub const COMETBFT_DEFAULTS: &str = include_str!("../../config/cometbft.toml");
+pub const COMETBFT_DEFAULTS: &str = include_str!("../../../config/cometbft.toml");
 
 /// Settings that differ from replica to replica, or follow from the genesis.
-pub(crate) struct NodeConfig {
-    pub(crate) moniker: String,
+pub struct NodeConfig {
+    /// Name in logs and at its peers.
+    pub moniker: String,
     /// Address of the application, or the name of one that is built into CometBFT.
-    pub(crate) proxy_app: String,
+    pub proxy_app: String,
     /// Address where it listens for a remote signer; empty: it signs with its key file.
-    pub(crate) signer: String,
-    pub(crate) rpc_port: u16,
-    pub(crate) p2p_port: u16,
+    pub signer: String,
+    /// Address of its RPC, "ADDRESS:PORT".
+    pub rpc: String,
+    /// Address for the others, "ADDRESS:PORT".
+    pub p2p: String,
     /// `id@host:port`, separated by commas.
-    pub(crate) persistent_peers: String,
-    pub(crate) profile: Profile,
+    pub persistent_peers: String,
+    /// Times that it waits for the others.
+    pub profile: Profile,
     /// Their ids, separated by commas.
-    pub(crate) peer_ids: String,
-    pub(crate) heartbeat_ms: u32,
-    pub(crate) max_tx_bytes: u32,
+    pub peer_ids: String,
+    /// From the genesis: longest silence, milliseconds.
+    pub heartbeat_ms: u32,
+    /// From the genesis: largest transaction.
+    pub max_tx_bytes: u32,
+    /// Whether the application says who may be a peer.
+    pub filter_peers: bool,
+    /// Whether its log is JSON.
+    pub json_log: bool,
+    /// Settings that only replicas on one machine have.
+    pub one_machine: bool,
 }
 
 /// Sets a replica's values in the commented defaults.
-pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
+pub fn render(config: &NodeConfig) -> Result<String, Error> {
     let mut text = String::from(
-        "# Written by white-city-testnet at every start: changes made here are lost.\n\n",
+        "# Written at every start: changes made here are lost.\n\n",
     );
     text.push_str(COMETBFT_DEFAULTS);
     let quoted = |value: &str| toml::Value::String(value.into()).to_string();
@@ -38,15 +50,17 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
         ("", "moniker", quoted(&config.moniker)),
         ("", "proxy_app", quoted(&config.proxy_app)),
         ("", "priv_validator_laddr", quoted(&config.signer)),
+        ("", "filter_peers", config.filter_peers.to_string()),
+        ("", "log_format", quoted(if config.json_log { "json" } else { "plain" })),
         (
             "rpc",
             "laddr",
-            quoted(&format!("tcp://127.0.0.1:{}", config.rpc_port)),
+            quoted(&format!("tcp://{}", config.rpc)),
         ),
         (
             "p2p",
             "laddr",
-            quoted(&format!("tcp://127.0.0.1:{}", config.p2p_port)),
+            quoted(&format!("tcp://{}", config.p2p)),
         ),
         ("p2p", "persistent_peers", quoted(&config.persistent_peers)),
         ("p2p", "unconditional_peer_ids", quoted(&config.peer_ids)),
@@ -60,6 +74,9 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
     for (section, key, value) in values {
         text = set(&text, section, key, &value)?;
     }
+    if config.one_machine {
+        text = set(&text, "p2p", "allow_duplicate_ip", "true")?;
+    }
     for (key, ms) in config.profile.consensus() {
         text = set(&text, "consensus", key, &quoted(&format!("{ms}ms")))?;
     }
@@ -67,7 +84,7 @@ pub(crate) fn render(config: &NodeConfig) -> Result<String, Error> {
 }
 
 /// Has a node that has nothing start with a snapshot, which it finds by these servers from this header on.
-pub(crate) fn use_snapshot(
+pub fn use_snapshot(
     home: &Path,
     servers: &[&str],
     height: u64,
@@ -89,7 +106,7 @@ pub(crate) fn use_snapshot(
 
 /// Replaces the value of a key that stands on a line of its own in `section` (empty: before the
 /// first one). Comments stay.
-fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, Error> {
+pub(crate) fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, Error> {
     let mut current = "";
     let mut found = false;
     let mut out = String::with_capacity(text.len());
@@ -134,8 +151,8 @@ mod tests {
             moniker: "replica2".into(),
             proxy_app: "unix:///a \"b\"/app.sock".into(),
             signer: "unix:///signer.sock".into(),
-            rpc_port: 20_000,
-            p2p_port: 20_001,
+            rpc: "127.0.0.1:20000".into(),
+            p2p: "0.0.0.0:20001".into(),
             persistent_peers: "aa@127.0.0.1:1,bb@127.0.0.1:2".into(),
             profile: Profile {
                 timeout_propose: 7,
@@ -144,6 +161,9 @@ mod tests {
             peer_ids: "aa,bb".into(),
             heartbeat_ms: 500,
             max_tx_bytes: 7,
+            filter_peers: true,
+            json_log: false,
+            one_machine: false,
         }
     }
 
@@ -165,7 +185,7 @@ mod tests {
         );
         assert_eq!(
             parsed["p2p"]["laddr"].as_str(),
-            Some("tcp://127.0.0.1:20001")
+            Some("tcp://0.0.0.0:20001")
         );
         assert_eq!(
             parsed["p2p"]["persistent_peers"].as_str(),
@@ -188,6 +208,8 @@ mod tests {
             parsed["p2p"]["flush_throttle_timeout"].as_str(),
             Some("1ms")
         );
+        assert_eq!(parsed["filter_peers"].as_bool(), Some(true));
+        assert_eq!(parsed["p2p"]["allow_duplicate_ip"].as_bool(), Some(false));
         assert_eq!(parsed["tx_index"]["indexer"].as_str(), Some("null"));
     }
 

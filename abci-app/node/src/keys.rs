@@ -12,14 +12,15 @@ use crate::params::random_bytes;
 
 /// A value with CometBFT's name of its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Typed {
+pub struct Typed {
     #[serde(rename = "type")]
     kind: String,
     value: String,
 }
 
 impl Typed {
-    fn public(key: &[u8]) -> Self {
+    /// An Ed25519 key.
+    pub fn public(key: &[u8]) -> Self {
         Self {
             kind: "tendermint/PubKeyEd25519".into(),
             value: STANDARD.encode(key),
@@ -37,27 +38,32 @@ impl Typed {
 
 /// The public half of a validator's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Validator {
+pub struct Validator {
     /// First 20 bytes of SHA-256 of the public key, in upper-case hexadecimal.
-    pub(crate) address: String,
+    pub address: String,
     /// The public key.
-    pub(crate) public: Typed,
+    pub public: Typed,
     /// Its 32 bytes.
-    pub(crate) key: [u8; 32],
+    pub key: [u8; 32],
 }
 
 /// A key pair, drawn when a home is created; its only way out is into a file.
-pub(crate) struct KeyPair(SigningKey);
+pub struct KeyPair(SigningKey);
 
 impl KeyPair {
-    pub(crate) fn generate() -> Result<Self, Error> {
+    /// A new pair, from the system's generator.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if that fails.
+    pub fn generate() -> Result<Self, Error> {
         let mut seed = random_bytes::<32>()?;
         let key = SigningKey::from_bytes(&seed);
         seed.zeroize();
         Ok(Self(key))
     }
 
-    pub(crate) fn validator(&self) -> Validator {
+    /// The public half, as a validator.
+    pub fn validator(&self) -> Validator {
         let public = self.0.verifying_key();
         Validator {
             address: address(public.as_bytes()).to_uppercase(),
@@ -67,12 +73,12 @@ impl KeyPair {
     }
 
     /// The public key.
-    pub(crate) fn public(&self) -> [u8; 32] {
+    pub fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
 
     /// `priv_validator_key.json`
-    pub(crate) fn validator_file(&self) -> Zeroizing<String> {
+    pub fn validator_file(&self) -> Zeroizing<String> {
         let Validator {
             address, public, ..
         } = self.validator();
@@ -86,12 +92,12 @@ impl KeyPair {
     }
 
     /// `node_key.json`
-    pub(crate) fn node_file(&self) -> Zeroizing<String> {
+    pub fn node_file(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{{\"priv_key\":{}}}\n", self.secret().as_str()))
     }
 
     /// An operator's key, as the command line's `--identity` takes it
-    pub(crate) fn identity_file(&self) -> Zeroizing<String> {
+    pub fn identity_file(&self) -> Zeroizing<String> {
         let secret = Zeroizing::new(hex::encode(self.0.as_bytes()));
         Zeroizing::new(format!(
             "white-city identity key, version 1\npublic {}\nsecret {}\n",
@@ -111,7 +117,7 @@ impl KeyPair {
 }
 
 /// Content of `priv_validator_state.json` for a validator that never signed.
-pub(crate) const NEVER_SIGNED: &str =
+pub const NEVER_SIGNED: &str =
     "{\n  \"height\": \"0\",\n  \"round\": 0,\n  \"step\": 0\n}\n";
 
 #[derive(Deserialize)]
@@ -121,7 +127,7 @@ struct ValidatorFile {
 }
 
 /// The public half of a `priv_validator_key.json`, or what is wrong with it.
-pub(crate) fn read_validator(text: &str) -> Result<Validator, String> {
+pub fn read_validator(text: &str) -> Result<Validator, String> {
     let file: ValidatorFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let public = file
         .pub_key
@@ -143,7 +149,7 @@ struct NodeFile {
 }
 
 /// The node id (address of its public key, lower case) of a `node_key.json`, or what is wrong.
-pub(crate) fn read_node_id(text: &str) -> Result<String, String> {
+pub fn read_node_id(text: &str) -> Result<String, String> {
     let mut file: NodeFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let pair = STANDARD.decode(&file.priv_key.value).map(Zeroizing::new);
     file.priv_key.value.zeroize();
@@ -157,7 +163,8 @@ pub(crate) fn read_node_id(text: &str) -> Result<String, String> {
     Ok(address(public.as_bytes()))
 }
 
-fn address(public: &[u8]) -> String {
+/// Address of a public key, in lower-case hexadecimal.
+pub fn address(public: &[u8]) -> String {
     hex::encode(Sha256::digest(public).get(..20).unwrap_or_default())
 }
 

@@ -1,6 +1,6 @@
 //! `genesis.json`: who the validators are, the board's parameters, and its charter
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,8 +12,8 @@ use white_city_wire::seal::BlockTime;
 use white_city_wire::{AppState, Hash, Params};
 
 use crate::Error;
-use crate::keys::Validator;
-use crate::params::Defaults;
+use crate::keys::{self, Typed};
+use crate::params::{Consensus, Defaults};
 
 /// Framing, header, commit and seal, beside the transactions and the evidence of a block. A
 /// transaction costs up to six bytes of framing: this covers 300 000 of them.
@@ -21,65 +21,92 @@ const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
 /// CometBFT refuses larger blocks whatever the genesis says.
 const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
 /// CometBFT's limit.
-pub(crate) const CHAIN_ID_MAX: usize = 50;
+const CHAIN_ID_MAX: usize = 50;
 
 /// The parts of an existing genesis that the launcher needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Genesis {
-    pub(crate) chain_id: String,
-    pub(crate) validators: Vec<GenesisValidator>,
-    pub(crate) app_state: AppState,
+pub struct Genesis {
+    /// Name of the chain, 1 to 50 characters.
+    pub chain_id: String,
+    /// The validators, in the order of the file.
+    pub validators: Vec<GenesisValidator>,
+    /// Parameters and charter.
+    pub app_state: AppState,
 }
 
 /// One of the validators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GenesisValidator {
-    pub(crate) address: String,
-    pub(crate) power: String,
+pub struct GenesisValidator {
+    /// Address, in upper-case hexadecimal.
+    pub address: String,
+    /// Voting power, as a decimal number.
+    pub power: String,
 }
 
 /// The keys that one replica brings to the genesis.
-pub(crate) struct Keys {
-    pub(crate) validator: Validator,
+pub struct Keys {
+    /// Its name in the file, which nothing depends on.
+    pub name: String,
+    /// Its validator's public key.
+    pub validator: [u8; 32],
     /// Its operator's.
-    pub(crate) operator: [u8; 32],
+    pub operator: [u8; 32],
 }
 
-/// The text of a new genesis, whose charter gets these replicas.
-pub(crate) fn render(
-    chain_id: &str,
-    replicas: &[Keys],
-    mut app_state: AppState,
-) -> Result<String, Error> {
+/// All of a board that is agreed on before anybody's keys are known.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Name of the chain, 1 to 50 characters.
+    pub chain_id: String,
+    /// Time from which on there can be blocks.
+    pub time: BlockTime,
+    /// CometBFT's part.
+    pub consensus: Consensus,
+    /// The board's part; its charter has no replicas yet.
+    pub app_state: AppState,
+}
+
+impl Draft {
+    /// A board that begins now, with the engine's defaults.
+    ///
+    /// # Errors
+    /// If the defaults that were compiled in are malformed; a test excludes it.
+    pub fn now(chain_id: &str, app_state: AppState) -> Result<Self, Error> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(Self {
+            chain_id: chain_id.into(),
+            time: BlockTime {
+                seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+                nanos: now.subsec_nanos(),
+            },
+            consensus: Defaults::embedded()?.consensus,
+            app_state,
+        })
+    }
+}
+
+/// The text of a new genesis, whose charter gets these replicas. It depends on nothing else.
+///
+/// # Errors
+/// [`Error::Option`] and [`Error::Genesis`] say what no replica would accept.
+pub fn render(draft: &Draft, replicas: &[Keys]) -> Result<String, Error> {
+    let mut app_state = draft.app_state.clone();
     let keys = replicas.iter().map(|keys| Replica {
-        validator: Hash(keys.validator.key),
+        validator: Hash(keys.validator),
         operator: Hash(keys.operator),
     });
     app_state.charter.replicas = keys.collect();
     app_state.charter.sort();
-    let defaults = Defaults::embedded()?;
-    let time = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let block_max_bytes = block_max_bytes(&defaults, &app_state.params)?;
-    check(chain_id, &app_state, (time, block_max_bytes, &defaults))?;
-    let validators: Vec<_> = replicas
-        .iter()
-        .enumerate()
-        .map(|(index, Keys { validator, .. })| {
-            json!({
-                "address": validator.address,
-                "pub_key": validator.public,
-                "power": VALIDATOR_POWER.to_string(),
-                "name": format!("replica{index}"),
-            })
-        })
-        .collect();
-    let consensus = &defaults.consensus;
+    let block_max_bytes = block_max_bytes(&draft.consensus, &app_state.params)?;
+    check(draft, &app_state, block_max_bytes)?;
+    let validators: Vec<_> = replicas.iter().map(listed).collect();
+    let consensus = &draft.consensus;
     let hours = i64::try_from(consensus.evidence_max_age_hours).unwrap_or(i64::MAX);
     let head = json!({
-        "genesis_time": rfc3339(time)?,
-        "chain_id": chain_id,
+        "genesis_time": rfc3339(draft.time)?,
+        "chain_id": draft.chain_id,
         "initial_height": "1",
         "consensus_params": {
             "block": { "max_bytes": block_max_bytes.to_string(), "max_gas": "-1" },
@@ -105,15 +132,30 @@ pub(crate) fn render(
     ) + "\n")
 }
 
+fn listed(keys: &Keys) -> serde_json::Value {
+    json!({
+        "address": keys::address(&keys.validator).to_uppercase(),
+        "pub_key": Typed::public(&keys.validator),
+        "power": VALIDATOR_POWER.to_string(),
+        "name": keys.name,
+    })
+}
+
 /// Reads a genesis, or says what is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Genesis, String> {
+///
+/// # Errors
+/// In words.
+pub fn parse(text: &str) -> Result<Genesis, String> {
     let genesis: Genesis = serde_json::from_str(text).map_err(|error| error.to_string())?;
     check_chain_id(&genesis.chain_id).map_err(|error| error.to_string())?;
     Ok(genesis)
 }
 
-/// A chain id is 1 to 50 printable characters without spaces or quotes.
-pub(crate) fn check_chain_id(id: &str) -> Result<(), Error> {
+/// Checks a chain id: 1 to 50 printable characters without spaces or quotes.
+///
+/// # Errors
+/// [`Error::Option`].
+pub fn check_chain_id(id: &str) -> Result<(), Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if (1..=CHAIN_ID_MAX).contains(&id.len()) && id.bytes().all(plain) {
         return Ok(());
@@ -125,8 +167,7 @@ pub(crate) fn check_chain_id(id: &str) -> Result<(), Error> {
     })
 }
 
-fn block_max_bytes(defaults: &Defaults, params: &Params) -> Result<u64, Error> {
-    let consensus = &defaults.consensus;
+fn block_max_bytes(consensus: &Consensus, params: &Params) -> Result<u64, Error> {
     let needed = u64::from(params.full_block)
         + u64::from(params.max_tx)
         + consensus.evidence_max_bytes
@@ -143,17 +184,11 @@ fn block_max_bytes(defaults: &Defaults, params: &Params) -> Result<u64, Error> {
 }
 
 /// Checks that every replica and client will make, before anything is written.
-fn check(
-    chain_id: &str,
-    app_state: &AppState,
-    (time, block_max_bytes, defaults): (Duration, u64, &Defaults),
-) -> Result<(), Error> {
+fn check(draft: &Draft, app_state: &AppState, block_max_bytes: u64) -> Result<(), Error> {
+    check_chain_id(&draft.chain_id)?;
     let chain = Chain {
-        chain_id: chain_id.into(),
-        genesis_time: BlockTime {
-            seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-            nanos: time.subsec_nanos(),
-        },
+        chain_id: draft.chain_id.clone(),
+        genesis_time: draft.time,
         initial_height: 1,
         validators: app_state
             .charter
@@ -165,16 +200,14 @@ fn check(
             })
             .collect(),
         block_max_bytes: i64::try_from(block_max_bytes).unwrap_or(i64::MAX),
-        evidence_max_bytes: i64::try_from(defaults.consensus.evidence_max_bytes)
-            .unwrap_or(i64::MAX),
+        evidence_max_bytes: i64::try_from(draft.consensus.evidence_max_bytes).unwrap_or(i64::MAX),
     };
     white_city_wire::Network::new(chain, app_state.clone())?;
     Ok(())
 }
 
-fn rfc3339(since: Duration) -> Result<String, Error> {
-    let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
-    tendermint::Time::from_unix_timestamp(seconds, since.subsec_nanos())
+fn rfc3339(time: BlockTime) -> Result<String, Error> {
+    tendermint::Time::from_unix_timestamp(time.seconds, time.nanos)
         .map(|time| time.to_rfc3339())
         .map_err(malformed)
 }
@@ -192,12 +225,13 @@ mod tests {
     use crate::keys::KeyPair;
 
     fn app_state() -> AppState {
-        crate::params::with_random(crate::default_app_state().unwrap()).unwrap()
+        crate::params::with_random(crate::params::default_app_state().unwrap()).unwrap()
     }
 
     fn keys() -> Keys {
         Keys {
-            validator: KeyPair::generate().unwrap().validator(),
+            name: "replica".into(),
+            validator: KeyPair::generate().unwrap().public(),
             operator: KeyPair::generate().unwrap().public(),
         }
     }
@@ -206,17 +240,18 @@ mod tests {
     fn a_genesis_is_read_back_with_equal_even_powers_and_the_parameters() {
         let replicas: Vec<_> = (0..4).map(|_| keys()).collect();
         let mut expected = app_state();
-        let text = render("board", &replicas, expected.clone()).unwrap();
+        let draft = Draft::now("board", expected.clone()).unwrap();
+        let text = render(&draft, &replicas).unwrap();
         let genesis = parse(&text).unwrap();
         assert_eq!(genesis.validators.len(), 4);
-        for (validator, keys) in genesis.validators.iter().zip(&replicas) {
+        for (validator, listed) in genesis.validators.iter().zip(&replicas) {
             assert_eq!(
                 (validator.power.as_str(), &validator.address),
-                ("10", &keys.validator.address)
+                ("10", &keys::address(&listed.validator).to_uppercase())
             );
             let replica = Replica {
-                validator: Hash(keys.validator.key),
-                operator: Hash(keys.operator),
+                validator: Hash(listed.validator),
+                operator: Hash(listed.operator),
             };
             assert!(genesis.app_state.charter.replicas.contains(&replica));
         }
@@ -231,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_full_block_with_one_more_transaction_and_evidence_fits() {
-        let defaults = Defaults::embedded().unwrap();
+        let defaults = Defaults::embedded().unwrap().consensus;
         let mut params = app_state().params;
         let needed = |params: &Params| {
             u64::from(params.full_block) + u64::from(params.max_tx) + 1_048_576 + OVERHEAD_BYTES

@@ -50,7 +50,7 @@ impl Profile {
     }
 
     /// Values of CometBFT's section `consensus`.
-    pub(crate) fn consensus(&self) -> [(&'static str, u64); 3] {
+    pub fn consensus(&self) -> [(&'static str, u64); 3] {
         [
             ("timeout_propose", self.timeout_propose),
             ("timeout_prevote", self.timeout_prevote),
@@ -59,7 +59,7 @@ impl Profile {
     }
 
     /// Lines of `replica.toml`.
-    pub(crate) fn replica_lines(&self) -> String {
+    pub fn replica_lines(&self) -> String {
         format!(
             "proposal_wait_ms = {}\nproposal_gap_ms = {}\n",
             self.proposal_wait, self.proposal_gap
@@ -79,7 +79,7 @@ mod tests {
             let value = node["consensus"][key].as_str();
             assert_eq!(value, Some(format!("{ms}ms").as_str()), "{key}");
         }
-        let text = include_str!("../../config/replica.toml");
+        let text = include_str!("../../../config/replica.toml");
         let replica: toml::Table = text.parse().unwrap();
         let lines: toml::Table = Profile::DATA_CENTRE.replica_lines().parse().unwrap();
         for (key, value) in lines {

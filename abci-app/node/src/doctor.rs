@@ -1,0 +1,314 @@
+//! Everything that can be wrong with this node, looked at one after the other
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::timeout;
+use white_city_wire::Network;
+
+use crate::card::Card;
+use crate::node::Node;
+use crate::running::{self, Programs};
+use crate::{cometbft, joining};
+
+/// Longest that another node may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Free disk below which a node is in danger, bytes.
+const DISK_MIN: u64 = 1 << 30;
+/// Seconds that a clock may be off: the others' answers are only so exact.
+const CLOCK_MAX: u64 = 2;
+/// Blocks that a node may be behind.
+const BEHIND_MAX: u64 = 3;
+
+/// What was found about one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The thing.
+    pub what: String,
+    /// How it is, or what is wrong and what to do.
+    pub found: Result<String, String>,
+}
+
+/// Looks at everything.
+pub async fn examine(node: &Node) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |what: &str, found: Result<String, String>| {
+        findings.push(Finding {
+            what: what.into(),
+            found,
+        });
+    };
+    note("secrets", secrets(&node.home));
+    note("disk", disk(&node.home));
+    let network = node.genesis();
+    note(
+        "genesis",
+        match &network {
+            Ok(network) => genesis(node, network),
+            Err(error) => Err(error.to_string()),
+        },
+    );
+    let programs = Programs::find(node).await;
+    note("programs", versions(&programs).await);
+    if let (Ok(network), Ok(programs)) = (&network, &programs) {
+        note("configuration", configuration(node, network, programs).await);
+    }
+    if let Ok(network) = &network {
+        note("cards", cards(node, network));
+    }
+    let mut clocks = Vec::new();
+    for card in &node.others {
+        let name = &card.says().name;
+        note(&format!("{name}: p2p port"), dialled(card).await);
+        let (found, clock) = asked(card, network.as_ref().ok()).await;
+        note(&format!("{name}: RPC"), found);
+        clocks.extend(clock);
+    }
+    note("clock", clock(clocks));
+    note("board", board(node).await);
+    note("this node", own(node).await);
+    findings
+}
+
+fn secrets(home: &Path) -> Result<String, String> {
+    for name in [
+        "config/priv_validator_key.json",
+        "config/node_key.json",
+        "operator.key",
+    ] {
+        let Ok(meta) = home.join(name).metadata() else {
+            continue;
+        };
+        let mode = meta.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "{name} is readable by others (mode {mode:o}): chmod 600 {name}"
+            ));
+        }
+    }
+    Ok("readable by their owner only".into())
+}
+
+fn disk(home: &Path) -> Result<String, String> {
+    let free = nix::sys::statvfs::statvfs(home).map_err(|error| error.to_string())?;
+    let free = free.blocks_available().saturating_mul(free.fragment_size());
+    let text = format!("{} MiB free", free >> 20);
+    match free < DISK_MIN {
+        true => Err(format!("{text}: a full disk stops the node; expected {} MiB", DISK_MIN >> 20)),
+        false => Ok(text),
+    }
+}
+
+fn genesis(node: &Node, network: &Network) -> Result<String, String> {
+    let said = node.card.says();
+    let mut listed = network.charter.replicas.iter();
+    let own = listed.find(|replica| replica.operator == said.operator);
+    match own {
+        Some(replica) if replica.validator != said.validator => Err(format!(
+            "it lists another validator key for this operator: {}",
+            replica.validator
+        )),
+        Some(_) => Ok(format!(
+            "{}, signed by all {} operators, this one among them",
+            network.chain_id,
+            network.charter.replicas.len()
+        )),
+        None => Ok(format!(
+            "{}, signed by all {} operators; this node is a newcomer, for a later charter",
+            network.chain_id,
+            network.charter.replicas.len()
+        )),
+    }
+}
+
+async fn versions(programs: &Result<Programs, crate::Error>) -> Result<String, String> {
+    let programs = programs.as_ref().map_err(ToString::to_string)?;
+    let engine = printed(&programs.engine, "version").await?;
+    let replica = printed(&programs.replica, "--version").await?;
+    let wanted = cometbft::VERSION.trim_start_matches('v');
+    if engine.trim_start_matches('v') != wanted {
+        return Err(format!(
+            "the engine {} is {engine}, expected CometBFT {wanted}",
+            programs.engine.display()
+        ));
+    }
+    Ok(format!("CometBFT {engine}, {replica}"))
+}
+
+async fn printed(program: &Path, argument: &str) -> Result<String, String> {
+    let mut command = Command::new(program);
+    let output = command.arg(argument).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, output).await;
+    let output = output.map_err(|_| format!("{} doesn't answer", program.display()))?;
+    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+async fn configuration(
+    node: &Node,
+    network: &Network,
+    programs: &Programs,
+) -> Result<String, String> {
+    node.write_configs(network).map_err(|error| error.to_string())?;
+    let mut command = Command::new(&programs.replica);
+    command.arg("--check").arg("--home").arg(node.home.join("app"));
+    let output = timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    let output = output.map_err(|_| "the replica doesn't answer".to_owned())?;
+    let output = output.map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok("the replica takes it".into()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+fn cards(node: &Node, network: &Network) -> Result<String, String> {
+    let mut missing = Vec::new();
+    for replica in &network.charter.replicas {
+        let own = node.card.says().operator == replica.operator;
+        let mut others = node.others.iter();
+        if !own && !others.any(|card| card.says().operator == replica.operator) {
+            missing.push(replica.operator.to_string());
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(format!("{} of other nodes", node.others.len())),
+        false => Err(format!(
+            "none of the operator {}: this node doesn't find theirs; ask for it, and `take` it",
+            missing.join(", ")
+        )),
+    }
+}
+
+async fn dialled(card: &Card) -> Result<String, String> {
+    let address = &card.says().p2p;
+    match timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(format!("{address} is open")),
+        Ok(Err(error)) => Err(format!("{address}: {error}")),
+        Err(_) => Err(format!(
+            "{address}: no answer in {} s: a firewall, or the host is down",
+            PATIENCE.as_secs()
+        )),
+    }
+}
+
+/// What another node's RPC says, and how far its clock is ahead of this one, seconds.
+async fn asked(card: &Card, network: Option<&Network>) -> (Result<String, String>, Option<i64>) {
+    let url = &card.says().rpc;
+    if url.is_empty() {
+        return (Ok("not on its card".into()), None);
+    }
+    match status(url).await {
+        Ok((status, clock)) => (compared(card, network, &status), clock),
+        Err(error) => (Err(format!("{url}: {error}")), None),
+    }
+}
+
+async fn status(url: &str) -> Result<(Value, Option<i64>), String> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).build();
+    let client = client.map_err(|error| error.to_string())?;
+    let answer = client.get(format!("{}/status", url.trim_end_matches('/')));
+    let answer = answer.send().await.map_err(|error| error.to_string())?;
+    let date = answer.headers().get(reqwest::header::DATE);
+    let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let text = answer.text().await.map_err(|error| error.to_string())?;
+    let json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let theirs = date.and_then(|date| httpdate::parse_http_date(&date).ok());
+    Ok((json, theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now()))))
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn compared(card: &Card, network: Option<&Network>, status: &Value) -> Result<String, String> {
+    let at = |path: &str| status.pointer(path).and_then(Value::as_str);
+    let id = at("/result/node_info/id").ok_or("it isn't a node's RPC")?;
+    if id != card.says().node {
+        return Err(format!("it is the node {id}, the card says {}", card.says().node));
+    }
+    let chain = at("/result/node_info/network").unwrap_or_default();
+    if let Some(network) = network.filter(|network| network.chain_id != chain) {
+        return Err(format!("it is on the chain {chain}, not {}", network.chain_id));
+    }
+    let version = at("/result/node_info/version").unwrap_or_default();
+    let height = at("/result/sync_info/latest_block_height").unwrap_or_default();
+    Ok(format!("height {height}, CometBFT {version}"))
+}
+
+/// The median of how far the others are ahead.
+fn clock(mut ahead: Vec<i64>) -> Result<String, String> {
+    ahead.sort_unstable();
+    let Some(&median) = ahead.get(ahead.len() / 2) else {
+        return Ok("not compared: nobody's RPC answered".into());
+    };
+    match median.unsigned_abs() > CLOCK_MAX {
+        true => Err(format!(
+            "most of the others are {median} s ahead of this one: set it right, and keep it so (NTP)"
+        )),
+        false => Ok(format!("within {CLOCK_MAX} s of most of the others")),
+    }
+}
+
+async fn board(node: &Node) -> Result<String, String> {
+    match joining::verified(node).await {
+        Ok(verified) => Ok(format!(
+            "verified at height {}; {} of the others prove a height",
+            verified.height, verified.answered
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn own(node: &Node) -> Result<String, String> {
+    let health = running::health(node).await;
+    let health = health.map_err(|error| format!("it doesn't run, or its RPC is elsewhere: {error}"))?;
+    let others = u64::try_from(node.others.len()).unwrap_or(u64::MAX);
+    let text = format!("height {}, {} of {others} peers", health.height, health.peers);
+    if health.peers < others {
+        return Err(format!("{text}: see their p2p ports above, and that they have this node's card"));
+    }
+    let highest = joining::verified(node).await.map(|verified| verified.height);
+    match highest {
+        Ok(highest) if highest > health.height.saturating_add(BEHIND_MAX) => {
+            Err(format!("{text}: the board is at {highest}"))
+        }
+        _ if health.catching_up => Err(format!("{text}: it is catching up")),
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_judged_by_most_of_the_others() {
+        for (ahead, fine) in [
+            (vec![], true),
+            (vec![0, 1, 3_600], true),
+            (vec![3_600, 3_599, 0], false),
+            (vec![-2], true),
+            (vec![-3], false),
+            (vec![3], false),
+        ] {
+            assert_eq!(clock(ahead.clone()).is_ok(), fine, "{ahead:?}");
+        }
+    }
+
+    #[test]
+    fn another_node_behind_an_address_is_noticed() {
+        let (card, _) = crate::card::tests::some(1);
+        let status = |id: &str| {
+            serde_json::json!({ "result": { "node_info": { "id": id, "network": "x" } } })
+        };
+        assert!(compared(&card, None, &status(&card.says().node)).is_ok());
+        assert!(compared(&card, None, &status("other")).is_err());
+        assert!(compared(&card, None, &Value::Null).is_err());
+    }
+}

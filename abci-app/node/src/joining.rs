@@ -1,0 +1,164 @@
+//! A node that starts with a snapshot of the running board, after it has verified the board
+//!
+//! The others are asked with the client library: the header that state sync begins with is one that the genesis' validators, or those
+//! that they handed over to, have certified; no single node can name a wrong one. And a validator that has lost what it signed last
+//! signs nothing before the board has left every height behind that it may have signed at.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use white_city_client::{Client, Trust};
+
+use crate::files::{read, remove, write_atomic};
+use crate::node::{GENESIS_FILE, Node};
+use crate::{Error, home, node_config, running};
+
+/// Name of the file that tells the next start to begin with a snapshot.
+const JOIN_FILE: &str = "join.json";
+/// What the validator signed last, in a home.
+const LAST_SIGNED: &str = "data/priv_validator_state.json";
+/// Heights beyond the highest verified one that a validator may have signed at: it voted for the next one, and whoever answered may not
+/// have heard of one more.
+const MARGIN: u64 = 2;
+
+/// Where state sync begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Join {
+    servers: Vec<String>,
+    height: u64,
+    hash: String,
+}
+
+/// The state of the board that others prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Highest height that anybody proves.
+    pub height: u64,
+    /// Hash of its header, in upper-case hexadecimal.
+    pub hash: String,
+    /// Number of nodes that prove a height.
+    pub answered: usize,
+}
+
+/// Asks the other nodes for the board's state and verifies it.
+///
+/// # Errors
+/// [`Error::Unverified`] says what it failed on.
+pub async fn verified(node: &Node) -> Result<Verified, Error> {
+    let unverified = |reason: String| Error::Unverified(reason);
+    let trust = trust(node)?;
+    let client = Client::builder(trust)
+        .replicas(servers(node))
+        .build()
+        .map_err(|error| unverified(format!("{error}; are there RPC addresses on the cards?")))?;
+    let status = client.status().await;
+    let status = status.map_err(|error| unverified(error.to_string()))?;
+    let heights = client.heights().await;
+    let answered = heights.iter().filter(|one| one.height.is_ok()).count();
+    Ok(Verified {
+        height: status.height(),
+        hash: status.header().hash().to_string().to_ascii_uppercase(),
+        answered,
+    })
+}
+
+fn trust(node: &Node) -> Result<Trust, Error> {
+    let trust = white_city_client::genesis::trust(node.home.join(GENESIS_FILE));
+    trust.map_err(|error| Error::Malformed {
+        path: node.home.join(GENESIS_FILE),
+        reason: error.to_string(),
+    })
+}
+
+fn servers(node: &Node) -> Vec<String> {
+    let rpcs = node.others.iter().map(|card| card.says().rpc.clone());
+    rpcs.filter(|url| !url.is_empty()).collect()
+}
+
+/// Deletes what a home has of the chain, and has the next start begin with a snapshot; gives where.
+///
+/// # Errors
+/// [`Error::Unverified`] if the board can't be verified, or if the last signatures are lost and too few others answer.
+pub async fn join(node: &Node) -> Result<Verified, Error> {
+    let verified = verified(node).await?;
+    let servers = servers(node);
+    if servers.len() < 2 {
+        return Err(Error::Unverified(
+            "state sync needs the RPC addresses of two other nodes on their cards".into(),
+        ));
+    }
+    let lost = !node.home.join(LAST_SIGNED).exists();
+    if lost {
+        sign_nothing_below(node, &verified)?;
+    }
+    home::wipe(&node.home)?;
+    let join = Join {
+        servers,
+        height: verified.height,
+        hash: verified.hash.clone(),
+    };
+    let text = serde_json::to_string_pretty(&join).unwrap_or_default() + "\n";
+    write_atomic(&join_file(node), text.as_bytes())?;
+    Ok(verified)
+}
+
+/// Has a validator, of which nobody knows what it signed last, sign nothing up to where it may have.
+fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
+    // Of the others, those that can all be wrong at once and one more: an honest one that the board needed for its last block is among
+    // them.
+    let (_, network) = crate::node::read_genesis(&node.home.join(GENESIS_FILE))?;
+    let all = network.charter.replicas.len();
+    let needed = 2 * (all.saturating_sub(1) / 3);
+    if verified.answered < needed.max(1) {
+        return Err(Error::Unverified(format!(
+            "what this validator signed last isn't known, and {} of the others proved a height, expected {needed}: it might sign twice",
+            verified.answered
+        )));
+    }
+    let height = verified.height.saturating_add(MARGIN);
+    let state = format!("{{\n  \"height\": \"{height}\",\n  \"round\": 0,\n  \"step\": 3\n}}\n");
+    write_atomic(&node.home.join(LAST_SIGNED), state.as_bytes())
+}
+
+fn join_file(node: &Node) -> PathBuf {
+    node.home.join(JOIN_FILE)
+}
+
+/// Writes into CometBFT's configuration where it begins, if the node is about to join.
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::Io`].
+pub fn prepare(node: &Node) -> Result<(), Error> {
+    let Some(join) = pending(node)? else {
+        return Ok(());
+    };
+    let servers: Vec<&str> = join.servers.iter().map(String::as_str).collect();
+    node_config::use_snapshot(&node.home, &servers, join.height, &join.hash)
+}
+
+fn pending(node: &Node) -> Result<Option<Join>, Error> {
+    let path = join_file(node);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let join = serde_json::from_str(&read(&path)?);
+    join.map(Some).map_err(|error| Error::Malformed {
+        path,
+        reason: error.to_string(),
+    })
+}
+
+/// Forgets that the node was to join, once it has passed the height that it began with.
+pub async fn forget(node: &Node) {
+    let Ok(Some(join)) = pending(node) else {
+        return;
+    };
+    let there = running::health(node).await;
+    if there.is_ok_and(|health| health.height >= join.height && !health.catching_up) {
+        tracing::info!("the node has joined the board, above height {}", join.height);
+        if let Err(error) = remove(&join_file(node)) {
+            tracing::warn!("{error}");
+        }
+    }
+}

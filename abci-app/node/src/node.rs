@@ -1,0 +1,544 @@
+//! The home of a node: what its operator has made and got, checked before anything runs
+//!
+//! ```text
+//! HOME/node.toml        what the operator chooses
+//! HOME/card.json        this node's card; cards/ has those of the other operators
+//! HOME/operator.key     the operator's key, if it lies here: no running node needs it
+//! HOME/config/          CometBFT's: genesis.json, priv_validator_key.json, node_key.json; config.toml is written at every start
+//! HOME/consents/        the operators' signatures of the genesis
+//! HOME/data/            CometBFT's chain, and what its validator signed last
+//! HOME/app/             the replica's store and snapshots; replica.toml is written at every start
+//! HOME/node.log, app.log
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use white_city_client::{LocalKey, Signer as _};
+use white_city_wire::{Hash, Network};
+
+use crate::card::{CARD_BYTES_MAX, Card, Statement};
+use crate::files::{private_dir, read, write_atomic};
+use crate::keys::{self, KeyPair};
+use crate::node_config::{self, NodeConfig};
+use crate::settings::{self, LogFormat, NODE_FILE, Settings};
+use crate::{Error, ceremony};
+
+/// Name of a node's own card in its home.
+pub const CARD_FILE: &str = "card.json";
+/// Folder of the other operators' cards in a home.
+pub const CARDS: &str = "cards";
+/// Folder of the consents to the genesis in a home.
+pub const CONSENTS: &str = "consents";
+/// The genesis in a home.
+pub const GENESIS_FILE: &str = "config/genesis.json";
+/// Socket between engine and replica, in a home.
+const SOCKET: &str = "app/app.sock";
+/// Longest path of a unix socket, bytes.
+const SOCKET_MAX: usize = 107;
+
+/// What a new node is told.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Name on its card.
+    pub name: String,
+    /// Address on its card: where the others dial.
+    pub dialled: String,
+    /// Address of its RPC on its card, or empty.
+    pub rpc_url: String,
+    /// Where the engine listens for the others.
+    pub p2p: SocketAddr,
+    /// Where the engine answers clients.
+    pub rpc: SocketAddr,
+    /// Where the replica answers them, or empty.
+    pub direct: String,
+}
+
+/// Makes a home with new keys; gives the node's card.
+///
+/// # Errors
+/// [`Error::Option`] if there is a node already, or the card would be none; [`Error::Io`].
+pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Error> {
+    if home.join(NODE_FILE).exists() {
+        return Err(Error::Option {
+            what: "--home",
+            got: home.display().to_string(),
+            expected: "a directory without a node: this one has node.toml".into(),
+        });
+    }
+    for part in ["config", "data", "app", CARDS, CONSENTS] {
+        private_dir(&home.join(part))?;
+    }
+    let (validator, node) = (KeyPair::generate()?, KeyPair::generate()?);
+    let statement = Statement {
+        name: start.name.clone(),
+        p2p: start.dialled.clone(),
+        rpc: start.rpc_url.clone(),
+        validator: Hash(validator.public()),
+        node: keys::address(&node.public()),
+        operator: Hash(*operator.identity().as_bytes()),
+        issued: now(),
+    };
+    let card = signed(statement, operator)?;
+    let settings = settings::render(start.p2p, start.rpc, &start.direct)?;
+    Settings::read(&settings)?;
+    for (name, text) in [
+        (
+            "config/priv_validator_key.json",
+            validator.validator_file().as_str(),
+        ),
+        ("config/node_key.json", node.node_file().as_str()),
+        ("data/priv_validator_state.json", keys::NEVER_SIGNED),
+        (CARD_FILE, &card.text()),
+        // Last: a home without it is no node.
+        (NODE_FILE, &settings),
+    ] {
+        write_atomic(&home.join(name), text.as_bytes())?;
+    }
+    Ok(card)
+}
+
+/// Signs a new card of a node: with other addresses.
+///
+/// # Errors
+/// [`Error::Option`] if the key isn't that of the present card, or an address is none.
+pub fn renew_card(
+    home: &Path,
+    operator: &LocalKey,
+    dialled: Option<&str>,
+    rpc_url: Option<&str>,
+) -> Result<Card, Error> {
+    let present = own_card(home)?;
+    let mut statement = present.says().clone();
+    if statement.operator.0 != *operator.identity().as_bytes() {
+        return Err(Error::Option {
+            what: "operator's key",
+            got: operator.identity().to_string(),
+            expected: statement.operator.to_string(),
+        });
+    }
+    statement.p2p = dialled.unwrap_or(&statement.p2p).to_owned();
+    statement.rpc = rpc_url.unwrap_or(&statement.rpc).to_owned();
+    statement.issued = now().max(statement.issued.saturating_add(1));
+    let card = signed(statement, operator)?;
+    write_atomic(&home.join(CARD_FILE), card.text().as_bytes())?;
+    Ok(card)
+}
+
+fn signed(statement: Statement, operator: &LocalKey) -> Result<Card, Error> {
+    Card::sign(statement, operator).map_err(|reason| Error::Malformed {
+        path: CARD_FILE.into(),
+        reason,
+    })
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// A node's home, read and checked.
+#[derive(Debug)]
+pub struct Node {
+    /// Its directory, absolute.
+    pub home: PathBuf,
+    /// The operator's choices.
+    pub settings: Settings,
+    /// Its own card.
+    pub card: Card,
+    /// The newest card of each other operator.
+    pub others: Vec<Card>,
+}
+
+impl Node {
+    /// Reads a home.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] names the file and what is wrong with it; [`Error::Io`].
+    pub fn open(home: &Path) -> Result<Self, Error> {
+        let home = home.canonicalize().map_err(Error::io("open", home))?;
+        let path = home.join(NODE_FILE);
+        let settings = Settings::read(&read(&path)?)?;
+        let card = own_card(&home)?;
+        check_keys(&home, &card)?;
+        let cards = read_cards(&home.join(CARDS))?;
+        let mut newest: BTreeMap<Hash, Card> = BTreeMap::new();
+        for other in cards {
+            let said = other.says();
+            let is_own = said.operator == card.says().operator;
+            let known = newest.get(&said.operator);
+            if !is_own && known.is_none_or(|known| known.says().issued < said.issued) {
+                newest.insert(said.operator, other);
+            }
+        }
+        Ok(Self {
+            home,
+            settings,
+            card,
+            others: newest.into_values().collect(),
+        })
+    }
+
+    /// The genesis, to which every operator in it has consented.
+    ///
+    /// # Errors
+    /// [`Error::Unsigned`] names whose consent is missing; [`Error::Malformed`], [`Error::Io`].
+    pub fn genesis(&self) -> Result<Network, Error> {
+        let (text, network) = read_genesis(&self.home.join(GENESIS_FILE))?;
+        let consented = read_consents(&self.home.join(CONSENTS), &text, &network)?;
+        let missing = ceremony::missing(&network, &consented);
+        if missing.is_empty() {
+            return Ok(network);
+        }
+        let names = missing.iter().map(|operator| self.name_of(operator));
+        Err(Error::Unsigned {
+            genesis: self.home.join(GENESIS_FILE),
+            missing: names.collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Name on the card of an operator, or its key.
+    #[must_use]
+    pub fn name_of(&self, operator: &Hash) -> String {
+        let cards = std::iter::once(&self.card).chain(&self.others);
+        let mut cards = cards.map(Card::says);
+        let card = cards.find(|said| said.operator == *operator);
+        card.map_or_else(|| operator.to_string(), |said| said.name.clone())
+    }
+
+    /// Socket between engine and replica.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if its path is too long.
+    pub fn socket(&self) -> Result<PathBuf, Error> {
+        let path = self.home.join(SOCKET);
+        if path.as_os_str().len() <= SOCKET_MAX {
+            return Ok(path);
+        }
+        Err(Error::Option {
+            what: "--home",
+            got: self.home.display().to_string(),
+            expected: format!("a path of at most {} bytes", SOCKET_MAX - SOCKET.len() - 1),
+        })
+    }
+
+    /// Writes what engine and replica read when they start.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`].
+    pub fn write_configs(&self, network: &Network) -> Result<(), Error> {
+        let socket = format!("unix://{}", self.socket()?.display());
+        let settings = &self.settings;
+        let joined = |of: fn(&Card) -> String| {
+            let all: Vec<String> = self.others.iter().map(of).collect();
+            all.join(",")
+        };
+        let config = NodeConfig {
+            moniker: self.card.says().name.clone(),
+            proxy_app: socket.clone(),
+            signer: settings.remote_signer.clone(),
+            rpc: settings.rpc.to_string(),
+            p2p: settings.p2p.to_string(),
+            persistent_peers: joined(Card::peer),
+            peer_ids: joined(|card| card.says().node.clone()),
+            profile: settings.profile.profile(),
+            heartbeat_ms: network.params.heartbeat_ms,
+            max_tx_bytes: network.params.max_tx,
+            filter_peers: true,
+            json_log: settings.log_format == LogFormat::Json,
+            one_machine: settings.one_machine,
+        };
+        let text = node_config::render(&config)?;
+        write_atomic(&self.home.join("config/config.toml"), text.as_bytes())?;
+        let text = self.replica_file(&socket)?;
+        write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
+    }
+
+    fn replica_file(&self, socket: &str) -> Result<String, Error> {
+        let settings = &self.settings;
+        let mut keys = settings.replica_keys.clone();
+        let text = |value: &str| toml::Value::String(value.into());
+        let list = |values: Vec<String>| {
+            toml::Value::Array(values.iter().map(|value| text(value)).collect())
+        };
+        let ids = self.others.iter().map(|card| card.says().node.clone());
+        let profile: toml::Table = toml::from_str(&settings.profile.profile().replica_lines())
+            .unwrap_or_default();
+        for (key, value) in profile {
+            keys.entry(key).or_insert(value);
+        }
+        let number = |value: u64| toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
+        for (key, value) in [
+            ("listen", text(socket)),
+            ("engine_rpc", text(&local(settings.rpc).to_string())),
+            ("direct_address", text(&settings.direct)),
+            ("store", text("board.redb")),
+            ("log", text(&settings.log)),
+            (
+                "log_format",
+                text(match settings.log_format {
+                    LogFormat::Json => "json",
+                    LogFormat::Text => "text",
+                }),
+            ),
+            ("snapshot_blocks", number(settings.snapshot_blocks)),
+            ("keep_blocks", number(settings.keep_blocks)),
+            ("genesis", text("../config/genesis.json")),
+            ("peer_ids", list(ids.collect())),
+            ("peers_from", list(self.peers_from())),
+        ] {
+            keys.insert(key.into(), value);
+        }
+        let keys = toml::to_string(&keys).map_err(|error| Error::Malformed {
+            path: NODE_FILE.into(),
+            reason: error.to_string(),
+        })?;
+        Ok(format!(
+            "# Written by white-city-node at every start: changes made here are lost.\n{keys}"
+        ))
+    }
+
+    /// Networks that the other nodes come from: the addresses on their cards, and what the operator adds.
+    #[must_use]
+    pub fn peers_from(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for card in &self.others {
+            let said = card.says();
+            match said.p2p.to_socket_addrs() {
+                Ok(addresses) => {
+                    let ips = addresses.map(|address| address.ip());
+                    all.extend(ips.map(|ip| match ip {
+                        IpAddr::V4(ip) => format!("{ip}/32"),
+                        IpAddr::V6(ip) => format!("{ip}/128"),
+                    }));
+                }
+                Err(error) => tracing::warn!(
+                    "{} isn't found at {}: {error}; it can be dialled later, but not come in before the next start",
+                    said.name,
+                    said.p2p
+                ),
+            }
+        }
+        for extra in &self.settings.peers_from {
+            let bits = if extra.contains(':') { 128 } else { 32 };
+            all.push(match extra.contains('/') {
+                true => extra.clone(),
+                false => format!("{extra}/{bits}"),
+            });
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// Address at which this machine reaches one that it listens at.
+#[must_use]
+pub fn local(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            (std::net::Ipv6Addr::LOCALHOST, address.port()).into()
+        }
+        _ => address,
+    }
+}
+
+/// The card of the node whose home this is.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
+pub fn own_card(home: &Path) -> Result<Card, Error> {
+    read_card(&home.join(CARD_FILE))
+}
+
+/// A card in a file.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
+pub fn read_card(path: &Path) -> Result<Card, Error> {
+    let malformed = |reason: String| Error::Malformed {
+        path: path.to_owned(),
+        reason,
+    };
+    let size = path.metadata().map_err(Error::io("read", path))?.len();
+    if size > CARD_BYTES_MAX {
+        return Err(malformed(format!("expected at most {CARD_BYTES_MAX} bytes")));
+    }
+    Card::parse(&read(path)?).map_err(malformed)
+}
+
+/// All cards in a folder.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
+pub fn read_cards(folder: &Path) -> Result<Vec<Card>, Error> {
+    json_files(folder)?
+        .iter()
+        .map(|path| read_card(path))
+        .collect()
+}
+
+/// A genesis with what it says.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
+pub fn read_genesis(path: &Path) -> Result<(String, Network), Error> {
+    let text = read(path)?;
+    let network = white_city_client::genesis::from_json(text.as_bytes());
+    match network {
+        Ok(network) => Ok((text, network)),
+        Err(error) => Err(Error::Malformed {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Operators who consented to a genesis, by the files in a folder.
+///
+/// # Errors
+/// [`Error::Malformed`] for a file that is no consent to it.
+pub fn read_consents(folder: &Path, text: &str, network: &Network) -> Result<Vec<Hash>, Error> {
+    let consents = json_files(folder)?;
+    let consents = consents.iter().map(|path| {
+        let consent = read(path)?;
+        ceremony::read_consent(&consent, text, network).map_err(|reason| Error::Malformed {
+            path: path.clone(),
+            reason,
+        })
+    });
+    consents.collect()
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = folder.read_dir().map_err(Error::io("read", folder))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Checks that the keys in a home are those on its card.
+fn check_keys(home: &Path, card: &Card) -> Result<(), Error> {
+    let said = card.says();
+    let path = home.join("config/node_key.json");
+    let node = keys::read_node_id(&read(&path)?);
+    let node = node.map_err(|reason| Error::Malformed {
+        path: path.clone(),
+        reason,
+    })?;
+    if node != said.node {
+        return Err(Error::Malformed {
+            path,
+            reason: format!("it is of the node {node}, the card says {}", said.node),
+        });
+    }
+    // With a remote signer the key is elsewhere.
+    let path = home.join("config/priv_validator_key.json");
+    if !path.exists() {
+        return Ok(());
+    }
+    let validator = keys::read_validator(&read(&path)?);
+    let validator = validator.map_err(|reason| Error::Malformed {
+        path: path.clone(),
+        reason,
+    })?;
+    if validator.key != said.validator.0 {
+        return Err(Error::Malformed {
+            path,
+            reason: "it isn't the validator's key that the card names".into(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn start(name: &str) -> Start {
+        Start {
+            name: name.into(),
+            dialled: "192.0.2.1:26656".into(),
+            rpc_url: "http://192.0.2.1:26657".into(),
+            p2p: "0.0.0.0:26656".parse().unwrap(),
+            rpc: "0.0.0.0:26657".parse().unwrap(),
+            direct: "0.0.0.0:26660".into(),
+        }
+    }
+
+    #[test]
+    fn a_home_is_made_once_with_private_files_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("node");
+        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+        let card = init(&home, &start("alice"), &key).unwrap();
+        assert!(matches!(
+            init(&home, &start("alice"), &key),
+            Err(Error::Option { .. })
+        ));
+        let node = Node::open(&home).unwrap();
+        assert_eq!((&node.card, node.others.len()), (&card, 0));
+        for secret in ["priv_validator_key.json", "node_key.json"] {
+            let meta = home.join("config").join(secret).metadata().unwrap();
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{secret}");
+        }
+        assert!(matches!(node.genesis(), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_key_that_the_card_does_not_name_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+        let homes = ["a", "b"].map(|name| dir.path().join(name));
+        for home in &homes {
+            init(home, &start("alice"), &key).unwrap();
+        }
+        for name in ["config/node_key.json", "config/priv_validator_key.json"] {
+            let own = read(&homes[0].join(name)).unwrap();
+            std::fs::copy(homes[1].join(name), homes[0].join(name)).unwrap();
+            let refused = Node::open(&homes[0]).unwrap_err().to_string();
+            assert!(refused.contains(name), "{refused}");
+            write_atomic(&homes[0].join(name), own.as_bytes()).unwrap();
+        }
+        Node::open(&homes[0]).unwrap();
+    }
+
+    #[test]
+    fn the_newest_card_of_each_other_operator_counts_and_says_who_may_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("node");
+        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+        init(&home, &start("alice"), &key).unwrap();
+        let other_home = dir.path().join("other");
+        let other = LocalKey::from_seed(&[2; 32]).unwrap();
+        let first = init(&other_home, &start("bob"), &other).unwrap();
+        let moved = renew_card(&other_home, &other, Some("192.0.2.9:1"), None).unwrap();
+        assert!(renew_card(&other_home, &key, None, None).is_err());
+        for (name, card) in [("1", &moved), ("2", &first)] {
+            let path = home.join(CARDS).join(format!("{name}.json"));
+            write_atomic(&path, card.text().as_bytes()).unwrap();
+        }
+        let mut node = Node::open(&home).unwrap();
+        assert_eq!(node.others, [moved]);
+        node.settings.peers_from = vec!["198.51.100.0/24".into(), "2001:db8::1".into()];
+        assert_eq!(
+            node.peers_from(),
+            ["192.0.2.9/32", "198.51.100.0/24", "2001:db8::1/128"]
+        );
+        let text = node.replica_file("unix://x").unwrap();
+        let file: toml::Table = text.parse().unwrap();
+        assert_eq!(file["peer_ids"].as_array().unwrap().len(), 1);
+        assert_eq!(file["engine_rpc"].as_str(), Some("127.0.0.1:26657"));
+    }
+}

@@ -1,0 +1,203 @@
+//! A node that runs: its two programs under supervision, until it is told to end
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use white_city_wire::Network;
+
+use crate::files::is_executable;
+use crate::node::{Node, local};
+use crate::process::Program;
+use crate::rpc::{self, Status};
+use crate::supervisor::{Handle, Order, Pids, Plan, RunState};
+use crate::watch::Watch;
+use crate::{Error, cometbft, joining, logs};
+
+/// Pause between two looks at the logs' sizes.
+const LOGS: Duration = Duration::from_secs(10);
+/// The replica's program, beside this one.
+const REPLICA: &str = "white-city-replica";
+/// The logs of a node.
+const LOG_FILES: [&str; 2] = ["app.log", "node.log"];
+
+/// The programs of a node.
+#[derive(Debug)]
+pub struct Programs {
+    /// This program, which has the guard in it.
+    pub guard: PathBuf,
+    /// CometBFT.
+    pub engine: PathBuf,
+    /// The replica.
+    pub replica: PathBuf,
+}
+
+impl Programs {
+    /// Finds the programs that a node is to run.
+    ///
+    /// # Errors
+    /// [`Error::Program`] names the one that isn't there; [`Error::Tooling`] if the engine can't be built.
+    pub async fn find(node: &Node) -> Result<Self, Error> {
+        let guard = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+        let named = |key: &str, chosen: &str, default: Option<PathBuf>| {
+            let path = match chosen {
+                "" => default,
+                path => Some(node.home.join(path)),
+            };
+            match path {
+                Some(path) if is_executable(&path) => Ok(path),
+                Some(path) => Err(Error::Program {
+                    program: path.display().to_string(),
+                    reason: format!("it can't be run; `{key}` in node.toml names another one"),
+                }),
+                None => Err(Error::Program {
+                    program: key.into(),
+                    reason: "it isn't anywhere".into(),
+                }),
+            }
+        };
+        let beside = guard.parent().map(|dir| dir.join(REPLICA));
+        let replica = named("replica", &node.settings.replica, beside)?;
+        let engine = match node.settings.engine.as_str() {
+            "" => cometbft::binary(&guard).await?,
+            chosen => named("engine", chosen, None)?,
+        };
+        Ok(Self {
+            guard,
+            engine,
+            replica,
+        })
+    }
+}
+
+/// The files and command lines with which a node's programs are started.
+///
+/// # Errors
+/// [`Error::Option`] if the path of the home is too long for a socket.
+pub fn plan(node: &Node, programs: &Programs) -> Result<Plan, Error> {
+    let home = &node.home;
+    let program = |path: &Path, args: Vec<std::ffi::OsString>, log: &str| Program {
+        guard: programs.guard.clone(),
+        program: path.to_owned(),
+        args,
+        env: Vec::new(),
+        dir: Some(home.clone()),
+        stdout: None,
+        stderr: home.join(log),
+    };
+    let app = vec!["--home".into(), home.join("app").into_os_string()];
+    let engine = vec![
+        "start".into(),
+        "--home".into(),
+        home.clone().into_os_string(),
+    ];
+    let signer = node.settings.remote_signer.strip_prefix("unix://");
+    Ok(Plan {
+        name: node.card.says().name.clone(),
+        bad: None,
+        home: home.clone(),
+        app: Some((program(&programs.replica, app, "app.log"), node.socket()?)),
+        // What is left of an earlier run can't be bound again.
+        signer: home.join(signer.unwrap_or("app/no-signer.sock")),
+        node: program(&programs.engine, engine, "node.log"),
+        pids: Pids(Box::new(|_, _| {})),
+    })
+}
+
+/// Runs a node until `stop` completes or it can't go on.
+///
+/// # Errors
+/// [`Error::Halted`] if it would end again at once; what keeps it from starting.
+pub async fn run(
+    node: &Node,
+    network: &Network,
+    programs: &Programs,
+    stop: impl Future<Output = &'static str>,
+) -> Result<(), Error> {
+    node.write_configs(network)?;
+    joining::prepare(node)?;
+    let handle = Handle::new(plan(node, programs)?);
+    let _watch = watch(node, network, &handle)?;
+    tokio::pin!(stop);
+    let result = tokio::select! {
+        result = supervise(node, &handle) => result,
+        why = &mut stop => {
+            tracing::info!("{why}: ending");
+            Ok(())
+        }
+    };
+    handle.ending().await;
+    result
+}
+
+async fn supervise(node: &Node, handle: &Handle) -> Result<(), Error> {
+    handle.hold.order(Order::Start).await?;
+    let said = node.card.says();
+    tracing::info!(
+        "{} runs: p2p {}, RPC {}",
+        said.name,
+        node.settings.p2p,
+        node.settings.rpc
+    );
+    let mut state = handle.hold.snapshot.clone();
+    let mut looks = tokio::time::interval(LOGS);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {
+                for log in LOG_FILES {
+                    let settings = &node.settings;
+                    let aside = logs::put_aside(&node.home.join(log), settings.log_bytes, settings.log_files);
+                    if let Err(error) = aside {
+                        tracing::warn!("{error}");
+                    }
+                }
+                joining::forget(node).await;
+            }
+            changed = state.changed() => {
+                if changed.is_err() {
+                    return Err(Error::Gone(said.name.clone()));
+                }
+                if let RunState::Halted(diagnosis) = &state.borrow_and_update().state {
+                    return Err(Error::Halted {
+                        name: said.name.clone(),
+                        diagnosis: diagnosis.clone(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Restarts the engine when it stands still while f + 1 others go on.
+fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch>, Error> {
+    let own = Status::of(&own_rpc(node))?;
+    let mut all = vec![(Some(handle.hold.clone()), own)];
+    for card in &node.others {
+        let url = &card.says().rpc;
+        match Status::of(url) {
+            Ok(status) => all.push((None, status)),
+            Err(_) if url.is_empty() => {}
+            Err(error) => tracing::warn!("{}: {error}", card.says().name),
+        }
+    }
+    let needed = network.charter.replicas.len().saturating_sub(1) / 3 + 1;
+    if all.len() <= needed {
+        tracing::info!("too few of the other nodes have an RPC on their cards: nobody is compared with");
+        return Ok(None);
+    }
+    let still = Duration::from_secs(node.settings.stands_still_seconds);
+    Ok(Some(Watch::start(all, still, needed)))
+}
+
+/// Address at which this machine reaches a node's RPC.
+#[must_use]
+pub fn own_rpc(node: &Node) -> String {
+    format!("http://{}", local(node.settings.rpc))
+}
+
+/// How a node that runs here is, in words; it is asked at its RPC.
+///
+/// # Errors
+/// [`Error::Rpc`] if it doesn't answer.
+pub async fn health(node: &Node) -> Result<rpc::Health, Error> {
+    rpc::health(&own_rpc(node)).await
+}
