@@ -12,10 +12,16 @@ use white_city_node::files::is_executable;
 
 const SELF: &str = "white-city-testnet";
 const REPLICA: &str = "white-city-replica";
+const NODE: &str = "white-city-node";
 const CLI: &str = "white-city";
-/// The packages of the three, always built together: cargo gives what several packages share the features that all of
+/// The packages of the four, always built together: cargo gives what several packages share the features that all of
 /// them ask for, so each subset would have most of it compiled again.
-const PACKAGES: [&str; 3] = ["white-city-testnet", "white-city-replica", "white-city-cli"];
+const PACKAGES: [&str; 4] = [
+    "white-city-testnet",
+    "white-city-replica",
+    "white-city-node",
+    "white-city-cli",
+];
 
 /// Finds this project's programs.
 ///
@@ -84,6 +90,14 @@ impl Binaries {
     /// [`Error::Program`] if it isn't there.
     pub fn replica(&self) -> Result<PathBuf, Error> {
         self.named(REPLICA)
+    }
+
+    /// `white-city-node`.
+    ///
+    /// # Errors
+    /// [`Error::Node`] if it isn't there.
+    pub fn node(&self) -> Result<PathBuf, Error> {
+        self.named(NODE)
     }
 
     /// `white-city`, the command line.

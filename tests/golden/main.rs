@@ -3,6 +3,7 @@
 //! Each file is a list of cases: a name, what goes in, what comes out. Every file in the folder has to be read by
 //! a check here, and every check has to meet at least one case.
 
+mod cards;
 mod case;
 mod entries;
 mod keys;
@@ -22,9 +23,10 @@ use case::{Case, read};
 
 type Check = fn(&Case);
 
-const CHECKS: [(&str, Check); 19] = [
+const CHECKS: [(&str, Check); 20] = [
     ("bitmaps", state::bitmap),
     ("blame", state::blame),
+    ("cards", cards::card),
     ("digests", entries::digest),
     ("judging", keys::judging),
     ("keys", keys::key),

@@ -19,6 +19,7 @@ FILES = {
     "network": cases.networks,
     "spec": cases.specs,
     "stamps": cases.stamps,
+    "cards": cases.cards,
     "signatures": cases.signatures,
     "digests": cases.digests,
     "payloads": cases.payloads,

@@ -9,6 +9,14 @@ use crate::{Error, Profile};
 /// The commented defaults.
 pub const COMETBFT_DEFAULTS: &str = include_str!("../../../config/cometbft.toml");
 
+/// Values that fit replicas which share a machine.
+const ONE_MACHINE: [(&str, &str, &str); 4] = [
+    ("p2p", "allow_duplicate_ip", "true"),
+    ("p2p", "send_rate", "536_870_912"),
+    ("p2p", "recv_rate", "536_870_912"),
+    ("consensus", "peer_gossip_sleep_duration", "\"2ms\""),
+];
+
 /// Settings that differ from replica to replica, or follow from the genesis.
 pub struct NodeConfig {
     /// Name in logs and at its peers.
@@ -75,7 +83,9 @@ pub fn render(config: &NodeConfig) -> Result<String, Error> {
         text = set(&text, section, key, &value)?;
     }
     if config.one_machine {
-        text = set(&text, "p2p", "allow_duplicate_ip", "true")?;
+        for (section, key, value) in ONE_MACHINE {
+            text = set(&text, section, key, value)?;
+        }
     }
     for (key, ms) in config.profile.consensus() {
         text = set(&text, "consensus", key, &quoted(&format!("{ms}ms")))?;
@@ -211,6 +221,19 @@ mod tests {
         assert_eq!(parsed["filter_peers"].as_bool(), Some(true));
         assert_eq!(parsed["p2p"]["allow_duplicate_ip"].as_bool(), Some(false));
         assert_eq!(parsed["tx_index"]["indexer"].as_str(), Some("null"));
+    }
+
+    #[test]
+    fn replicas_on_one_machine_have_its_values() {
+        let text = render(&NodeConfig {
+            one_machine: true,
+            ..config()
+        });
+        let parsed: toml::Table = text.unwrap().parse().unwrap();
+        let gossip = &parsed["consensus"]["peer_gossip_sleep_duration"];
+        assert_eq!(gossip.as_str(), Some("2ms"));
+        assert_eq!(parsed["p2p"]["allow_duplicate_ip"].as_bool(), Some(true));
+        assert_eq!(parsed["p2p"]["send_rate"].as_integer(), Some(512 << 20));
     }
 
     #[test]

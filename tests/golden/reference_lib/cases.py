@@ -103,6 +103,23 @@ def stamps():
     return out
 
 
+def cards():
+    """Operators' cards, signed."""
+    out = []
+    for name, p2p, rpc, issued in (
+        ("all parts", "alice.example:26656", "https://alice.example/board", 1_800_000_000),
+        ("no RPC, the least of numbers", "[2001:db8::1]:1", "", 0),
+        ("the longest name, the largest number", "192.0.2.1:65535", "http://192.0.2.1:26657", 2**64 - 1),
+    ):
+        seed = some(f"operator of {name}")
+        card = {"name": "a" * 50 if "longest" in name else "alice", "p2p": p2p, "rpc": rpc}
+        card |= {"validator": some(f"validator of {name}").hex(), "node": some(f"node of {name}", 20).hex()}
+        card |= {"operator": ed25519.public_key(seed).hex(), "issued": issued}
+        message = w.signed_bytes("card", w.ZERO, w.card_digest(card))
+        out.append(case(name, {"card": card, "seed": seed}, signature=ed25519.sign(seed, message)))
+    return out
+
+
 def spec(n, **changes):
     """A spec for n parties."""
     s = {"protocol": "eddsa-sign", "version": 1, "kem": 1, "roster": [key(f"party {i}").hex() for i in range(n)]}

@@ -288,6 +288,13 @@ def root(r):
     return h(*head, u(64, r["n_openers"]), r["openers_root"], u(64, r["paused_ms"]), ZERO)
 
 
+def card_digest(c):
+    """What an operator signs of its card."""
+    text = b"".join(lp(c[name]) for name in ("name", "p2p", "rpc"))
+    keys = bytes.fromhex(c["validator"]) + bytes.fromhex(c["node"]) + bytes.fromhex(c["operator"])
+    return h(lp("white-city/card/1"), text, keys, u(64, c["issued"]))
+
+
 def stamp_bits(session, stamp):
     """How many leading zero bits a stamp has."""
     return 256 - int.from_bytes(h(lp("white-city/stamp/2"), session, u(64, stamp)), "big").bit_length()

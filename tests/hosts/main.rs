@@ -1,0 +1,184 @@
+//! Four companies, each with a host of its own, make a board together and keep it through what happens to hosts
+//!
+//! The hosts are network namespaces: this needs root. Everything that a company does is a command of `white-city-node`, and everything
+//! that a party does one of `white-city`.
+
+mod company;
+mod net;
+mod parties;
+
+use std::{process::Stdio, time::Duration};
+
+use company::{Company, wait};
+use net::{Net, address, is_possible, said};
+use parties::Parties;
+use white_city_testnet::binaries::Binaries;
+
+/// Companies, and the hosts of three parties behind them.
+const COMPANIES: usize = 4;
+const PARTIES: usize = 3;
+
+async fn binaries() -> Binaries {
+    Binaries::find().await.unwrap()
+}
+
+/// The ceremony: cards, one genesis, four signatures.
+fn ceremony(companies: &[Company<'_>], dir: &std::path::Path) {
+    for company in companies {
+        company.init();
+    }
+    for one in companies {
+        for other in companies.iter().filter(|other| other.host != one.host) {
+            one.send_to(other);
+        }
+    }
+    let draft = companies[0].run(&["genesis", "draft", "--chain-id", "four-companies"]);
+    // Quick enough for a test; what the defaults are is seen in config/genesis.toml.
+    let draft = draft.replace("heartbeat_ms = 10_000", "heartbeat_ms = 1_000");
+    let file = dir.join("draft.toml");
+    std::fs::write(&file, draft).unwrap();
+    let made: Vec<String> = companies
+        .iter()
+        .map(|company| {
+            company.run(&["genesis", "make", "--draft", file.to_str().unwrap()]);
+            std::fs::read_to_string(company.home.join("config/genesis.json")).unwrap()
+        })
+        .collect();
+    assert!(made.iter().all(|genesis| *genesis == made[0]));
+    // Nobody starts before all have signed.
+    let early = companies[0].command(&["start"]).output().unwrap();
+    assert_eq!(early.status.code(), Some(3), "{}", said(&early));
+    assert!(said(&early).contains("isn't signed by"), "{}", said(&early));
+    for company in companies {
+        company.run(&["genesis", "sign"]);
+    }
+    for one in &companies[1..] {
+        one.send_to(&companies[0]);
+    }
+    for other in &companies[1..] {
+        companies[0].send_to(other);
+    }
+    for company in companies {
+        let checked = company.run(&["genesis", "check"]);
+        assert!(checked.contains("All operators have signed"), "{checked}");
+    }
+}
+
+/// Connections of a stranger to the p2p ports of all companies, which say nothing.
+fn idle_sockets(net: &Net, stranger: usize) -> std::process::Child {
+    let script = "
+import socket, sys, time
+ends = [(host, 26656) for host in sys.argv[1:]]
+held = []
+while True:
+    for end in ends:
+        for _ in range(50):
+            try:
+                s = socket.create_connection(end, 1)
+                held.append(s)
+            except OSError:
+                pass
+    del held[:-3000]
+    time.sleep(0.05)
+";
+    let mut command = net.on(stranger, "python3");
+    command.args(["-c", script]);
+    command.args((0..COMPANIES).map(address));
+    command.stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_companies_make_a_board_and_keep_it() {
+    if !is_possible() {
+        return;
+    }
+    let programs = binaries().await;
+    let dir = tempfile::Builder::new().prefix("wc").tempdir().unwrap();
+    let net = Net::new(COMPANIES + PARTIES);
+    let mut companies: Vec<Company> = (0..COMPANIES)
+        .map(|host| Company::new(&net, host, dir.path(), &programs))
+        .collect();
+    ceremony(&companies, dir.path());
+    for company in &companies {
+        company.set(&[("snapshot_blocks", "10"), ("profile", "\"data-centre\"")]);
+    }
+    let backup = dir.path().join("backup3");
+    companies[3].run(&["backup", "--to", backup.to_str().unwrap()]);
+    for company in &mut companies {
+        company.start();
+    }
+    for company in &companies {
+        company.reaches(2);
+    }
+    let found = companies[0].run(&["doctor"]);
+    assert!(!found.contains("BAD"), "{found}");
+    let genesis = companies[0].home.join("config/genesis.json");
+    let parties = Parties::new(&net, COMPANIES, dir.path(), &programs, &genesis);
+    parties.make_a_key_and_sign("before");
+
+    // A host burns down; what is left is a backup from before the board began.
+    companies[3].burn_down();
+    let reached = companies[0].reaches(14);
+    companies[3].run(&["restore", "--from", backup.to_str().unwrap()]);
+    companies[0].send_to(&companies[3]);
+    companies[3].set(&[("profile", "\"data-centre\"")]);
+    let early = companies[3].command(&["start"]).output().unwrap();
+    assert!(!early.status.success(), "it might sign twice");
+    companies[3].run(&["join"]);
+    companies[3].start();
+    companies[3].reaches(reached);
+    assert!(votes(&companies[0], &companies[3]), "{}", companies[3].log());
+
+    // Two and two: nobody goes on. Together again, all do, without being told.
+    net.apart(&[2, 3]);
+    let stopped = wait("the board to stand still", || {
+        let before = companies[0].height()?;
+        std::thread::sleep(Duration::from_secs(4));
+        let after = companies[0].height()?;
+        (before == after).then_some(after).ok_or_else(|| format!("{after}"))
+    });
+    net.together(&[2, 3]);
+    for company in &companies {
+        company.reaches(stopped + 3);
+    }
+
+    // A stranger's idle connections to every p2p port, while two nodes restart.
+    let mut stranger = idle_sockets(&net, COMPANIES + PARTIES - 1);
+    for host in [1, 2] {
+        companies[host].stop();
+    }
+    for host in [1, 2] {
+        companies[host].start();
+    }
+    let before = companies[0].height().unwrap();
+    for company in &companies {
+        company.reaches(before + 3);
+    }
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    parties.make_a_key_and_sign("after");
+    for company in &mut companies {
+        company.stop();
+    }
+}
+
+/// Whether the last commit that one company has carries another's vote; waits for it.
+fn votes(seen_by: &Company<'_>, of: &Company<'_>) -> bool {
+    let key = std::fs::read_to_string(of.home.join("config/priv_validator_key.json")).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    let validator = key["address"].as_str().unwrap().to_owned();
+    wait("its vote", || {
+        let url = format!("http://{}:26657/commit", address(seen_by.host));
+        let fetch = format!("import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())");
+        let mut command = seen_by.on_its_host("python3");
+        let output = command.args(["-c", &fetch]).output().unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&output.stdout).map_err(|_| said(&output))?;
+        let signatures = &json["result"]["signed_header"]["commit"]["signatures"];
+        let mut signatures = signatures.as_array().into_iter().flatten();
+        let voted = signatures.any(|one| {
+            one["block_id_flag"] == 2 && one["validator_address"].as_str() == Some(&validator)
+        });
+        voted.then_some(true).ok_or_else(|| format!("{signatures:?}"))
+    })
+}

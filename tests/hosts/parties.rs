@@ -1,0 +1,144 @@
+//! Three parties, each on a host of its own, who know the genesis and the addresses of the companies
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use white_city_testnet::binaries::Binaries;
+
+use crate::{
+    COMPANIES, PARTIES,
+    net::{Net, address, said},
+};
+
+/// The parties.
+pub struct Parties<'n> {
+    net: &'n Net,
+    first_host: usize,
+    dir: PathBuf,
+    program: PathBuf,
+    genesis: PathBuf,
+    keys: Vec<String>,
+}
+
+impl<'n> Parties<'n> {
+    /// Parties with new identities.
+    pub fn new(
+        net: &'n Net,
+        first_host: usize,
+        dir: &Path,
+        programs: &Binaries,
+        genesis: &Path,
+    ) -> Self {
+        let mut parties = Self {
+            net,
+            first_host,
+            dir: dir.to_owned(),
+            program: programs.cli().unwrap(),
+            genesis: genesis.to_owned(),
+            keys: Vec::new(),
+        };
+        for party in 0..PARTIES {
+            parties.run(party, &["eddsa", "key-file", "--out", &parties.file(party, "key32")]);
+            let identity = parties.file(party, "identity");
+            let made = parties.run(party, &[
+                "identity", "new", "--out", &identity,
+                "--key-file", &parties.file(party, "key32"),
+            ]);
+            let key = made["public_key"].as_str().or(made["identity"].as_str());
+            parties.keys.push(key.unwrap_or_else(|| panic!("{made}")).to_owned());
+        }
+        parties
+    }
+
+    fn file(&self, party: usize, name: &str) -> String {
+        let path = self.dir.join(format!("party{party}.{name}"));
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn command(&self, party: usize, arguments: &[&str]) -> Command {
+        let mut command = self.net.on(self.first_host + party, &self.program);
+        command.arg("--json").arg("--trust").arg(&self.genesis);
+        for company in 0..COMPANIES {
+            command.args(["--replica", &format!("http://{}:26657", address(company))]);
+        }
+        command.args(arguments);
+        command
+    }
+
+    fn run(&self, party: usize, arguments: &[&str]) -> Value {
+        let output = self.command(party, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        last_line(&output.stdout)
+    }
+
+    /// All parties at once.
+    fn all(&self, arguments: impl Fn(usize) -> Vec<String>) -> Vec<Value> {
+        let started: Vec<_> = (0..PARTIES)
+            .map(|party| {
+                let arguments = arguments(party);
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let mut command = self.command(party, &arguments);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                command.spawn().unwrap()
+            })
+            .collect();
+        let ended = started.into_iter().map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+            last_line(&output.stdout)
+        });
+        ended.collect()
+    }
+
+    /// A key of all, and a signature under it.
+    pub fn make_a_key_and_sign(&self, name: &str) {
+        let opens = |more: &[&str]| {
+            let (identity, key) = (self.file(0, "identity"), self.file(0, "key32"));
+            let mut arguments = vec!["session", "open", "--identity", &identity, "--key-file", &key];
+            arguments.extend(more);
+            for key in &self.keys {
+                arguments.extend(["--party", key]);
+            }
+            let opened = self.run(0, &arguments);
+            opened["session"].as_str().unwrap_or_else(|| panic!("{opened}")).to_owned()
+        };
+        let session = opens(&["--preset", "eddsa-keygen", "--threshold", "2"]);
+        let share = |party: usize| self.file(party, &format!("{name}.share"));
+        let made = self.all(|party| {
+            let mut arguments: Vec<String> = [
+                "eddsa", "keygen", "--identity", &self.file(party, "identity"),
+                "--key-file", &self.file(party, "key32"),
+                "--session", &session, "--out", &share(party), "--threshold", "2",
+            ]
+            .map(str::to_owned)
+            .to_vec();
+            for key in &self.keys {
+                arguments.extend(["--party".to_owned(), key.clone()]);
+            }
+            arguments
+        });
+        let public = made[0]["public_key"].as_str().unwrap_or_else(|| panic!("{made:?}"));
+        assert!(made.iter().all(|made| made["public_key"] == public), "{made:?}");
+        let session = opens(&["--preset", "eddsa-sign", "--public-key", public, "--message", name]);
+        let signed = self.all(|party| {
+            [
+                "eddsa", "sign", "--identity", &self.file(party, "identity"),
+                "--key-file", &self.file(party, "key32"), "--share", &share(party),
+                "--session", &session, "--message", name,
+            ]
+            .map(str::to_owned)
+            .to_vec()
+        });
+        assert!(signed[0]["signature"].is_string(), "{signed:?}");
+        assert!(signed.iter().all(|one| one["signature"] == signed[0]["signature"]));
+    }
+}
+
+fn last_line(stdout: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(stdout);
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
