@@ -60,8 +60,8 @@ struct Shared {
     /// The validators of all eras, with the links between them; `None` until the genesis has come.
     trust: RwLock<Option<Trust>>,
     state_sync: StateSync,
-    /// Port where clients can ask beside CometBFT.
-    direct_port: OnceLock<u16>,
+    /// What clients are told about where they can ask beside CometBFT.
+    direct_hint: OnceLock<String>,
     halt: Halt,
     fault: FaultFile,
     known: Known,
@@ -74,13 +74,13 @@ impl Board for Replica {
             return Answer { height: 0, told };
         }
         self.shared.counters.queries.count();
-        let port = self.shared.direct_port.get();
+        let hint = self.shared.direct_hint.get().map_or("", String::as_str);
         let trust = self.trust();
         let committed = self.committed();
         query::answer(
             committed.as_deref().zip(trust.as_ref()),
             &self.work(),
-            port,
+            hint,
             path,
             data,
         )
@@ -135,7 +135,7 @@ impl Replica {
                 peers: Peers::new(&config.peer_ids, &config.peers_from),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
-                direct_port: OnceLock::new(),
+                direct_hint: OnceLock::new(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
                 known: config.known,
@@ -159,9 +159,10 @@ impl Replica {
         self.shared.counters.work(self.shared.verified.checked())
     }
 
-    /// Tells clients from now on at which port they can ask the replica itself. Only the first one is told.
-    pub fn announce_direct_port(&self, port: u16) {
-        let _ = self.shared.direct_port.set(port);
+    /// Tells clients from now on at which port they can ask the replica itself, and at which address by TLS, or nothing. Only the first
+    /// ones are told.
+    pub fn announce_direct_port(&self, port: u16, url: &str) {
+        let _ = self.shared.direct_hint.set(query::hint(port, url));
     }
 
     /// The handle that stops this replica.

@@ -16,6 +16,9 @@ use crate::{direct::Limits, pending::ByteLimits, waiting::Bounds};
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
 
+/// Longest address of a direct port.
+const DIRECT_URL_MAX: usize = 512;
+
 /// Longest waiting of a proposal that may be configured, ms. It also has to stay below half of CometBFT's `timeout_propose`.
 pub const PROPOSAL_WAIT_MS_MAX: u64 = 500;
 
@@ -32,6 +35,8 @@ pub struct Config {
     pub engine_rpc: String,
     /// Address where clients can ask the replica itself, beside CometBFT's RPC: `ADDRESS:PORT`, or nothing.
     pub direct_address: String,
+    /// Address at which clients reach the direct port by TLS, `https://…`, or nothing.
+    pub direct_url: String,
     /// Most connections to the direct port at once.
     pub direct_connections: u32,
     /// Most of them from one address.
@@ -114,6 +119,7 @@ impl Default for Config {
             listen: "unix://app.sock".into(),
             engine_rpc: String::new(),
             direct_address: String::new(),
+            direct_url: String::new(),
             direct_connections: 900,
             direct_connections_per_address: 600,
             direct_requests_per_second: 4_000,
@@ -266,6 +272,15 @@ impl Config {
             "direct_address",
             self.direct_address.clone(),
             "ADDRESS:PORT, such as 127.0.0.1:26660, or nothing",
+        )?;
+        let is_address = self.direct_url.starts_with("https://")
+            && self.direct_url.len() <= DIRECT_URL_MAX
+            && self.direct_url.bytes().all(|byte| byte.is_ascii_graphic());
+        key(
+            self.direct_url.is_empty() || is_address,
+            "direct_url",
+            self.direct_url.clone(),
+            "https://HOST:PORT/PATH, at most 512 characters, or nothing",
         )?;
         for (name, limit) in [
             (

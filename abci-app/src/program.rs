@@ -110,7 +110,7 @@ fn serve<A: Application + Board + Sync>(
     let direct_port = bind_direct_port(config)?;
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");
-        replica.announce_direct_port(port.address().port());
+        replica.announce_direct_port(port.address().port(), &config.direct_url);
     }
     if !config.engine_rpc.is_empty() {
         let due = {

@@ -17,7 +17,7 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Found, query::Question},
     proof::SessionProof,
-    read::{DIRECT_PORT_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query},
+    read::{DIRECT_PORT_HINT, DIRECT_URL_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query},
     tree::short_path,
 };
 
@@ -38,7 +38,7 @@ impl From<StoreError> for Refusal {
 pub fn answer(
     known: Option<(&Committed, &Trust)>,
     work: &Work,
-    port: Option<&u16>,
+    hint: &str,
     path: &str,
     data: &[u8],
 ) -> Answer {
@@ -48,7 +48,7 @@ pub fn answer(
             .and_then(|question| ask(committed, trust, &question))
             .map(|answer| Told {
                 value: answer.encode_to_vec(),
-                info: port.map_or_else(String::new, hint),
+                info: hint.into(),
             }),
         Some((committed, _)) => json::answer(committed, work, path).map(|info| Told {
             value: Vec::new(),
@@ -61,8 +61,12 @@ pub fn answer(
     }
 }
 
-fn hint(port: &u16) -> String {
-    format!("{DIRECT_PORT_HINT}{port}")
+/// What answers say beside themselves of a direct port, and of an address where it is reached by TLS, which may be empty.
+pub fn hint(port: u16, url: &str) -> String {
+    match url {
+        "" => format!("{DIRECT_PORT_HINT}{port}"),
+        url => format!("{DIRECT_PORT_HINT}{port} {DIRECT_URL_HINT}{url}"),
+    }
 }
 
 /// Answers a question, with what proves the answer.

@@ -1,8 +1,8 @@
 //! The programs that a network is made of, and the places where they are looked for
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use white_city_node::Error as NodeError;
 
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -197,10 +197,12 @@ impl TargetDir {
                 command.env_remove(&name);
             }
         }
-        let failed = |reason: String| Error::Node(NodeError::Program {
-            program: "cargo build".into(),
-            reason,
-        });
+        let failed = |reason: String| {
+            Error::Node(NodeError::Program {
+                program: "cargo build".into(),
+                reason,
+            })
+        };
         let stderr = if shown {
             Stdio::inherit()
         } else {

@@ -3,10 +3,10 @@
 //! One JSON object a line in each direction. Nobody but the launcher ever signals a process: a
 //! process id in a file may belong to something else by now.
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use white_city_node::files::{read, remove, write_atomic};
 use crate::{Error, Testnet};
+use white_city_node::files::{read, remove, write_atomic};
 
 /// Longest that a launcher may take from its answer to `down` to its end.
 const ENDING: Duration = Duration::from_secs(30);

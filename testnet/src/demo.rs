@@ -3,18 +3,18 @@
 //! Every party is a process of its own that knows nothing but its identity and the network file.
 //! The signature is checked by a library that has nothing to do with ours.
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use white_city_node::Error as NodeError;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::binaries::Binaries;
+use crate::{Engine, Error, Options, Testnet};
 use white_city_node::files::{tail, write_atomic};
 use white_city_node::params::random_bytes;
 use white_city_node::process::{Exit, Program};
-use crate::{Engine, Error, Options, Testnet};
 
 /// Longest that one command may take: larger than the sessions' own deadlines.
 const STEP: Duration = Duration::from_secs(600);

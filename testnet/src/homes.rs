@@ -10,18 +10,18 @@
 //! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
 //! ```
 
-use white_city_node::Error as NodeError;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 
-use white_city_node::home;
+use crate::{AppState, Application, Engine, Error, Options};
 use white_city_node::files::{private_dir, read, remove, write_atomic};
 use white_city_node::genesis::{self, Draft, Genesis};
+use white_city_node::home;
 use white_city_node::keys::{self, KeyPair};
 use white_city_node::params::{default_app_state, random_bytes, with_random};
-use crate::{AppState, Application, Engine, Error, Options};
 
 /// Identity of a network; the content of `testnet.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,10 +155,12 @@ impl Homes {
         }
         let path = dir.join("genesis.json");
         let text = read(&path)?;
-        let genesis = genesis::parse(&text).map_err(|reason| Error::Node(NodeError::Malformed {
-            path: path.clone(),
-            reason,
-        }))?;
+        let genesis = genesis::parse(&text).map_err(|reason| {
+            Error::Node(NodeError::Malformed {
+                path: path.clone(),
+                reason,
+            })
+        })?;
         if genesis.chain_id != record.chain_id {
             let reason = format!(
                 "expected chain {}, found {}",
@@ -266,10 +268,12 @@ fn memory_dir() -> Result<PathBuf, Error> {
 
 fn read_record(dir: &Path) -> Result<Record, Error> {
     let path = dir.join("testnet.json");
-    let malformed = |error: serde_json::Error| Error::Node(NodeError::Malformed {
-        path: path.clone(),
-        reason: error.to_string(),
-    });
+    let malformed = |error: serde_json::Error| {
+        Error::Node(NodeError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })
+    };
     serde_json::from_str(&read(&path)?).map_err(malformed)
 }
 

@@ -45,7 +45,9 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             match error {
                 // As for every other argument that is wrong.
-                Error::Node(NodeError::Option { .. }) | Error::NoReplica { .. } => ExitCode::from(2),
+                Error::Node(NodeError::Option { .. }) | Error::NoReplica { .. } => {
+                    ExitCode::from(2)
+                }
                 _ => ExitCode::FAILURE,
             }
         }

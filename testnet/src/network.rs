@@ -1,13 +1,13 @@
 //! `network.json`: where the replicas are, for clients and tests
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 
-use white_city_node::files::write_atomic;
 use crate::{Engine, Error};
+use white_city_node::files::write_atomic;
 
 /// The content of `network.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +47,12 @@ impl Network {
     /// # Errors
     /// If it can't be read, or is not of this form.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        serde_json::from_str(&white_city_node::files::read(path)?).map_err(|error| Error::Node(NodeError::Malformed {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        }))
+        serde_json::from_str(&white_city_node::files::read(path)?).map_err(|error| {
+            Error::Node(NodeError::Malformed {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Choices of a caller about a network
 
-use white_city_node::Error as NodeError;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 

@@ -7,14 +7,14 @@ use crate::Application;
 use crate::Error;
 use crate::Options;
 use crate::Profile;
-use white_city_node::files::write_atomic;
 use crate::homes::Homes;
 use crate::links::Links;
 use crate::network::NetworkFile;
-use white_city_node::node_config::{self, NodeConfig};
 use crate::ports::Ports;
-use white_city_node::process::Program;
 use crate::socket::SocketDir;
+use white_city_node::files::write_atomic;
+use white_city_node::node_config::{self, NodeConfig};
+use white_city_node::process::Program;
 use white_city_node::supervisor::{Pids, Plan};
 
 /// The programs of a network.

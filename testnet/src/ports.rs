@@ -1,9 +1,9 @@
 //! Ports on 127.0.0.1, without collisions between launchers
 
-use white_city_node::Error as NodeError;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use white_city_node::Error as NodeError;
 
 use crate::Error;
 use white_city_node::files::{private_dir, user};
@@ -51,11 +51,13 @@ impl Ports {
         let last = base
             .checked_add(count.saturating_sub(1))
             .filter(|_| base >= 1024);
-        let last = last.ok_or_else(|| Error::Node(NodeError::Option {
-            what: "port base",
-            got: base.to_string(),
-            expected: format!("1024 to {}", u16::MAX - (count - 1)),
-        }))?;
+        let last = last.ok_or_else(|| {
+            Error::Node(NodeError::Option {
+                what: "port base",
+                got: base.to_string(),
+                expected: format!("1024 to {}", u16::MAX - (count - 1)),
+            })
+        })?;
         check(base, last)?;
         Ok(Self { base, _lock: None })
     }
@@ -141,8 +143,14 @@ mod tests {
 
     #[test]
     fn a_block_beyond_the_last_port_is_refused() {
-        assert!(matches!(Ports::fixed(65_534, 2), Err(Error::Node(NodeError::Option { .. }))));
-        assert!(matches!(Ports::fixed(1_023, 1), Err(Error::Node(NodeError::Option { .. }))));
+        assert!(matches!(
+            Ports::fixed(65_534, 2),
+            Err(Error::Node(NodeError::Option { .. }))
+        ));
+        assert!(matches!(
+            Ports::fixed(1_023, 1),
+            Err(Error::Node(NodeError::Option { .. }))
+        ));
         assert!(Ports::fixed(65_534, 1).is_ok());
     }
 

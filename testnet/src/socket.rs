@@ -1,7 +1,7 @@
 //! Unix sockets, whose paths the system keeps short
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
+use white_city_node::Error as NodeError;
 
 use crate::Error;
 

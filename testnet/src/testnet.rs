@@ -1,9 +1,9 @@
 //! A network as a value: create, start, break, heal, stop
 
-use white_city_node::Error as NodeError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use white_city_node::Error as NodeError;
 
 use tokio::sync::Mutex;
 
@@ -13,12 +13,12 @@ use crate::links::Links;
 use crate::network::{ListedReplica, Network, NetworkFile};
 use crate::plan::{self, Programs};
 use crate::ports::Ports;
-use white_city_node::process::poll;
-use white_city_node::watch::Watch;
-use white_city_node::rpc::{self, Health, Status};
 use crate::socket::SocketDir;
 use crate::solo::Solo;
+use white_city_node::process::poll;
+use white_city_node::rpc::{self, Health, Status};
 use white_city_node::supervisor::{Handle, Hold, Order, RunState, Snapshot};
+use white_city_node::watch::Watch;
 
 use crate::{Application, Engine, Error, Options, Profile};
 
@@ -107,7 +107,15 @@ impl Testnet {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
                 plan::write_configs(&homes, &ports, links.as_ref(), &sockets, options, profile)?;
-                let plan = |k| Handle::new(plan::plan(&homes, &sockets, programs, Arc::clone(&network), k));
+                let plan = |k| {
+                    Handle::new(plan::plan(
+                        &homes,
+                        &sockets,
+                        programs,
+                        Arc::clone(&network),
+                        k,
+                    ))
+                };
                 (0..count).map(plan).collect()
             }
         };
@@ -225,7 +233,10 @@ impl Testnet {
             .get(index)
             .map(|handle| handle.hold.snapshot.borrow().state.clone())
         {
-            Some(RunState::Halted(diagnosis)) => Err(Error::Node(NodeError::Halted { name: format!("replica {index}"), diagnosis })),
+            Some(RunState::Halted(diagnosis)) => Err(Error::Node(NodeError::Halted {
+                name: format!("replica {index}"),
+                diagnosis,
+            })),
             _ => Ok(()),
         }
     }

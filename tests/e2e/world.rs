@@ -12,7 +12,9 @@ use white_city_client::{
     Trust, genesis,
     wire::{charter::OpenerQuota, hash::sha256, protocol::Known},
 };
-use white_city_testnet::{Error as TestnetError, NodeError, Options, Profile, Testnet, default_app_state};
+use white_city_testnet::{
+    Error as TestnetError, NodeError, Options, Profile, Testnet, default_app_state,
+};
 
 /// Two networks at once would be too much for a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

@@ -15,6 +15,9 @@ pub fn card(case: &Case) {
     let text = card.text();
     assert_eq!(Card::parse(&text).unwrap(), card);
     let file: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&file["version"], &file["card"]), (&json!(1), input.get("card")));
+    assert_eq!(
+        (&file["version"], &file["card"]),
+        (&json!(1), input.get("card"))
+    );
     case.expect([("signature", file["signature"].clone())]);
 }

@@ -66,11 +66,17 @@ impl<'n> Company<'n> {
         let host = address(self.host);
         let name = format!("company{}", self.host);
         self.run(&[
-            "init", "--name", &name,
-            "--p2p", &format!("{host}:26656"),
-            "--rpc-url", &format!("http://{host}:26657"),
-            "--listen-rpc", &format!("{host}:26657"),
-            "--direct", &format!("{host}:26660"),
+            "init",
+            "--name",
+            &name,
+            "--p2p",
+            &format!("{host}:26656"),
+            "--rpc-url",
+            &format!("http://{host}:26657"),
+            "--listen-rpc",
+            &format!("{host}:26657"),
+            "--direct",
+            &format!("{host}:26660"),
         ]);
     }
 
@@ -90,7 +96,10 @@ impl<'n> Company<'n> {
             .map(|line| {
                 let key = line.split(" = ").next().unwrap_or_default();
                 let set = lines.iter().find(|(name, _)| *name == key);
-                set.map_or_else(|| line.to_owned(), |(name, value)| format!("{name} = {value}"))
+                set.map_or_else(
+                    || line.to_owned(),
+                    |(name, value)| format!("{name} = {value}"),
+                )
             })
             .collect();
         fs::write(&path, text.join("\n") + "\n").unwrap();
@@ -127,7 +136,9 @@ impl<'n> Company<'n> {
         wait("the programs to end", || {
             let text = self.home.to_str().unwrap();
             let left = Command::new("pgrep").args(["-f", text]).output().unwrap();
-            (!left.status.success()).then_some(()).ok_or_else(|| said(&left))
+            (!left.status.success())
+                .then_some(())
+                .ok_or_else(|| said(&left))
         });
         fs::remove_dir_all(&self.home).unwrap();
     }
@@ -142,12 +153,15 @@ impl<'n> Company<'n> {
 
     /// Waits until the node has reached a height; gives where it is.
     pub fn reaches(&self, height: u64) -> u64 {
-        wait(&format!("company {} to reach {height}: {}", self.host, self.log()), || {
-            self.height().and_then(|now| match now >= height {
-                true => Ok(now),
-                false => Err(format!("{now}")),
-            })
-        })
+        wait(
+            &format!("company {} to reach {height}: {}", self.host, self.log()),
+            || {
+                self.height().and_then(|now| match now >= height {
+                    true => Ok(now),
+                    false => Err(format!("{now}")),
+                })
+            },
+        )
     }
 
     /// The end of the node program's log.

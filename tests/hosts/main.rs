@@ -7,7 +7,11 @@ mod company;
 mod net;
 mod parties;
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    path::Path,
+    process::{Child, Stdio},
+    time::Duration,
+};
 
 use company::{Company, wait};
 use net::{Net, address, is_possible, said};
@@ -23,7 +27,7 @@ async fn binaries() -> Binaries {
 }
 
 /// The ceremony: cards, one genesis, four signatures.
-fn ceremony(companies: &[Company<'_>], dir: &std::path::Path) {
+fn ceremony(companies: &[Company<'_>], dir: &Path) {
     for company in companies {
         company.init();
     }
@@ -127,7 +131,11 @@ async fn four_companies_make_a_board_and_keep_it() {
     companies[3].run(&["join"]);
     companies[3].start();
     companies[3].reaches(reached);
-    assert!(votes(&companies[0], &companies[3]), "{}", companies[3].log());
+    assert!(
+        votes(&companies[0], &companies[3]),
+        "{}",
+        companies[3].log()
+    );
 
     // Two and two: nobody goes on. Together again, all do, without being told.
     net.apart(&[2, 3]);
@@ -135,7 +143,9 @@ async fn four_companies_make_a_board_and_keep_it() {
         let before = companies[0].height()?;
         std::thread::sleep(Duration::from_secs(4));
         let after = companies[0].height()?;
-        (before == after).then_some(after).ok_or_else(|| format!("{after}"))
+        (before == after)
+            .then_some(after)
+            .ok_or_else(|| format!("{after}"))
     });
     net.together(&[2, 3]);
     for company in &companies {
@@ -156,10 +166,56 @@ async fn four_companies_make_a_board_and_keep_it() {
     }
     stranger.kill().unwrap();
     stranger.wait().unwrap();
+    upgraded_one_by_one(&mut companies, &programs, dir.path());
+    let signer = with_a_remote_signer_an_hour_off(&mut companies[2]);
     parties.make_a_key_and_sign("after");
+    assert!(votes(&companies[0], &companies[2]));
+    assert_eq!(parties.board()["is_standing"], false);
     for company in &mut companies {
         company.stop();
     }
+    drop(signer);
+}
+
+/// New programs, at one company after the other; the board goes on with the other three.
+fn upgraded_one_by_one(companies: &mut [Company<'_>], programs: &Binaries, dir: &Path) {
+    let new = dir.join("white-city-replica-new");
+    std::fs::copy(programs.replica().unwrap(), &new).unwrap();
+    let path = format!("{:?}", new.to_str().unwrap());
+    for host in 0..companies.len() {
+        companies[host].stop();
+        companies[host].set(&[("replica", &path)]);
+        let other = (host + 1) % companies.len();
+        let before = companies[other].height().unwrap();
+        companies[other].reaches(before + 2);
+        companies[host].start();
+        companies[host].reaches(before + 2);
+    }
+}
+
+/// A process that ends when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Has a company's votes signed by a program of their own, whose clock is an hour ahead.
+fn with_a_remote_signer_an_hour_off(company: &mut Company<'_>) -> Running {
+    company.stop();
+    let socket = company.home.join("app/sign.sock");
+    company.set(&[("remote_signer", "\"unix://app/sign.sock\"")]);
+    company.start();
+    let mut signer = company.on_its_host(env!("CARGO_BIN_EXE_white-city-hostile"));
+    signer.args(["signer", "--clock", "hour-ahead", "--home"]);
+    signer.arg(&company.home).arg("--socket").arg(&socket);
+    let signer = Running(signer.stderr(Stdio::null()).spawn().unwrap());
+    let before = company.reaches(1);
+    company.reaches(before + 2);
+    signer
 }
 
 /// Whether the last commit that one company has carries another's vote; waits for it.
@@ -169,7 +225,9 @@ fn votes(seen_by: &Company<'_>, of: &Company<'_>) -> bool {
     let validator = key["address"].as_str().unwrap().to_owned();
     wait("its vote", || {
         let url = format!("http://{}:26657/commit", address(seen_by.host));
-        let fetch = format!("import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())");
+        let fetch = format!(
+            "import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())"
+        );
         let mut command = seen_by.on_its_host("python3");
         let output = command.args(["-c", &fetch]).output().unwrap();
         let json: serde_json::Value =
@@ -179,6 +237,8 @@ fn votes(seen_by: &Company<'_>, of: &Company<'_>) -> bool {
         let voted = signatures.any(|one| {
             one["block_id_flag"] == 2 && one["validator_address"].as_str() == Some(&validator)
         });
-        voted.then_some(true).ok_or_else(|| format!("{signatures:?}"))
+        voted
+            .then_some(true)
+            .ok_or_else(|| format!("{signatures:?}"))
     })
 }

@@ -49,7 +49,10 @@ impl Net {
             let name = net.name(host);
             let port = format!("port{host}");
             ip(&["netns", "add", &name]);
-            ip(&["-n", &switches, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &name]);
+            ip(&[
+                "-n", &switches, "link", "add", &port, "type", "veth", "peer", "name", "eth0",
+                "netns", &name,
+            ]);
             ip(&["-n", &switches, "link", "set", &port, "master", "one", "up"]);
             let own = format!("{}/24", address(host));
             ip(&["-n", &name, "address", "add", &own, "dev", "eth0"]);
@@ -81,7 +84,15 @@ impl Net {
     fn plug(&self, hosts: &[usize], switch: &str) {
         for host in hosts {
             let port = format!("port{host}");
-            ip(&["-n", &self.switches(), "link", "set", &port, "master", switch]);
+            ip(&[
+                "-n",
+                &self.switches(),
+                "link",
+                "set",
+                &port,
+                "master",
+                switch,
+            ]);
         }
     }
 
@@ -106,7 +117,11 @@ impl Drop for Net {
 
 fn ip(arguments: &[&str]) {
     let output = Command::new("ip").args(arguments).output().unwrap();
-    assert!(output.status.success(), "ip {arguments:?}: {}", said(&output));
+    assert!(
+        output.status.success(),
+        "ip {arguments:?}: {}",
+        said(&output)
+    );
 }
 
 /// What a command printed.

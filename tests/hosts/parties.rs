@@ -41,14 +41,26 @@ impl<'n> Parties<'n> {
             keys: Vec::new(),
         };
         for party in 0..PARTIES {
-            parties.run(party, &["eddsa", "key-file", "--out", &parties.file(party, "key32")]);
+            parties.run(
+                party,
+                &["eddsa", "key-file", "--out", &parties.file(party, "key32")],
+            );
             let identity = parties.file(party, "identity");
-            let made = parties.run(party, &[
-                "identity", "new", "--out", &identity,
-                "--key-file", &parties.file(party, "key32"),
-            ]);
+            let made = parties.run(
+                party,
+                &[
+                    "identity",
+                    "new",
+                    "--out",
+                    &identity,
+                    "--key-file",
+                    &parties.file(party, "key32"),
+                ],
+            );
             let key = made["public_key"].as_str().or(made["identity"].as_str());
-            parties.keys.push(key.unwrap_or_else(|| panic!("{made}")).to_owned());
+            parties
+                .keys
+                .push(key.unwrap_or_else(|| panic!("{made}")).to_owned());
         }
         parties
     }
@@ -93,25 +105,49 @@ impl<'n> Parties<'n> {
         ended.collect()
     }
 
+    /// What a party sees of the board.
+    pub fn board(&self) -> Value {
+        self.run(1, &["board", "status"])
+    }
+
     /// A key of all, and a signature under it.
     pub fn make_a_key_and_sign(&self, name: &str) {
         let opens = |more: &[&str]| {
             let (identity, key) = (self.file(0, "identity"), self.file(0, "key32"));
-            let mut arguments = vec!["session", "open", "--identity", &identity, "--key-file", &key];
+            let mut arguments = vec![
+                "session",
+                "open",
+                "--identity",
+                &identity,
+                "--key-file",
+                &key,
+            ];
             arguments.extend(more);
             for key in &self.keys {
                 arguments.extend(["--party", key]);
             }
             let opened = self.run(0, &arguments);
-            opened["session"].as_str().unwrap_or_else(|| panic!("{opened}")).to_owned()
+            opened["session"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{opened}"))
+                .to_owned()
         };
         let session = opens(&["--preset", "eddsa-keygen", "--threshold", "2"]);
         let share = |party: usize| self.file(party, &format!("{name}.share"));
         let made = self.all(|party| {
             let mut arguments: Vec<String> = [
-                "eddsa", "keygen", "--identity", &self.file(party, "identity"),
-                "--key-file", &self.file(party, "key32"),
-                "--session", &session, "--out", &share(party), "--threshold", "2",
+                "eddsa",
+                "keygen",
+                "--identity",
+                &self.file(party, "identity"),
+                "--key-file",
+                &self.file(party, "key32"),
+                "--session",
+                &session,
+                "--out",
+                &share(party),
+                "--threshold",
+                "2",
             ]
             .map(str::to_owned)
             .to_vec();
@@ -120,20 +156,45 @@ impl<'n> Parties<'n> {
             }
             arguments
         });
-        let public = made[0]["public_key"].as_str().unwrap_or_else(|| panic!("{made:?}"));
-        assert!(made.iter().all(|made| made["public_key"] == public), "{made:?}");
-        let session = opens(&["--preset", "eddsa-sign", "--public-key", public, "--message", name]);
+        let public = made[0]["public_key"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{made:?}"));
+        assert!(
+            made.iter().all(|made| made["public_key"] == public),
+            "{made:?}"
+        );
+        let session = opens(&[
+            "--preset",
+            "eddsa-sign",
+            "--public-key",
+            public,
+            "--message",
+            name,
+        ]);
         let signed = self.all(|party| {
             [
-                "eddsa", "sign", "--identity", &self.file(party, "identity"),
-                "--key-file", &self.file(party, "key32"), "--share", &share(party),
-                "--session", &session, "--message", name,
+                "eddsa",
+                "sign",
+                "--identity",
+                &self.file(party, "identity"),
+                "--key-file",
+                &self.file(party, "key32"),
+                "--share",
+                &share(party),
+                "--session",
+                &session,
+                "--message",
+                name,
             ]
             .map(str::to_owned)
             .to_vec()
         });
         assert!(signed[0]["signature"].is_string(), "{signed:?}");
-        assert!(signed.iter().all(|one| one["signature"] == signed[0]["signature"]));
+        assert!(
+            signed
+                .iter()
+                .all(|one| one["signature"] == signed[0]["signature"])
+        );
     }
 }
 

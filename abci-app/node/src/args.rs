@@ -101,11 +101,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:26656")]
     pub listen_p2p: SocketAddr,
     /// Where the node answers clients
-    #[arg(
-        long,
-        value_name = "ADDRESS:PORT",
-        default_value = "127.0.0.1:26657"
-    )]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:26657")]
     pub listen_rpc: SocketAddr,
     /// Where the replica answers clients itself; empty: nowhere
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "")]

@@ -176,7 +176,12 @@ mod tests {
     #[test]
     fn a_backup_names_no_other_files() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["../x", "data/priv_validator_state.json", "cards/../x", "cards/.."] {
+        for name in [
+            "../x",
+            "data/priv_validator_state.json",
+            "cards/../x",
+            "cards/..",
+        ] {
             let about = About {
                 version: 1,
                 name: "alice".into(),

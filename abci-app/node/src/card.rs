@@ -193,7 +193,12 @@ pub(crate) mod tests {
             name: format!("node{number}"),
             p2p: format!("192.0.2.{number}:26656"),
             rpc: String::new(),
-            validator: Hash(*LocalKey::from_seed(&[number ^ 0x80; 32]).unwrap().identity().as_bytes()),
+            validator: Hash(
+                *LocalKey::from_seed(&[number ^ 0x80; 32])
+                    .unwrap()
+                    .identity()
+                    .as_bytes(),
+            ),
             node: format!("{number:040x}"),
             operator: Hash(*key.identity().as_bytes()),
             issued: 1_700_000_000,

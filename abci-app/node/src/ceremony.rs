@@ -12,10 +12,10 @@ use white_city_wire::seal::BlockTime;
 use white_city_wire::signing::{Purpose, signed_bytes};
 use white_city_wire::{Hash, IdentityKey, Network, Signature};
 
+use crate::Error;
 use crate::card::Card;
 use crate::genesis::{self, Draft, Keys};
 use crate::params::{Defaults, GENESIS_DEFAULTS};
-use crate::Error;
 
 /// Reads what the operators have agreed on: `config/genesis.toml` with a section `[board]` in front.
 ///
@@ -32,7 +32,8 @@ pub fn read_draft(text: &str) -> Result<Draft, Error> {
         chain_id: String,
         genesis_time: String,
     }
-    let mut table: toml::Table = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    let mut table: toml::Table =
+        toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
     let board = table
         .remove("board")
         .ok_or_else(|| malformed("expected [board] with chain_id and genesis_time".into()))?;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::files::{private_dir, tail, write_atomic};
 use crate::files::is_executable;
+use crate::files::{private_dir, tail, write_atomic};
 use crate::process::{Exit, Program};
 use crate::{Error, Tooling};
 

@@ -44,7 +44,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Join => join(home).await?,
         Command::Backup { to } => {
             let height = match Node::open(home) {
-                Ok(node) => running::health(&node).await.ok().map(|health| health.height),
+                Ok(node) => running::health(&node)
+                    .await
+                    .ok()
+                    .map(|health| health.height),
                 Err(_) => None,
             };
             let about = backup::make(home, &to, height)?;
@@ -198,7 +201,11 @@ async fn status(home: &Path, as_json: bool) -> Result<(), Error> {
         });
         return print(&format!("{json}\n"));
     }
-    let catching_up = if health.catching_up { ", catching up" } else { "" };
+    let catching_up = if health.catching_up {
+        ", catching up"
+    } else {
+        ""
+    };
     print(&format!(
         "{name}: height {}{catching_up}, {} of {others} peers\n",
         health.height, health.peers

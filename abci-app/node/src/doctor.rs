@@ -55,7 +55,10 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     let programs = Programs::find(node).await;
     note("programs", versions(&programs).await);
     if let (Ok(network), Ok(programs)) = (&network, &programs) {
-        note("configuration", configuration(node, network, programs).await);
+        note(
+            "configuration",
+            configuration(node, network, programs).await,
+        );
     }
     if let Ok(network) = &network {
         note("cards", cards(node, network));
@@ -98,7 +101,10 @@ fn disk(home: &Path) -> Result<String, String> {
     let free = free.blocks_available().saturating_mul(free.fragment_size());
     let text = format!("{} MiB free", free >> 20);
     match free < DISK_MIN {
-        true => Err(format!("{text}: a full disk stops the node; expected {} MiB", DISK_MIN >> 20)),
+        true => Err(format!(
+            "{text}: a full disk stops the node; expected {} MiB",
+            DISK_MIN >> 20
+        )),
         false => Ok(text),
     }
 }
@@ -154,9 +160,13 @@ async fn configuration(
     network: &Network,
     programs: &Programs,
 ) -> Result<String, String> {
-    node.write_configs(network).map_err(|error| error.to_string())?;
+    node.write_configs(network)
+        .map_err(|error| error.to_string())?;
     let mut command = Command::new(&programs.replica);
-    command.arg("--check").arg("--home").arg(node.home.join("app"));
+    command
+        .arg("--check")
+        .arg("--home")
+        .arg(node.home.join("app"));
     let output = timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.map_err(|_| "the replica doesn't answer".to_owned())?;
     let output = output.map_err(|error| error.to_string())?;
@@ -218,7 +228,10 @@ async fn status(url: &str) -> Result<(Value, Option<i64>), String> {
     let text = answer.text().await.map_err(|error| error.to_string())?;
     let json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let theirs = date.and_then(|date| httpdate::parse_http_date(&date).ok());
-    Ok((json, theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now()))))
+    Ok((
+        json,
+        theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now())),
+    ))
 }
 
 fn seconds(time: SystemTime) -> i64 {
@@ -230,11 +243,17 @@ fn compared(card: &Card, network: Option<&Network>, status: &Value) -> Result<St
     let at = |path: &str| status.pointer(path).and_then(Value::as_str);
     let id = at("/result/node_info/id").ok_or("it isn't a node's RPC")?;
     if id != card.says().node {
-        return Err(format!("it is the node {id}, the card says {}", card.says().node));
+        return Err(format!(
+            "it is the node {id}, the card says {}",
+            card.says().node
+        ));
     }
     let chain = at("/result/node_info/network").unwrap_or_default();
     if let Some(network) = network.filter(|network| network.chain_id != chain) {
-        return Err(format!("it is on the chain {chain}, not {}", network.chain_id));
+        return Err(format!(
+            "it is on the chain {chain}, not {}",
+            network.chain_id
+        ));
     }
     let version = at("/result/node_info/version").unwrap_or_default();
     let height = at("/result/sync_info/latest_block_height").unwrap_or_default();
@@ -267,13 +286,21 @@ async fn board(node: &Node) -> Result<String, String> {
 
 async fn own(node: &Node) -> Result<String, String> {
     let health = running::health(node).await;
-    let health = health.map_err(|error| format!("it doesn't run, or its RPC is elsewhere: {error}"))?;
+    let health =
+        health.map_err(|error| format!("it doesn't run, or its RPC is elsewhere: {error}"))?;
     let others = u64::try_from(node.others.len()).unwrap_or(u64::MAX);
-    let text = format!("height {}, {} of {others} peers", health.height, health.peers);
+    let text = format!(
+        "height {}, {} of {others} peers",
+        health.height, health.peers
+    );
     if health.peers < others {
-        return Err(format!("{text}: see their p2p ports above, and that they have this node's card"));
+        return Err(format!(
+            "{text}: see their p2p ports above, and that they have this node's card"
+        ));
     }
-    let highest = joining::verified(node).await.map(|verified| verified.height);
+    let highest = joining::verified(node)
+        .await
+        .map(|verified| verified.height);
     match highest {
         Ok(highest) if highest > health.height.saturating_add(BEHIND_MAX) => {
             Err(format!("{text}: the board is at {highest}"))
@@ -304,9 +331,7 @@ mod tests {
     #[test]
     fn another_node_behind_an_address_is_noticed() {
         let (card, _) = crate::card::tests::some(1);
-        let status = |id: &str| {
-            serde_json::json!({ "result": { "node_info": { "id": id, "network": "x" } } })
-        };
+        let status = |id: &str| serde_json::json!({ "result": { "node_info": { "id": id, "network": "x" } } });
         assert!(compared(&card, None, &status(&card.says().node)).is_ok());
         assert!(compared(&card, None, &status("other")).is_err());
         assert!(compared(&card, None, &Value::Null).is_err());

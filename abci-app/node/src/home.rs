@@ -49,13 +49,17 @@ pub fn lock(dir: &Path) -> Result<File, Error> {
 /// Waits until nobody holds a directory any more.
 pub async fn released(dir: &Path, within: Duration) -> Result<(), Error> {
     let path = &dir.join("lock");
-    crate::process::poll("the process that holds the directory to end", within, || async move {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ok(())),
-            other => other.map_err(Error::io("open", path))?,
-        };
-        Ok(file.try_lock_shared().map_err(|error| error.to_string()))
-    })
+    crate::process::poll(
+        "the process that holds the directory to end",
+        within,
+        || async move {
+            let file = match File::open(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ok(())),
+                other => other.map_err(Error::io("open", path))?,
+            };
+            Ok(file.try_lock_shared().map_err(|error| error.to_string()))
+        },
+    )
     .await
 }
 

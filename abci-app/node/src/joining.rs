@@ -156,7 +156,10 @@ pub async fn forget(node: &Node) {
     };
     let there = running::health(node).await;
     if there.is_ok_and(|health| health.height >= join.height && !health.catching_up) {
-        tracing::info!("the node has joined the board, above height {}", join.height);
+        tracing::info!(
+            "the node has joined the board, above height {}",
+            join.height
+        );
         if let Err(error) = remove(&join_file(node)) {
             tracing::warn!("{error}");
         }

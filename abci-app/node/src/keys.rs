@@ -117,8 +117,7 @@ impl KeyPair {
 }
 
 /// Content of `priv_validator_state.json` for a validator that never signed.
-pub const NEVER_SIGNED: &str =
-    "{\n  \"height\": \"0\",\n  \"round\": 0,\n  \"step\": 0\n}\n";
+pub const NEVER_SIGNED: &str = "{\n  \"height\": \"0\",\n  \"round\": 0,\n  \"step\": 0\n}\n";
 
 #[derive(Deserialize)]
 struct ValidatorFile {

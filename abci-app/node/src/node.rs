@@ -264,8 +264,8 @@ impl Node {
             toml::Value::Array(values.iter().map(|value| text(value)).collect())
         };
         let ids = self.others.iter().map(|card| card.says().node.clone());
-        let profile: toml::Table = toml::from_str(&settings.profile.profile().replica_lines())
-            .unwrap_or_default();
+        let profile: toml::Table =
+            toml::from_str(&settings.profile.profile().replica_lines()).unwrap_or_default();
         for (key, value) in profile {
             keys.entry(key).or_insert(value);
         }
@@ -365,7 +365,9 @@ pub fn read_card(path: &Path) -> Result<Card, Error> {
     };
     let size = path.metadata().map_err(Error::io("read", path))?.len();
     if size > CARD_BYTES_MAX {
-        return Err(malformed(format!("expected at most {CARD_BYTES_MAX} bytes")));
+        return Err(malformed(format!(
+            "expected at most {CARD_BYTES_MAX} bytes"
+        )));
     }
     Card::parse(&read(path)?).map_err(malformed)
 }
@@ -418,7 +420,10 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io("read", folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             paths.push(path);
         }
     }

@@ -49,9 +49,7 @@ pub struct NodeConfig {
 
 /// Sets a replica's values in the commented defaults.
 pub fn render(config: &NodeConfig) -> Result<String, Error> {
-    let mut text = String::from(
-        "# Written at every start: changes made here are lost.\n\n",
-    );
+    let mut text = String::from("# Written at every start: changes made here are lost.\n\n");
     text.push_str(COMETBFT_DEFAULTS);
     let quoted = |value: &str| toml::Value::String(value.into()).to_string();
     let values = [
@@ -59,17 +57,13 @@ pub fn render(config: &NodeConfig) -> Result<String, Error> {
         ("", "proxy_app", quoted(&config.proxy_app)),
         ("", "priv_validator_laddr", quoted(&config.signer)),
         ("", "filter_peers", config.filter_peers.to_string()),
-        ("", "log_format", quoted(if config.json_log { "json" } else { "plain" })),
         (
-            "rpc",
-            "laddr",
-            quoted(&format!("tcp://{}", config.rpc)),
+            "",
+            "log_format",
+            quoted(if config.json_log { "json" } else { "plain" }),
         ),
-        (
-            "p2p",
-            "laddr",
-            quoted(&format!("tcp://{}", config.p2p)),
-        ),
+        ("rpc", "laddr", quoted(&format!("tcp://{}", config.rpc))),
+        ("p2p", "laddr", quoted(&format!("tcp://{}", config.p2p))),
         ("p2p", "persistent_peers", quoted(&config.persistent_peers)),
         ("p2p", "unconditional_peer_ids", quoted(&config.peer_ids)),
         ("mempool", "max_tx_bytes", config.max_tx_bytes.to_string()),
@@ -94,12 +88,7 @@ pub fn render(config: &NodeConfig) -> Result<String, Error> {
 }
 
 /// Has a node that has nothing start with a snapshot, which it finds by these servers from this header on.
-pub fn use_snapshot(
-    home: &Path,
-    servers: &[&str],
-    height: u64,
-    hash: &str,
-) -> Result<(), Error> {
+pub fn use_snapshot(home: &Path, servers: &[&str], height: u64, hash: &str) -> Result<(), Error> {
     let path = home.join("config/config.toml");
     let mut text = crate::files::read(&path)?;
     let quoted = |value: &str| toml::Value::String(value.into()).to_string();
@@ -193,10 +182,7 @@ mod tests {
             parsed["rpc"]["laddr"].as_str(),
             Some("tcp://127.0.0.1:20000")
         );
-        assert_eq!(
-            parsed["p2p"]["laddr"].as_str(),
-            Some("tcp://0.0.0.0:20001")
-        );
+        assert_eq!(parsed["p2p"]["laddr"].as_str(), Some("tcp://0.0.0.0:20001"));
         assert_eq!(
             parsed["p2p"]["persistent_peers"].as_str(),
             Some("aa@127.0.0.1:1,bb@127.0.0.1:2")

@@ -37,7 +37,8 @@ impl Programs {
     /// # Errors
     /// [`Error::Program`] names the one that isn't there; [`Error::Tooling`] if the engine can't be built.
     pub async fn find(node: &Node) -> Result<Self, Error> {
-        let guard = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+        let guard =
+            std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
         let named = |key: &str, chosen: &str, default: Option<PathBuf>| {
             let path = match chosen {
                 "" => default,
@@ -181,7 +182,9 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
     }
     let needed = network.charter.replicas.len().saturating_sub(1) / 3 + 1;
     if all.len() <= needed {
-        tracing::info!("too few of the other nodes have an RPC on their cards: nobody is compared with");
+        tracing::info!(
+            "too few of the other nodes have an RPC on their cards: nobody is compared with"
+        );
         return Ok(None);
     }
     let still = Duration::from_secs(node.settings.stands_still_seconds);

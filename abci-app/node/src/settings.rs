@@ -101,7 +101,8 @@ impl Settings {
     /// # Errors
     /// [`Error::Malformed`] names the key and what was expected.
     pub fn read(text: &str) -> Result<Self, Error> {
-        let table = |text: &str| toml::from_str::<toml::Table>(text).map_err(|e| bad(e.to_string()));
+        let table =
+            |text: &str| toml::from_str::<toml::Table>(text).map_err(|e| bad(e.to_string()));
         let mut all = table(NODE_DEFAULTS)?;
         all.extend(table(text)?);
         let settings: Self = all
@@ -118,13 +119,20 @@ impl Settings {
                 self.direct
             )));
         }
-        if let Some(ours) = OURS.iter().find(|key| self.replica_keys.contains_key(**key)) {
+        if let Some(ours) = OURS
+            .iter()
+            .find(|key| self.replica_keys.contains_key(**key))
+        {
             return Err(bad(format!(
                 "[replica_keys] {ours}: this program sets it; expected another key"
             )));
         }
         for (key, value, range) in [
-            ("stands_still_seconds", self.stands_still_seconds, 10..=86_400),
+            (
+                "stands_still_seconds",
+                self.stands_still_seconds,
+                10..=86_400,
+            ),
             ("log_bytes", self.log_bytes, 1 << 16..=1 << 40),
             ("log_files", self.log_files.into(), 1..=100),
         ] {

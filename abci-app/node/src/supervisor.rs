@@ -169,7 +169,10 @@ impl Supervisor {
     }
 
     async fn accepting(&self, app: &mut Process, socket: &PathBuf) -> Result<(), Error> {
-        let what = format!("the application of {} to accept connections", self.plan.name);
+        let what = format!(
+            "the application of {} to accept connections",
+            self.plan.name
+        );
         let ready = poll(&what, APP_READY, || async move {
             let connected = tokio::net::UnixStream::connect(socket).await;
             Ok(connected.map(drop).map_err(|error| error.to_string()))
@@ -276,11 +279,7 @@ impl Supervisor {
             self.publish(RunState::Halted(diagnosis.clone()));
             return;
         }
-        tracing::warn!(
-            "{}: {error}; again in {:?}",
-            self.plan.name,
-            self.pause
-        );
+        tracing::warn!("{}: {error}; again in {:?}", self.plan.name, self.pause);
         self.retry = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.publish

@@ -84,12 +84,7 @@ fn look(before: Option<Seen>, height: u64, now: Instant) -> Seen {
 }
 
 /// The nodes that have the same height as long ago, while so many others have gone on and are ahead: one alone may lie.
-fn stand_still(
-    seen: &[Option<Seen>],
-    still: Duration,
-    others: usize,
-    now: Instant,
-) -> Vec<Still> {
+fn stand_still(seen: &[Option<Seen>], still: Duration, others: usize, now: Instant) -> Vec<Still> {
     let age = |one: &Seen| now.saturating_duration_since(one.since);
     let going = seen.iter().flatten().filter(|one| age(one) < still);
     let mut heights: Vec<u64> = going.map(|one| one.height).collect();
@@ -101,7 +96,8 @@ fn stand_still(
     let known = seen.iter().enumerate();
     let known = known.filter_map(|(index, seen)| Some((index, (*seen)?)));
     // One block may be on its way to everybody.
-    let stands = known.filter(|(_, one)| age(one) >= still && one.height.saturating_add(1) < reached);
+    let stands =
+        known.filter(|(_, one)| age(one) >= still && one.height.saturating_add(1) < reached);
     stands
         .map(|(index, one)| Still {
             index,
@@ -152,8 +148,14 @@ mod tests {
         let liar = [Some((5, 30)), Some((u64::MAX - 1, 0)), Some((5, 1))];
         assert_eq!(found_by(2, &liar), NOBODY);
         assert_eq!(found_by(1, &liar), [0]);
-        assert_eq!(found_by(2, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]), [0]);
-        assert_eq!(found_by(3, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]), NOBODY);
+        assert_eq!(
+            found_by(2, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]),
+            [0]
+        );
+        assert_eq!(
+            found_by(3, &[Some((5, 30)), Some((9, 0)), Some((8, 1))]),
+            NOBODY
+        );
         assert_eq!(found_by(0, &liar), NOBODY);
     }
 

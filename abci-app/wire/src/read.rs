@@ -43,6 +43,9 @@ pub const HANDING_PATH: &str = "/v1/txs";
 pub const HANDING_TXS_MAX: usize = 32;
 /// In the `info` of an answer, before the number of the replica's direct port: a hint.
 pub const DIRECT_PORT_HINT: &str = "direct-port=";
+
+/// The same for whoever reaches the RPC by TLS: an address follows, `https://…`. It stands after a space, where there is one of each.
+pub const DIRECT_URL_HINT: &str = "direct-url=";
 /// Beginning of the text with which a direct port refuses, with status 405, to be asked in another way than it should: by this it
 /// is known to be one.
 pub const DIRECT_PORT_SAYS: &str = "expected POST /v1 with a query";

@@ -1,6 +1,7 @@
 //! `white-city board …`
 
 mod changes;
+pub mod health;
 pub mod trust;
 
 use std::{fs::OpenOptions, io::Write, path::Path, time::Duration};
@@ -35,6 +36,7 @@ pub async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     match command {
+        BoardCommand::Status => health::run(network, output).await,
         BoardCommand::Charter(command) => charter(command, network, output).await,
         BoardCommand::Trust(command) => trust::run(command, network, output).await,
     }

@@ -28,6 +28,7 @@ mod presets;
 mod progress;
 mod receipt;
 mod session;
+mod standing;
 mod unlock;
 
 use std::{

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use white_city_client::{
-    Progress, Stamping,
+    Client, Progress, Stamping,
     read::Dispute,
     wire::{
         board::Status,
@@ -14,25 +14,28 @@ use white_city_client::{
     },
 };
 
-use crate::output::Output;
+use crate::{output::Output, standing};
 
 /// Number of parties that are named before the rest is counted.
 const NAMED: usize = 12;
 
-/// Runs `work` and shows what happens to the session meanwhile.
+/// Runs `work` and shows what happens to the session meanwhile, and if the board stands still.
 pub async fn during<T>(
     output: &Output,
+    client: &Client,
     mut news: watch::Receiver<Option<Progress>>,
     work: impl Future<Output = T>,
 ) -> T {
     let bar = bar(output);
     let mut last = String::new();
     news.mark_changed();
-    tokio::pin!(work);
+    let standing = standing::tell(client, output);
+    tokio::pin!(work, standing);
     let result = loop {
         tokio::select! {
             biased;
             result = &mut work => break result,
+            never = &mut standing => match never {},
             changed = news.changed() => {
                 let now = news.borrow_and_update().clone();
                 if let Some(now) = &now {

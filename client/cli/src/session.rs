@@ -62,7 +62,7 @@ pub async fn run(
             let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
             check_live(&session)?;
-            progress::during(output, session.progress(), session.decline(reason)).await?;
+            progress::during(output, &client, session.progress(), session.decline(reason)).await?;
             check_left(&session)?;
             left(&session.id(), "declined", output)
         }
@@ -189,7 +189,7 @@ async fn join(
         return Err(unsaid);
     }
     let news = session.progress();
-    if let Err(error) = progress::during(output, news, session.join()).await {
+    if let Err(error) = progress::during(output, client, news, session.join()).await {
         if !session.has_signed() {
             let _ = session.forget();
         }
@@ -216,7 +216,7 @@ async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Fa
     let mut observer = client.observe(id).await?;
     let news = observer.progress();
     let end = tokio::select! {
-        end = progress::during(output, news, observer.wait_end()) => end?,
+        end = progress::during(output, client, news, observer.wait_end()) => end?,
         () = output.closed() => return Err(Failure::closed()),
     };
     match end {

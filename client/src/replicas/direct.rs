@@ -14,7 +14,7 @@ use tendermint_proto::v0_38::abci::ResponseQuery;
 use tokio::time::{Instant, timeout};
 use white_city_wire::{
     Refusal, pb,
-    read::{DIRECT_PORT_HINT, DIRECT_PORT_SAYS, HANDING_TXS_MAX, QUERY_PATH},
+    read::{DIRECT_PORT_HINT, DIRECT_PORT_SAYS, DIRECT_URL_HINT, HANDING_TXS_MAX, QUERY_PATH},
 };
 
 use super::{
@@ -71,14 +71,48 @@ pub(super) enum PortUse {
     Handing,
 }
 
+/// Where a replica says that its direct port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// At the address that the RPC's answers come from.
+    Port(u16),
+    /// By TLS, at the host of the RPC.
+    Url(Url),
+}
+
+impl Place {
+    /// The place that an answer names for whoever asks an RPC at this address.
+    fn named(info: &str, rpc: &Url) -> Option<Self> {
+        let mut words = info.split(' ');
+        if rpc.scheme() == "https" {
+            let url = words.find_map(|word| word.strip_prefix(DIRECT_URL_HINT))?;
+            let url = Url::parse(url).ok()?;
+            return is_beside(&url, rpc).then_some(Self::Url(url));
+        }
+        let port = words.next()?.strip_prefix(DIRECT_PORT_HINT)?.parse().ok()?;
+        (port >= PORT_MIN).then_some(Self::Port(port))
+    }
+}
+
+/// Whether an address is one that a replica may name: of the host that the client was told, whose certificate has to be that host's.
+fn is_beside(url: &Url, rpc: &Url) -> bool {
+    let port = url.port_or_known_default();
+    let is_port = port == rpc.port_or_known_default() || port.is_some_and(|port| port >= PORT_MIN);
+    let is_plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    url.scheme() == "https" && url.host() == rpc.host() && is_port && is_plain
+}
+
 #[derive(Default)]
 struct PortState {
     /// Address that the RPC's answers come from.
     peer: Option<IpAddr>,
     /// A port that has said that it is a replica's.
-    port: Option<u16>,
+    port: Option<Place>,
     /// One that is being looked at.
-    looking: Option<u16>,
+    looking: Option<Place>,
     /// Until when the replica's port isn't used, whichever it names.
     avoided: Option<Instant>,
     /// Pause for which it is left alone next time, for the sake of each use, if nothing useful is heard there before.
@@ -104,7 +138,17 @@ impl PortState {
 
     /// The address of a port; `None` where only the RPC is left, because that isn't reached directly and in the clear, or where
     /// the port would be this machine's own and the RPC doesn't say that it is.
-    fn url(&self, rpc: &Url, port: u16, path: &str) -> Option<Url> {
+    fn url(&self, rpc: &Url, place: &Place, path: &str) -> Option<Url> {
+        let port = match place {
+            Place::Port(port) => *port,
+            Place::Url(url) => {
+                let mut url = url.clone();
+                let under = url.path().trim_end_matches('/');
+                let path = format!("{under}{path}");
+                url.set_path(&path);
+                return Some(url);
+            }
+        };
         let peer = self.peer?;
         let is_plain = rpc.scheme() == "http"
             && rpc.path() == "/"
@@ -145,9 +189,7 @@ impl DirectPort {
     /// a new one: one at a time, and none for as long as the replica's port is left alone.
     pub(super) fn note(&self, info: &str, rpc: &Url, now: Instant) -> Option<Url> {
         let mut state = lock(&self.0);
-        let port = info.strip_prefix(DIRECT_PORT_HINT);
-        let port = port.and_then(|port| port.parse().ok());
-        let port = port.filter(|port| *port >= PORT_MIN);
+        let port = Place::named(info, rpc);
         if port.is_some() && port == state.port {
             return None;
         }
@@ -156,8 +198,9 @@ impl DirectPort {
         if is_avoided || state.looking.is_some() {
             return None;
         }
-        let url = state.url(rpc, port?, QUERY_PATH)?;
-        state.looking = port;
+        let port = port?;
+        let url = state.url(rpc, &port, QUERY_PATH)?;
+        state.looking = Some(port);
         Some(url)
     }
 
@@ -174,7 +217,7 @@ impl DirectPort {
     /// The URL to ask at; `None` where no port is known.
     pub(super) fn url(&self, rpc: &Url, path: &str) -> Option<Url> {
         let state = lock(&self.0);
-        state.url(rpc, state.port?, path)
+        state.url(rpc, state.port.as_ref()?, path)
     }
 
     /// Nothing useful was heard there, for this reason: the RPC is asked instead for a while.
@@ -321,7 +364,6 @@ mod tests {
             "direct-port=1023",
             "direct-port=65536",
             "1700",
-            "direct-port=1700 ",
         ] {
             assert_eq!(looks(THERE, "http://a:1", nothing), None, "{nothing}");
         }
@@ -347,10 +389,48 @@ mod tests {
         }
         let v6 = named("::1", "http://[::1]:1");
         assert_eq!(v6.as_deref(), Some("http://[::1]:1024/v1"));
+        // Who is told of TLS, too, and reaches the RPC without it, goes by the port.
+        let both = looks(
+            THERE,
+            "http://a:1",
+            "direct-port=1024 direct-url=https://a/d",
+        );
+        assert_eq!(both, there);
         // Nobody knows where it came from.
         let nowhere = DirectPort::default();
         let looked = nowhere.note("direct-port=1024", &rpc("http://a:1"), now);
         assert_eq!(looked, None);
+    }
+
+    #[test]
+    fn by_tls_only_the_host_that_the_client_was_told_is_looked_at() {
+        let now = Instant::now();
+        let looks = |rpc_url: &str, url: &str| {
+            let info = format!("direct-port=1024 direct-url={url}");
+            let looked = heard_from(THERE).note(&info, &rpc(rpc_url), now);
+            looked.map(String::from)
+        };
+        for (rpc_url, url, expected) in [
+            ("https://a/rpc", "https://a/direct", "https://a/direct/v1"),
+            ("https://a:7/rpc", "https://a:7", "https://a:7/v1"),
+            ("https://a", "https://a:1024/d/", "https://a:1024/d/v1"),
+        ] {
+            assert_eq!(looks(rpc_url, url).as_deref(), Some(expected));
+        }
+        for (rpc_url, url) in [
+            ("https://a", "https://b/direct"),
+            ("https://a", "http://a/direct"),
+            ("https://a", "https://a:1023/direct"),
+            ("https://a:7", "https://a/direct"),
+            ("https://a", "https://u@a/direct"),
+            ("https://a", "https://a/direct?x"),
+            ("https://a", "https://a/direct#x"),
+            ("https://a", "a"),
+            ("https://a", ""),
+            ("http://a/rpc", "https://a/direct"),
+        ] {
+            assert_eq!(looks(rpc_url, url), None, "{url}");
+        }
     }
 
     #[test]

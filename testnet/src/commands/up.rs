@@ -1,8 +1,8 @@
 //! `up`: a network in the foreground
 
-use white_city_testnet::NodeError;
 use std::sync::Arc;
 use std::time::Duration;
+use white_city_testnet::NodeError;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -91,11 +91,13 @@ fn app_state(openers: &[String]) -> Result<Option<AppState>, Error> {
     let mut app_state = default_app_state()?;
     let charter = &mut app_state.charter;
     for opener in openers {
-        let key = Hash::from_hex(opener).ok_or_else(|| Error::Node(NodeError::Option {
-            what: "--opener",
-            got: opener.clone(),
-            expected: "an identity's public key, 64 hexadecimal digits".into(),
-        }))?;
+        let key = Hash::from_hex(opener).ok_or_else(|| {
+            Error::Node(NodeError::Option {
+                what: "--opener",
+                got: opener.clone(),
+                expected: "an identity's public key, 64 hexadecimal digits".into(),
+            })
+        })?;
         charter.openers.push(OpenerQuota {
             key,
             max_live: OPENER_MAX_LIVE,

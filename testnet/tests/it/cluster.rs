@@ -1,7 +1,7 @@
 //! Four real CometBFT nodes
 
-use white_city_testnet::NodeError;
 use std::time::Duration;
+use white_city_testnet::NodeError;
 
 use white_city_testnet::{
     AppState, Application, Engine, Error, Network, RunState, Testnet, default_app_state,
@@ -127,7 +127,10 @@ async fn crash_and_freeze(testnet: &Testnet) {
     let waited = testnet
         .wait_height(0, frozen + 1, Duration::from_secs(4))
         .await;
-    assert!(matches!(waited, Err(Error::Node(NodeError::Timeout { .. }))), "{waited:?}");
+    assert!(
+        matches!(waited, Err(Error::Node(NodeError::Timeout { .. }))),
+        "{waited:?}"
+    );
     testnet.resume(1).await.unwrap();
     testnet.resume(2).await.unwrap();
     testnet.wait_height(0, frozen + 1, WITHIN).await.unwrap();
@@ -166,10 +169,7 @@ async fn halt(testnet: &Testnet) {
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, "nonsense = true\n").unwrap();
     match testnet.start(2).await {
-        Err(Error::Node(NodeError::Halted {
-            name,
-            diagnosis,
-        })) if name == "replica 2" => {
+        Err(Error::Node(NodeError::Halted { name, diagnosis })) if name == "replica 2" => {
             assert!(
                 diagnosis.contains("exit code 2") && diagnosis.contains("nonsense"),
                 "{diagnosis}"

@@ -1,7 +1,7 @@
 //! A network's directory: written right, continued right, refused when something is off
 
-use white_city_testnet::NodeError;
 use std::path::Path;
+use white_city_testnet::NodeError;
 
 use tempfile::TempDir;
 use white_city_testnet::{Error, Network, Testnet, default_app_state};
@@ -104,10 +104,7 @@ async fn a_second_launcher_is_refused_and_names_the_first() {
 async fn not_started(dir: &Path) -> String {
     let testnet = opened(&options(dir)).await.unwrap();
     match testnet.start(2).await {
-        Err(Error::Node(NodeError::Halted {
-            name,
-            diagnosis,
-        })) if name == "replica 2" => diagnosis,
+        Err(Error::Node(NodeError::Halted { name, diagnosis })) if name == "replica 2" => diagnosis,
         other => panic!("{other:?}"),
     }
 }
@@ -206,5 +203,8 @@ fn a_network_file_is_read_back() {
     let network = Network::read(&path).unwrap();
     assert_eq!((network.launcher_pid, network.replicas[0].app_pid), (7, 3));
     std::fs::write(&path, "{}").unwrap();
-    assert!(matches!(Network::read(&path), Err(Error::Node(NodeError::Malformed { .. }))));
+    assert!(matches!(
+        Network::read(&path),
+        Err(Error::Node(NodeError::Malformed { .. }))
+    ));
 }

@@ -1,10 +1,10 @@
 //! Helpers of several tests
 
-use white_city_testnet::NodeError;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+use white_city_testnet::NodeError;
 
 use white_city_testnet::{Application, Error, Options, Testnet, binaries::Binaries};
 

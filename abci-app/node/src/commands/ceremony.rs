@@ -5,7 +5,9 @@ use std::path::Path;
 use white_city_client::Signer as _;
 use white_city_node::ceremony;
 use white_city_node::files::{read, write_atomic};
-use white_city_node::node::{CARDS, CONSENTS, Node, own_card, read_cards, read_consents, read_genesis};
+use white_city_node::node::{
+    CARDS, CONSENTS, Node, own_card, read_cards, read_consents, read_genesis,
+};
 use white_city_node::{Error, keys};
 use white_city_wire::hash::sha256;
 
@@ -79,7 +81,10 @@ fn check(home: &Path) -> Result<(), Error> {
     let missing = ceremony::missing(&network, &consented).len();
     out += &match missing {
         0 => "All operators have signed: `start` runs the node.\n".to_owned(),
-        missing => format!("{missing} of {} have yet to sign.\n", network.charter.replicas.len()),
+        missing => format!(
+            "{missing} of {} have yet to sign.\n",
+            network.charter.replicas.len()
+        ),
     };
     print(&out)
 }

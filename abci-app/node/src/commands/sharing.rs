@@ -55,7 +55,9 @@ pub fn take(home: &Path, path: &Path) -> Result<String, Error> {
     };
     let size = path.metadata().map_err(Error::io("read", path))?.len();
     if size > SHARED_BYTES_MAX {
-        return Err(malformed(format!("expected at most {SHARED_BYTES_MAX} bytes")));
+        return Err(malformed(format!(
+            "expected at most {SHARED_BYTES_MAX} bytes"
+        )));
     }
     let text = read(path)?;
     let shared: Shared = match Card::parse(&text) {

@@ -11,6 +11,8 @@ use super::{
 
 #[derive(Debug, Subcommand)]
 pub enum BoardCommand {
+    /// Say how far the board is, as its validators certify it, how old its newest block is, and how far each replica is
+    Status,
     /// What the operators may change together: replicas and operators, openers, what strangers may do, the protocol's number
     #[command(subcommand)]
     Charter(CharterCommand),

@@ -23,6 +23,7 @@ enum AbortCause {
 pub struct Party<'a> {
     pub session: Session,
     pub output: &'a Output,
+    client: Client,
     /// The protocol's last round that was begun.
     round: u32,
     /// The outcome whose result is out of this process: on the disk, or printed.
@@ -56,6 +57,7 @@ impl<'a> Party<'a> {
         Ok(Self {
             session,
             output,
+            client: client.clone(),
             round: 0,
             safe: None,
         })
@@ -109,7 +111,7 @@ impl<'a> Party<'a> {
             session.join().await?;
             session.wait_ready().await
         };
-        match progress::during(self.output, news, joined).await {
+        match progress::during(self.output, &self.client, news, joined).await {
             // Whoever has been in it gets its result from the same command.
             Err(error @ Error::Finished { .. }) if !self.session.has_signed() => {
                 Err(Failure::late(format!(
@@ -132,7 +134,7 @@ impl<'a> Party<'a> {
             session.post(round, outgoing.broadcast, p2p).await?;
             session.inbox(round).await
         };
-        match progress::during(self.output, news, exchanged).await {
+        match progress::during(self.output, &self.client, news, exchanged).await {
             Ok(inbox) => Ok(inbox),
             Err(Error::Payload { from, round }) => Err(self.complain(round, from).await),
             Err(error) => Err(error.into()),
@@ -150,7 +152,7 @@ impl<'a> Party<'a> {
             session.complain(round, from).await?;
             session.wait_end().await
         };
-        match progress::during(self.output, news, judged).await {
+        match progress::during(self.output, &self.client, news, judged).await {
             Ok(End::Aborted(record)) => Failure::protocol(from, format!("{text}: {record}")),
             Ok(_) => Failure::protocol(from, text),
             Err(error) => error.into(),
@@ -207,7 +209,7 @@ impl<'a> Party<'a> {
                 Err(error) => Err(error),
             }
         };
-        match progress::during(self.output, news, finished).await? {
+        match progress::during(self.output, &self.client, news, finished).await? {
             End::Finished { outcome: agreed } if agreed == outcome => Ok(()),
             End::Finished { outcome: agreed } => Err(Failure::verification(format!(
                 "the others finished with the outcome {agreed}, this party has {outcome}"

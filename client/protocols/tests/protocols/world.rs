@@ -1,8 +1,8 @@
 //! Four replicas under CometBFT.
 
-use white_city_testnet::NodeError;
 use tempfile::TempDir;
 use white_city_kit::{Board, app_state};
+use white_city_testnet::NodeError;
 use white_city_testnet::{Error, Options, Testnet};
 
 pub struct World {
