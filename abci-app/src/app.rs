@@ -5,6 +5,7 @@ mod abci_calls;
 mod charter;
 mod check_tx;
 mod consensus;
+mod noted;
 mod proposing;
 mod state_sync;
 mod told;
@@ -25,6 +26,7 @@ use crate::{
     fault::FaultFile,
     front::{Answer, Board, Source, Taken, Told},
     halt::Halt,
+    metrics::Metrics,
     parked::Parked,
     peers::Peers,
     pending::Pending,
@@ -57,6 +59,7 @@ struct Shared {
     peers: Peers,
     verified: VerifiedCache,
     counters: Counters,
+    metrics: Arc<Metrics>,
     /// The validators of all eras, with the links between them; `None` until the genesis has come.
     trust: RwLock<Option<Trust>>,
     state_sync: StateSync,
@@ -135,6 +138,7 @@ impl Replica {
                 peers: Peers::new(&config.peer_ids, &config.peers_from),
                 verified: VerifiedCache::new(config.verified_cache_bytes),
                 counters: Counters::default(),
+                metrics: Arc::default(),
                 direct_hint: OnceLock::new(),
                 halt,
                 fault: FaultFile::new(config.fault_file.clone()),
@@ -157,6 +161,28 @@ impl Replica {
     #[must_use]
     pub fn work(&self) -> Work {
         self.shared.counters.work(self.shared.verified.checked())
+    }
+
+    /// Numbers for its operators.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    /// Numbers of the rules that its program knows.
+    #[must_use]
+    pub fn known_rules(&self) -> Known {
+        self.shared.known
+    }
+
+    /// Number and bytes of the transactions that it holds pending.
+    pub(crate) fn held(&self) -> (usize, u64) {
+        self.pending().figures()
+    }
+
+    /// Bytes of the entries that came too early.
+    pub(crate) fn parked_bytes(&self) -> u64 {
+        self.parked().bytes()
     }
 
     /// Tells clients from now on at which port they can ask the replica itself, and at which address by TLS, or nothing. Only the first

@@ -47,6 +47,8 @@ pub struct Config {
     pub direct_bad_per_second: u32,
     /// Bytes a second of addresses that move a lot of them where others are there, too.
     pub direct_bytes_per_second: u32,
+    /// Address where operators and their programs ask how the replica is: `ADDRESS:PORT`, or nothing.
+    pub health_address: String,
     /// The store, relative to the home.
     pub store: PathBuf,
     /// Folder of the snapshots, relative to the home.
@@ -125,6 +127,7 @@ impl Default for Config {
             direct_requests_per_second: 4_000,
             direct_bad_per_second: 25,
             direct_bytes_per_second: 8 << 20,
+            health_address: String::new(),
             store: "board.redb".into(),
             snapshots: "snapshots".into(),
             snapshot_blocks: 0,
@@ -256,6 +259,7 @@ impl Config {
                 "each ADDRESS:PORT, such as 10.0.0.2:26657",
             )?;
         }
+        self.check_health_port()?;
         self.check_direct_port()?;
         self.check_pending()?;
         key(
@@ -263,6 +267,22 @@ impl Config {
             "proposal_wait_ms",
             self.proposal_wait_ms.to_string(),
             "at most 500: the other replicas' time-out for a proposal must stay far away",
+        )
+    }
+
+    fn check_health_port(&self) -> Result<(), BadConfig> {
+        let address = &self.health_address;
+        key(
+            address.is_empty() || address.parse::<SocketAddr>().is_ok(),
+            "health_address",
+            address.clone(),
+            "ADDRESS:PORT, such as 127.0.0.1:26670, or nothing",
+        )?;
+        key(
+            address.is_empty() || !self.engine_rpc.is_empty(),
+            "health_address",
+            address.clone(),
+            "nothing as long as engine_rpc is nothing: how a replica is can't be said without its node",
         )
     }
 
@@ -445,6 +465,20 @@ mod tests {
             assert_eq!(refused, Some("pending_bytes"), "{bytes:?}");
         }
     }
+
+    #[test]
+    fn a_health_port_is_an_address_beside_a_node_that_can_be_asked() {
+        let set = |health: &str, rpc: &str| {
+            key_refused(|config| {
+                (config.health_address, config.engine_rpc) = (health.into(), rpc.into());
+            })
+        };
+        assert_eq!(set("127.0.0.1:26670", "127.0.0.1:26657"), None);
+        assert_eq!(set("", ""), None);
+        assert_eq!(set("127.0.0.1:26670", ""), Some("health_address"));
+        assert_eq!(set("26670", "127.0.0.1:26657"), Some("health_address"));
+    }
+
     #[test]
     fn no_limit_of_the_direct_port_is_nothing_or_more_than_there_is_in_all() {
         let none = key_refused(|config| config.direct_requests_per_second = 0);

@@ -35,7 +35,7 @@ pub use limits::Limits;
 use limits::{Rates, address_of};
 use tokio::{net::TcpStream, sync::oneshot, time::sleep};
 
-use crate::{front::Board, halt::Halt};
+use crate::{front::Board, halt::Halt, metrics::Metrics};
 
 /// Pause between two looks for overdue connections.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ pub struct DirectPort {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    metrics: Arc<Metrics>,
 }
 
 /// State that all connections share.
@@ -56,6 +57,7 @@ struct Port<B> {
     connections: Arc<Connections>,
     rates: Rates,
     flow: Flow,
+    metrics: Arc<Metrics>,
 }
 
 impl DirectPort {
@@ -71,7 +73,14 @@ impl DirectPort {
             listener,
             address,
             limits,
+            metrics: Arc::default(),
         })
+    }
+
+    /// The same port, whose connections and requests are counted there.
+    #[must_use]
+    pub fn counted_by(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Address that it listens on.
@@ -99,6 +108,7 @@ impl DirectPort {
             )),
             rates: Rates::new(&limits),
             flow: Flow::new(limits.bytes_per_second.into()),
+            metrics: self.metrics,
         });
         thread::Builder::new().spawn(move || {
             runtime.block_on(async move {
@@ -154,12 +164,14 @@ async fn connection<B: Board>(
     // An answer is written at once, or its end would wait for the other side's acknowledgement.
     let _ = stream.set_nodelay(true);
     let (port, place) = (&port, &place);
+    let _counted = port.metrics.direct_connection();
     let answering = service_fn(|request| async move {
         let desk = answering::Desk {
             board: &port.board,
             halt: &port.halt,
             rates: &port.rates,
             flow: &port.flow,
+            metrics: &port.metrics,
             place,
         };
         desk.answer(request).await

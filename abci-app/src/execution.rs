@@ -80,6 +80,33 @@ pub enum InvalidBlock {
     },
 }
 
+impl InvalidBlock {
+    /// All words that [`InvalidBlock::reason`] gives.
+    pub const REASONS: [&'static str; 7] = [
+        "no_seal",
+        "refused",
+        "too_much_work",
+        "costly",
+        "joining",
+        "parent",
+        "root",
+    ];
+
+    /// A word for the reason, of which there are few.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSeal => "no_seal",
+            Self::Refused { .. } => "refused",
+            Self::TooMuchWork { .. } => "too_much_work",
+            Self::Costly { .. } => "costly",
+            Self::Joining => "joining",
+            Self::Parent { .. } => "parent",
+            Self::Root { .. } => "root",
+        }
+    }
+}
+
 /// Takes the seal off a block.
 ///
 /// # Errors

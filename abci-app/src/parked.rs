@@ -44,6 +44,11 @@ impl Parked {
         }
     }
 
+    /// Bytes of all that is parked.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Parks an entry, when the last stored block is `height`; where there is no room, the session that has the most makes it with its
     /// oldest ones, since who is honest comes only a moment early. Gives what its author has parked here before and still has, if that is another
     /// entry: the first one stays.

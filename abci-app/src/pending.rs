@@ -327,6 +327,11 @@ impl Pending {
         self.in_mempool > 0
     }
 
+    /// Number of the held transactions, and the bytes that they count.
+    pub fn figures(&self) -> (usize, u64) {
+        (self.held.len(), self.room.total())
+    }
+
     /// Every transaction that is held.
     pub fn held(&self) -> impl Iterator<Item = &Arc<VerifiedTx>> {
         self.held.values().map(|held| &held.tx)

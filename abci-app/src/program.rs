@@ -4,7 +4,10 @@ use std::{
     io::IsTerminal as _,
     path::PathBuf,
     process::ExitCode,
-    sync::mpsc::{self, Receiver},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
     thread,
 };
 
@@ -24,7 +27,9 @@ use crate::{
     direct::DirectPort,
     front::Board,
     halt::Stop,
+    health::{HealthPort, Monitor},
     joined, links,
+    metrics::Measured,
 };
 
 /// A bad configuration, or a socket or store that can't be opened.
@@ -107,32 +112,27 @@ fn serve<A: Application + Board + Sync>(
         return Ok(outdated(&diagnosis));
     }
     let replica = Replica::new(config, store, halt.clone()).map_err(|error| error.to_string())?;
+    let metrics = Arc::clone(replica.metrics());
     let direct_port = bind_direct_port(config)?;
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");
         replica.announce_direct_port(port.address().port(), &config.direct_url);
     }
     if !config.engine_rpc.is_empty() {
-        let due = {
-            let replica = replica.clone();
-            move || replica.alarm_due()
-        };
-        let watched = alarm::watch(due, config.engine_rpc.clone());
-        watched.map_err(|error| format!("alarms: {error}"))?;
-        let watched = links::watch(replica.clone(), config.engine_rpc.clone());
-        watched.map_err(|error| format!("links: {error}"))?;
-        let (own, others) = (config.engine_rpc.clone(), config.other_rpcs.clone());
-        let watched = joined::watch(replica.clone(), own, others);
-        watched.map_err(|error| format!("after a snapshot: {error}"))?;
+        watch_engine(config, &replica)?;
     }
+    serve_health_port(config, &replica)?;
     let application = wrap(replica);
     let listen = config.listen().map_err(|error| error.to_string())?;
     let server =
         Server::bind(&listen).map_err(|error| format!("listen {}: {error}", config.listen))?;
     if let Some(port) = direct_port {
-        let served = port.serve(&application, &halt);
+        let served = port
+            .counted_by(Arc::clone(&metrics))
+            .serve(&application, &halt);
         served.map_err(|error| format!("direct port: {error}"))?;
     }
+    let application = Measured::new(application, metrics);
     tracing::info!(listen = config.listen, "waiting for CometBFT");
     thread::spawn(move || server.serve(&application, &halt));
     let code = wait(&stops);
@@ -141,6 +141,34 @@ fn serve<A: Application + Board + Sync>(
         let _ = std::fs::remove_file(socket);
     }
     Ok(code)
+}
+
+/// Starts what asks the replica's own node.
+fn watch_engine(config: &Config, replica: &Replica) -> Result<(), String> {
+    let due = {
+        let replica = replica.clone();
+        move || replica.alarm_due()
+    };
+    let watched = alarm::watch(due, config.engine_rpc.clone());
+    watched.map_err(|error| format!("alarms: {error}"))?;
+    let watched = links::watch(replica.clone(), config.engine_rpc.clone());
+    watched.map_err(|error| format!("links: {error}"))?;
+    let (own, others) = (config.engine_rpc.clone(), config.other_rpcs.clone());
+    let watched = joined::watch(replica.clone(), own, others);
+    watched.map_err(|error| format!("after a snapshot: {error}"))
+}
+
+/// Starts the port for operators, if there is to be one.
+fn serve_health_port(config: &Config, replica: &Replica) -> Result<(), String> {
+    let address = &config.health_address;
+    if address.is_empty() {
+        return Ok(());
+    }
+    let refused = |error| format!("health_address {address}: {error}");
+    let port = HealthPort::bind(address).map_err(refused)?;
+    tracing::info!(address = %port.address(), "health port");
+    let monitor = Monitor::start(replica.clone(), config).map_err(refused)?;
+    port.serve(monitor).map_err(refused)
 }
 
 fn bind_direct_port(config: &Config) -> Result<Option<DirectPort>, String> {

@@ -84,7 +84,7 @@ pub struct UpArgs {
     /// only, as it is part of the genesis.
     #[arg(long, value_name = "KEY")]
     pub opener: Vec<String>,
-    /// First of two ports per replica [default: free ones].
+    /// First of three ports per replica [default: free ones].
     #[arg(long)]
     pub port_base: Option<u16>,
     /// Keep the homes in memory: faster, and gone when the network ends.

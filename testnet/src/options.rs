@@ -67,7 +67,7 @@ pub struct Options {
     pub chain_id: Option<String>,
     /// The board's parameters and its charter, but for the replicas, which are drawn; `None` takes those of `config/genesis.toml`.
     pub app_state: Option<AppState>,
-    /// First of two ports per replica; `None` finds free ones.
+    /// First of three ports per replica; `None` finds free ones.
     pub port_base: Option<u16>,
     /// Keep the homes in memory (`/dev/shm`): faster, and gone when the network is stopped.
     pub tmpfs: bool,

@@ -91,7 +91,7 @@ pub(crate) fn write_configs(
         };
         let text = node_config::render(&config)?;
         write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
-        let text = replica_config(&address, ports.rpc(index))
+        let text = replica_config(&address, ports.rpc(index), ports.health(index))
             + &profile.replica_lines()
             + &snapshot_lines(options, ports, others.iter().map(|(other, _)| *other));
         write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
@@ -103,10 +103,10 @@ pub(crate) fn write_configs(
 const DIRECT_BYTES_PER_SECOND: u32 = 1 << 20;
 
 /// `replica.toml`; what its keys mean is said in `config/replica.toml`.
-fn replica_config(address: &str, rpc_port: u16) -> String {
+fn replica_config(address: &str, rpc_port: u16, health_port: u16) -> String {
     format!(
         "# Written by white-city-testnet at every start: changes made here are lost.\n\
-         listen = {}\nengine_rpc = \"127.0.0.1:{rpc_port}\"\ndirect_address = \"127.0.0.1:0\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n\
+         listen = {}\nengine_rpc = \"127.0.0.1:{rpc_port}\"\ndirect_address = \"127.0.0.1:0\"\nhealth_address = \"127.0.0.1:{health_port}\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n\
          direct_bytes_per_second = {DIRECT_BYTES_PER_SECOND}\n",
         toml::Value::String(address.into())
     )
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_replica_is_told_its_socket_whatever_the_path_contains() {
-        let text = replica_config("unix:///a \"b\"\\c.sock", 7);
+        let text = replica_config("unix:///a \"b\"\\c.sock", 7, 8);
         let parsed: toml::Table = text.parse().unwrap();
         assert_eq!(parsed["listen"].as_str(), Some("unix:///a \"b\"\\c.sock"));
         assert_eq!(parsed["store"].as_str(), Some("board.redb"));

@@ -13,8 +13,10 @@ use white_city_node::params::random_bytes;
 /// connection of somebody else's takes one between the check and the start of a replica.
 const FIRST: u16 = 20_000;
 const LAST: u16 = 31_999;
-/// Two ports for each of at most 16 replicas.
-const BLOCK: u16 = 32;
+/// Ports of each replica.
+const EACH: usize = 3;
+/// Those of at most 16 replicas.
+const BLOCK: u16 = 48;
 
 /// A block of ports that no other launcher of this user takes while this value lives.
 #[derive(Debug)]
@@ -32,12 +34,17 @@ impl Ports {
 
     /// Port of a replica's RPC.
     pub(crate) fn rpc(&self, replica: usize) -> u16 {
-        self.at(2 * replica)
+        self.at(EACH * replica)
     }
 
     /// Port where a replica listens for the others.
     pub(crate) fn p2p(&self, replica: usize) -> u16 {
-        self.at(2 * replica + 1)
+        self.at(EACH * replica + 1)
+    }
+
+    /// Port where a replica's operator asks how it is.
+    pub(crate) fn health(&self, replica: usize) -> u16 {
+        self.at(EACH * replica + 2)
     }
 
     fn at(&self, offset: usize) -> u16 {
@@ -47,7 +54,7 @@ impl Ports {
 
     /// Exactly the ports from `base` on, or an error that names the one that is taken.
     pub(crate) fn fixed(base: u16, replicas: usize) -> Result<Self, Error> {
-        let count = u16::try_from(2 * replicas).unwrap_or(u16::MAX);
+        let count = u16::try_from(EACH * replicas).unwrap_or(u16::MAX);
         let last = base
             .checked_add(count.saturating_sub(1))
             .filter(|_| base >= 1024);
@@ -64,7 +71,9 @@ impl Ports {
 
     /// A free block; the one at `preferred` if it is free, so that addresses survive a restart.
     pub(crate) fn free(replicas: usize, preferred: Option<u16>) -> Result<Self, Error> {
-        let count = u16::try_from(2 * replicas).unwrap_or(u16::MAX).min(BLOCK);
+        let count = u16::try_from(EACH * replicas)
+            .unwrap_or(u16::MAX)
+            .min(BLOCK);
         let blocks = (LAST - FIRST + 1) / BLOCK;
         let start = u16::from_le_bytes(random_bytes()?) % blocks;
         let somewhere = (0..blocks).map(|step| FIRST + ((start + step) % blocks) * BLOCK);
@@ -132,7 +141,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_named() {
         let free = Ports::free(2, None).unwrap();
-        let taken = free.base() + 3;
+        let taken = free.base() + 5;
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, taken)).unwrap();
         assert!(Ports::fixed(free.base(), 1).is_ok());
         match Ports::fixed(free.base(), 2) {
@@ -144,14 +153,14 @@ mod tests {
     #[test]
     fn a_block_beyond_the_last_port_is_refused() {
         assert!(matches!(
-            Ports::fixed(65_534, 2),
+            Ports::fixed(65_533, 2),
             Err(Error::Node(NodeError::Option { .. }))
         ));
         assert!(matches!(
             Ports::fixed(1_023, 1),
             Err(Error::Node(NodeError::Option { .. }))
         ));
-        assert!(Ports::fixed(65_534, 1).is_ok());
+        assert!(Ports::fixed(65_533, 1).is_ok());
     }
 
     #[test]
@@ -160,7 +169,9 @@ mod tests {
             base: 100,
             _lock: None,
         };
-        let all: Vec<_> = (0..16).flat_map(|k| [ports.rpc(k), ports.p2p(k)]).collect();
-        assert_eq!(all, (100..132).collect::<Vec<_>>());
+        let all: Vec<_> = (0..16)
+            .flat_map(|k| [ports.rpc(k), ports.p2p(k), ports.health(k)])
+            .collect();
+        assert_eq!(all, (100..148).collect::<Vec<_>>());
     }
 }

@@ -9,6 +9,7 @@ mod charters;
 mod complaint;
 mod crash;
 mod equivocation;
+mod monitoring;
 mod outage;
 mod proxy;
 mod replicas;

@@ -4,6 +4,7 @@ mod chain;
 mod direct;
 mod disputes;
 mod early;
+mod health;
 mod mempool;
 mod numbers;
 mod proposals;

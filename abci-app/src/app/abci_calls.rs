@@ -104,6 +104,7 @@ impl Application for Replica {
             Some(Err(reason)) => {
                 let proposer = hex::encode(proposed.proposer);
                 tracing::warn!(height = proposed.height, proposer, %reason, "proposal rejected");
+                self.shared.metrics.proposal_rejected(&reason);
                 ProposalStatus::Reject
             }
             None => ProposalStatus::Reject,

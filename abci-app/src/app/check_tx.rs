@@ -34,6 +34,7 @@ impl Replica {
             Source::Engine | Source::Client => self.shared.counters.checks.count(),
         }
         let held = self.hold(bytes, source);
+        self.shared.metrics.transaction(source, held.as_ref().err());
         held.inspect_err(|refusal| {
             tracing::debug!(code = refusal.code(), ?source, %refusal, "transaction refused");
         })?;

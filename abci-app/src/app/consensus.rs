@@ -13,7 +13,7 @@ use white_city_wire::{
     seal::{BlockTime, Seal},
 };
 
-use super::{Committed, Replica, charter};
+use super::{Committed, Replica, charter, noted};
 use crate::{
     credit::Credit,
     execution::{self, DecodedBlock, Executed, InvalidBlock},
@@ -262,7 +262,9 @@ impl Replica {
         });
         self.shared.fault.point(Step::Commit, of);
         let first = before.as_ref().is_none_or(|before| before.tip.height == 0);
-        let is_changed = before.is_some_and(|before| before.tip.seal.root != tip.seal.root);
+        let is_changed = before
+            .as_ref()
+            .is_some_and(|before| before.tip.seal.root != tip.seal.root);
         let store = &self.shared.store;
         let mut state = executed.ended.state.clone();
         let frozen = state.put_aside(&executed.ended.sessions);
@@ -288,7 +290,8 @@ impl Replica {
         if let Some(committed) = self.committed() {
             self.consider_snapshot(&committed)?;
         }
-        log_block(&executed, &tip);
+        noted::log_block(&executed, &tip);
+        noted::count(&self.shared.metrics, before.as_deref(), &executed.ended);
         if let Some(diagnosis) = self.unknown_rules() {
             self.halt().outdated(diagnosis);
             return Ok(tip);
@@ -453,21 +456,5 @@ pub(super) fn context(proposed: &Proposed, committed: &Committed) -> BlockContex
         parent_time: committed.tip.time,
         proposer: proposed.proposer,
         voted: committed.state.charter().positions_of(&proposed.voters),
-    }
-}
-
-fn log_block(executed: &Executed, tip: &Tip) {
-    if executed.ended.enacted {
-        let term = executed.ended.state.term();
-        let (number, hash) = (term.charter.term, term.charter_hash);
-        tracing::info!(height = tip.height, term = number, charter = %hash, eras = term.eras, "a new charter is in force");
-    }
-    let sessions = executed.ended.sessions.len();
-    tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.seal.root, "block");
-    for number in &executed.ended.sessions {
-        if let Some(session) = executed.ended.state.sessions().get(*number) {
-            let leaf = &session.leaf;
-            tracing::debug!(session = %leaf.session, number, status = ?leaf.status, round = leaf.open_round, "session");
-        }
     }
 }

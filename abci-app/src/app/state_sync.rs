@@ -68,6 +68,11 @@ impl StateSync {
 }
 
 impl Replica {
+    /// Height of the newest snapshot that it has.
+    pub(crate) fn snapshot_height(&self) -> Option<u64> {
+        self.shared.state_sync.shelf.newest()
+    }
+
     /// The snapshots that it has.
     pub(super) fn list(&self) -> ResponseListSnapshots {
         let whole = self.shared.state_sync.shelf.list().into_iter();

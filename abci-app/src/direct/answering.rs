@@ -33,6 +33,7 @@ use super::{
 use crate::{
     front::{Board, Source, Taken},
     halt::Halt,
+    metrics::Metrics,
 };
 
 /// Longest that the body of a request may take.
@@ -87,6 +88,8 @@ pub struct Desk<'a, B> {
     pub rates: &'a Rates,
     /// Bounds on the bytes that they move.
     pub flow: &'a Flow,
+    /// Numbers for operators.
+    pub metrics: &'a Metrics,
     /// The place of the connection that asks.
     pub place: &'a ConnectionPlace,
 }
@@ -98,10 +101,18 @@ impl<B: Board> Desk<'_, B> {
     /// [`Halted`].
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Answer>, Halted> {
         self.place.begin();
-        match self.work(request).await? {
-            Ok(answer) => Ok(self.respond(answer)),
-            Err(status) => Ok(self.refuse(status)),
-        }
+        let path = match request.uri().path() {
+            QUERY_PATH => QUERY_PATH,
+            HANDING_PATH => HANDING_PATH,
+            _ => "other",
+        };
+        let response = match self.work(request).await? {
+            Ok(answer) => self.respond(answer),
+            Err(status) => self.refuse(status),
+        };
+        self.metrics
+            .direct_request(path, response.status().as_u16());
+        Ok(response)
     }
 
     async fn work(

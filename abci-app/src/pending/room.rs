@@ -118,6 +118,11 @@ impl Room {
         }
     }
 
+    /// The bytes that are pending in all.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Whether there is room for so many bytes more.
     pub fn check(&self, account: &Account, bytes: u64) -> Result<(), Lack> {
         let refusal = |of, pending, max| Refusal::PendingBytes {

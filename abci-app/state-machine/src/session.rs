@@ -341,6 +341,13 @@ impl Session {
         })
     }
 
+    /// Board time at which the present phase began, ms; `None` as long as its clock hasn't started.
+    #[must_use]
+    pub fn began_ms(&self) -> Option<u64> {
+        let deadline_ms = self.leaf.deadline_ms;
+        (deadline_ms > 0).then(|| deadline_ms.saturating_sub(self.phase_ms()))
+    }
+
     /// Recomputes the hashes in the leaf. An erased session keeps what it had.
     pub fn refresh_leaf(&mut self) {
         self.leaf.terminal = self.terminal.as_ref().map_or(Hash::ZERO, Terminal::hash);

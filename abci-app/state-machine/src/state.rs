@@ -314,6 +314,18 @@ impl State {
         self.board_root().hash()
     }
 
+    /// Number of the live sessions.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.deadlines.size()
+    }
+
+    /// Number of the sessions that have ended and aren't erased.
+    #[must_use]
+    pub fn ended(&self) -> usize {
+        self.retained.size()
+    }
+
     /// Numbers of the sessions whose clock hasn't started, ascending: the last block has opened their round.
     pub fn unstarted(&self) -> impl Iterator<Item = u32> + '_ {
         self.deadlines.range(..(1, 0)).map(|(_, number)| *number)
