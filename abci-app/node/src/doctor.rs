@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use white_city_wire::Network;
 
 use crate::card::Card;
-use crate::node::Node;
+use crate::node::{Node, local};
 use crate::running::{self, Programs};
 use crate::{cometbft, joining};
 
@@ -74,6 +74,7 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     note("clock", clock(clocks));
     note("board", board(node).await);
     note("this node", own(node).await);
+    note("progress", ready(node).await);
     findings
 }
 
@@ -308,6 +309,27 @@ async fn own(node: &Node) -> Result<String, String> {
         _ if health.catching_up => Err(format!("{text}: it is catching up")),
         _ => Ok(text),
     }
+}
+
+/// What the replica says at its health port: whether blocks come.
+async fn ready(node: &Node) -> Result<String, String> {
+    let address = &node.settings.health;
+    if address.is_empty() {
+        return Ok("not asked: `health` in node.toml is empty".into());
+    }
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    let client = client.build().map_err(|error| error.to_string())?;
+    let address = address
+        .parse()
+        .map(local)
+        .map_err(|_| "health".to_owned())?;
+    let answer = client.get(format!("http://{address}/ready")).send().await;
+    let answer =
+        answer.map_err(|error| format!("the replica doesn't answer at {address}: {error}"))?;
+    let is_ready = answer.status().is_success();
+    let text = answer.text().await.map_err(|error| error.to_string())?;
+    let text = text.trim().to_owned();
+    if is_ready { Ok(text) } else { Err(text) }
 }
 
 #[cfg(test)]

@@ -274,6 +274,8 @@ impl Node {
             ("listen", text(socket)),
             ("engine_rpc", text(&local(settings.rpc).to_string())),
             ("direct_address", text(&settings.direct)),
+            ("direct_url", text(&settings.direct_url)),
+            ("health_address", text(&settings.health)),
             ("store", text("board.redb")),
             ("log", text(&settings.log)),
             (

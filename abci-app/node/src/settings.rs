@@ -11,10 +11,14 @@ pub const NODE_DEFAULTS: &str = include_str!("../../../config/node.toml");
 /// Name of the file in a home.
 pub const NODE_FILE: &str = "node.toml";
 /// Keys of the replica's file that are this program's to set.
-const OURS: [&str; 10] = [
+const OURS: [&str; 14] = [
     "listen",
     "engine_rpc",
     "direct_address",
+    "direct_url",
+    "health_address",
+    "peer_ids",
+    "peers_from",
     "store",
     "log",
     "log_format",
@@ -34,6 +38,10 @@ pub struct Settings {
     pub rpc: SocketAddr,
     /// Where the replica answers them, or empty.
     pub direct: String,
+    /// Where clients reach that by TLS, or empty.
+    pub direct_url: String,
+    /// Where the replica tells operators how it is, or empty.
+    pub health: String,
     /// Distance between the nodes.
     pub profile: Distance,
     /// Further addresses or networks of the other nodes.
@@ -113,11 +121,12 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Error> {
-        if !self.direct.is_empty() && self.direct.parse::<SocketAddr>().is_err() {
-            return Err(bad(format!(
-                "direct {:?}: expected ADDRESS:PORT, or \"\"",
-                self.direct
-            )));
+        for (key, address) in [("direct", &self.direct), ("health", &self.health)] {
+            if !address.is_empty() && address.parse::<SocketAddr>().is_err() {
+                return Err(bad(format!(
+                    "{key} {address:?}: expected ADDRESS:PORT, or \"\""
+                )));
+            }
         }
         if let Some(ours) = OURS
             .iter()
@@ -207,6 +216,7 @@ mod tests {
             ("p2p = \"here\"", "p2p"),
             ("pp = 1", "pp"),
             ("direct = \"9\"", "direct"),
+            ("health = \"9\"", "health"),
             ("profile = \"moon\"", "data-centre"),
             ("stands_still_seconds = 9", "10 to 86400"),
             ("log_bytes = 65535", "log_bytes"),
