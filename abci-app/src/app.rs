@@ -185,9 +185,9 @@ impl Replica {
         self.parked().bytes()
     }
 
-    /// Tells clients from now on at which port they can ask the replica itself, and at which address by TLS, or nothing. Only the first
+    /// Tells clients from now on at which port they can ask the replica itself, if without TLS, and at which address by TLS, or nothing. Only the first
     /// ones are told.
-    pub fn announce_direct_port(&self, port: u16, url: &str) {
+    pub fn announce_direct_port(&self, port: Option<u16>, url: &str) {
         let _ = self.shared.direct_hint.set(query::hint(port, url));
     }
 

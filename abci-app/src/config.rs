@@ -11,7 +11,11 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use white_city_wire::protocol::Known;
 
-use crate::{direct::Limits, pending::ByteLimits, waiting::Bounds};
+use crate::{
+    direct::{Limits, tls::Files},
+    pending::ByteLimits,
+    waiting::Bounds,
+};
 
 /// Largest configuration file, bytes.
 const CONFIG_BYTES_MAX: u64 = 64 * 1_024;
@@ -37,6 +41,10 @@ pub struct Config {
     pub direct_address: String,
     /// Address at which clients reach the direct port by TLS, `https://…`, or nothing.
     pub direct_url: String,
+    /// Certificate chain of the direct port, PEM, relative to the home, or nothing: no TLS.
+    pub direct_tls_certificate: PathBuf,
+    /// Its key, likewise.
+    pub direct_tls_key: PathBuf,
     /// Most connections to the direct port at once.
     pub direct_connections: u32,
     /// Most of them from one address.
@@ -122,6 +130,8 @@ impl Default for Config {
             engine_rpc: String::new(),
             direct_address: String::new(),
             direct_url: String::new(),
+            direct_tls_certificate: PathBuf::new(),
+            direct_tls_key: PathBuf::new(),
             direct_connections: 900,
             direct_connections_per_address: 600,
             direct_requests_per_second: 4_000,
@@ -227,6 +237,14 @@ impl Config {
         if !config.genesis.as_os_str().is_empty() {
             config.genesis = home.join(&config.genesis);
         }
+        for path in [
+            &mut config.direct_tls_certificate,
+            &mut config.direct_tls_key,
+        ] {
+            if !path.as_os_str().is_empty() {
+                *path = home.join(&*path);
+            }
+        }
         config.fault_file = cfg!(feature = "fault-points").then(|| home.join("fault"));
         if cfg!(feature = "fault-points") && home.join("next").exists() {
             config.known = Known::WITH_NEXT;
@@ -302,6 +320,13 @@ impl Config {
             self.direct_url.clone(),
             "https://HOST:PORT/PATH, at most 512 characters, or nothing",
         )?;
+        let (certificate, tls_key) = (&self.direct_tls_certificate, &self.direct_tls_key);
+        key(
+            certificate.as_os_str().is_empty() == tls_key.as_os_str().is_empty(),
+            "direct_tls_key",
+            tls_key.display().to_string(),
+            "a file exactly where direct_tls_certificate is one",
+        )?;
         for (name, limit) in [
             (
                 "direct_connections_per_address",
@@ -357,6 +382,16 @@ impl Config {
             limits.identity.to_string(),
             "at least 1048576: room for the largest transaction",
         )
+    }
+
+    /// Files of the direct port's TLS, if it has any.
+    #[must_use]
+    pub fn direct_tls(&self) -> Option<Files> {
+        let files = Files {
+            certificate: self.direct_tls_certificate.clone(),
+            key: self.direct_tls_key.clone(),
+        };
+        (!files.key.as_os_str().is_empty()).then_some(files)
     }
 
     /// Bounds on what strangers take of the direct port.

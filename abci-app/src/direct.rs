@@ -18,6 +18,7 @@ mod answering;
 mod connections;
 mod flow;
 mod limits;
+pub mod tls;
 
 use std::{
     io,
@@ -33,7 +34,13 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub use limits::Limits;
 use limits::{Rates, address_of};
-use tokio::{net::TcpStream, sync::oneshot, time::sleep};
+use tls::Tls;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::oneshot,
+    time::sleep,
+};
 
 use crate::{front::Board, halt::Halt, metrics::Metrics};
 
@@ -48,6 +55,7 @@ pub struct DirectPort {
     address: SocketAddr,
     limits: Limits,
     metrics: Arc<Metrics>,
+    tls: Option<Tls>,
 }
 
 /// State that all connections share.
@@ -57,6 +65,7 @@ struct Port<B> {
     connections: Arc<Connections>,
     rates: Rates,
     flow: Flow,
+    tls: Option<Tls>,
     metrics: Arc<Metrics>,
 }
 
@@ -74,6 +83,7 @@ impl DirectPort {
             address,
             limits,
             metrics: Arc::default(),
+            tls: None,
         })
     }
 
@@ -81,6 +91,12 @@ impl DirectPort {
     #[must_use]
     pub fn counted_by(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same port, which speaks TLS if there is any.
+    #[must_use]
+    pub fn behind(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Address that it listens on.
@@ -109,6 +125,7 @@ impl DirectPort {
             rates: Rates::new(&limits),
             flow: Flow::new(limits.bytes_per_second.into()),
             metrics: self.metrics,
+            tls: self.tls,
         });
         thread::Builder::new().spawn(move || {
             runtime.block_on(async move {
@@ -132,6 +149,9 @@ async fn sweep<B: Board>(port: Arc<Port<B>>) {
         port.connections.close_overdue();
         port.rates.forget_old();
         port.flow.forget_old();
+        if let Some(tls) = &port.tls {
+            tls.read_again();
+        }
     }
 }
 
@@ -163,8 +183,29 @@ async fn connection<B: Board>(
 ) {
     // An answer is written at once, or its end would wait for the other side's acknowledgement.
     let _ = stream.set_nodelay(true);
-    let (port, place) = (&port, &place);
     let _counted = port.metrics.direct_connection();
+    let serving = async {
+        let Some(tls) = &port.tls else {
+            return serve(stream, &port, &place).await;
+        };
+        match tls.acceptor().accept(stream).await {
+            Ok(stream) => serve(stream, &port, &place).await,
+            Err(error) => tracing::debug!(%error, "no TLS with a connection to the direct port"),
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        // Also where it is overdue, in the middle of a handshake.
+        _ = closed => tracing::debug!("a connection to the direct port is closed"),
+    }
+}
+
+/// Answers what comes over a connection.
+async fn serve<B: Board>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    port: &Port<B>,
+    place: &ConnectionPlace,
+) {
     let answering = service_fn(|request| async move {
         let desk = answering::Desk {
             board: &port.board,
@@ -181,10 +222,7 @@ async fn connection<B: Board>(
         .header_read_timeout(IDLE)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), answering);
-    tokio::select! {
-        served = serving => if let Err(error) = served {
-            tracing::debug!(%error, "a connection to the direct port ends");
-        },
-        _ = closed => tracing::debug!("a connection to the direct port is closed"),
+    if let Err(error) = serving.await {
+        tracing::debug!(%error, "a connection to the direct port ends");
     }
 }

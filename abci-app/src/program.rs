@@ -24,7 +24,7 @@ use crate::{
     abci::Server,
     alarm, app,
     config::{Listen, LogFormat},
-    direct::DirectPort,
+    direct::{DirectPort, tls::Tls},
     front::Board,
     halt::Stop,
     health::{HealthPort, Monitor},
@@ -116,7 +116,9 @@ fn serve<A: Application + Board + Sync>(
     let direct_port = bind_direct_port(config)?;
     if let Some(port) = &direct_port {
         tracing::info!(address = %port.address(), "direct port");
-        replica.announce_direct_port(port.address().port(), &config.direct_url);
+        let plain = config.direct_tls().is_none();
+        let plain = plain.then(|| port.address().port());
+        replica.announce_direct_port(plain, &config.direct_url);
     }
     if !config.engine_rpc.is_empty() {
         watch_engine(config, &replica)?;
@@ -177,7 +179,10 @@ fn bind_direct_port(config: &Config) -> Result<Option<DirectPort>, String> {
     let bound = wanted
         .map(|address| DirectPort::bind(address, config.direct_limits()))
         .transpose();
-    bound.map_err(|error| format!("direct_address {address}: {error}"))
+    let bound = bound.map_err(|error| format!("direct_address {address}: {error}"))?;
+    let tls = config.direct_tls().map(Tls::new).transpose();
+    let tls = tls.map_err(|error| format!("direct_tls_certificate: {error}"))?;
+    Ok(bound.map(|port| port.behind(tls)))
 }
 
 fn watch_signals(halt: Halt) -> std::io::Result<()> {

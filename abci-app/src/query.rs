@@ -61,12 +61,13 @@ pub fn answer(
     }
 }
 
-/// What answers say beside themselves of a direct port, and of an address where it is reached by TLS, which may be empty.
-pub fn hint(port: u16, url: &str) -> String {
-    match url {
-        "" => format!("{DIRECT_PORT_HINT}{port}"),
-        url => format!("{DIRECT_PORT_HINT}{port} {DIRECT_URL_HINT}{url}"),
-    }
+/// What answers say beside themselves of a direct port that is reached without TLS, if it is, and of an address where it is reached by
+/// TLS, which may be empty.
+pub fn hint(port: Option<u16>, url: &str) -> String {
+    let port = port.map(|port| format!("{DIRECT_PORT_HINT}{port}"));
+    let url = (!url.is_empty()).then(|| format!("{DIRECT_URL_HINT}{url}"));
+    let hints: Vec<String> = port.into_iter().chain(url).collect();
+    hints.join(" ")
 }
 
 /// Answers a question, with what proves the answer.

@@ -4,6 +4,7 @@
 //! that a party does one of `white-city`.
 
 mod company;
+mod gateway;
 mod net;
 mod parties;
 
@@ -166,7 +167,15 @@ async fn four_companies_make_a_board_and_keep_it() {
     }
     stranger.kill().unwrap();
     stranger.wait().unwrap();
+    let gateway = gateway::start(&companies[0], dir.path());
     upgraded_one_by_one(&mut companies, &programs, dir.path());
+    // Behind TLS and a path of its own the node's replica is asked itself, as if nothing were in front of it.
+    let asked = gateway::asked(&companies[0]);
+    let certificate = dir.path().join(gateway::CERTIFICATE);
+    let outside = parties.through(&gateway::rpc_url(0), &certificate);
+    outside.make_a_key_and_sign("through the gateway");
+    assert!(gateway::asked(&companies[0]) > asked);
+    drop(gateway);
     let signer = with_a_remote_signer_an_hour_off(&mut companies[2]);
     parties.make_a_key_and_sign("after");
     assert!(votes(&companies[0], &companies[2]));
@@ -194,7 +203,7 @@ fn upgraded_one_by_one(companies: &mut [Company<'_>], programs: &Binaries, dir: 
 }
 
 /// A process that ends when it is dropped.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

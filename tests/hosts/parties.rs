@@ -20,6 +20,8 @@ pub struct Parties<'n> {
     dir: PathBuf,
     program: PathBuf,
     genesis: PathBuf,
+    urls: Vec<String>,
+    certificate: Option<PathBuf>,
     keys: Vec<String>,
 }
 
@@ -38,6 +40,10 @@ impl<'n> Parties<'n> {
             dir: dir.to_owned(),
             program: programs.cli().unwrap(),
             genesis: genesis.to_owned(),
+            urls: (0..COMPANIES)
+                .map(|company| format!("http://{}:26657", address(company)))
+                .collect(),
+            certificate: None,
             keys: Vec::new(),
         };
         for party in 0..PARTIES {
@@ -73,8 +79,13 @@ impl<'n> Parties<'n> {
     fn command(&self, party: usize, arguments: &[&str]) -> Command {
         let mut command = self.net.on(self.first_host + party, &self.program);
         command.arg("--json").arg("--trust").arg(&self.genesis);
-        for company in 0..COMPANIES {
-            command.args(["--replica", &format!("http://{}:26657", address(company))]);
+        for url in &self.urls {
+            command.args(["--replica", url]);
+        }
+        if let Some(certificate) = &self.certificate {
+            command
+                .env("SSL_CERT_FILE", certificate)
+                .env_remove("SSL_CERT_DIR");
         }
         command.args(arguments);
         command
@@ -108,6 +119,19 @@ impl<'n> Parties<'n> {
     /// What a party sees of the board.
     pub fn board(&self) -> Value {
         self.run(1, &["board", "status"])
+    }
+
+    /// The same parties, who know one address alone, behind a certificate.
+    pub fn through(&self, url: &str, certificate: &Path) -> Self {
+        Self {
+            urls: vec![url.to_owned()],
+            certificate: Some(certificate.to_owned()),
+            dir: self.dir.clone(),
+            program: self.program.clone(),
+            genesis: self.genesis.clone(),
+            keys: self.keys.clone(),
+            ..*self
+        }
     }
 
     /// A key of all, and a signature under it.

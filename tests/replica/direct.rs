@@ -51,7 +51,7 @@ fn serve(chain: Chain, connections: u32) -> Served {
 fn serve_within(chain: Chain, limits: Limits) -> Served {
     let port = DirectPort::bind("127.0.0.1:0", limits).unwrap();
     let address = port.address();
-    chain.replica.announce_direct_port(address.port(), "");
+    chain.replica.announce_direct_port(Some(address.port()), "");
     port.serve(&chain.replica, chain.replica.halt()).unwrap();
     Served { chain, address }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod direct;
+mod direct_tls;
 mod disputes;
 mod early;
 mod health;
