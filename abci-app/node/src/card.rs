@@ -150,7 +150,8 @@ fn check(card: &Statement) -> Result<(), String> {
     let rpc = card.rpc.as_str();
     let known = rpc.starts_with("http://") || rpc.starts_with("https://");
     let printable = rpc.bytes().all(|byte| byte.is_ascii_graphic());
-    if !rpc.is_empty() && !(known && printable && rpc.len() <= ADDRESS_MAX) {
+    let is_url = known && printable && rpc.len() <= ADDRESS_MAX;
+    if !rpc.is_empty() && !is_url {
         return Err(format!(
             "rpc {rpc:?}: expected http://… or https://…, or nothing"
         ));
