@@ -120,18 +120,16 @@ fn go_by_keyboard(browser: &mut Browser) {
 
 /// The four are seen to join and to write, one after the other, and the last one to be awaited.
 async fn a_round_fills(browser: &mut Browser, world: &World, sessions: &mut [Session], key: &Key) {
-    for (index, session) in sessions.iter_mut().enumerate() {
+    for (index, session) in (0_u16..).zip(sessions.iter_mut()) {
         session.join().await.unwrap();
-        let index = u16::try_from(index).unwrap();
         browser.until(&format!("{} === 'J'", slot(index, 0)));
     }
     for session in sessions.iter_mut() {
         session.wait_ready().await.unwrap();
     }
-    for index in 0..3 {
-        post(&mut sessions[index], 1).await.unwrap();
+    for (index, session) in (0_u16..).zip(&mut sessions[..3]) {
+        post(session, 1).await.unwrap();
         browser.sees(".now", &format!("{} of 4 slots are filled", index + 1));
-        let index = u16::try_from(index).unwrap();
         browser.until(&format!("{} === '•'", slot(index, 1)));
     }
     browser.sees(".now", "Awaited: party 3");

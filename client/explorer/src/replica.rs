@@ -1,6 +1,6 @@
 //! One replica's RPC, as far as a page needs it. Answers are bounded before they are parsed, and nothing here believes them.
 
-use std::{str::FromStr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Url, redirect::Policy};
@@ -77,7 +77,12 @@ impl FromStr for Replica {
         };
         // Another one that was installed before is as good.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = Client::builder()
+        // A proxy of this machine's isn't the way to itself.
+        let http = match is_loopback(host) {
+            true => Client::builder().no_proxy(),
+            false => Client::builder(),
+        };
+        let http = http
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_DUE)
             .pool_idle_timeout(IDLE)
@@ -142,6 +147,11 @@ impl Replica {
         }
         Ok(body)
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn error_text(error: Option<Value>) -> String {

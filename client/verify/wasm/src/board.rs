@@ -129,7 +129,7 @@ impl Board {
             header,
         };
         if let Some(session) = asked.summary_of() {
-            return read.shown(&ReadLeaf(session), |leaf| shown::summary(leaf));
+            return read.shown(&ReadLeaf(session), shown::summary);
         }
         match *asked {
             Asked::Charter {} => read.shown(&ReadCharter, shown::charter),
