@@ -9,6 +9,9 @@ mod charters;
 mod complaint;
 mod crash;
 mod equivocation;
+mod explorer;
+#[path = "../wasm/module.rs"]
+mod module;
 mod monitoring;
 mod outage;
 mod proxy;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{cargo, files, read};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 13] = [
+const OURS: [(&str, &[&str]); 15] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     // A replica checks a link between eras as a client does, before it stores it.
@@ -26,6 +26,8 @@ const OURS: [(&str, &[&str]); 13] = [
         &["white-city-verify", "white-city-wire"],
     ),
     ("white-city-eddsa", &[]),
+    // It hands questions on, and the page that it serves verifies the answers.
+    ("white-city-explorer", &["white-city-wire"]),
     ("white-city-cli", &["white-city-client", "white-city-eddsa"]),
     // Examples, which nobody who uses the client compiles.
     (
@@ -35,7 +37,16 @@ const OURS: [(&str, &[&str]); 13] = [
     // Its solo engine runs a replica in its own process.
     (
         "white-city-testnet",
-        &["white-city-replica", "white-city-wire"],
+        &["white-city-node", "white-city-replica", "white-city-wire"],
+    ),
+    // It verifies the board that it joins, as a client does, and serves the explorer; the replica is a process of its own.
+    (
+        "white-city-node",
+        &[
+            "white-city-client",
+            "white-city-explorer",
+            "white-city-wire",
+        ],
     ),
     // For tests of protocols: parties and a board in one process.
     (
@@ -255,6 +266,7 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
         "white-city-client",
         "white-city-cli",
         "white-city-eddsa",
+        "white-city-explorer",
         "white-city-protocols",
     ] {
         let built_from = transitive(name);
@@ -338,6 +350,8 @@ fn the_other_crates_of_the_product_deny_what_can_panic() {
         "client/src/lib.rs",
         "client/cli/src/lib.rs",
         "client/eddsa/src/lib.rs",
+        "client/explorer/src/lib.rs",
+        "client/explorer/src/main.rs",
         "client/protocols/src/lib.rs",
         "testnet/src/lib.rs",
         "testnet/src/main.rs",
@@ -377,6 +391,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-client" => "client",
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
+            "white-city-explorer" => "client/explorer",
             "white-city-protocols" => "client/protocols",
             "white-city-testnet" => "testnet",
             "white-city-kit" => "testnet/kit",

@@ -3,67 +3,23 @@
 //! Where there is no Node, or Rust's target `wasm32-unknown-unknown` isn't installed, these tests say loudly that they did not run;
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does.
 
+mod module;
 mod recorded;
 
 use std::{
-    env, fs,
+    fs,
     io::Write,
-    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use module::{is_possible, module, root};
 use prost::Message as _;
 use serde_json::{Value, json};
 use white_city_client::{
     receipt::checksum,
     wire::pb::{self, receipt::Body},
 };
-
-const TARGET: &str = "wasm32-unknown-unknown";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn output(command: &mut Command) -> Option<String> {
-    let output = command.output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
-}
-
-/// Whether this machine has what it takes; if it hasn't, that is said.
-fn is_possible() -> bool {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let libraries = ["--print", "target-libdir", "--target", TARGET];
-    let libraries = output(Command::new(rustc).args(libraries).current_dir(root()));
-    let has_target = libraries.is_some_and(|folder| Path::new(&folder).is_dir());
-    let has_node = output(Command::new("node").arg("--version")).is_some();
-    if has_target && has_node {
-        return true;
-    }
-    let missing = "Node, and `rustup target add wasm32-unknown-unknown`";
-    assert!(
-        env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_none(),
-        "required here: {missing}"
-    );
-    eprintln!("NOT RUN: this test needs {missing}");
-    false
-}
-
-/// Builds the module.
-fn module() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wasm");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--offline"])
-        .args(["-p", "white-city-wasm", "--target", TARGET, "--target-dir"])
-        .arg(&folder)
-        .current_dir(root())
-        .status();
-    assert!(built.unwrap().success());
-    folder.join(TARGET).join("debug/white_city_wasm.wasm")
-}
 
 /// Needs of a case: which check, and the inputs.
 type Case = (&'static str, Vec<Vec<u8>>);

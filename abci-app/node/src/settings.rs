@@ -42,6 +42,10 @@ pub struct Settings {
     pub direct_url: String,
     /// Where the replica tells operators how it is, or empty.
     pub health: String,
+    /// Where the explorer is served, or empty.
+    pub explorer: String,
+    /// The explorer's verifier, or empty.
+    pub explorer_verifier: String,
     /// Distance between the nodes.
     pub profile: Distance,
     /// Further addresses or networks of the other nodes.
@@ -121,7 +125,11 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Error> {
-        for (key, address) in [("direct", &self.direct), ("health", &self.health)] {
+        for (key, address) in [
+            ("direct", &self.direct),
+            ("health", &self.health),
+            ("explorer", &self.explorer),
+        ] {
             if !address.is_empty() && address.parse::<SocketAddr>().is_err() {
                 return Err(bad(format!(
                     "{key} {address:?}: expected ADDRESS:PORT, or \"\""
@@ -217,6 +225,7 @@ mod tests {
             ("pp = 1", "pp"),
             ("direct = \"9\"", "direct"),
             ("health = \"9\"", "health"),
+            ("explorer = \"9\"", "explorer"),
             ("profile = \"moon\"", "data-centre"),
             ("stands_still_seconds = 9", "10 to 86400"),
             ("log_bytes = 65535", "log_bytes"),

@@ -1,5 +1,6 @@
 //! Headers, and the signatures of the validators below them.
 
+use serde_json::Value;
 use tendermint::{
     Hash as TendermintHash,
     block::{CommitSig, signed_header::SignedHeader},
@@ -14,7 +15,10 @@ use tendermint_light_client_verifier::{
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_wire::{Hash, seal::BlockTime};
 
-use crate::votes::{Predicates, Votes};
+use crate::{
+    base64_fields::are_base64,
+    votes::{Predicates, Votes},
+};
 
 /// Largest signed header that is read, bytes: one of 256 validators has some 30 000.
 pub const SIGNED_HEADER_BYTES_MAX: usize = 1 << 18;
@@ -95,6 +99,22 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<SignedHeader, BadHeader> {
     }
     let signed = <SignedHeader as Protobuf<RawSignedHeader>>::decode(bytes);
     signed.map_err(|error| BadHeader::Malformed(error.to_string()))
+}
+
+/// Reads a signed header as the engine's RPC answers with it, which nobody has checked.
+pub(crate) fn decode_json(answer: &[u8]) -> Result<SignedHeader, BadHeader> {
+    let malformed = |text: &str| BadHeader::Malformed(text.into());
+    if answer.len() > SIGNED_HEADER_BYTES_MAX {
+        return Err(malformed("an answer larger than a header can be"));
+    }
+    let mut answer: Value =
+        serde_json::from_slice(answer).map_err(|error| malformed(&error.to_string()))?;
+    let signed = answer.pointer_mut("/result/signed_header");
+    let signed = signed.ok_or_else(|| malformed("an answer without one"))?;
+    if !are_base64(signed, "signature") {
+        return Err(malformed("a signature that isn't base64"));
+    }
+    serde_json::from_value(signed.take()).map_err(|error| malformed(&error.to_string()))
 }
 
 /// Every vote is checked, not only as many as are needed: whoever has signed may be named for it.

@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use prost::encoding::decode_varint;
+
 /// Largest join, with an X-Wing key, bytes.
 pub const JOIN_BYTES_MAX: usize = 1_408;
 
@@ -79,21 +81,20 @@ pub fn check(mut rest: &[u8], limits: &[Limit]) -> Result<(), Misshapen> {
     Ok(())
 }
 
-/// The next field: its number and, unless it is a number, its bytes.
+/// The next field: its number and, unless it is a number, its bytes. Numbers have 64 bits, also where lengths have 32.
 fn next<'a>(rest: &mut &'a [u8]) -> Result<(usize, &'a [u8]), Misshapen> {
     let broken = || Misshapen::Encoding("not protobuf");
-    let key = prost::decode_length_delimiter(&mut *rest).map_err(|_| broken())?;
+    let number = |rest: &mut &'a [u8]| decode_varint(rest).map_err(|_| broken());
+    let key = number(rest)?;
     let length = match key & 7 {
-        0 => {
-            prost::decode_length_delimiter(&mut *rest).map_err(|_| broken())?;
-            0
-        }
-        2 => prost::decode_length_delimiter(&mut *rest).map_err(|_| broken())?,
+        0 => number(rest).map(|_| 0)?,
+        2 => usize::try_from(number(rest)?).map_err(|_| broken())?,
         _ => return Err(Misshapen::Encoding("a field of an unknown type")),
     };
     let (bytes, after) = rest.split_at_checked(length).ok_or_else(broken)?;
     *rest = after;
-    Ok((key >> 3, bytes))
+    let field = usize::try_from(key >> 3).map_err(|_| broken())?;
+    Ok((field, bytes))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use crate::header::{BadHeader, SIGNED_HEADER_BYTES_MAX, VerifiedHeader};
 use crate::{
     eras::{Era, Eras},
     genesis::{self, GenesisError},
-    header::decode,
+    header::{decode, decode_json},
 };
 
 /// Rules of a later number than this program knows, by which a block was made that the validators have signed.
@@ -243,5 +243,13 @@ impl Trust {
     /// [`BadHeader`].
     pub fn decode_header(&self, bytes: &[u8]) -> Result<VerifiedHeader, BadHeader> {
         self.verify(decode(bytes)?)
+    }
+
+    /// Checks a header as the engine's RPC gives it: the JSON of an answer to `commit`.
+    ///
+    /// # Errors
+    /// [`BadHeader`].
+    pub fn header_json(&self, answer: &[u8]) -> Result<VerifiedHeader, BadHeader> {
+        self.verify(decode_json(answer)?)
     }
 }

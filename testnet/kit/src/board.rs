@@ -75,7 +75,8 @@ pub fn identity(party: u16) -> Result<LocalKey, KitError> {
 /// # Errors
 /// [`KitError`] doesn't happen: the defaults are well-formed, and so is every identity.
 pub fn app_state() -> Result<AppState, KitError> {
-    let mut app_state = default_app_state()?;
+    let defaults = default_app_state().map_err(white_city_testnet::Error::from);
+    let mut app_state = defaults?;
     app_state.charter.max_board_bytes = BOARD_BYTES;
     app_state.charter.openers = vec![OpenerQuota {
         key: Hash(*identity(0)?.identity().as_bytes()),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::LazyLock};
 
 use prost::Message as _;
+use serde_json::json;
 use tendermint::block::{Round, signed_header::SignedHeader};
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 use white_city_client::{
@@ -234,5 +235,9 @@ fn take_header(input: &[u8]) -> bool {
     let again = TRUST.decode_header(&header.encode());
     let again = again.expect("what was encoded");
     assert_eq!(again.hash(), header.hash());
+    // As the engine's RPC answers with it.
+    let answer = json!({ "result": { "signed_header": decode(&header.encode()) } });
+    let again = TRUST.header_json(answer.to_string().as_bytes());
+    assert_eq!(again.expect("the same in JSON").hash(), header.hash());
     true
 }

@@ -5,6 +5,11 @@
 //! `verify_…` takes all of them and gives the length of a JSON text, which is at [`result`] until the next call: `{"proven": …}`,
 //! or `{"refused": {"by": …, "reason": …, "text": …}}` with the check that refused it and its reason's name.
 //! `tests/wasm/verify.mjs` is a caller.
+//!
+//! Whoever looks at a board for longer lets the module remember what it has verified: [`open_board`] begins with a genesis, and then
+//! [`question`] makes the bytes of a question, [`header`] takes a header, and [`answer`] an answer, each as a replica gave it. What these
+//! can't decide yet, they say: `{"wants": {"header": 7}}`, or `links` from an era on, or the `spec` of a session. An answer that nobody
+//! can prove is `{"said": …}`. `client/explorer/reader.js` is a caller.
 #![expect(
     unsafe_code,
     reason = "an export's name has to be the only one of its kind; nothing else here is unsafe"
@@ -19,9 +24,19 @@
     )
 )]
 
-use std::{cell::RefCell, fmt::Debug, sync::Arc};
+mod board;
+mod followed;
+mod outcome;
+mod question;
+mod shown;
 
+use std::{cell::RefCell, sync::Arc};
+
+use board::Board;
+use outcome::{Answered, NotProven};
+use question::Asked;
 use serde_json::{Value, json};
+use shown::{name, refused};
 use white_city_verify::{
     Error, Receipt, Trust, Verified,
     read::{Lie, OrLie, ReadLeaf, ReadSpec, ReadStatus, SessionRef, check},
@@ -34,6 +49,7 @@ use white_city_verify::{
 
 thread_local! {
     static GIVEN: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BOARD: RefCell<Option<Board>> = const { RefCell::new(None) };
     static RESULT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -135,16 +151,78 @@ fn proven<T>(value: &Verified<T>, shown: impl FnOnce(&T) -> Value) -> Result<Val
     }))
 }
 
+/// Begins to look at a board, and forgets the one before. Input: its genesis.
+#[unsafe(no_mangle)]
+pub extern "C" fn open_board() -> usize {
+    conclude(|[genesis]| {
+        let board = Board::new(Trust::genesis_json(genesis)?);
+        let network = shown::network(board.trust());
+        BOARD.set(Some(board));
+        Ok(network)
+    })
+}
+
+/// Makes the bytes of a question. Input: the question in JSON, as `question.rs` reads it.
+#[unsafe(no_mangle)]
+pub extern "C" fn question() -> usize {
+    answered(|[asked]| {
+        let asked = Asked::from_json(asked)?;
+        Ok(Answered::Proven(json!(asked.to_hex())))
+    })
+}
+
+/// Takes a header. Input: the answer of a replica's RPC to `commit`.
+#[unsafe(no_mangle)]
+pub extern "C" fn header() -> usize {
+    of_board(|board, [answer]| board.header(answer))
+}
+
+/// Takes an answer. Inputs: the question in JSON, the answer (a protobuf `Answer`).
+#[unsafe(no_mangle)]
+pub extern "C" fn answer() -> usize {
+    of_board(|board, [asked, answer]| board.answer(&Asked::from_json(asked)?, answer))
+}
+
+/// Shows one entry of the session whose inboxes were read last. Input: `[round, index]`.
+#[unsafe(no_mangle)]
+pub extern "C" fn entry() -> usize {
+    of_board(|board, [place]| board.entry(place))
+}
+
+/// As [`conclude`], for the board that is looked at.
+fn of_board<const N: usize>(
+    take: impl FnOnce(&mut Board, [&[u8]; N]) -> Result<Answered, NotProven>,
+) -> usize {
+    BOARD.with_borrow_mut(|board| {
+        answered(|inputs| match board {
+            Some(board) => take(board, inputs),
+            None => Err(NotProven::usage("no board: open_board comes first")),
+        })
+    })
+}
+
 /// Takes what was given, and keeps what came of it.
 fn conclude<const N: usize>(verify: impl FnOnce([&[u8]; N]) -> Result<Value, Error>) -> usize {
+    answered(|inputs| Ok(Answered::Proven(verify(inputs)?)))
+}
+
+fn answered<const N: usize>(take: impl FnOnce([&[u8]; N]) -> Result<Answered, NotProven>) -> usize {
     let given = GIVEN.take();
     let inputs: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
     let concluded = match inputs.try_into() {
-        Ok(inputs) => match verify(inputs) {
-            Ok(proven) => json!({ "proven": proven }),
-            Err(error) => refused(&error),
-        },
-        Err(inputs) => json!({ "usage": format!("{N} inputs, got {}", inputs.len()) }),
+        Ok(inputs) => take(inputs),
+        Err(inputs) => {
+            let text = format!("{N} inputs, got {}", inputs.len());
+            Err(NotProven::Usage(text))
+        }
+    };
+    let concluded = match concluded {
+        Ok(Answered::Proven(proven)) => json!({ "proven": proven }),
+        Ok(Answered::Said(said)) => json!({ "said": said }),
+        Err(NotProven::Wants(wants)) => json!({ "wants": wants }),
+        Err(NotProven::Usage(text)) => json!({ "usage": text }),
+        Err(NotProven::Refused(error)) => refused(&error),
+        Err(NotProven::Other { by, text }) => json!({ "refused": { "by": by, "text": text } }),
     };
     let text = concluded.to_string();
     let length = text.len();
@@ -152,28 +230,11 @@ fn conclude<const N: usize>(verify: impl FnOnce([&[u8]; N]) -> Result<Value, Err
     length
 }
 
-fn refused(error: &Error) -> Value {
-    let (by, reason) = match error {
-        Error::Genesis(bad) => ("genesis", name(bad)),
-        Error::Header(bad) => ("header", name(bad)),
-        Error::Answer(lie) => ("answer", name(lie)),
-        Error::Receipt(bad) => ("receipt", name(bad)),
-        _ => ("other", name(error)),
-    };
-    json!({ "refused": { "by": by, "reason": reason, "text": error.to_string() } })
-}
-
-/// The name of a variant.
-fn name(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    text.split(|c: char| !c.is_alphanumeric())
-        .next()
-        .unwrap_or_default()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use white_city_verify::wire::pb;
+
     use super::*;
 
     /// As somebody outside does it, but that the bytes are put there from inside.
@@ -202,5 +263,59 @@ mod tests {
         assert_eq!(three["usage"], "2 inputs, got 3");
         let none = told(&[], verify_read);
         assert_eq!(none["usage"], "4 inputs, got 0");
+    }
+
+    #[test]
+    fn questions_are_made_of_json_and_answers_need_a_board() {
+        let made = told(&[br#"{"of":"sessions","from_number":5}"#], question);
+        assert_eq!(made["proven"], "08015a021005");
+        for other in [&br#"{"of":"write"}"#[..], br#"{"of":"status","to":1}"#, b""] {
+            assert!(told(&[other], question)["usage"].is_string());
+        }
+        let none = told(&[br#"{"of":"status"}"#, b""], answer);
+        assert_eq!(none["usage"], "no board: open_board comes first");
+        assert!(told(&[b"{}"], open_board)["refused"].is_object());
+    }
+
+    #[test]
+    fn a_list_is_only_said_and_one_that_leaves_a_session_out_is_a_lie() {
+        let opened = told(
+            &[include_bytes!(
+                "../../../../tests/golden/receipts/genesis.json"
+            )],
+            open_board,
+        );
+        assert!(opened["proven"]["chain_id"].is_string(), "{opened}");
+        let list = |numbers: &[u64]| {
+            let sessions = numbers.iter().map(|number| pb::SessionLine {
+                number: *number,
+                id: vec![7; 32],
+                status: 1,
+                protocol: "a".into(),
+            });
+            let page = pb::SessionsAnswer {
+                sessions: sessions.collect(),
+                next_number: 0,
+            };
+            let answer = pb::Answer {
+                version: 1,
+                body: Some(pb::answer::Body::Sessions(page)),
+                ..Default::default()
+            };
+            let asked = br#"{"of":"sessions","from_number":3}"#;
+            told(&[asked, &answer.encode_to_vec()], super::answer)
+        };
+        assert_eq!(list(&[3, 4])["said"]["sessions"][1]["number"], 4);
+        assert_eq!(
+            list(&[3, 5])["refused"]["text"],
+            "answer: a list without session 4"
+        );
+        assert_eq!(list(&[4])["refused"]["by"], "answer");
+        let wants = told(&[br#"{"of":"status"}"#, b"\x08\x01\x10\x07"], answer);
+        assert_eq!(wants["wants"]["header"], 7);
+        let none = told(&[br#"{"of":"status"}"#, b"\xff"], answer);
+        assert_eq!(none["refused"]["by"], "answer");
+        let bad = told(&[br#"{"result":{}}"#], header);
+        assert_eq!(bad["refused"]["reason"], "Malformed");
     }
 }

@@ -1,0 +1,293 @@
+//! Answers to the page: its files, the replicas' names, and what replicas say.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use white_city_wire::read;
+
+use crate::{ANSWER_DUE, Explorer, Replica, assets::ASSETS, replica::NoAnswer};
+
+/// Most connections at once.
+const CONNECTIONS: usize = 256;
+/// Longest time for the head of a request, and for its body.
+const REQUEST_DUE: Duration = Duration::from_secs(10);
+/// Largest question, bytes.
+const QUESTION_BYTES_MAX: usize = read::QUERY_BYTES_MAX as usize;
+/// Longest time that a question waits for its turn.
+const TURN_DUE: Duration = Duration::from_secs(5);
+/// Pause where no connection can be taken.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the page may do: run its own scripts and the verifier, and ask its own server. Nothing of what replicas say is ever run.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Headers of all answers.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-cache"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
+
+type Shared = State<Arc<Explorer>>;
+
+/// Serves whoever connects.
+pub(crate) async fn serve(explorer: Arc<Explorer>, listener: TcpListener) {
+    let router = router(explorer);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(REQUEST_DUE)
+                .serve_connection(TokioIo::new(stream), service);
+            // Whoever goes away goes away.
+            let _ = serving.await;
+        });
+    }
+}
+
+fn router(explorer: Arc<Explorer>) -> Router {
+    let own = ASSETS.into_iter().fold(Router::new(), |router, asset| {
+        let (path, kind, content) = asset;
+        router.route(path, get(async move || file(kind, content.into())))
+    });
+    own.route("/verifier.wasm", get(verifier))
+        .route("/replicas.json", get(replicas))
+        .route("/r/{replica}/v1", post(question))
+        .route("/r/{replica}/commit/{height}", get(commit))
+        .layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX))
+        .layer(middleware::from_fn(with_headers))
+        .with_state(explorer)
+}
+
+/// The answer to a request with the headers of all, unless the request itself comes too slowly.
+async fn with_headers(request: Request, next: Next) -> Response {
+    let due = REQUEST_DUE
+        .saturating_add(TURN_DUE)
+        .saturating_add(ANSWER_DUE);
+    let answered = timeout(due, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn file(kind: &'static str, content: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, kind)], content).into_response()
+}
+
+async fn verifier(State(explorer): Shared) -> Response {
+    file("application/wasm", explorer.verifier.clone())
+}
+
+async fn replicas(State(explorer): Shared) -> Response {
+    let names: Vec<&str> = explorer.replicas.iter().map(Replica::name).collect();
+    json_of(StatusCode::OK, &json!({ "replicas": names }))
+}
+
+async fn question(State(explorer): Shared, Path(at): Path<usize>, query: Bytes) -> Response {
+    // What is no question isn't handed on.
+    if let Err(refusal) = read::decode_query(&query) {
+        return failed(StatusCode::BAD_REQUEST, &refusal.to_string());
+    }
+    let asked = explorer.turn(at, async |replica| replica.ask(&query).await);
+    match asked.await {
+        Ok(answer) => file("application/octet-stream", answer.into()),
+        Err(response) => response,
+    }
+}
+
+async fn commit(State(explorer): Shared, Path((at, height)): Path<(usize, u64)>) -> Response {
+    let asked = explorer.turn(at, async |replica| replica.commit(height).await);
+    match asked.await {
+        Ok(answer) => file("application/json", answer.into()),
+        Err(response) => response,
+    }
+}
+
+impl Explorer {
+    /// Asks a replica when there is a turn for it.
+    async fn turn(
+        &self,
+        at: usize,
+        ask: impl AsyncFnOnce(&Replica) -> Result<Vec<u8>, NoAnswer>,
+    ) -> Result<Vec<u8>, Response> {
+        let unknown = || failed(StatusCode::NOT_FOUND, "no replica has this number");
+        let replica = self.replicas.get(at).ok_or_else(unknown)?;
+        if self.rate.check().is_err() {
+            let text = "more questions than are handed on in a second";
+            return Err(failed(StatusCode::TOO_MANY_REQUESTS, text));
+        }
+        let Ok(Ok(_turn)) = timeout(TURN_DUE, self.turns.acquire()).await else {
+            let text = "too many questions are on their way";
+            return Err(failed(StatusCode::SERVICE_UNAVAILABLE, text));
+        };
+        ask(replica).await.map_err(|no_answer| match no_answer {
+            NoAnswer::Refused { code, text } => {
+                let refused = json!({ "code": code, "text": text });
+                json_of(StatusCode::UNPROCESSABLE_ENTITY, &refused)
+            }
+            NoAnswer::Unreachable(text) => failed(StatusCode::BAD_GATEWAY, &text),
+        })
+    }
+}
+
+fn failed(status: StatusCode, text: &str) -> Response {
+    json_of(status, &json!({ "text": text }))
+}
+
+fn json_of(status: StatusCode, value: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, value.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use reqwest::{Client, Method, StatusCode};
+    use white_city_wire::{
+        pb::{ParamsQuery, query::Question},
+        read::encode_query,
+    };
+
+    use super::*;
+
+    /// An explorer whose replica can't be reached, and how to ask it.
+    async fn served() -> (String, Client) {
+        let replica: Replica = "http://127.0.0.1:1".parse().unwrap();
+        let explorer = Explorer::new(vec![replica], b"\0asm".to_vec()).unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = TcpListener::bind(anywhere).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(explorer.serve(listener));
+        (url, Client::builder().no_proxy().build().unwrap())
+    }
+
+    #[tokio::test]
+    async fn only_questions_are_handed_on_and_to_known_replicas_only() {
+        let (url, http) = served().await;
+        let question = encode_query(Question::Params(ParamsQuery {}));
+        let large = vec![0; QUESTION_BYTES_MAX + 1];
+        for (method, path, body, expected) in [
+            (Method::POST, "/r/0/v1", &question, StatusCode::BAD_GATEWAY),
+            (Method::POST, "/r/1/v1", &question, StatusCode::NOT_FOUND),
+            (Method::POST, "/r/0/v1", &vec![1], StatusCode::BAD_REQUEST),
+            (
+                Method::POST,
+                "/r/0/v1",
+                &large,
+                StatusCode::PAYLOAD_TOO_LARGE,
+            ),
+            (
+                Method::POST,
+                "/r/0/v1/txs",
+                &question,
+                StatusCode::NOT_FOUND,
+            ),
+            (
+                Method::GET,
+                "/r/0/v1",
+                &Vec::new(),
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
+            (
+                Method::GET,
+                "/r/0/commit/1",
+                &Vec::new(),
+                StatusCode::BAD_GATEWAY,
+            ),
+            (
+                Method::GET,
+                "/r/0/commit/-1",
+                &Vec::new(),
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                Method::GET,
+                "/r/0/status",
+                &Vec::new(),
+                StatusCode::NOT_FOUND,
+            ),
+        ] {
+            let asked = http.request(method, format!("{url}{path}"));
+            let answer = asked.body(body.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_file_comes_with_its_type_and_a_policy_without_inline_scripts() {
+        let (url, http) = served().await;
+        let others = [("/verifier.wasm", "application/wasm", &b"\0asm"[..])];
+        for (path, kind, content) in ASSETS.into_iter().chain(others) {
+            let answer = http.get(format!("{url}{path}")).send().await.unwrap();
+            let headers = answer.headers().clone();
+            assert_eq!(headers["content-type"], kind, "{path}");
+            let policy = headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"));
+            assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"));
+            assert_eq!(answer.bytes().await.unwrap(), content, "{path}");
+        }
+        let names = http.get(format!("{url}/replicas.json")).send();
+        let names = names.await.unwrap().text().await.unwrap();
+        assert_eq!(names, r#"{"replicas":["127.0.0.1:1"]}"#);
+    }
+
+    #[test]
+    fn no_script_of_the_page_makes_markup_of_text() {
+        for (path, _, content) in ASSETS {
+            let text = std::str::from_utf8(content).unwrap();
+            for way in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+            ] {
+                assert!(!text.contains(way), "{path}: {way}");
+            }
+        }
+    }
+}
