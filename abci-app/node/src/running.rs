@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use white_city_explorer::{Explorer, Replica};
 use white_city_wire::Network;
 
+use crate::card::Card;
 use crate::files::is_executable;
 use crate::node::{Node, local};
 use crate::process::Program;
 use crate::rpc::{self, Status};
+use crate::settings::NODE_FILE;
 use crate::supervisor::{Handle, Order, Pids, Plan, RunState};
 use crate::watch::Watch;
 use crate::{Error, cometbft, joining, logs};
@@ -17,6 +22,8 @@ use crate::{Error, cometbft, joining, logs};
 const LOGS: Duration = Duration::from_secs(10);
 /// The replica's program, beside this one.
 const REPLICA: &str = "white-city-replica";
+/// The explorer's verifier, likewise.
+const VERIFIER: &str = "white_city_wasm.wasm";
 /// The logs of a node.
 const LOG_FILES: [&str; 2] = ["app.log", "node.log"];
 
@@ -37,8 +44,7 @@ impl Programs {
     /// # Errors
     /// [`Error::Program`] names the one that isn't there; [`Error::Tooling`] if the engine can't be built.
     pub async fn find(node: &Node) -> Result<Self, Error> {
-        let guard =
-            std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+        let guard = this_program()?;
         let named = |key: &str, chosen: &str, default: Option<PathBuf>| {
             let path = match chosen {
                 "" => default,
@@ -118,6 +124,7 @@ pub async fn run(
     joining::prepare(node)?;
     let handle = Handle::new(plan(node, programs)?);
     let _watch = watch(node, network, &handle)?;
+    let _explorer = explorer(node).await?;
     tokio::pin!(stop);
     let result = tokio::select! {
         result = supervise(node, &handle) => result,
@@ -166,6 +173,43 @@ async fn supervise(node: &Node, handle: &Handle) -> Result<(), Error> {
             }
         }
     }
+}
+
+/// The explorer, where the operator wants it; it ends by being dropped.
+async fn explorer(node: &Node) -> Result<Option<JoinSet<()>>, Error> {
+    let settings = &node.settings;
+    if settings.explorer.is_empty() {
+        return Ok(None);
+    }
+    let verifier = match settings.explorer_verifier.as_str() {
+        "" => this_program()?.with_file_name(VERIFIER),
+        chosen => node.home.join(chosen),
+    };
+    let wasm = std::fs::read(&verifier).map_err(Error::io("read", &verifier))?;
+    let said = node.card.says();
+    let others = node.others.iter().map(Card::says);
+    let others = others.map(|said| (said.name.as_str(), said.rpc.clone()));
+    let all = std::iter::once((said.name.as_str(), own_rpc(node))).chain(others);
+    let malformed = |reason: String| Error::Malformed {
+        path: NODE_FILE.into(),
+        reason: format!("explorer: {reason}"),
+    };
+    let replicas = all.filter(|(_, url)| !url.is_empty());
+    let replicas = replicas.map(|(name, url)| format!("{name}={url}").parse::<Replica>());
+    let replicas: Result<Vec<Replica>, _> = replicas.collect();
+    let replicas = replicas.map_err(|error| malformed(error.to_string()))?;
+    let explorer = Explorer::new(replicas, wasm).map_err(|error| malformed(error.to_string()))?;
+    let listener = TcpListener::bind(&settings.explorer).await;
+    let listener =
+        listener.map_err(|error| malformed(format!("{}: {error}", settings.explorer)))?;
+    tracing::info!("the explorer is at http://{}/", settings.explorer);
+    let mut serving = JoinSet::new();
+    serving.spawn(explorer.serve(listener));
+    Ok(Some(serving))
+}
+
+fn this_program() -> Result<PathBuf, Error> {
+    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
 }
 
 /// Restarts the engine when it stands still while f + 1 others go on.
