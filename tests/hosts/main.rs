@@ -121,52 +121,9 @@ async fn four_companies_make_a_board_and_keep_it() {
     let parties = Parties::new(&net, COMPANIES, dir.path(), &programs, &genesis);
     parties.make_a_key_and_sign("before");
 
-    // A host burns down; what is left is a backup from before the board began.
-    companies[3].burn_down();
-    let reached = companies[0].reaches(14);
-    companies[3].run(&["restore", "--from", backup.to_str().unwrap()]);
-    companies[0].send_to(&companies[3]);
-    companies[3].set(&[("profile", "\"data-centre\"")]);
-    let early = companies[3].command(&["start"]).output().unwrap();
-    assert!(!early.status.success(), "it might sign twice");
-    companies[3].run(&["join"]);
-    companies[3].start();
-    companies[3].reaches(reached);
-    assert!(
-        votes(&companies[0], &companies[3]),
-        "{}",
-        companies[3].log()
-    );
-
-    // Two and two: nobody goes on. Together again, all do, without being told.
-    net.apart(&[2, 3]);
-    let stopped = wait("the board to stand still", || {
-        let before = companies[0].height()?;
-        std::thread::sleep(Duration::from_secs(4));
-        let after = companies[0].height()?;
-        (before == after)
-            .then_some(after)
-            .ok_or_else(|| format!("{after}"))
-    });
-    net.together(&[2, 3]);
-    for company in &companies {
-        company.reaches(stopped + 3);
-    }
-
-    // A stranger's idle connections to every p2p port, while two nodes restart.
-    let mut stranger = idle_sockets(&net, COMPANIES + PARTIES - 1);
-    for host in [1, 2] {
-        companies[host].stop();
-    }
-    for host in [1, 2] {
-        companies[host].start();
-    }
-    let before = companies[0].height().unwrap();
-    for company in &companies {
-        company.reaches(before + 3);
-    }
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    rebuilt_from_a_backup(&mut companies, &backup);
+    two_and_two(&net, &companies);
+    restarted_beside_idle_connections(&net, &mut companies);
     let gateway = gateway::start(&companies[0], dir.path());
     upgraded_one_by_one(&mut companies, &programs, dir.path());
     // Behind TLS and a path of its own the node's replica is asked itself, as if nothing were in front of it.
@@ -184,6 +141,59 @@ async fn four_companies_make_a_board_and_keep_it() {
         company.stop();
     }
     drop(signer);
+}
+
+/// A host burns down; what is left is a backup from before the board began.
+fn rebuilt_from_a_backup(companies: &mut [Company<'_>], backup: &Path) {
+    companies[3].burn_down();
+    let reached = companies[0].reaches(14);
+    companies[3].run(&["restore", "--from", backup.to_str().unwrap()]);
+    companies[0].send_to(&companies[3]);
+    companies[3].set(&[("profile", "\"data-centre\"")]);
+    let early = companies[3].command(&["start"]).output().unwrap();
+    assert!(!early.status.success(), "it might sign twice");
+    companies[3].run(&["join"]);
+    companies[3].start();
+    companies[3].reaches(reached);
+    assert!(
+        votes(&companies[0], &companies[3]),
+        "{}",
+        companies[3].log()
+    );
+}
+
+/// Two and two: nobody goes on. Together again, all do, without being told.
+fn two_and_two(net: &Net, companies: &[Company<'_>]) {
+    net.apart(&[2, 3]);
+    let stopped = wait("the board to stand still", || {
+        let before = companies[0].height()?;
+        std::thread::sleep(Duration::from_secs(4));
+        let after = companies[0].height()?;
+        (before == after)
+            .then_some(after)
+            .ok_or_else(|| format!("{after}"))
+    });
+    net.together(&[2, 3]);
+    for company in companies.iter() {
+        company.reaches(stopped + 3);
+    }
+}
+
+/// A stranger's idle connections to every p2p port, while two nodes restart.
+fn restarted_beside_idle_connections(net: &Net, companies: &mut [Company<'_>]) {
+    let mut stranger = idle_sockets(net, COMPANIES + PARTIES - 1);
+    for host in [1, 2] {
+        companies[host].stop();
+    }
+    for host in [1, 2] {
+        companies[host].start();
+    }
+    let before = companies[0].height().unwrap();
+    for company in companies.iter() {
+        company.reaches(before + 3);
+    }
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
 
 /// New programs, at one company after the other; the board goes on with the other three.

@@ -136,90 +136,60 @@ impl<'n> Parties<'n> {
 
     /// A key of all, and a signature under it.
     pub fn make_a_key_and_sign(&self, name: &str) {
-        let opens = |more: &[&str]| {
-            let (identity, key) = (self.file(0, "identity"), self.file(0, "key32"));
-            let mut arguments = vec![
-                "session",
-                "open",
-                "--identity",
-                &identity,
-                "--key-file",
-                &key,
-            ];
-            arguments.extend(more);
-            for key in &self.keys {
-                arguments.extend(["--party", key]);
-            }
-            let opened = self.run(0, &arguments);
-            opened["session"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{opened}"))
-                .to_owned()
-        };
-        let session = opens(&["--preset", "eddsa-keygen", "--threshold", "2"]);
         let share = |party: usize| self.file(party, &format!("{name}.share"));
+        let session = self.opened(&["--preset", "eddsa-keygen", "--threshold", "2"]);
         let made = self.all(|party| {
-            let mut arguments: Vec<String> = [
-                "eddsa",
-                "keygen",
-                "--identity",
-                &self.file(party, "identity"),
-                "--key-file",
-                &self.file(party, "key32"),
-                "--session",
-                &session,
-                "--out",
-                &share(party),
-                "--threshold",
-                "2",
-            ]
-            .map(str::to_owned)
-            .to_vec();
+            let mut arguments = self.as_party("keygen", party, &session);
+            arguments.extend(["--out", &share(party), "--threshold", "2"].map(str::to_owned));
             for key in &self.keys {
                 arguments.extend(["--party".to_owned(), key.clone()]);
             }
             arguments
         });
-        let public = made[0]["public_key"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{made:?}"));
-        assert!(
-            made.iter().all(|made| made["public_key"] == public),
-            "{made:?}"
-        );
-        let session = opens(&[
-            "--preset",
-            "eddsa-sign",
-            "--public-key",
-            public,
-            "--message",
-            name,
-        ]);
+        let public = same(&made, "public_key");
+        let signs = ["--preset", "eddsa-sign", "--public-key", &public];
+        let session = self.opened(&[&signs[..], &["--message", name]].concat());
         let signed = self.all(|party| {
-            [
-                "eddsa",
-                "sign",
-                "--identity",
-                &self.file(party, "identity"),
-                "--key-file",
-                &self.file(party, "key32"),
-                "--share",
-                &share(party),
-                "--session",
-                &session,
-                "--message",
-                name,
-            ]
-            .map(str::to_owned)
-            .to_vec()
+            let mut arguments = self.as_party("sign", party, &session);
+            arguments.extend(["--share", &share(party), "--message", name].map(str::to_owned));
+            arguments
         });
-        assert!(signed[0]["signature"].is_string(), "{signed:?}");
-        assert!(
-            signed
-                .iter()
-                .all(|one| one["signature"] == signed[0]["signature"])
-        );
+        same(&signed, "signature");
     }
+
+    /// A session that the first party has opened for all.
+    fn opened(&self, more: &[&str]) -> String {
+        let (identity, key) = (self.file(0, "identity"), self.file(0, "key32"));
+        let mut arguments = vec!["session", "open", "--identity", &identity];
+        arguments.extend(["--key-file", &key]);
+        arguments.extend(more);
+        for key in &self.keys {
+            arguments.extend(["--party", key]);
+        }
+        same(&[self.run(0, &arguments)], "session")
+    }
+
+    /// The beginning of a party's command in a session.
+    fn as_party(&self, command: &str, party: usize, session: &str) -> Vec<String> {
+        let (identity, key) = (self.file(party, "identity"), self.file(party, "key32"));
+        let arguments = [
+            "eddsa",
+            command,
+            "--identity",
+            &identity,
+            "--key-file",
+            &key,
+        ];
+        let arguments = arguments.into_iter().chain(["--session", session]);
+        arguments.map(str::to_owned).collect()
+    }
+}
+
+/// What all have under a name.
+fn same(all: &[Value], name: &str) -> String {
+    let first = all[0][name].as_str().unwrap_or_else(|| panic!("{all:?}"));
+    assert!(all.iter().all(|one| one[name] == first), "{all:?}");
+    first.to_owned()
 }
 
 fn last_line(stdout: &[u8]) -> Value {
