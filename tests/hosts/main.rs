@@ -10,7 +10,7 @@ mod parties;
 
 use std::{
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -235,6 +235,41 @@ fn with_a_remote_signer_an_hour_off(company: &mut Company<'_>) -> Running {
     let before = company.reaches(1);
     company.reaches(before + 2);
     signer
+}
+
+#[test]
+fn the_unit_of_a_node_is_one_that_systemd_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let unit = std::fs::read_to_string(root.join("config/white-city-node.service")).unwrap();
+    let program = "ExecStart=/usr/local/bin/white-city-node ";
+    assert_eq!(unit.matches(program).count(), 1);
+    let dir = tempfile::tempdir().unwrap();
+    let verified = |unit: &str| {
+        let file = dir.path().join("white-city-node.service");
+        std::fs::write(&file, unit).unwrap();
+        Command::new("systemd-analyze")
+            .arg("verify")
+            .arg(&file)
+            .output()
+    };
+    // It looks for the program, too.
+    let unit = unit.replace(program, "ExecStart=/bin/true ");
+    let Ok(taken) = verified(&unit) else {
+        let why = "systemd-analyze is needed: apt-get install systemd";
+        assert!(
+            std::env::var_os("WHITE_CITY_REQUIRE_COMETBFT").is_none(),
+            "{why}"
+        );
+        eprintln!("NOT RUN: {why}");
+        return;
+    };
+    assert!(
+        taken.status.success() && said(&taken).trim().is_empty(),
+        "{}",
+        said(&taken)
+    );
+    let wrong = verified(&unit.replace("Restart=on-failure", "Restart=at-times")).unwrap();
+    assert!(said(&wrong).contains("Restart"), "{}", said(&wrong));
 }
 
 /// Whether the last commit that one company has carries another's vote; waits for it.

@@ -13,8 +13,13 @@ pub fn log_block(executed: &Executed, tip: &Tip) {
         let (number, hash) = (term.charter.term, term.charter_hash);
         tracing::info!(height = tip.height, term = number, charter = %hash, eras = term.eras, "a new charter is in force");
     }
-    let sessions = executed.ended.sessions.len();
-    tracing::debug!(height = tip.height, txs = executed.txs.len(), sessions, root = %tip.seal.root, "block");
+    let (txs, sessions) = (executed.txs.len(), executed.ended.sessions.len());
+    let (height, time_ms, root) = (tip.height, tip.time.millis(), &tip.seal.root);
+    // A heartbeat says nothing that the one before didn't.
+    match txs {
+        0 => tracing::debug!(height, time_ms, txs, sessions, %root, "block"),
+        _ => tracing::info!(height, time_ms, txs, sessions, %root, "block"),
+    }
     for number in &executed.ended.sessions {
         if let Some(session) = executed.ended.state.sessions().get(*number) {
             let leaf = &session.leaf;
