@@ -39,8 +39,13 @@ pub enum Command {
     Card(CardArgs),
     /// Print what this node has for the others, to be sent to them: cards, genesis, consents
     Share,
-    /// Take what others have printed with `share`
+    /// Take what others have printed with `share`, or their cards
+    ///
+    /// Once there is a genesis, only cards of its operators are taken, and those of others are told: whoever has a card here is a peer.
     Take {
+        /// Take cards of operators that the genesis doesn't list, too: of a later charter
+        #[arg(long)]
+        newcomers: bool,
         /// The files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,

@@ -32,9 +32,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Init(args) => init(home, &args)?,
         Command::Card(args) => card(home, &args)?,
         Command::Share => print(&sharing::share(home)?)?,
-        Command::Take { files } => {
+        Command::Take { newcomers, files } => {
             for path in &files {
-                print(&sharing::take(home, path)?)?;
+                print(&sharing::take(home, path, newcomers)?)?;
             }
         }
         Command::Genesis(command) => ceremony::run(home, command)?,

@@ -17,9 +17,10 @@ use crate::{Error, home, node_config, running};
 const JOIN_FILE: &str = "join.json";
 /// What the validator signed last, in a home.
 const LAST_SIGNED: &str = "data/priv_validator_state.json";
-/// Heights beyond the highest verified one that a validator may have signed at: it voted for the next one, and whoever answered may not
-/// have heard of one more.
-const MARGIN: u64 = 2;
+/// Heights beyond the highest verified one up to which nothing is signed. With `f` malicious validators of `3f + 1`: a vote at a height
+/// needs that the one before was committed, and so precommitted by `f` honest others, who had committed the one before that; of `2f + 1`
+/// others that answer at least one is among those. One more for a node that answers while it stores a block.
+const MARGIN: u64 = 3;
 
 /// Where state sync begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,9 @@ pub struct Verified {
     pub height: u64,
     /// Hash of its header, in upper-case hexadecimal.
     pub hash: String,
-    /// Number of nodes that prove a height.
+    /// Number of nodes that the charter has.
+    pub nodes: usize,
+    /// Number of the others among them that prove a height.
     pub answered: usize,
 }
 
@@ -54,13 +57,31 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
         .map_err(|error| unverified(format!("{error}; are there RPC addresses on the cards?")))?;
     let status = client.status().await;
     let status = status.map_err(|error| unverified(error.to_string()))?;
+    let charter = client.charter().await;
+    let charter = charter.map_err(|error| unverified(error.to_string()))?;
+    let replicas = &charter.charter.replicas;
     let heights = client.heights().await;
-    let answered = heights.iter().filter(|one| one.height.is_ok()).count();
+    // Cards are easily made: those of the operators of today count, once each.
+    let answered = node.others.iter().filter(|card| {
+        let said = card.says();
+        let mut own = heights.iter().filter(|one| is_at(&one.replica, &said.rpc));
+        replicas
+            .iter()
+            .any(|replica| replica.operator == said.operator)
+            && own.any(|one| one.height.is_ok())
+    });
+    let answered = answered.count();
     Ok(Verified {
+        nodes: replicas.len(),
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
     })
+}
+
+/// Whether a replica that the client names is the one at an address.
+fn is_at(replica: &str, url: &str) -> bool {
+    !url.is_empty() && replica.trim_end_matches('/') == url.trim_end_matches('/')
 }
 
 fn trust(node: &Node) -> Result<Trust, Error> {
@@ -105,12 +126,9 @@ pub async fn join(node: &Node) -> Result<Verified, Error> {
 
 /// Has a validator, of which nobody knows what it signed last, sign nothing up to where it may have.
 fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
-    // Of the others, those that can all be wrong at once and one more: an honest one that the board needed for its last block is among
-    // them.
-    let (_, network) = crate::node::read_genesis(&node.home.join(GENESIS_FILE))?;
-    let all = network.charter.replicas.len();
-    let needed = 2 * (all.saturating_sub(1) / 3);
-    if verified.answered < needed.max(1) {
+    let others = verified.nodes.saturating_sub(1);
+    let needed = (2 * (others / 3) + 1).min(others);
+    if verified.answered < needed {
         return Err(Error::Unverified(format!(
             "what this validator signed last isn't known, and {} of the others proved a height, expected {needed}: it might sign twice",
             verified.answered

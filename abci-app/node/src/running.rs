@@ -216,7 +216,13 @@ fn this_program() -> Result<PathBuf, Error> {
 fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch>, Error> {
     let own = Status::of(&own_rpc(node))?;
     let mut all = vec![(Some(handle.hold.clone()), own)];
-    for card in &node.others {
+    let replicas = &network.charter.replicas;
+    let is_listed = |card: &&Card| {
+        let operator = card.says().operator;
+        replicas.iter().any(|replica| replica.operator == operator)
+    };
+    // Newcomers are too easily made: of those in the genesis at most f lie.
+    for card in node.others.iter().filter(is_listed) {
         let url = &card.says().rpc;
         match Status::of(url) {
             Ok(status) => all.push((None, status)),
@@ -224,7 +230,7 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
             Err(error) => tracing::warn!("{}: {error}", card.says().name),
         }
     }
-    let needed = network.charter.replicas.len().saturating_sub(1) / 3 + 1;
+    let needed = replicas.len().saturating_sub(1) / 3 + 1;
     if all.len() <= needed {
         tracing::info!(
             "too few of the other nodes have an RPC on their cards: nobody is compared with"

@@ -47,8 +47,9 @@ pub fn share(home: &Path) -> Result<String, Error> {
     Ok(serde_json::to_string_pretty(&shared).unwrap_or_default() + "\n")
 }
 
-/// Takes what another node shares, or its card alone; says what was new.
-pub fn take(home: &Path, path: &Path) -> Result<String, Error> {
+/// Takes what another node shares, or its card alone; says what was new. Cards of operators whom the genesis doesn't list are taken only
+/// if they are meant to be: whoever sends a file could put anybody's into it.
+pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> {
     let malformed = |reason: String| Error::Malformed {
         path: path.to_owned(),
         reason,
@@ -72,17 +73,33 @@ pub fn take(home: &Path, path: &Path) -> Result<String, Error> {
         return Err(malformed(format!("version {}: expected 1", shared.version)));
     }
     let mut told = Vec::new();
+    if let Some(genesis) = &shared.genesis {
+        told.extend(keep_genesis(home, genesis, &malformed)?);
+    }
+    let genesis = genesis_path(home);
+    let listed = genesis
+        .exists()
+        .then(|| read_genesis(&genesis))
+        .transpose()?;
     let own = own_card(home)?;
     for card in &shared.cards {
         let card = Card::parse(&card.to_string()).map_err(malformed)?;
-        if card.says().operator != own.says().operator
-            && let Some(what) = keep_card(home, &card)?
-        {
-            told.push(what);
+        let said = card.says();
+        let is_listed = listed.as_ref().is_none_or(|(_, network)| {
+            let mut replicas = network.charter.replicas.iter();
+            replicas.any(|replica| replica.operator == said.operator)
+        });
+        if said.operator == own.says().operator {
+            continue;
         }
-    }
-    if let Some(genesis) = &shared.genesis {
-        told.extend(keep_genesis(home, genesis, &malformed)?);
+        if is_listed || newcomers {
+            told.extend(keep_card(home, &card)?);
+        } else {
+            told.push(format!(
+                "NOT taken: card of {}, operator {}, whom the genesis doesn't list (--newcomers takes it)",
+                said.name, said.operator
+            ));
+        }
     }
     for consent in &shared.consents {
         told.extend(keep_consent(home, &consent.to_string(), &malformed)?);
