@@ -327,6 +327,12 @@ impl Config {
             tls_key.display().to_string(),
             "a file exactly where direct_tls_certificate is one",
         )?;
+        key(
+            certificate.as_os_str().is_empty() || !self.direct_url.is_empty(),
+            "direct_url",
+            self.direct_url.clone(),
+            "the address where clients find the port, as it speaks TLS",
+        )?;
         for (name, limit) in [
             (
                 "direct_connections_per_address",

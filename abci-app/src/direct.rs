@@ -22,7 +22,7 @@ pub mod tls;
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::Arc,
     thread,
     time::Duration,
@@ -46,6 +46,8 @@ use crate::{front::Board, halt::Halt, metrics::Metrics};
 
 /// Pause between two looks for overdue connections.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Requests that a TLS handshake counts as.
+const HANDSHAKE_REQUESTS: u32 = 20;
 /// Memory for what a connection has read and not yet handed over, bytes.
 const BUFFER_BYTES: usize = 16 << 10;
 
@@ -160,7 +162,14 @@ async fn accept<B: Board>(listener: tokio::net::TcpListener, port: Arc<Port<B>>)
         match listener.accept().await {
             Ok((stream, peer)) => match port.connections.open(address_of(peer.ip())) {
                 Some((place, closed)) => {
-                    tokio::spawn(connection(stream, Arc::clone(&port), place, closed));
+                    let address = address_of(peer.ip());
+                    tokio::spawn(connection(
+                        stream,
+                        address,
+                        Arc::clone(&port),
+                        place,
+                        closed,
+                    ));
                 }
                 // No answer: it would need a place, too. The stream is dropped, which closes it.
                 None => tracing::debug!("the direct port has too many connections"),
@@ -177,6 +186,7 @@ async fn accept<B: Board>(listener: tokio::net::TcpListener, port: Arc<Port<B>>)
 /// Serves a connection until it ends, or has to make room for another one.
 async fn connection<B: Board>(
     stream: TcpStream,
+    address: IpAddr,
     port: Arc<Port<B>>,
     place: ConnectionPlace,
     closed: oneshot::Receiver<()>,
@@ -188,6 +198,10 @@ async fn connection<B: Board>(
         let Some(tls) = &port.tls else {
             return serve(stream, &port, &place).await;
         };
+        // A handshake costs as much as many questions.
+        if !(0..HANDSHAKE_REQUESTS).all(|_| port.rates.may_ask(&address)) {
+            return;
+        }
         match tls.acceptor().accept(stream).await {
             Ok(stream) => serve(stream, &port, &place).await,
             Err(error) => tracing::debug!(%error, "no TLS with a connection to the direct port"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Application;
 use crate::Error;
@@ -99,6 +100,8 @@ pub(crate) fn write_configs(
     Ok(())
 }
 
+/// Time that a replica may take until it accepts connections: it may have much to read.
+const APP_READY: Duration = Duration::from_secs(60);
 /// An eighth of the default: all replicas have the processor of one machine.
 const DIRECT_BYTES_PER_SECOND: u32 = 1 << 20;
 
@@ -163,6 +166,7 @@ pub(crate) fn plan(
         app,
         signer: signer_socket(sockets, index),
         node,
+        app_ready: APP_READY,
         pids: Pids(Box::new(move |app, node| {
             if let Err(error) = network.set_pids(index, app, node) {
                 tracing::error!("{error}");

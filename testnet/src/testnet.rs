@@ -17,8 +17,8 @@ use crate::socket::SocketDir;
 use crate::solo::Solo;
 use white_city_node::process::poll;
 use white_city_node::rpc::{self, Health, Status};
-use white_city_node::supervisor::{Handle, Hold, Order, RunState, Snapshot};
-use white_city_node::watch::Watch;
+use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};
+use white_city_node::watch::{Watch, Watched};
 
 use crate::{Application, Engine, Error, Options, Profile};
 
@@ -119,11 +119,7 @@ impl Testnet {
                 (0..count).map(plan).collect()
             }
         };
-        let watched = handles.iter().zip(&rpc_urls);
-        let watched: Vec<(Option<Hold>, Status)> = watched
-            .map(|(handle, url)| Ok((Some(handle.hold.clone()), Status::of(url)?)))
-            .collect::<Result<_, NodeError>>()?;
-        let watch = (watched.len() > 1).then(|| Watch::start(watched, options.stands_still, 1));
+        let watch = watch(&handles, &rpc_urls, options.stands_still)?;
         let solo = Mutex::new(None);
         Ok(Self {
             homes,
@@ -526,6 +522,23 @@ impl Testnet {
         };
         self.rpc_urls.get(index).map(String::as_str).ok_or(none)
     }
+}
+
+/// Restarts replicas that stand still while another one goes on; nobody, where there is one alone.
+fn watch(
+    handles: &[Handle],
+    rpc_urls: &[String],
+    still: Duration,
+) -> Result<Option<Watch>, NodeError> {
+    let watched = handles.iter().zip(rpc_urls).map(|(handle, url)| {
+        Ok(Watched {
+            hold: Some(handle.hold.clone()),
+            status: Status::of(url)?,
+            joining: None,
+        })
+    });
+    let watched: Vec<Watched> = watched.collect::<Result<_, NodeError>>()?;
+    Ok((watched.len() > 1).then(|| Watch::start(watched, still, 1)))
 }
 
 async fn programs(options: &Options) -> Result<Programs, Error> {

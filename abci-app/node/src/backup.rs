@@ -64,10 +64,9 @@ pub fn make(home: &Path, to: &Path, height: Option<u64>) -> Result<About, Error>
         }
     }
     for folder in [CARDS, CONSENTS] {
-        let path = home.join(folder);
-        for entry in path.read_dir().map_err(Error::io("read", &path))? {
-            let entry = entry.map_err(Error::io("read", &path))?;
-            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        for path in node::json_files(&home.join(folder))? {
+            let name = path.file_name().unwrap_or_default();
+            let name = format!("{folder}/{}", name.to_string_lossy());
             copy(home, to, &name)?;
             files.push(name);
         }
@@ -91,13 +90,7 @@ pub fn make(home: &Path, to: &Path, height: Option<u64>) -> Result<About, Error>
 /// # Errors
 /// [`Error::Option`] if there is a home; [`Error::Malformed`] if the backup isn't whole; [`Error::Io`].
 pub fn restore(home: &Path, from: &Path) -> Result<About, Error> {
-    if home.join(NODE_FILE).exists() {
-        return Err(Error::Option {
-            what: "--home",
-            got: home.display().to_string(),
-            expected: "a directory without a node: this one has node.toml".into(),
-        });
-    }
+    node::check_empty(home)?;
     let path = from.join(ABOUT_FILE);
     let malformed = |reason: String| Error::Malformed {
         path: path.clone(),

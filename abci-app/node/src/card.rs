@@ -3,6 +3,8 @@
 //! Companies hand them to one another before there is a board, and again when a node moves. A genesis is made of cards, and a node
 //! finds its peers by them.
 
+use std::net::Ipv6Addr;
+
 use serde::{Deserialize, Serialize};
 use white_city_client::LocalKey;
 use white_city_wire::hash::Preimage;
@@ -139,28 +141,49 @@ fn digest(card: &Statement) -> Result<Hash, String> {
 }
 
 fn check(card: &Statement) -> Result<(), String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !(1..=NAME_MAX).contains(&card.name.len()) || !card.name.bytes().all(plain) {
-        return Err(format!(
-            "name {:?}: expected 1 to {NAME_MAX} letters, digits, '-', '_' or '.'",
-            card.name
-        ));
-    }
+    check_name(&card.name)?;
     check_address("p2p", &card.p2p)?;
-    let rpc = card.rpc.as_str();
-    let known = rpc.starts_with("http://") || rpc.starts_with("https://");
-    let printable = rpc.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_url = known && printable && rpc.len() <= ADDRESS_MAX;
-    if !rpc.is_empty() && !is_url {
-        return Err(format!(
-            "rpc {rpc:?}: expected http://… or https://…, or nothing"
-        ));
-    }
+    check_rpc(&card.rpc)?;
     let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if card.node.len() != 40 || !card.node.bytes().all(lower) {
         return Err("node: expected 40 hexadecimal digits".into());
     }
     Ok(())
+}
+
+/// Checks a node's name.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "name {name:?}: expected 1 to {NAME_MAX} letters, digits, '-', '_' or '.'"
+    ))
+}
+
+/// Checks the address of an RPC, which may be empty. One that no client takes would keep all others from what they ask there.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_rpc(rpc: &str) -> Result<(), String> {
+    if rpc.is_empty() {
+        return Ok(());
+    }
+    let url = reqwest::Url::parse(rpc).ok().filter(|url| {
+        let scheme = ["http", "https"].contains(&url.scheme());
+        scheme && url.has_host() && url.query().is_none() && url.fragment().is_none()
+    });
+    let printable = rpc.bytes().all(|byte| byte.is_ascii_graphic());
+    match url {
+        Some(_) if printable && rpc.len() <= ADDRESS_MAX => Ok(()),
+        _ => Err(format!(
+            "rpc {rpc:?}: expected http://HOST:PORT or https://HOST/PATH, or nothing"
+        )),
+    }
 }
 
 /// Checks that something is "HOST:PORT", as others can dial it.
@@ -170,16 +193,28 @@ fn check(card: &Statement) -> Result<(), String> {
 pub fn check_address(what: &str, address: &str) -> Result<(), String> {
     let bad = || format!("{what} {address:?}: expected HOST:PORT");
     let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
     let port: u16 = port.parse().map_err(|_| bad())?;
-    // One of version 6 without brackets would be read with its last part as the port.
-    let bare = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
-    let fits = !host.is_empty() && address.len() <= ADDRESS_MAX;
-    if fits && port > 0 && !bare && host.bytes().all(plain) {
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let is_host = match in_brackets {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    if is_host && port > 0 && address.len() <= ADDRESS_MAX {
         Ok(())
     } else {
         Err(bad())
     }
+}
+
+/// Whether something is a name that can be looked up, or an address of version 4.
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(plain)
+    };
+    host.trim_end_matches('.').split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -252,11 +287,36 @@ pub(crate) mod tests {
             "2001:db8::1:26656",
             "a b:1",
             "a,b:1",
+            "[]:1",
+            "a[b:1",
+            "[a]:1",
+            "a..b:1",
+            "-a:1",
         ] {
             assert!(check_address("p2p", bad).is_err(), "{bad}");
         }
         assert!(check_address("p2p", &format!("{}:1", "a".repeat(510))).is_ok());
         assert!(check_address("p2p", &format!("{}:1", "a".repeat(511))).is_err());
+    }
+
+    #[test]
+    fn an_rpc_is_one_that_clients_take() {
+        for good in ["", "http://a:1", "https://a.example/rpc", "http://[::1]:1/"] {
+            assert_eq!(check_rpc(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://",
+            "ftp://a",
+            "a",
+            "http://a b",
+            "http://a?x",
+            "http://a#x",
+        ] {
+            assert!(check_rpc(bad).is_err(), "{bad}");
+        }
+        let long = |bytes: usize| format!("http://a/{}", "b".repeat(bytes - 9));
+        assert!(check_rpc(&long(512)).is_ok());
+        assert!(check_rpc(&long(513)).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use white_city_client::LocalKey;
 use white_city_client::vault::Unlock;
+use white_city_node::files::{private_dir, remove};
 use white_city_node::node::{self, GENESIS_FILE, Node, Start};
 use white_city_node::process::Program;
 use white_city_node::running::{self, Programs};
@@ -104,7 +105,10 @@ fn init(home: &Path, args: &InitArgs) -> Result<(), Error> {
         rpc: args.listen_rpc,
         direct: args.direct.clone(),
     };
-    white_city_node::files::private_dir(home)?;
+    // Before there is a key that a second try would find.
+    start.check()?;
+    node::check_empty(home)?;
+    private_dir(home)?;
     let operator = match &args.operator.operator {
         Some(_) => operator(home, &args.operator)?,
         None => {
@@ -165,6 +169,10 @@ async fn start(home: &Path) -> Result<(), Error> {
             LAST_SIGNED,
             node.home.display()
         )));
+    }
+    if !node.settings.remote_signer.is_empty() {
+        // What is signed elsewhere isn't known here: to sign here again takes `join`.
+        remove(&node.home.join(LAST_SIGNED))?;
     }
     let programs = Programs::find(&node).await?;
     running::run(&node, &network, &programs, stop).await
@@ -235,10 +243,15 @@ async fn examine(home: &Path, as_json: bool) -> Result<ExitCode, Error> {
 async fn join(home: &Path) -> Result<(), Error> {
     let node = Node::open(home)?;
     let _lock = home::lock(&node.home)?;
+    home::check_ended(&node.home, &node.socket()?).await?;
     node.genesis()?;
     let verified = joining::join(&node).await?;
+    let from = match joining::is_pending(&node.home) {
+        true => "with a snapshot of it",
+        false => "with its first block, as it is too young for snapshots",
+    };
     print(&format!(
-        "The board is verified at height {}; the next start begins with a snapshot of it.\n",
+        "The board is verified at height {}; the next start begins {from}.\n",
         verified.height
     ))
 }
@@ -246,6 +259,7 @@ async fn join(home: &Path) -> Result<(), Error> {
 async fn compact(home: &Path) -> Result<(), Error> {
     let node = Node::open(home)?;
     let _lock = home::lock(&node.home)?;
+    home::check_ended(&node.home, &node.socket()?).await?;
     node.write_configs(&node.genesis()?)?;
     let programs = Programs::find(&node).await?;
     let before = size(&node.home.join("data"));

@@ -11,12 +11,15 @@ use tokio::time::timeout;
 use white_city_wire::Network;
 
 use crate::card::Card;
-use crate::node::{Node, local};
+use crate::files::{read, write_atomic};
+use crate::node::{GENESIS_FILE, Node, local};
 use crate::running::{self, Programs};
 use crate::{cometbft, joining};
 
 /// Longest that another node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Largest answer of another node, bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Free disk below which a node is in danger, bytes.
 const DISK_MIN: u64 = 1 << 30;
 /// Seconds that a clock may be off: the others' answers are only so exact.
@@ -54,11 +57,8 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     );
     let programs = Programs::find(node).await;
     note("programs", versions(&programs).await);
-    if let (Ok(network), Ok(programs)) = (&network, &programs) {
-        note(
-            "configuration",
-            configuration(node, network, programs).await,
-        );
+    if let (Ok(_), Ok(programs)) = (&network, &programs) {
+        note("configuration", configuration(node, programs).await);
     }
     if let Ok(network) = &network {
         note("cards", cards(node, network));
@@ -156,18 +156,24 @@ async fn printed(program: &Path, argument: &str) -> Result<String, String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-async fn configuration(
-    node: &Node,
-    network: &Network,
-    programs: &Programs,
-) -> Result<String, String> {
-    node.write_configs(network)
+/// Whether the replica takes what it would be started with; written elsewhere, as it may be running.
+async fn configuration(node: &Node, programs: &Programs) -> Result<String, String> {
+    let kept = node.settings.keep_blocks;
+    let least = evidence_blocks(node)?;
+    if kept != 0 && kept < least {
+        return Err(format!(
+            "keep_blocks = {kept} in node.toml: whoever signs twice is found out within {least} blocks, expected at least as many"
+        ));
+    }
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let socket = format!("unix://{}", folder.path().join("app.sock").display());
+    let text = node
+        .replica_file(&socket)
         .map_err(|error| error.to_string())?;
+    let file = folder.path().join("replica.toml");
+    write_atomic(&file, text.as_bytes()).map_err(|error| error.to_string())?;
     let mut command = Command::new(&programs.replica);
-    command
-        .arg("--check")
-        .arg("--home")
-        .arg(node.home.join("app"));
+    command.arg("--check").arg("--home").arg(folder.path());
     let output = timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.map_err(|_| "the replica doesn't answer".to_owned())?;
     let output = output.map_err(|error| error.to_string())?;
@@ -175,6 +181,17 @@ async fn configuration(
         true => Ok("the replica takes it".into()),
         false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
     }
+}
+
+/// Blocks within which the engine accepts evidence of double signing.
+fn evidence_blocks(node: &Node) -> Result<u64, String> {
+    let text = read(&node.home.join(GENESIS_FILE)).map_err(|error| error.to_string())?;
+    let genesis: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let blocks = genesis.pointer("/consensus_params/evidence/max_age_num_blocks");
+    let blocks = blocks
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok());
+    blocks.ok_or_else(|| "the genesis doesn't say max_age_num_blocks".into())
 }
 
 fn cards(node: &Node, network: &Network) -> Result<String, String> {
@@ -223,16 +240,28 @@ async fn status(url: &str) -> Result<(Value, Option<i64>), String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build();
     let client = client.map_err(|error| error.to_string())?;
     let answer = client.get(format!("{}/status", url.trim_end_matches('/')));
-    let answer = answer.send().await.map_err(|error| error.to_string())?;
+    let mut answer = answer.send().await.map_err(|error| error.to_string())?;
     let date = answer.headers().get(reqwest::header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
-    let text = answer.text().await.map_err(|error| error.to_string())?;
-    let json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let text = bounded(&mut answer).await?;
+    let json = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let theirs = date.and_then(|date| httpdate::parse_http_date(&date).ok());
     Ok((
         json,
         theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now())),
     ))
+}
+
+/// The body of an answer, which may be anybody's.
+async fn bounded(answer: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
+        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
+            return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn seconds(time: SystemTime) -> i64 {

@@ -9,6 +9,21 @@ use std::time::Duration;
 use crate::Error;
 use crate::files::remove;
 
+/// Checks that nothing of an earlier run is still ending: a process that was killed leaves its programs to their guards.
+///
+/// # Errors
+/// [`Error::Locked`].
+pub async fn check_ended(home: &Path, socket: &Path) -> Result<(), Error> {
+    match tokio::net::UnixStream::connect(socket).await {
+        Ok(_) => Err(Error::Locked {
+            dir: home.to_owned(),
+            holder: ": the programs of an earlier run are still ending, try again in some seconds"
+                .into(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Takes the directory for this process.
 pub fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
@@ -66,14 +81,17 @@ pub async fn released(dir: &Path, within: Duration) -> Result<(), Error> {
 /// Deletes what a replica has of the chain, but neither its keys nor what it signed last: with
 /// that it can never sign twice.
 pub fn wipe(home: &Path) -> Result<(), Error> {
-    for (dir, kept) in [
-        ("data", "priv_validator_state.json"),
-        ("app", "replica.toml"),
+    // In the first folder is nothing else than the chain, in the second one there may be.
+    let is_engines = |name: &str| name != "priv_validator_state.json";
+    let is_replicas = |name: &str| name.starts_with("board.redb") || name == "snapshots";
+    for (dir, is_of_the_chain) in [
+        ("data", &is_engines as &dyn Fn(&str) -> bool),
+        ("app", &is_replicas),
     ] {
         let dir = home.join(dir);
         for entry in dir.read_dir().map_err(Error::io("read", &dir))? {
             let entry = entry.map_err(Error::io("read", &dir))?;
-            if entry.file_name() != kept {
+            if is_of_the_chain(&entry.file_name().to_string_lossy()) {
                 remove(&entry.path())?;
             }
         }

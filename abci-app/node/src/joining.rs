@@ -4,7 +4,7 @@
 //! that they handed over to, have certified; no single node can name a wrong one. And a validator that has lost what it signed last
 //! signs nothing before the board has left every height behind that it may have signed at.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use white_city_client::{Client, Trust};
@@ -17,6 +17,8 @@ use crate::{Error, home, node_config, running};
 const JOIN_FILE: &str = "join.json";
 /// What the validator signed last, in a home.
 const LAST_SIGNED: &str = "data/priv_validator_state.json";
+/// Blocks between two snapshots of nodes that have the default.
+const SNAPSHOT_BLOCKS: u64 = 10_000;
 /// Heights beyond the highest verified one up to which nothing is signed. With `f` malicious validators of `3f + 1`: a vote at a height
 /// needs that the one before was committed, and so precommitted by `f` honest others, who had committed the one before that; of `2f + 1`
 /// others that answer at least one is among those. One more for a node that answers while it stores a block.
@@ -34,8 +36,10 @@ struct Join {
 /// The state of the board that others prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Highest height that anybody proves.
+    /// Height from which the node goes on.
     pub height: u64,
+    /// Highest height that anybody proves: this one, or a later one.
+    pub highest: u64,
     /// Hash of its header, in upper-case hexadecimal.
     pub hash: String,
     /// Number of nodes that the charter has.
@@ -71,8 +75,12 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
             && own.any(|one| one.height.is_ok())
     });
     let answered = answered.count();
+    // Of those that are counted one may have been slower than all that the header is of.
+    let proven = heights.iter().filter_map(|one| one.height.as_ref().ok());
+    let highest = proven.copied().max().unwrap_or(0).max(status.height());
     Ok(Verified {
         nodes: replicas.len(),
+        highest,
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
@@ -113,15 +121,29 @@ pub async fn join(node: &Node) -> Result<Verified, Error> {
     if lost {
         sign_nothing_below(node, &verified)?;
     }
+    if has_snapshot(node, &verified) {
+        let join = Join {
+            servers,
+            height: verified.height,
+            hash: verified.hash.clone(),
+        };
+        let text = serde_json::to_string_pretty(&join).unwrap_or_default() + "\n";
+        // Before anything is deleted: half of it done, the next start does the rest.
+        write_atomic(&join_file(&node.home), text.as_bytes())?;
+    }
     home::wipe(&node.home)?;
-    let join = Join {
-        servers,
-        height: verified.height,
-        hash: verified.hash.clone(),
-    };
-    let text = serde_json::to_string_pretty(&join).unwrap_or_default() + "\n";
-    write_atomic(&join_file(node), text.as_bytes())?;
     Ok(verified)
+}
+
+/// Whether the others have made a snapshot by now, if they make them as often as this node: on a younger board they still have all
+/// blocks.
+#[must_use]
+pub fn has_snapshot(node: &Node, verified: &Verified) -> bool {
+    let every = match node.settings.snapshot_blocks {
+        0 => SNAPSHOT_BLOCKS,
+        every => every,
+    };
+    verified.height > every
 }
 
 /// Has a validator, of which nobody knows what it signed last, sign nothing up to where it may have.
@@ -134,13 +156,25 @@ fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
             verified.answered
         )));
     }
-    let height = verified.height.saturating_add(MARGIN);
-    let state = format!("{{\n  \"height\": \"{height}\",\n  \"round\": 0,\n  \"step\": 3\n}}\n");
+    let height = verified.highest.saturating_add(MARGIN);
+    // Rounds begin at 0, and CometBFT signs in later ones: none is later than this.
+    let state = format!(
+        "{{\n  \"height\": \"{height}\",\n  \"round\": {},\n  \"step\": 3\n}}\n",
+        i32::MAX
+    );
     write_atomic(&node.home.join(LAST_SIGNED), state.as_bytes())
 }
 
-fn join_file(node: &Node) -> PathBuf {
-    node.home.join(JOIN_FILE)
+/// The file that tells the next start to begin with a snapshot.
+#[must_use]
+pub fn join_file(home: &Path) -> PathBuf {
+    home.join(JOIN_FILE)
+}
+
+/// Whether the next start is to begin with a snapshot.
+#[must_use]
+pub fn is_pending(home: &Path) -> bool {
+    join_file(home).exists()
 }
 
 /// Writes into CometBFT's configuration where it begins, if the node is about to join.
@@ -156,7 +190,7 @@ pub fn prepare(node: &Node) -> Result<(), Error> {
 }
 
 fn pending(node: &Node) -> Result<Option<Join>, Error> {
-    let path = join_file(node);
+    let path = join_file(&node.home);
     if !path.exists() {
         return Ok(None);
     }
@@ -178,8 +212,71 @@ pub async fn forget(node: &Node) {
             "the node has joined the board, above height {}",
             join.height
         );
-        if let Err(error) = remove(&join_file(node)) {
+        if let Err(error) = remove(&join_file(&node.home)) {
             tracing::warn!("{error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Start, init};
+
+    fn node(dir: &Path) -> Node {
+        let start = Start {
+            name: "alice".into(),
+            dialled: "192.0.2.1:26656".into(),
+            rpc_url: String::new(),
+            p2p: "0.0.0.0:26656".parse().unwrap(),
+            rpc: "127.0.0.1:26657".parse().unwrap(),
+            direct: String::new(),
+        };
+        let key = white_city_client::LocalKey::from_seed(&[1; 32]).unwrap();
+        init(dir, &start, &key).unwrap();
+        Node::open(dir).unwrap()
+    }
+
+    fn verified(nodes: usize, answered: usize) -> Verified {
+        Verified {
+            height: 100,
+            highest: 102,
+            hash: String::new(),
+            nodes,
+            answered,
+        }
+    }
+
+    #[test]
+    fn what_was_signed_last_is_beyond_all_that_any_counted_node_proves_in_every_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = node(dir.path());
+        sign_nothing_below(&node, &verified(4, 3)).unwrap();
+        let state = read(&node.home.join(LAST_SIGNED)).unwrap();
+        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        assert_eq!(state["height"], "105");
+        assert_eq!(state["round"], i32::MAX);
+        assert_eq!(state["step"], 3);
+    }
+
+    #[test]
+    fn with_too_few_others_a_validator_that_lost_its_state_does_not_join() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = node(dir.path());
+        for (nodes, enough) in [(2, 1), (3, 1), (4, 3), (7, 5), (10, 7)] {
+            assert!(sign_nothing_below(&node, &verified(nodes, enough)).is_ok());
+            let few = sign_nothing_below(&node, &verified(nodes, enough - 1));
+            assert!(matches!(few, Err(Error::Unverified(_))), "{nodes}");
+        }
+    }
+
+    #[test]
+    fn a_board_that_is_too_young_for_snapshots_is_joined_by_its_blocks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut node = node(dir.path());
+        for (every, expected) in [(99, true), (100, false), (0, false)] {
+            node.settings.snapshot_blocks = every;
+            assert_eq!(has_snapshot(&node, &verified(4, 3)), expected, "{every}");
         }
     }
 }

@@ -27,9 +27,11 @@ pub fn put_aside(log: &Path, bytes: u64, files: u32) -> Result<bool, Error> {
             fs::rename(&from, numbered(log, number + 1)).map_err(Error::io("move", &from))?;
         }
     }
-    fs::copy(log, numbered(log, 1)).map_err(Error::io("copy", log))?;
+    // On a full disk nothing is put aside, but the log must not go on growing.
+    let copied = fs::copy(log, numbered(log, 1));
     let emptied = OpenOptions::new().write(true).truncate(true).open(log);
     emptied.map_err(Error::io("empty", log))?;
+    copied.map_err(Error::io("copy", log))?;
     Ok(true)
 }
 

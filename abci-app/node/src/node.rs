@@ -36,6 +36,8 @@ pub const CONSENTS: &str = "consents";
 pub const GENESIS_FILE: &str = "config/genesis.json";
 /// Socket between engine and replica, in a home.
 const SOCKET: &str = "app/app.sock";
+/// All networks.
+const ANYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 /// Longest path of a unix socket, bytes.
 const SOCKET_MAX: usize = 107;
 
@@ -56,18 +58,29 @@ pub struct Start {
     pub direct: String,
 }
 
+impl Start {
+    /// Checks what will stand on the card.
+    ///
+    /// # Errors
+    /// [`Error::Option`].
+    pub fn check(&self) -> Result<(), Error> {
+        let checked = crate::card::check_name(&self.name)
+            .and_then(|()| crate::card::check_address("p2p", &self.dialled))
+            .and_then(|()| crate::card::check_rpc(&self.rpc_url));
+        checked.map_err(|reason| Error::Option {
+            what: "card",
+            got: self.name.clone(),
+            expected: reason,
+        })
+    }
+}
+
 /// Makes a home with new keys; gives the node's card.
 ///
 /// # Errors
 /// [`Error::Option`] if there is a node already, or the card would be none; [`Error::Io`].
 pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Error> {
-    if home.join(NODE_FILE).exists() {
-        return Err(Error::Option {
-            what: "--home",
-            got: home.display().to_string(),
-            expected: "a directory without a node: this one has node.toml".into(),
-        });
-    }
+    check_empty(home)?;
     for part in ["config", "data", "app", CARDS, CONSENTS] {
         private_dir(&home.join(part))?;
     }
@@ -98,6 +111,29 @@ pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Err
         write_atomic(&home.join(name), text.as_bytes())?;
     }
     Ok(card)
+}
+
+/// Checks that there is nothing of a node in a directory: a key that is written over is gone, and what was signed last, too.
+///
+/// # Errors
+/// [`Error::Option`] names the file.
+pub fn check_empty(home: &Path) -> Result<(), Error> {
+    for name in [
+        NODE_FILE,
+        CARD_FILE,
+        "config/priv_validator_key.json",
+        "config/node_key.json",
+        "data/priv_validator_state.json",
+    ] {
+        if home.join(name).exists() {
+            return Err(Error::Option {
+                what: "--home",
+                got: home.display().to_string(),
+                expected: format!("a directory without a node: this one has {name}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Signs a new card of a node: with other addresses.
@@ -162,7 +198,7 @@ impl Node {
         let path = home.join(NODE_FILE);
         let settings = Settings::read(&read(&path)?)?;
         let card = own_card(&home)?;
-        check_keys(&home, &card)?;
+        check_keys(&home, &card, !settings.remote_signer.is_empty())?;
         let cards = read_cards(&home.join(CARDS))?;
         let mut newest: BTreeMap<Hash, Card> = BTreeMap::new();
         for other in cards {
@@ -256,7 +292,7 @@ impl Node {
         write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
     }
 
-    fn replica_file(&self, socket: &str) -> Result<String, Error> {
+    pub(crate) fn replica_file(&self, socket: &str) -> Result<String, Error> {
         let settings = &self.settings;
         let mut keys = settings.replica_keys.clone();
         let text = |value: &str| toml::Value::String(value.into());
@@ -288,6 +324,7 @@ impl Node {
             ("snapshot_blocks", number(settings.snapshot_blocks)),
             ("keep_blocks", number(settings.keep_blocks)),
             ("genesis", text("../config/genesis.json")),
+            ("other_rpcs", list(self.other_rpcs())),
             ("peer_ids", list(ids.collect())),
             ("peers_from", list(self.peers_from())),
         ] {
@@ -300,6 +337,15 @@ impl Node {
         Ok(format!(
             "# Written by white-city-node at every start: changes made here are lost.\n{keys}"
         ))
+    }
+
+    /// Addresses of the others' RPC, where the replica can ask for a header after a snapshot: those without TLS and without a path.
+    fn other_rpcs(&self) -> Vec<String> {
+        let urls = self.others.iter().map(|card| card.says().rpc.as_str());
+        let plain = urls.filter_map(|url| url.strip_prefix("http://"));
+        let hosts = plain.map(|host| host.trim_end_matches('/'));
+        let found = hosts.filter_map(|host| host.to_socket_addrs().ok()?.next());
+        found.map(|address| address.to_string()).collect()
     }
 
     /// Networks that the other nodes come from: the addresses on their cards, and what the operator adds.
@@ -316,11 +362,14 @@ impl Node {
                         IpAddr::V6(ip) => format!("{ip}/128"),
                     }));
                 }
-                Err(error) => tracing::warn!(
-                    "{} isn't found at {}: {error}; it can be dialled later, but not come in before the next start",
-                    said.name,
-                    said.p2p
-                ),
+                Err(error) => {
+                    tracing::warn!(
+                        "{} isn't found at {}: {error}; until the next start, nodes may come from anywhere, by their ids alone",
+                        said.name,
+                        said.p2p
+                    );
+                    all.extend(ANYWHERE.map(str::to_owned));
+                }
             }
         }
         for extra in &self.settings.peers_from {
@@ -417,7 +466,7 @@ pub fn read_consents(folder: &Path, text: &str, network: &Network) -> Result<Vec
     consents.collect()
 }
 
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = folder.read_dir().map_err(Error::io("read", folder))?;
     let mut paths = Vec::new();
     for entry in entries {
@@ -434,7 +483,7 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Checks that the keys in a home are those on its card.
-fn check_keys(home: &Path, card: &Card) -> Result<(), Error> {
+fn check_keys(home: &Path, card: &Card, is_signed_elsewhere: bool) -> Result<(), Error> {
     let said = card.says();
     let path = home.join("config/node_key.json");
     let node = keys::read_node_id(&read(&path)?);
@@ -448,9 +497,9 @@ fn check_keys(home: &Path, card: &Card) -> Result<(), Error> {
             reason: format!("it is of the node {node}, the card says {}", said.node),
         });
     }
-    // With a remote signer the key is elsewhere.
     let path = home.join("config/priv_validator_key.json");
-    if !path.exists() {
+    // CometBFT would make one that is nobody's, and forget what was signed last.
+    if is_signed_elsewhere && !path.exists() {
         return Ok(());
     }
     let validator = keys::read_validator(&read(&path)?);
@@ -519,6 +568,30 @@ mod tests {
             write_atomic(&homes[0].join(name), own.as_bytes()).unwrap();
         }
         Node::open(&homes[0]).unwrap();
+        // Without it the engine would make another one, and forget what was signed last; elsewhere it may be, if it is said so.
+        std::fs::remove_file(homes[0].join("config/priv_validator_key.json")).unwrap();
+        assert!(Node::open(&homes[0]).is_err());
+        write_atomic(&homes[0].join(NODE_FILE), b"remote_signer = \"unix://s\"").unwrap();
+        Node::open(&homes[0]).unwrap();
+    }
+
+    #[test]
+    fn a_directory_with_any_part_of_a_node_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("node");
+        let key = LocalKey::from_seed(&[1; 32]).unwrap();
+        init(&home, &start("alice"), &key).unwrap();
+        for name in [
+            NODE_FILE,
+            CARD_FILE,
+            "config/priv_validator_key.json",
+            "config/node_key.json",
+        ] {
+            std::fs::remove_file(home.join(name)).unwrap();
+            assert!(check_empty(&home).is_err(), "{name}");
+        }
+        std::fs::remove_file(home.join("data/priv_validator_state.json")).unwrap();
+        check_empty(&home).unwrap();
     }
 
     #[test]
@@ -547,5 +620,7 @@ mod tests {
         let file: toml::Table = text.parse().unwrap();
         assert_eq!(file["peer_ids"].as_array().unwrap().len(), 1);
         assert_eq!(file["engine_rpc"].as_str(), Some("127.0.0.1:26657"));
+        let rpcs = file["other_rpcs"].as_array().unwrap();
+        assert_eq!(rpcs[0].as_str(), Some("192.0.2.1:26657"));
     }
 }

@@ -9,6 +9,12 @@ use crate::{Error, Profile};
 /// The commented defaults.
 pub const COMETBFT_DEFAULTS: &str = include_str!("../../../config/cometbft.toml");
 
+/// Files that CometBFT makes where a remote signer signs, and that nobody uses.
+const REMOTE_SIGNER: [(&str, &str); 2] = [
+    ("priv_validator_key_file", "\"config/unused_key.json\""),
+    ("priv_validator_state_file", "\"data/unused_state.json\""),
+];
+
 /// Values that fit replicas which share a machine.
 const ONE_MACHINE: [(&str, &str, &str); 4] = [
     ("p2p", "allow_duplicate_ip", "true"),
@@ -75,6 +81,11 @@ pub fn render(config: &NodeConfig) -> Result<String, Error> {
     ];
     for (section, key, value) in values {
         text = set(&text, section, key, &value)?;
+    }
+    if !config.signer.is_empty() {
+        for (key, value) in REMOTE_SIGNER {
+            text = set(&text, "", key, value)?;
+        }
     }
     if config.one_machine {
         for (section, key, value) in ONE_MACHINE {

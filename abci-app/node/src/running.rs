@@ -15,11 +15,13 @@ use crate::process::Program;
 use crate::rpc::{self, Status};
 use crate::settings::NODE_FILE;
 use crate::supervisor::{Handle, Order, Pids, Plan, RunState};
-use crate::watch::Watch;
+use crate::watch::{Watch, Watched};
 use crate::{Error, cometbft, joining, logs};
 
 /// Pause between two looks at the logs' sizes.
 const LOGS: Duration = Duration::from_secs(10);
+/// Time that a replica may take to read its store: it may have much to read, after years.
+const APP_READY: Duration = Duration::from_secs(1_800);
 /// The replica's program, beside this one.
 const REPLICA: &str = "white-city-replica";
 /// The explorer's verifier, likewise.
@@ -106,6 +108,7 @@ pub fn plan(node: &Node, programs: &Programs) -> Result<Plan, Error> {
         // What is left of an earlier run can't be bound again.
         signer: home.join(signer.unwrap_or("app/no-signer.sock")),
         node: program(&programs.engine, engine, "node.log"),
+        app_ready: APP_READY,
         pids: Pids(Box::new(|_, _| {})),
     })
 }
@@ -124,7 +127,12 @@ pub async fn run(
     joining::prepare(node)?;
     let handle = Handle::new(plan(node, programs)?);
     let _watch = watch(node, network, &handle)?;
-    let _explorer = explorer(node).await?;
+    let explorer = explorer(node).await;
+    // A page is no reason for a validator not to run.
+    let _explorer = explorer.unwrap_or_else(|error| {
+        tracing::error!("no explorer: {error}");
+        None
+    });
     tokio::pin!(stop);
     let result = tokio::select! {
         result = supervise(node, &handle) => result,
@@ -215,7 +223,11 @@ fn this_program() -> Result<PathBuf, Error> {
 /// Restarts the engine when it stands still while f + 1 others go on.
 fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch>, Error> {
     let own = Status::of(&own_rpc(node))?;
-    let mut all = vec![(Some(handle.hold.clone()), own)];
+    let mut all = vec![Watched {
+        hold: Some(handle.hold.clone()),
+        status: own,
+        joining: Some(joining::join_file(&node.home)),
+    }];
     let replicas = &network.charter.replicas;
     let is_listed = |card: &&Card| {
         let operator = card.says().operator;
@@ -225,7 +237,11 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
     for card in node.others.iter().filter(is_listed) {
         let url = &card.says().rpc;
         match Status::of(url) {
-            Ok(status) => all.push((None, status)),
+            Ok(status) => all.push(Watched {
+                hold: None,
+                status,
+                joining: None,
+            }),
             Err(_) if url.is_empty() => {}
             Err(error) => tracing::warn!("{}: {error}", card.says().name),
         }

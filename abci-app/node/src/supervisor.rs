@@ -19,8 +19,6 @@ use handle::Mail;
 pub use handle::{Handle, Hold, Order};
 pub use handle::{RunState, Snapshot};
 
-/// Time that an application may take until it accepts connections: it may have much to read.
-const APP_READY: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A pair that ran this long had started well: the next pause is the first one again.
@@ -56,6 +54,8 @@ pub struct Plan {
     pub signer: PathBuf,
     /// The engine.
     pub node: Program,
+    /// Time that the application may take until it accepts connections.
+    pub app_ready: Duration,
     /// Told the process ids of application and node whenever they change, 0 for none.
     pub pids: Pids,
 }
@@ -173,7 +173,7 @@ impl Supervisor {
             "the application of {} to accept connections",
             self.plan.name
         );
-        let ready = poll(&what, APP_READY, || async move {
+        let ready = poll(&what, self.plan.app_ready, || async move {
             let connected = tokio::net::UnixStream::connect(socket).await;
             Ok(connected.map(drop).map_err(|error| error.to_string()))
         });

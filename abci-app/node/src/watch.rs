@@ -3,6 +3,7 @@
 //! CometBFT ends up like that when it can't write to its disk: consensus stops, the rest goes on. It doesn't heal by itself, also
 //! when there is space again; a restart does it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -23,9 +24,33 @@ pub struct Watch {
 /// The last that was seen of a node that runs.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
+    /// The process that had it, 0 where nobody knows.
+    pid: u32,
     height: u64,
     /// Since when it has this height, as far as is known.
     since: Instant,
+}
+
+/// A replica that is watched.
+pub struct Watched {
+    /// The hold on it, where it is this machine's.
+    pub hold: Option<Hold>,
+    /// Its address.
+    pub status: Status,
+    /// A file that is there while it fetches a snapshot, and so has no height: it isn't restarted for that.
+    pub joining: Option<PathBuf>,
+}
+
+impl Watched {
+    /// The process of its engine if it is meant to go on, 0 where nobody knows.
+    fn runs(&self) -> Option<u32> {
+        let Some(hold) = &self.hold else {
+            return Some(0);
+        };
+        let joins = self.joining.as_ref().is_some_and(|file| file.exists());
+        let snapshot = hold.snapshot.borrow();
+        (snapshot.state == RunState::Running && !joins).then_some(snapshot.node_pid)
+    }
 }
 
 /// A node that stands still.
@@ -38,7 +63,7 @@ struct Still {
 
 impl Watch {
     /// Restarts each replica that there is a hold on and that stands still for so long, while at least so many of the others are ahead.
-    pub fn start(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: usize) -> Self {
+    pub fn start(replicas: Vec<Watched>, still: Duration, others: usize) -> Self {
         Self {
             task: tokio::spawn(watch(replicas, still, others)),
         }
@@ -51,16 +76,21 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: usize) {
+async fn watch(replicas: Vec<Watched>, still: Duration, others: usize) {
     let mut seen = vec![None; replicas.len()];
     loop {
         sleep(still / LOOKS).await;
-        for (seen, (hold, status)) in seen.iter_mut().zip(&replicas) {
-            let runs = |hold: &Hold| hold.snapshot.borrow().state == RunState::Running;
-            if !hold.as_ref().is_none_or(runs) {
+        for (seen, replica) in seen.iter_mut().zip(&replicas) {
+            let Some(pid) = replica.runs() else {
                 *seen = None;
-            } else if let Ok(height) = status.height().await {
-                *seen = Some(look(*seen, height, Instant::now()));
+                continue;
+            };
+            if seen.is_some_and(|seen: Seen| seen.pid != pid) {
+                // A process that was started again has its time again.
+                *seen = None;
+            }
+            if let Ok(height) = replica.status.height().await {
+                *seen = Some(look(*seen, (pid, height), Instant::now()));
             }
         }
         for found in stand_still(&seen, still, others, Instant::now()) {
@@ -68,7 +98,7 @@ async fn watch(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: u
                 height: found.height,
                 others: found.others,
             };
-            if let Some((Some(hold), _)) = replicas.get(found.index) {
+            if let Some(hold) = replicas.get(found.index).and_then(|one| one.hold.as_ref()) {
                 // It may have ended by itself in the meantime.
                 let _ = hold.order(order).await;
             }
@@ -76,10 +106,14 @@ async fn watch(replicas: Vec<(Option<Hold>, Status)>, still: Duration, others: u
     }
 }
 
-fn look(before: Option<Seen>, height: u64, now: Instant) -> Seen {
+fn look(before: Option<Seen>, (pid, height): (u32, u64), now: Instant) -> Seen {
     match before {
         Some(before) if before.height == height => before,
-        _ => Seen { height, since: now },
+        _ => Seen {
+            pid,
+            height,
+            since: now,
+        },
     }
 }
 
@@ -126,6 +160,7 @@ mod tests {
             .iter()
             .map(|seen| {
                 seen.map(|(height, seconds)| Seen {
+                    pid: 1,
                     height,
                     since: now - Duration::from_secs(seconds),
                 })
@@ -172,9 +207,9 @@ mod tests {
     #[tokio::test]
     async fn a_height_counts_from_when_it_was_first_seen() {
         let now = Instant::now();
-        let first = look(None, 3, now);
+        let first = look(None, (1, 3), now);
         let later = now + STILL;
-        assert_eq!(look(Some(first), 3, later).since, now);
-        assert_eq!(look(Some(first), 4, later).since, later);
+        assert_eq!(look(Some(first), (1, 3), later).since, now);
+        assert_eq!(look(Some(first), (1, 4), later).since, later);
     }
 }

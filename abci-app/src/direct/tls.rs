@@ -103,7 +103,8 @@ impl Tls {
     pub(super) fn read_again(&self) {
         let presented = &self.presented;
         let now = presented.now.read().unwrap_or_else(PoisonError::into_inner);
-        if now.changed == changed(&presented.files) {
+        let found = changed(&presented.files);
+        if now.changed == found {
             return;
         }
         drop(now);
@@ -116,7 +117,13 @@ impl Tls {
                     .unwrap_or_else(PoisonError::into_inner) = read;
             }
             Err(error) => {
-                // Both files can't change at once: the next look finds them whole.
+                // Both files can't change at once: when the other one does, they are looked at again.
+                let mut now = presented
+                    .now
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                now.changed = found;
+                drop(now);
                 tracing::warn!(%error, "the certificate stays the old one");
             }
         }

@@ -224,7 +224,7 @@ export class Sessions {
     const id = proven?.session ?? said?.session ?? "";
     const protocol = proven?.spec?.protocol ?? said?.protocol ?? "";
     const status = this.#status(number) ?? "…";
-    const checked = proven ? [mark("verified")] : said ? [mark("said", `by replica ${said.by}`)] : ["not read yet"];
+    const checked = proven ? [mark("verified", proven.is_old ? `as it was at height ${proven.height}` : undefined)] : said ? [mark("said", `by replica ${said.by}`)] : ["not read yet"];
     return row(NAMES, [
       el("a", { href: `#/session/${number}` }, String(number)),
       protocol,

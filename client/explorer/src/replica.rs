@@ -44,6 +44,11 @@ struct Rpc<T> {
 }
 
 #[derive(Deserialize)]
+struct Committed {
+    signed_header: Value,
+}
+
+#[derive(Deserialize)]
 struct Queried {
     response: Response,
 }
@@ -125,10 +130,18 @@ impl Replica {
         value.map_err(|_| unreadable("an answer that isn't base64"))
     }
 
-    /// Asks for the header of a height with the signatures below it, and gives the JSON as it comes: the page reads and verifies it.
+    /// Asks for the header of a height with the signatures below it: the page reads and verifies it. Nothing else of the answer is handed
+    /// on, which may be anything that is served at that address.
     pub(crate) async fn commit(&self, height: u64) -> Result<Vec<u8>, NoAnswer> {
         let params = json!({ "height": height.to_string() });
-        self.call("commit", params, COMMIT_BYTES_MAX).await
+        let body = self.call("commit", params, COMMIT_BYTES_MAX).await?;
+        let answer: Rpc<Committed> = serde_json::from_slice(&body)
+            .map_err(|_| NoAnswer::Unreachable("an answer that isn't JSON-RPC".into()))?;
+        let Some(committed) = answer.result else {
+            return Err(NoAnswer::Unreachable(shown(&error_text(answer.error))));
+        };
+        let header = json!({ "result": { "signed_header": committed.signed_header } });
+        Ok(header.to_string().into_bytes())
     }
 
     async fn call(&self, method: &str, params: Value, most: usize) -> Result<Vec<u8>, NoAnswer> {

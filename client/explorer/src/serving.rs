@@ -26,6 +26,8 @@ use white_city_wire::read;
 
 use crate::{ANSWER_DUE, Explorer, Replica, assets::ASSETS, replica::NoAnswer};
 
+/// Longest life of a connection: browsers make another one.
+const CONNECTION: Duration = Duration::from_secs(300);
 /// Most connections at once.
 const CONNECTIONS: usize = 256;
 /// Longest time for the head of a request, and for its body.
@@ -79,8 +81,8 @@ pub(crate) async fn serve(explorer: Arc<Explorer>, listener: TcpListener) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(REQUEST_DUE)
                 .serve_connection(TokioIo::new(stream), service);
-            // Whoever goes away goes away.
-            let _ = serving.await;
+            // Whoever goes away goes away, and so does who reads nothing.
+            let _ = timeout(CONNECTION, serving).await;
         });
     }
 }
