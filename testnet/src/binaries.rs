@@ -41,7 +41,7 @@ impl Binaries {
     /// Finds them, and builds them if they can be built. What is missing is told when it is asked for.
     ///
     /// # Errors
-    /// [`Error::Program`] if building them fails.
+    /// [`NodeError::Program`] if building them fails.
     pub async fn find() -> Result<Self, Error> {
         let exe = std::env::current_exe().map_err(Error::io("find", Path::new(SELF)))?;
         let own = Self::running();
@@ -79,7 +79,7 @@ impl Binaries {
     /// This crate's own program, which has the guard in it.
     ///
     /// # Errors
-    /// [`Error::Program`] if it isn't there.
+    /// [`NodeError::Program`] if it isn't there.
     pub fn guard(&self) -> Result<PathBuf, Error> {
         self.own.clone().map_or_else(|| self.named(SELF), Ok)
     }
@@ -87,7 +87,7 @@ impl Binaries {
     /// `white-city-replica`.
     ///
     /// # Errors
-    /// [`Error::Program`] if it isn't there.
+    /// [`NodeError::Program`] if it isn't there.
     pub fn replica(&self) -> Result<PathBuf, Error> {
         self.named(REPLICA)
     }
@@ -103,7 +103,7 @@ impl Binaries {
     /// `white-city`, the command line.
     ///
     /// # Errors
-    /// [`Error::Program`] if it isn't there.
+    /// [`NodeError::Program`] if it isn't there.
     pub fn cli(&self) -> Result<PathBuf, Error> {
         self.named(CLI)
     }

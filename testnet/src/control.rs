@@ -87,7 +87,7 @@ impl Server {
     /// Starts to serve. `down` is notified when the launcher is asked to end.
     ///
     /// # Errors
-    /// [`Error::Io`] if the socket can't be made.
+    /// [`NodeError::Io`] if the socket can't be made.
     pub fn start(testnet: &Arc<Testnet>, down: Arc<Notify>) -> Result<Self, Error> {
         let socket = testnet.control_socket();
         // The directory's lock is held, so a socket that is there is a dead launcher's.

@@ -80,7 +80,7 @@ impl Outcome {
 /// network has ended when this returns.
 ///
 /// # Errors
-/// [`Error::Tooling`] if CometBFT was asked for and can't be had; [`Error::Demo`] names the step
+/// [`NodeError::Tooling`] if CometBFT was asked for and can't be had; [`Error::Demo`] names the step
 /// that failed, or says that the signature is not valid; [`Error::Refused`] if interrupted.
 pub async fn run(
     options: &DemoOptions,

@@ -231,7 +231,7 @@ pub(crate) const fn is_board(working: usize, all: usize) -> bool {
 /// Deletes what a replica of a network that no launcher runs has of the chain, but neither its keys nor what it signed last.
 ///
 /// # Errors
-/// [`Error::Locked`] if a launcher runs it, [`Error::StaleHome`], [`Error::NoReplica`], [`Error::Io`].
+/// [`NodeError::Locked`] if a launcher runs it, [`Error::StaleHome`], [`Error::NoReplica`], [`NodeError::Io`].
 pub fn wipe_stopped(dir: &Path, index: usize) -> Result<(), Error> {
     let (dir, _lock) = locked(dir)?;
     let count = read_record(&dir)?.replicas;

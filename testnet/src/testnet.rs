@@ -16,9 +16,9 @@ use crate::ports::Ports;
 use crate::socket::SocketDir;
 use crate::solo::Solo;
 use white_city_node::process::poll;
-use white_city_node::rpc::{self, Health, Status};
+use white_city_node::rpc::{self, Health};
 use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};
-use white_city_node::watch::{Watch, Watched};
+use white_city_node::watch::Watch;
 
 use crate::{Application, Engine, Error, Options, Profile};
 
@@ -48,8 +48,8 @@ impl Testnet {
     /// Writes the homes of a new network. Nothing runs yet.
     ///
     /// # Errors
-    /// [`Error::Option`], [`Error::StaleHome`] if there is a network already, [`Error::Locked`],
-    /// [`Error::Tooling`] if CometBFT can't be had, [`Error::Io`] and the errors of the ports.
+    /// [`NodeError::Option`], [`Error::StaleHome`] if there is a network already, [`NodeError::Locked`],
+    /// [`NodeError::Tooling`] if CometBFT can't be had, [`NodeError::Io`] and the errors of the ports.
     pub async fn create(options: &Options) -> Result<Self, Error> {
         options.check()?;
         // First what takes long and may fail: nothing is left behind then.
@@ -119,7 +119,8 @@ impl Testnet {
                 (0..count).map(plan).collect()
             }
         };
-        let watch = watch(&handles, &rpc_urls, options.stands_still)?;
+        let holds = handles.iter().map(|handle| handle.hold.clone());
+        let watch = Watch::among(holds.zip(&rpc_urls), options.stands_still)?;
         let solo = Mutex::new(None);
         Ok(Self {
             homes,
@@ -138,7 +139,7 @@ impl Testnet {
     /// connected to each other, and past the first block.
     ///
     /// # Errors
-    /// [`Error::Halted`] if an application refuses to run, [`Error::Timeout`] after two minutes
+    /// [`NodeError::Halted`] if an application refuses to run, [`NodeError::Timeout`] after two minutes
     /// with what was seen last.
     pub async fn start_all(&self) -> Result<(), Error> {
         self.network.write()?;
@@ -256,7 +257,7 @@ impl Testnet {
     /// Ends everything and lets the directory go. A network in memory is removed.
     ///
     /// # Errors
-    /// [`Error::Io`] if something could not be removed.
+    /// [`NodeError::Io`] if something could not be removed.
     pub async fn stop(self) -> Result<(), Error> {
         self.stop_all().await;
         white_city_node::files::remove(self.network.path())?;
@@ -350,7 +351,7 @@ impl Testnet {
     /// both run; [`Testnet::wait_height`] tells when it has caught up.
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it runs, [`Error::Halted`] if its application refuses to.
+    /// [`NodeError::State`] if it runs, [`NodeError::Halted`] if its application refuses to.
     pub async fn start(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::Start).await
     }
@@ -366,7 +367,7 @@ impl Testnet {
     /// Crashes a replica's application (SIGKILL); supervision restarts the replica.
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it doesn't run.
+    /// [`NodeError::State`] if it doesn't run.
     pub async fn kill_app(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::KillApp).await
     }
@@ -374,7 +375,7 @@ impl Testnet {
     /// Crashes a replica's node (SIGKILL); supervision restarts the replica.
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it doesn't run.
+    /// [`NodeError::State`] if it doesn't run.
     pub async fn kill_node(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::KillNode).await
     }
@@ -390,7 +391,7 @@ impl Testnet {
     /// Freezes a replica (SIGSTOP to both processes).
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it doesn't run.
+    /// [`NodeError::State`] if it doesn't run.
     pub async fn pause(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::Pause).await
     }
@@ -398,7 +399,7 @@ impl Testnet {
     /// Lets a frozen replica go on (SIGCONT).
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it doesn't run.
+    /// [`NodeError::State`] if it doesn't run.
     pub async fn resume(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::Resume).await
     }
@@ -407,7 +408,7 @@ impl Testnet {
     /// when started it fetches everything from the others.
     ///
     /// # Errors
-    /// [`Error::ReplicaState`] if it isn't stopped.
+    /// [`NodeError::State`] if it isn't stopped.
     pub async fn wipe(&self, index: usize) -> Result<(), Error> {
         self.order(index, Order::Wipe).await
     }
@@ -459,7 +460,7 @@ impl Testnet {
     /// Hints of a replica about itself.
     ///
     /// # Errors
-    /// [`Error::NoReplica`], [`Error::Rpc`].
+    /// [`Error::NoReplica`], [`NodeError::Rpc`].
     pub async fn health(&self, index: usize) -> Result<Health, Error> {
         Ok(rpc::health(self.url(index)?).await?)
     }
@@ -484,7 +485,7 @@ impl Testnet {
     /// The app hash in the header of one height, in upper-case hexadecimal.
     ///
     /// # Errors
-    /// [`Error::NoReplica`]; [`Error::Rpc`] also if the replica doesn't have that block.
+    /// [`Error::NoReplica`]; [`NodeError::Rpc`] also if the replica doesn't have that block.
     pub async fn app_hash_at(&self, index: usize, height: u64) -> Result<String, Error> {
         Ok(rpc::app_hash_at(self.url(index)?, height).await?)
     }
@@ -492,7 +493,7 @@ impl Testnet {
     /// Waits until a replica has reached a height; returns where it is then.
     ///
     /// # Errors
-    /// [`Error::Timeout`]; [`Error::Halted`] if it stopped for good.
+    /// [`NodeError::Timeout`]; [`NodeError::Halted`] if it stopped for good.
     pub async fn wait_height(
         &self,
         index: usize,
@@ -522,23 +523,6 @@ impl Testnet {
         };
         self.rpc_urls.get(index).map(String::as_str).ok_or(none)
     }
-}
-
-/// Restarts replicas that stand still while another one goes on; nobody, where there is one alone.
-fn watch(
-    handles: &[Handle],
-    rpc_urls: &[String],
-    still: Duration,
-) -> Result<Option<Watch>, NodeError> {
-    let watched = handles.iter().zip(rpc_urls).map(|(handle, url)| {
-        Ok(Watched {
-            hold: Some(handle.hold.clone()),
-            status: Status::of(url)?,
-            joining: None,
-        })
-    });
-    let watched: Vec<Watched> = watched.collect::<Result<_, NodeError>>()?;
-    Ok((watched.len() > 1).then(|| Watch::start(watched, still, 1)))
 }
 
 async fn programs(options: &Options) -> Result<Programs, Error> {

@@ -269,7 +269,7 @@ fn the_unit_of_a_node_is_one_that_systemd_takes() {
         said(&taken)
     );
     let wrong = verified(&unit.replace("Restart=on-failure", "Restart=at-times")).unwrap();
-    assert!(said(&wrong).contains("Restart"), "{}", said(&wrong));
+    assert!(said(&wrong).contains("at-times"), "{}", said(&wrong));
 }
 
 /// Whether the last commit that one company has carries another's vote; waits for it.

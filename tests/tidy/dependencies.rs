@@ -384,6 +384,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
     for (name, _) in OURS {
         let folder = match name {
             "white-city-replica" => "abci-app",
+            "white-city-node" => "abci-app/node",
             "white-city-wire" => "abci-app/wire",
             "white-city-state-machine" => "abci-app/state-machine",
             "white-city-verify" => "client/verify",

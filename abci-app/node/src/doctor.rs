@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use white_city_wire::Network;
 
 use crate::card::Card;
-use crate::files::{read, write_atomic};
-use crate::node::{GENESIS_FILE, Node, local};
+use crate::files::write_atomic;
+use crate::node::{Node, local};
 use crate::running::{self, Programs};
 use crate::{cometbft, joining};
 
@@ -158,13 +158,6 @@ async fn printed(program: &Path, argument: &str) -> Result<String, String> {
 
 /// Whether the replica takes what it would be started with; written elsewhere, as it may be running.
 async fn configuration(node: &Node, programs: &Programs) -> Result<String, String> {
-    let kept = node.settings.keep_blocks;
-    let least = evidence_blocks(node)?;
-    if kept != 0 && kept < least {
-        return Err(format!(
-            "keep_blocks = {kept} in node.toml: whoever signs twice is found out within {least} blocks, expected at least as many"
-        ));
-    }
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let socket = format!("unix://{}", folder.path().join("app.sock").display());
     let text = node
@@ -181,17 +174,6 @@ async fn configuration(node: &Node, programs: &Programs) -> Result<String, Strin
         true => Ok("the replica takes it".into()),
         false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
     }
-}
-
-/// Blocks within which the engine accepts evidence of double signing.
-fn evidence_blocks(node: &Node) -> Result<u64, String> {
-    let text = read(&node.home.join(GENESIS_FILE)).map_err(|error| error.to_string())?;
-    let genesis: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let blocks = genesis.pointer("/consensus_params/evidence/max_age_num_blocks");
-    let blocks = blocks
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok());
-    blocks.ok_or_else(|| "the genesis doesn't say max_age_num_blocks".into())
 }
 
 fn cards(node: &Node, network: &Network) -> Result<String, String> {

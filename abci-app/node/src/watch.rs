@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::Error;
 use crate::rpc::Status;
 use crate::supervisor::{Hold, Order, RunState};
 
@@ -67,6 +68,27 @@ impl Watch {
         Self {
             task: tokio::spawn(watch(replicas, still, others)),
         }
+    }
+}
+
+impl Watch {
+    /// Restarts each of these replicas when it stands still while another one goes on; nobody, where there is one alone.
+    ///
+    /// # Errors
+    /// [`Error::Rpc`] for an address that is none.
+    pub fn among<'u>(
+        replicas: impl Iterator<Item = (Hold, &'u String)>,
+        still: Duration,
+    ) -> Result<Option<Self>, Error> {
+        let watched = replicas.map(|(hold, url)| {
+            Ok(Watched {
+                hold: Some(hold),
+                status: Status::of(url)?,
+                joining: None,
+            })
+        });
+        let watched: Vec<Watched> = watched.collect::<Result<_, Error>>()?;
+        Ok((watched.len() > 1).then(|| Self::start(watched, still, 1)))
     }
 }
 
