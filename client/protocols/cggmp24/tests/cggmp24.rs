@@ -3,7 +3,6 @@
 //! The safe primes are in a file of this repository, so everybody knows them: FOR TESTS ONLY. Making them takes each party a
 //! minute or two, which is no part of what is tested here.
 
-use white_city_testnet::NodeError;
 use std::time::Duration;
 
 use cggmp24::{KeyShare, PregeneratedPrimes, security_level::SecurityLevel128};
@@ -11,7 +10,7 @@ use k256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use white_city_cggmp24::{Failure, aux_info, keygen, sign};
 use white_city_client::SpecBuilder;
 use white_city_kit::{Board, Party, app_state, largest_posts};
-use white_city_testnet::{Error, Options, Testnet};
+use white_city_testnet::{Error, NodeError, Options, Testnet};
 
 const PUBLIC_PRIMES: &str = include_str!("public-primes-for-tests-only.json");
 const MESSAGE: &[u8] = b"signed over a board that nobody has to trust";

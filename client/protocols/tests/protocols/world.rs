@@ -2,8 +2,7 @@
 
 use tempfile::TempDir;
 use white_city_kit::{Board, app_state};
-use white_city_testnet::NodeError;
-use white_city_testnet::{Error, Options, Testnet};
+use white_city_testnet::{Error, NodeError, Options, Testnet};
 
 pub struct World {
     pub board: Board,
