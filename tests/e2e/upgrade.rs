@@ -232,6 +232,7 @@ async fn a_board_moves_to_the_next_rules_while_sessions_run_and_one_operator_is_
     // A replica that has nothing fetches all of it, through both numbers; with a program of before it comes as far as that one knows.
     world.net.kill(2).await.unwrap();
     world.net.wipe(2).await.unwrap();
+    std::fs::remove_file(world.net.home(2).join("app/next")).unwrap();
     world.net.start(2).await.unwrap();
     says_what_to_do(&halted(&world, 2).await, enacted);
     replace_program(&world, 2);
