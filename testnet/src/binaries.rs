@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use white_city_node::Error as NodeError;
 
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::Error;
+use white_city_node::Error as NodeError;
 use white_city_node::files::is_executable;
 
 const SELF: &str = "white-city-testnet";

@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 use crate::{Error, Testnet};
+use white_city_node::Error as NodeError;
 use white_city_node::files::{read, remove, write_atomic};
 
 /// Longest that a launcher may take from its answer to `down` to its end.

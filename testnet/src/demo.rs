@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use white_city_node::Error as NodeError;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::binaries::Binaries;
 use crate::{Engine, Error, Options, Testnet};
+use white_city_node::Error as NodeError;
 use white_city_node::files::{tail, write_atomic};
 use white_city_node::params::random_bytes;
 use white_city_node::process::{Exit, Program};

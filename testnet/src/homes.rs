@@ -12,11 +12,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AppState, Application, Engine, Error, Options};
+use white_city_node::Error as NodeError;
 use white_city_node::files::{private_dir, read, remove, write_atomic};
 use white_city_node::genesis::{self, Draft, Genesis};
 use white_city_node::home;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Engine, Error};
+use white_city_node::Error as NodeError;
 use white_city_node::files::write_atomic;
 
 /// The content of `network.json`.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use white_city_node::Error as NodeError;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AppState, Error, Profile};
+use white_city_node::Error as NodeError;
 
 /// Maker of the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,8 +15,7 @@ use crate::ports::Ports;
 use crate::socket::SocketDir;
 use white_city_node::files::write_atomic;
 use white_city_node::node_config::{self, NodeConfig};
-use white_city_node::process::Program;
-use white_city_node::supervisor::{Pids, Plan};
+use white_city_node::supervisor::{Pids, Plan, pair};
 
 /// The programs of a network.
 #[derive(Debug, Default)]
@@ -136,25 +135,12 @@ pub(crate) fn plan(
     index: usize,
 ) -> Plan {
     let home = homes.home(index);
-    let program = |program: &PathBuf, args: Vec<std::ffi::OsString>, log: &str| Program {
-        guard: programs.guard.clone(),
-        program: program.clone(),
-        args,
-        env: Vec::new(),
-        dir: Some(home.clone()),
-        stdout: None,
-        stderr: home.join(log),
-    };
-    let app = programs.replica.as_ref().map(|replica| {
-        let args = vec!["--home".into(), home.join("app").into_os_string()];
-        (program(replica, args, "app.log"), socket(sockets, index))
-    });
-    let args = vec![
-        "start".into(),
-        "--home".into(),
-        home.clone().into_os_string(),
-    ];
-    let node = program(&programs.node, args, "node.log");
+    let (app, node) = pair(
+        &home,
+        &programs.guard,
+        programs.replica.as_ref(),
+        &programs.node,
+    );
     Plan {
         name: format!("replica {index}"),
         bad: homes
@@ -163,8 +149,8 @@ pub(crate) fn plan(
             .and_then(|id| id.as_ref().err())
             .cloned(),
         home,
-        app,
-        signer: signer_socket(sockets, index),
+        app: app.map(|app| (app, socket(sockets, index))),
+        signer: Some(signer_socket(sockets, index)),
         node,
         app_ready: APP_READY,
         pids: Pids(Box::new(move |app, node| {

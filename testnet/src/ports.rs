@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use white_city_node::Error as NodeError;
 
 use crate::Error;
+use white_city_node::Error as NodeError;
 use white_city_node::files::{private_dir, user};
 use white_city_node::params::random_bytes;
 

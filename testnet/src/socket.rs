@@ -1,9 +1,9 @@
 //! Unix sockets, whose paths the system keeps short
 
 use std::path::{Path, PathBuf};
-use white_city_node::Error as NodeError;
 
 use crate::Error;
+use white_city_node::Error as NodeError;
 
 /// Most that fits into the system's address of a unix socket, without the final zero, bytes.
 const PATH_MAX: usize = 107;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use white_city_node::Error as NodeError;
 
 use tokio::sync::Mutex;
 
@@ -15,6 +14,7 @@ use crate::plan::{self, Programs};
 use crate::ports::Ports;
 use crate::socket::SocketDir;
 use crate::solo::Solo;
+use white_city_node::Error as NodeError;
 use white_city_node::process::poll;
 use white_city_node::rpc::{self, Health};
 use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::task::JoinSet;
 use white_city_testnet::binaries::Binaries;
+use white_city_tests::tls::{certificate, nginx_file};
 
 use crate::world::{PATIENCE, Setup, World, keys, party, world};
 
@@ -64,36 +65,9 @@ proxy_pass http://127.0.0.1:{rpc};
     )
 }
 
-/// A certificate for [`PUBLIC`] that nobody but itself vouches for, and its key.
-fn certificate(dir: &Path) {
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=replica",
-        ])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args(["-addext", &format!("subjectAltName=IP:{PUBLIC}")])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(dir)
-        .output()
-        .expect("openssl");
-    assert!(made.status.success(), "{made:?}");
-}
-
 /// Starts nginx with this configuration, and waits for its port; `None`, loudly, where there is no nginx.
 fn nginx(dir: &Path, text: &str, port: u16) -> Option<Nginx> {
-    // Whoever runs the test may not write where nginx would.
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let folders = kinds.map(|kind| format!("{kind}_temp_path {}/{kind};\n", dir.display()));
-    let text = text.replace("http {\n", &format!("http {{\n{}", folders.concat()));
-    let file = dir.join("nginx.conf");
-    fs::write(&file, text).unwrap();
+    let file = nginx_file(dir, text);
     for program in ["nginx", "/usr/sbin/nginx"] {
         let started = Command::new(program)
             .args(["-c", file.to_str().unwrap(), "-p", dir.to_str().unwrap()])
@@ -202,8 +176,8 @@ async fn a_replica_behind_tls_is_believed_to_be_there_only_with_a_certificate_th
     };
     let (rpc, _) = ports(&world).await;
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    certificate(dir.path());
-    certificate(other.path());
+    certificate(dir.path(), PUBLIC);
+    certificate(other.path(), PUBLIC);
     let Some(_nginx) = nginx(dir.path(), &behind_tls(dir.path(), rpc), rpc) else {
         return world.stop().await;
     };

@@ -54,6 +54,15 @@ impl<'n> Company<'n> {
         self.net.on(self.host, program)
     }
 
+    /// What is served to this company's host at an address, or why it isn't.
+    pub fn fetches(&self, url: &str) -> String {
+        let fetch = format!(
+            "import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())"
+        );
+        let mut command = self.on_its_host("python3");
+        said(&command.args(["-c", &fetch]).output().unwrap())
+    }
+
     /// Runs a command to its end; gives what it printed.
     pub fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();

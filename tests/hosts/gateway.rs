@@ -1,11 +1,13 @@
 //! A gateway in front of a company's node: nginx with TLS and a path of its own for each port
 
-use std::{fs, path::Path, process::Command};
+use std::path::Path;
+
+use white_city_tests::tls::{CERTIFICATE, KEY, certificate, nginx_file};
 
 use crate::{
     Running,
     company::{Company, wait},
-    net::{address, said},
+    net::address,
 };
 
 /// Port of the gateway.
@@ -16,42 +18,20 @@ pub fn rpc_url(host: usize) -> String {
     format!("https://{}:{PORT}/rpc", address(host))
 }
 
-/// The certificate that parties have to trust.
-pub const CERTIFICATE: &str = "certificate.pem";
-
 /// Starts the gateway, with its certificate in a folder; the node's replica tells of it from its next start on.
 pub fn start(company: &Company<'_>, dir: &Path) -> Running {
     let host = address(company.host);
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=company",
-        ])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args(["-addext", &format!("subjectAltName=IP:{host}")])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", CERTIFICATE])
-        .current_dir(dir)
-        .output()
-        .expect("openssl");
-    assert!(made.status.success(), "{}", said(&made));
+    certificate(dir, &host);
     let folder = dir.display();
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let folders = kinds.map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"));
     let text = format!(
         "worker_processes 1; error_log stderr error; pid {folder}/pid; daemon off; master_process off;
 events {{ worker_connections 256; }}
 http {{
-{}access_log off;
+access_log off;
 server {{
 listen {host}:{PORT} ssl;
 ssl_certificate {folder}/{CERTIFICATE};
-ssl_certificate_key {folder}/key.pem;
+ssl_certificate_key {folder}/{KEY};
 client_max_body_size 8m;
 location /rpc/ {{
 proxy_http_version 1.1;
@@ -63,11 +43,9 @@ location = /rpc {{ proxy_pass http://{host}:26657/; }}
 location /direct/ {{ proxy_http_version 1.1; proxy_pass http://{host}:26660/; }}
 }}
 }}
-",
-        folders.concat()
+"
     );
-    let file = dir.join("nginx.conf");
-    fs::write(&file, text).unwrap();
+    let file = nginx_file(dir, &text);
     let nginx = ["/usr/sbin/nginx", "/usr/bin/nginx"];
     let nginx = nginx.into_iter().find(|path| Path::new(path).exists());
     let mut command = company.on_its_host(nginx.expect("nginx: apt-get install nginx-light"));
@@ -78,10 +56,8 @@ location /direct/ {{ proxy_http_version 1.1; proxy_pass http://{host}:26660/; }}
 
 /// Number of questions that a company's replica has answered at its direct port.
 pub fn asked(company: &Company<'_>) -> f64 {
-    let fetch = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:26661/metrics', timeout=5).read().decode())";
     wait("the replica's numbers", || {
-        let output = company.on_its_host("python3").args(["-c", fetch]).output();
-        let text = said(&output.unwrap());
+        let text = company.fetches("http://127.0.0.1:26661/metrics");
         let lines = text.lines().filter(|line| {
             line.starts_with("white_city_direct_requests_total{") && line.contains("200")
         });

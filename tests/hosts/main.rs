@@ -18,6 +18,7 @@ use company::{Company, wait};
 use net::{Net, address, is_possible, said};
 use parties::Parties;
 use white_city_testnet::binaries::Binaries;
+use white_city_tests::tls::CERTIFICATE;
 
 /// Companies, and the hosts of three parties behind them.
 const COMPANIES: usize = 4;
@@ -128,7 +129,7 @@ async fn four_companies_make_a_board_and_keep_it() {
     upgraded_one_by_one(&mut companies, &programs, dir.path());
     // Behind TLS and a path of its own the node's replica is asked itself, as if nothing were in front of it.
     let asked = gateway::asked(&companies[0]);
-    let certificate = dir.path().join(gateway::CERTIFICATE);
+    let certificate = dir.path().join(CERTIFICATE);
     let outside = parties.through(&gateway::rpc_url(0), &certificate);
     outside.make_a_key_and_sign("through the gateway");
     assert!(gateway::asked(&companies[0]) > asked);
@@ -279,13 +280,8 @@ fn votes(seen_by: &Company<'_>, of: &Company<'_>) -> bool {
     let validator = key["address"].as_str().unwrap().to_owned();
     wait("its vote", || {
         let url = format!("http://{}:26657/commit", address(seen_by.host));
-        let fetch = format!(
-            "import urllib.request; print(urllib.request.urlopen('{url}', timeout=5).read().decode())"
-        );
-        let mut command = seen_by.on_its_host("python3");
-        let output = command.args(["-c", &fetch]).output().unwrap();
-        let json: serde_json::Value =
-            serde_json::from_slice(&output.stdout).map_err(|_| said(&output))?;
+        let text = seen_by.fetches(&url);
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| text)?;
         let signatures = &json["result"]["signed_header"]["commit"]["signatures"];
         let mut signatures = signatures.as_array().into_iter().flatten();
         let voted = signatures.any(|one| {

@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::Command,
     sync::Once,
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use white_city_replica::{
         tls::{Files, Tls},
     },
 };
+use white_city_tests::tls::{CERTIFICATE, KEY, certificate};
 use white_city_wire::read::{DIRECT_PORT_SAYS, QUERY_PATH};
 
 use crate::chain::{Chain, naive};
@@ -25,28 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest silence of a connection that has asked nothing, and as long again for a loaded machine.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// A certificate for this machine that nobody but itself vouches for, and its key.
-fn certificate(dir: &Path) {
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=replica",
-        ])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(dir)
-        .output()
-        .expect("openssl");
-    assert!(made.status.success(), "{made:?}");
-}
-
 /// A client that trusts the certificate in a folder, and no other.
 fn trusting(dir: &Path) -> Client {
     static PROVIDER: Once = Once::new();
@@ -54,7 +32,7 @@ fn trusting(dir: &Path) -> Client {
         // Another test may have done it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     });
-    let pem = fs::read(dir.join("certificate.pem")).unwrap();
+    let pem = fs::read(dir.join(CERTIFICATE)).unwrap();
     let client = Client::builder().tls_built_in_root_certs(false).no_proxy();
     let client = client.add_root_certificate(Certificate::from_pem(&pem).unwrap());
     client.pool_max_idle_per_host(0).build().unwrap()
@@ -62,8 +40,8 @@ fn trusting(dir: &Path) -> Client {
 
 fn files(dir: &Path) -> Files {
     Files {
-        certificate: dir.join("certificate.pem"),
-        key: dir.join("key.pem"),
+        certificate: dir.join(CERTIFICATE),
+        key: dir.join(KEY),
     }
 }
 
@@ -79,14 +57,14 @@ fn served(dir: &Path) -> (Chain, SocketAddr) {
 #[tokio::test]
 async fn by_tls_the_same_is_served_and_a_renewed_certificate_is_presented_without_a_restart() {
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    certificate(old.path());
-    certificate(new.path());
+    certificate(old.path(), "127.0.0.1");
+    certificate(new.path(), "127.0.0.1");
     let used = tempfile::tempdir().unwrap();
     let put = |from: &Path, name: &str| {
         fs::copy(from.join(name), used.path().join(name)).unwrap();
     };
-    put(old.path(), "certificate.pem");
-    put(old.path(), "key.pem");
+    put(old.path(), CERTIFICATE);
+    put(old.path(), KEY);
     let (_chain, address) = served(used.path());
     let url = format!("https://{address}{QUERY_PATH}");
     let (by_old, by_new) = (trusting(old.path()), trusting(new.path()));
@@ -98,10 +76,10 @@ async fn by_tls_the_same_is_served_and_a_renewed_certificate_is_presented_withou
     assert!(by_old.get(&plain).send().await.is_err());
 
     // One that doesn't go with its key is never presented.
-    put(new.path(), "certificate.pem");
+    put(new.path(), CERTIFICATE);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(by_old.get(&url).send().await.is_ok());
-    put(new.path(), "key.pem");
+    put(new.path(), KEY);
     let until = Instant::now() + PATIENCE;
     while by_new.get(&url).send().await.is_err() {
         assert!(
@@ -118,7 +96,7 @@ async fn by_tls_the_same_is_served_and_a_renewed_certificate_is_presented_withou
 fn whoever_begins_no_handshake_is_closed() {
     use std::io::Read as _;
     let dir = tempfile::tempdir().unwrap();
-    certificate(dir.path());
+    certificate(dir.path(), "127.0.0.1");
     let (_chain, address) = served(dir.path());
     let mut silent = TcpStream::connect(address).unwrap();
     silent.set_read_timeout(Some(SILENCE)).unwrap();
@@ -128,8 +106,8 @@ fn whoever_begins_no_handshake_is_closed() {
 #[test]
 fn files_that_are_no_certificate_and_key_are_refused_by_name() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    certificate(dir.path());
-    certificate(other.path());
+    certificate(dir.path(), "127.0.0.1");
+    certificate(other.path(), "127.0.0.1");
     let refused = |files: Files| Tls::new(files).unwrap_err().to_string();
     let good = files(dir.path());
     assert!(Tls::new(good.clone()).is_ok());
@@ -144,7 +122,7 @@ fn files_that_are_no_certificate_and_key_are_refused_by_name() {
     });
     assert!(swapped.contains("key.pem"), "{swapped}");
     let mixed = refused(Files {
-        key: other.path().join("key.pem"),
+        key: other.path().join(KEY),
         ..good
     });
     assert!(mixed.contains("key.pem"), "{mixed}");

@@ -11,6 +11,7 @@
 //! - [`tamper`]: planted bugs, each of which an invariant has to report.
 //! - [`adversary`]: names of all that the program `white-city-hostile` can do to a running network.
 //! - [`tampering`]: every change to a replica's answers, by name, and a proxy that makes them in front of one that runs.
+//! - [`tls`]: certificates and proxies of tests.
 //! - [`forger`]: all replicas malicious: every validator's key, and sessions that never were.
 
 pub mod adversary;
@@ -26,3 +27,4 @@ pub mod scene;
 pub mod simulator;
 pub mod tamper;
 pub mod tampering;
+pub mod tls;

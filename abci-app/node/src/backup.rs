@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::files::{private_dir, read, write_atomic};
-use crate::node::{self, CARD_FILE, CARDS, CONSENTS, GENESIS_FILE};
+use crate::node::{
+    self, CARD_FILE, CARDS, CONSENTS, GENESIS_FILE, NODE_KEY, OPERATOR_KEY, VALIDATOR_KEY,
+};
 use crate::settings::NODE_FILE;
 
 /// The file that tells what a backup is of.
@@ -18,10 +20,10 @@ const ABOUT_FILE: &str = "backup.json";
 const FILES: [&str; 6] = [
     NODE_FILE,
     CARD_FILE,
-    "config/node_key.json",
-    "config/priv_validator_key.json",
+    NODE_KEY,
+    VALIDATOR_KEY,
     GENESIS_FILE,
-    "operator.key",
+    OPERATOR_KEY,
 ];
 /// Number of those that every node has.
 const NEEDED: usize = 3;
@@ -138,22 +140,15 @@ mod tests {
     use white_city_client::LocalKey;
 
     use super::*;
-    use crate::node::{Node, Start, init};
+    use crate::node::{Node, init};
+    use crate::testing::start;
 
     #[test]
     fn a_home_comes_back_without_what_its_validator_signed_last() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        let start = Start {
-            name: "alice".into(),
-            dialled: "192.0.2.1:26656".into(),
-            rpc_url: String::new(),
-            p2p: "0.0.0.0:26656".parse().unwrap(),
-            rpc: "127.0.0.1:26657".parse().unwrap(),
-            direct: String::new(),
-        };
         let key = LocalKey::from_seed(&[1; 32]).unwrap();
-        let card = init(&path("home"), &start, &key).unwrap();
+        let card = init(&path("home"), &start("alice"), &key).unwrap();
         write_atomic(&path("home/cards/bob.json"), b"{}").unwrap();
         let about = make(&path("home"), &path("backup"), Some(7)).unwrap();
         assert_eq!((about.name.as_str(), about.height), ("alice", Some(7)));

@@ -145,8 +145,7 @@ struct ConsentFile {
 /// [`Error::Option`] if its operators don't include this one.
 pub fn consent(text: &str, network: &Network, key: &LocalKey) -> Result<String, Error> {
     let operator = Hash(*key.identity().as_bytes());
-    let listed = network.charter.replicas.iter();
-    if !listed.clone().any(|replica| replica.operator == operator) {
+    if !network.charter.is_operator(&operator) {
         return Err(Error::Option {
             what: "operator",
             got: operator.to_string(),

@@ -8,21 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use white_city_client::LocalKey;
 use white_city_client::vault::Unlock;
 use white_city_node::files::{private_dir, remove};
-use white_city_node::node::{self, GENESIS_FILE, Node, Start};
-use white_city_node::process::Program;
+use white_city_node::home::{self, LAST_SIGNED};
+use white_city_node::node::{self, GENESIS_FILE, Node, OPERATOR_KEY, Start};
+use white_city_node::process::{Exit, Program, interrupted, this_program};
 use white_city_node::running::{self, Programs};
-use white_city_node::{Error, backup, cometbft, doctor, home, joining};
+use white_city_node::{Error, backup, cometbft, doctor, joining};
 
 use crate::args::{CardArgs, Cli, Command, InitArgs, OperatorArgs};
 
-/// The operator's key where nothing else is said.
-const OPERATOR_FILE: &str = "operator.key";
-/// What the validator signed last.
-const LAST_SIGNED: &str = "data/priv_validator_state.json";
 /// CometBFT's stores that it can compact.
 const STORES: [&str; 2] = ["blockstore.db", "state.db"];
 
@@ -79,10 +75,6 @@ pub fn print(text: &str) -> Result<(), Error> {
     written.map_err(Error::io("write", Path::new("standard output")))
 }
 
-fn this_program() -> Result<PathBuf, Error> {
-    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
-}
-
 fn told(about: &backup::About) -> String {
     let height = match about.height {
         Some(height) => format!("at height {height}"),
@@ -112,7 +104,7 @@ fn init(home: &Path, args: &InitArgs) -> Result<(), Error> {
     let operator = match &args.operator.operator {
         Some(_) => operator(home, &args.operator)?,
         None => {
-            let path = home.join(OPERATOR_FILE);
+            let path = home.join(OPERATOR_KEY);
             let made = LocalKey::create_plain(&path);
             made.map_err(|error| bad_key(&path, &error))?
         }
@@ -123,7 +115,7 @@ fn init(home: &Path, args: &InitArgs) -> Result<(), Error> {
         tracing::warn!(
             "{} is the operator's key, unencrypted: no running node needs it. Keep a copy elsewhere, and take it off this machine \
              after the ceremony",
-            home.join(OPERATOR_FILE).display()
+            home.join(OPERATOR_KEY).display()
         );
     }
     Ok(())
@@ -140,7 +132,7 @@ fn card(home: &Path, args: &CardArgs) -> Result<(), Error> {
 
 /// The operator's key, opened.
 pub fn operator(home: &Path, args: &OperatorArgs) -> Result<LocalKey, Error> {
-    let default = || home.join(OPERATOR_FILE);
+    let default = || home.join(OPERATOR_KEY);
     let path = args.operator.clone().unwrap_or_else(default);
     let unlock = match (&args.passphrase_file, &args.key_file) {
         (Some(file), _) => Some(Unlock::passphrase_file(file)),
@@ -176,21 +168,6 @@ async fn start(home: &Path) -> Result<(), Error> {
     }
     let programs = Programs::find(&node).await?;
     running::run(&node, &network, &programs, stop).await
-}
-
-/// Completes when the process is asked to end.
-fn interrupted() -> Result<impl Future<Output = &'static str>, Error> {
-    let listen = |kind| signal(kind).map_err(Error::io("listen for", Path::new("signals")));
-    let mut int = listen(SignalKind::interrupt())?;
-    let mut term = listen(SignalKind::terminate())?;
-    let mut hup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = int.recv() => "SIGINT",
-            _ = term.recv() => "SIGTERM",
-            _ = hup.recv() => "SIGHUP",
-        }
-    })
 }
 
 async fn status(home: &Path, as_json: bool) -> Result<(), Error> {
@@ -278,7 +255,7 @@ async fn compact(home: &Path) -> Result<(), Error> {
     };
     let mut process = program.start().await?;
     let exit = process.wait().await;
-    if exit != white_city_node::process::Exit::Code(0) {
+    if exit != Exit::Code(0) {
         return Err(Error::Ended(format!(
             "compacting {} ended, {exit}: see compact.log",
             STORES.join(" and ")

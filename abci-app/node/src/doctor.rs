@@ -12,14 +12,14 @@ use white_city_wire::Network;
 
 use crate::card::Card;
 use crate::files::write_atomic;
-use crate::node::{Node, local};
+use crate::joining::{self, Verified};
+use crate::node::{NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY, local};
+use crate::rpc;
 use crate::running::{self, Programs};
-use crate::{cometbft, joining};
+use crate::{Error, cometbft};
 
 /// Longest that another node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Largest answer of another node, bytes.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Free disk below which a node is in danger, bytes.
 const DISK_MIN: u64 = 1 << 30;
 /// Seconds that a clock may be off: the others' answers are only so exact.
@@ -72,18 +72,15 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
         clocks.extend(clock);
     }
     note("clock", clock(clocks));
-    note("board", board(node).await);
-    note("this node", own(node).await);
+    let verified = joining::verified(node).await;
+    note("board", board(&verified));
+    note("this node", own(node, &verified).await);
     note("progress", ready(node).await);
     findings
 }
 
 fn secrets(home: &Path) -> Result<String, String> {
-    for name in [
-        "config/priv_validator_key.json",
-        "config/node_key.json",
-        "operator.key",
-    ] {
+    for name in [VALIDATOR_KEY, NODE_KEY, OPERATOR_KEY] {
         let Ok(meta) = home.join(name).metadata() else {
             continue;
         };
@@ -132,7 +129,7 @@ fn genesis(node: &Node, network: &Network) -> Result<String, String> {
     }
 }
 
-async fn versions(programs: &Result<Programs, crate::Error>) -> Result<String, String> {
+async fn versions(programs: &Result<Programs, Error>) -> Result<String, String> {
     let programs = programs.as_ref().map_err(ToString::to_string)?;
     let engine = printed(&programs.engine, "version").await?;
     let replica = printed(&programs.replica, "--version").await?;
@@ -225,25 +222,13 @@ async fn status(url: &str) -> Result<(Value, Option<i64>), String> {
     let mut answer = answer.send().await.map_err(|error| error.to_string())?;
     let date = answer.headers().get(reqwest::header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
-    let text = bounded(&mut answer).await?;
+    let text = rpc::bounded(&mut answer).await?;
     let json = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let theirs = date.and_then(|date| httpdate::parse_http_date(&date).ok());
     Ok((
         json,
         theirs.map(|theirs| seconds(theirs) - seconds(SystemTime::now())),
     ))
-}
-
-/// The body of an answer, which may be anybody's.
-async fn bounded(answer: &mut reqwest::Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
-        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
-            return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 fn seconds(time: SystemTime) -> i64 {
@@ -286,8 +271,8 @@ fn clock(mut ahead: Vec<i64>) -> Result<String, String> {
     }
 }
 
-async fn board(node: &Node) -> Result<String, String> {
-    match joining::verified(node).await {
+fn board(verified: &Result<Verified, Error>) -> Result<String, String> {
+    match verified {
         Ok(verified) => Ok(format!(
             "verified at height {}; {} of the others prove a height",
             verified.height, verified.answered
@@ -296,7 +281,7 @@ async fn board(node: &Node) -> Result<String, String> {
     }
 }
 
-async fn own(node: &Node) -> Result<String, String> {
+async fn own(node: &Node, verified: &Result<Verified, Error>) -> Result<String, String> {
     let health = running::health(node).await;
     let health =
         health.map_err(|error| format!("it doesn't run, or its RPC is elsewhere: {error}"))?;
@@ -310,12 +295,9 @@ async fn own(node: &Node) -> Result<String, String> {
             "{text}: see their p2p ports above, and that they have this node's card"
         ));
     }
-    let highest = joining::verified(node)
-        .await
-        .map(|verified| verified.height);
-    match highest {
-        Ok(highest) if highest > health.height.saturating_add(BEHIND_MAX) => {
-            Err(format!("{text}: the board is at {highest}"))
+    match verified {
+        Ok(verified) if verified.height > health.height.saturating_add(BEHIND_MAX) => {
+            Err(format!("{text}: the board is at {}", verified.height))
         }
         _ if health.catching_up => Err(format!("{text}: it is catching up")),
         _ => Ok(text),

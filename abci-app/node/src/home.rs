@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::Error;
 use crate::files::remove;
 
+/// What a validator signed last, in a home: with it, it can never sign twice.
+pub const LAST_SIGNED: &str = "data/priv_validator_state.json";
+
 /// Checks that nothing of an earlier run is still ending: a process that was killed leaves its programs to their guards.
 ///
 /// # Errors

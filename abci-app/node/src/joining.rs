@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use white_city_client::{Client, Trust};
+use white_city_wire::charter::faults;
 
 use crate::files::{read, remove, write_atomic};
+use crate::home::LAST_SIGNED;
 use crate::node::{GENESIS_FILE, Node};
 use crate::{Error, home, node_config, running};
 
 /// Name of the file that tells the next start to begin with a snapshot.
 const JOIN_FILE: &str = "join.json";
-/// What the validator signed last, in a home.
-const LAST_SIGNED: &str = "data/priv_validator_state.json";
 /// Blocks between two snapshots of nodes that have the default.
 const SNAPSHOT_BLOCKS: u64 = 10_000;
 /// Heights beyond the highest verified one up to which nothing is signed. With `f` malicious validators of `3f + 1`: a vote at a height
@@ -43,7 +43,7 @@ pub struct Verified {
     /// Hash of its header, in upper-case hexadecimal.
     pub hash: String,
     /// Number of nodes that the charter has.
-    pub nodes: usize,
+    pub nodes: u16,
     /// Number of the others among them that prove a height.
     pub answered: usize,
 }
@@ -63,23 +63,19 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
     let status = status.map_err(|error| unverified(error.to_string()))?;
     let charter = client.charter().await;
     let charter = charter.map_err(|error| unverified(error.to_string()))?;
-    let replicas = &charter.charter.replicas;
     let heights = client.heights().await;
     // Cards are easily made: those of the operators of today count, once each.
     let answered = node.others.iter().filter(|card| {
         let said = card.says();
         let mut own = heights.iter().filter(|one| is_at(&one.replica, &said.rpc));
-        replicas
-            .iter()
-            .any(|replica| replica.operator == said.operator)
-            && own.any(|one| one.height.is_ok())
+        charter.charter.is_operator(&said.operator) && own.any(|one| one.height.is_ok())
     });
     let answered = answered.count();
     // Of those that are counted one may have been slower than all that the header is of.
     let proven = heights.iter().filter_map(|one| one.height.as_ref().ok());
     let highest = proven.copied().max().unwrap_or(0).max(status.height());
     Ok(Verified {
-        nodes: replicas.len(),
+        nodes: charter.charter.size(),
         highest,
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
@@ -148,8 +144,8 @@ pub fn has_snapshot(node: &Node, verified: &Verified) -> bool {
 
 /// Has a validator, of which nobody knows what it signed last, sign nothing up to where it may have.
 fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
-    let others = verified.nodes.saturating_sub(1);
-    let needed = (2 * (others / 3) + 1).min(others);
+    let others = usize::from(verified.nodes).saturating_sub(1);
+    let needed = (2 * usize::from(faults(verified.nodes)) + 1).min(others);
     if verified.answered < needed {
         return Err(Error::Unverified(format!(
             "what this validator signed last isn't known, and {} of the others proved a height, expected {needed}: it might sign twice",
@@ -221,23 +217,16 @@ pub async fn forget(node: &Node) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Start, init};
+    use crate::node::init;
+    use crate::testing::start;
 
     fn node(dir: &Path) -> Node {
-        let start = Start {
-            name: "alice".into(),
-            dialled: "192.0.2.1:26656".into(),
-            rpc_url: String::new(),
-            p2p: "0.0.0.0:26656".parse().unwrap(),
-            rpc: "127.0.0.1:26657".parse().unwrap(),
-            direct: String::new(),
-        };
         let key = white_city_client::LocalKey::from_seed(&[1; 32]).unwrap();
-        init(dir, &start, &key).unwrap();
+        init(dir, &start("alice"), &key).unwrap();
         Node::open(dir).unwrap()
     }
 
-    fn verified(nodes: usize, answered: usize) -> Verified {
+    fn verified(nodes: u16, answered: usize) -> Verified {
         Verified {
             height: 100,
             highest: 102,

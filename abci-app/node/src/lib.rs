@@ -34,6 +34,8 @@ pub mod rpc;
 pub mod running;
 pub mod settings;
 pub mod supervisor;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 
 pub use error::{Error, Tooling};

@@ -21,6 +21,7 @@ use white_city_wire::{Hash, Network};
 
 use crate::card::{CARD_BYTES_MAX, Card, Statement};
 use crate::files::{private_dir, read, write_atomic};
+use crate::home::LAST_SIGNED;
 use crate::keys::{self, KeyPair};
 use crate::node_config::{self, NodeConfig};
 use crate::settings::{self, LogFormat, NODE_FILE, Settings};
@@ -34,6 +35,12 @@ pub const CARDS: &str = "cards";
 pub const CONSENTS: &str = "consents";
 /// The genesis in a home.
 pub const GENESIS_FILE: &str = "config/genesis.json";
+/// The validator's key in a home.
+pub const VALIDATOR_KEY: &str = "config/priv_validator_key.json";
+/// The engine's key for its peers in a home.
+pub const NODE_KEY: &str = "config/node_key.json";
+/// The operator's key in a home, if it lies there.
+pub const OPERATOR_KEY: &str = "operator.key";
 /// Socket between engine and replica, in a home.
 const SOCKET: &str = "app/app.sock";
 /// All networks.
@@ -98,12 +105,9 @@ pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Err
     let settings = settings::render(start.p2p, start.rpc, &start.direct)?;
     Settings::read(&settings)?;
     for (name, text) in [
-        (
-            "config/priv_validator_key.json",
-            validator.validator_file().as_str(),
-        ),
-        ("config/node_key.json", node.node_file().as_str()),
-        ("data/priv_validator_state.json", keys::NEVER_SIGNED),
+        (VALIDATOR_KEY, validator.validator_file().as_str()),
+        (NODE_KEY, node.node_file().as_str()),
+        (LAST_SIGNED, keys::NEVER_SIGNED),
         (CARD_FILE, &card.text()),
         // Last: a home without it is no node.
         (NODE_FILE, &settings),
@@ -118,13 +122,7 @@ pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Err
 /// # Errors
 /// [`Error::Option`] names the file.
 pub fn check_empty(home: &Path) -> Result<(), Error> {
-    for name in [
-        NODE_FILE,
-        CARD_FILE,
-        "config/priv_validator_key.json",
-        "config/node_key.json",
-        "data/priv_validator_state.json",
-    ] {
+    for name in [NODE_FILE, CARD_FILE, VALIDATOR_KEY, NODE_KEY, LAST_SIGNED] {
         if home.join(name).exists() {
             return Err(Error::Option {
                 what: "--home",
@@ -485,7 +483,7 @@ pub(crate) fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 /// Checks that the keys in a home are those on its card.
 fn check_keys(home: &Path, card: &Card, is_signed_elsewhere: bool) -> Result<(), Error> {
     let said = card.says();
-    let path = home.join("config/node_key.json");
+    let path = home.join(NODE_KEY);
     let node = keys::read_node_id(&read(&path)?);
     let node = node.map_err(|reason| Error::Malformed {
         path: path.clone(),
@@ -497,7 +495,7 @@ fn check_keys(home: &Path, card: &Card, is_signed_elsewhere: bool) -> Result<(),
             reason: format!("it is of the node {node}, the card says {}", said.node),
         });
     }
-    let path = home.join("config/priv_validator_key.json");
+    let path = home.join(VALIDATOR_KEY);
     // CometBFT would make one that is nobody's, and forget what was signed last.
     if is_signed_elsewhere && !path.exists() {
         return Ok(());
@@ -521,17 +519,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    fn start(name: &str) -> Start {
-        Start {
-            name: name.into(),
-            dialled: "192.0.2.1:26656".into(),
-            rpc_url: "http://192.0.2.1:26657".into(),
-            p2p: "0.0.0.0:26656".parse().unwrap(),
-            rpc: "0.0.0.0:26657".parse().unwrap(),
-            direct: "0.0.0.0:26660".into(),
-        }
-    }
+    use crate::testing::start;
 
     #[test]
     fn a_home_is_made_once_with_private_files_and_read_back() {

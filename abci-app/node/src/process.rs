@@ -1,12 +1,13 @@
 //! The launcher's side of a guarded program
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
 use crate::guard::GRACE;
@@ -244,4 +245,30 @@ where
         }
         pause = (pause * 2).min(Duration::from_millis(200));
     }
+}
+
+/// The path of the program that runs.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn this_program() -> Result<PathBuf, Error> {
+    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
+}
+
+/// Completes when the process is asked to end, with the name of the signal.
+///
+/// # Errors
+/// [`Error::Io`] if signals can't be listened for.
+pub fn interrupted() -> Result<impl Future<Output = &'static str>, Error> {
+    let listen = |kind| signal(kind).map_err(Error::io("listen for", Path::new("signals")));
+    let mut int = listen(SignalKind::interrupt())?;
+    let mut term = listen(SignalKind::terminate())?;
+    let mut hup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => "SIGINT",
+            _ = term.recv() => "SIGTERM",
+            _ = hup.recv() => "SIGHUP",
+        }
+    })
 }

@@ -52,7 +52,7 @@ fn rpc_failed(url: &str, error: &tendermint_rpc::Error) -> Error {
 }
 
 /// Largest answer about a status, bytes.
-const STATUS_BYTES_MAX: usize = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Asks one node for its height, again and again: anybody's, who may answer with anything.
 pub struct Status {
@@ -84,18 +84,27 @@ impl Status {
     pub async fn height(&self) -> Result<u64, Error> {
         let url = &self.url;
         let mut answer = self.http.get(url).send().await.map_err(failed(url))?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed(url))? {
-            if body.len().saturating_add(chunk.len()) > STATUS_BYTES_MAX {
-                return Err(failed(url)("its status is too long"));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = bounded(&mut answer).await.map_err(failed(url))?;
         let json: serde_json::Value = serde_json::from_slice(&body).map_err(failed(url))?;
         let height = json.pointer("/result/sync_info/latest_block_height");
         let height = height.and_then(|height| height.as_str()?.parse().ok());
         height.ok_or_else(|| failed(url)("its status has no height"))
     }
+}
+
+/// The body of an answer, which may be anybody's.
+///
+/// # Errors
+/// In words, also for more than 64 KiB.
+pub(crate) async fn bounded(answer: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
+        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
+            return Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 /// Height and hash of the header of a replica's latest block.

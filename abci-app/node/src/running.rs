@@ -1,6 +1,6 @@
 //! A node that runs: its two programs under supervision, until it is told to end
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,10 +11,10 @@ use white_city_wire::Network;
 use crate::card::Card;
 use crate::files::is_executable;
 use crate::node::{Node, local};
-use crate::process::Program;
+use crate::process::this_program;
 use crate::rpc::{self, Status};
 use crate::settings::NODE_FILE;
-use crate::supervisor::{Handle, Order, Pids, Plan, RunState};
+use crate::supervisor::{self, APP_LOG, ENGINE_LOG, Handle, Order, Pids, Plan, RunState};
 use crate::watch::{Watch, Watched};
 use crate::{Error, cometbft, joining, logs};
 
@@ -26,8 +26,6 @@ const APP_READY: Duration = Duration::from_secs(1_800);
 const REPLICA: &str = "white-city-replica";
 /// The explorer's verifier, likewise.
 const VERIFIER: &str = "white_city_wasm.wasm";
-/// The logs of a node.
-const LOG_FILES: [&str; 2] = ["app.log", "node.log"];
 
 /// The programs of a node.
 #[derive(Debug)]
@@ -84,30 +82,20 @@ impl Programs {
 /// [`Error::Option`] if the path of the home is too long for a socket.
 pub fn plan(node: &Node, programs: &Programs) -> Result<Plan, Error> {
     let home = &node.home;
-    let program = |path: &Path, args: Vec<std::ffi::OsString>, log: &str| Program {
-        guard: programs.guard.clone(),
-        program: path.to_owned(),
-        args,
-        env: Vec::new(),
-        dir: Some(home.clone()),
-        stdout: None,
-        stderr: home.join(log),
-    };
-    let app = vec!["--home".into(), home.join("app").into_os_string()];
-    let engine = vec![
-        "start".into(),
-        "--home".into(),
-        home.clone().into_os_string(),
-    ];
+    let (app, engine) = supervisor::pair(
+        home,
+        &programs.guard,
+        Some(&programs.replica),
+        &programs.engine,
+    );
     let signer = node.settings.remote_signer.strip_prefix("unix://");
     Ok(Plan {
         name: node.card.says().name.clone(),
         bad: None,
         home: home.clone(),
-        app: Some((program(&programs.replica, app, "app.log"), node.socket()?)),
-        // What is left of an earlier run can't be bound again.
-        signer: home.join(signer.unwrap_or("app/no-signer.sock")),
-        node: program(&programs.engine, engine, "node.log"),
+        app: app.zip(Some(node.socket()?)),
+        signer: signer.map(|signer| home.join(signer)),
+        node: engine,
         app_ready: APP_READY,
         pids: Pids(Box::new(|_, _| {})),
     })
@@ -159,7 +147,7 @@ async fn supervise(node: &Node, handle: &Handle) -> Result<(), Error> {
     loop {
         tokio::select! {
             _ = looks.tick() => {
-                for log in LOG_FILES {
+                for log in [APP_LOG, ENGINE_LOG] {
                     let settings = &node.settings;
                     let aside = logs::put_aside(&node.home.join(log), settings.log_bytes, settings.log_files);
                     if let Err(error) = aside {
@@ -216,10 +204,6 @@ async fn explorer(node: &Node) -> Result<Option<JoinSet<()>>, Error> {
     Ok(Some(serving))
 }
 
-fn this_program() -> Result<PathBuf, Error> {
-    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
-}
-
 /// Restarts the engine when it stands still while f + 1 others go on.
 fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch>, Error> {
     let own = Status::of(&own_rpc(node))?;
@@ -228,11 +212,8 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
         status: own,
         joining: Some(joining::join_file(&node.home)),
     }];
-    let replicas = &network.charter.replicas;
-    let is_listed = |card: &&Card| {
-        let operator = card.says().operator;
-        replicas.iter().any(|replica| replica.operator == operator)
-    };
+    let charter = &network.charter;
+    let is_listed = |card: &&Card| charter.is_operator(&card.says().operator);
     // Newcomers are too easily made: of those in the genesis at most f lie.
     for card in node.others.iter().filter(is_listed) {
         let url = &card.says().rpc;
@@ -246,7 +227,7 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
             Err(error) => tracing::warn!("{}: {error}", card.says().name),
         }
     }
-    let needed = replicas.len().saturating_sub(1) / 3 + 1;
+    let needed = usize::from(charter.faults()) + 1;
     if all.len() <= needed {
         tracing::info!(
             "too few of the other nodes have an RPC on their cards: nobody is compared with"

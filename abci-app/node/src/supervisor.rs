@@ -5,7 +5,8 @@
 
 mod handle;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A pair that ran this long had started well: the next pause is the first one again.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
+/// Log of the application, in a home.
+pub const APP_LOG: &str = "app.log";
+/// Log of the engine, in a home.
+pub const ENGINE_LOG: &str = "node.log";
 /// Number of lines of a node's log that are looked through for the reason of its standing still.
 const LOG_LINES: usize = 1_000;
 /// Characters of that line that are shown: a stack follows.
@@ -51,13 +56,38 @@ pub struct Plan {
     pub app: Option<(Program, PathBuf)>,
     /// Socket on which the node listens if it has a remote signer: a node that was killed leaves it behind and could not bind it
     /// again.
-    pub signer: PathBuf,
+    pub signer: Option<PathBuf>,
     /// The engine.
     pub node: Program,
     /// Time that the application may take until it accepts connections.
     pub app_ready: Duration,
     /// Told the process ids of application and node whenever they change, 0 for none.
     pub pids: Pids,
+}
+
+/// The programs of a node with its home, as they are started: the application, where it isn't built into the engine, and the engine.
+#[must_use]
+pub fn pair(
+    home: &Path,
+    guard: &Path,
+    replica: Option<&PathBuf>,
+    engine: &Path,
+) -> (Option<Program>, Program) {
+    let program = |program: &Path, args: Vec<OsString>, log: &str| Program {
+        guard: guard.to_owned(),
+        program: program.to_owned(),
+        args,
+        env: Vec::new(),
+        dir: Some(home.to_owned()),
+        stdout: None,
+        stderr: home.join(log),
+    };
+    let app = replica.map(|replica| {
+        let args = vec!["--home".into(), home.join("app").into_os_string()];
+        program(replica, args, APP_LOG)
+    });
+    let args = vec!["start".into(), "--home".into(), home.into()];
+    (app, program(engine, args, ENGINE_LOG))
 }
 
 struct Pair {
@@ -140,7 +170,9 @@ impl Supervisor {
                 diagnosis: format!("{reason}; put it right and start again"),
             });
         }
-        crate::files::remove(&self.plan.signer)?;
+        if let Some(signer) = &self.plan.signer {
+            crate::files::remove(signer)?;
+        }
         let mut app = match &self.plan.app {
             None => None,
             Some((program, socket)) => {
@@ -259,7 +291,7 @@ impl Supervisor {
         if self.pair.is_none() {
             return;
         }
-        let log = self.plan.home.join("node.log");
+        let log = self.plan.home.join(ENGINE_LOG);
         let last = tail(&log, LOG_LINES);
         let failure = last.lines().find(|line| line.contains("CONSENSUS FAILURE"));
         let failure = failure.map(|line| line.chars().take(LINE_CHARS).collect::<String>());
@@ -305,7 +337,7 @@ impl Supervisor {
     /// The error that tells of an end: for good if the application said so.
     fn ended(&self, who: &str, exit: &Exit) -> Error {
         let name = self.plan.name.clone();
-        let file = if who == "node" { "node.log" } else { "app.log" };
+        let file = if who == "node" { ENGINE_LOG } else { APP_LOG };
         let log = self.plan.home.join(file);
         let diagnosis = format!(
             "{who} ended, {exit}; the end of {}:\n{}",

@@ -126,14 +126,7 @@ fn session(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
     let left = reader.left(session)?;
     let culprits = session.culprits().iter();
     to_value(&json::Session {
-        session: leaf.session,
-        number: session.number,
-        status: leaf.status,
-        open_round: leaf.open_round,
-        transcript: leaf.transcript,
-        deadline_ms: leaf.deadline_ms,
         remaining_ms: remaining_ms(leaf.status, leaf.deadline_ms, board_ms),
-        call_blocks: leaf.call_blocks,
         members: kept.then(|| indices(&leaf.members)),
         filled: session.filled().map(|filled| indices(&filled)),
         waiting_for: kept.then(|| awaited.map_or_else(Vec::new, |body| indices(&body.awaited()))),
@@ -141,7 +134,7 @@ fn session(reader: &Reader<'_>, session: &Session) -> Result<Value, Refusal> {
         culprits: kept.then(|| culprits.clone().map(|culprit| culprit.index).collect()),
         offences: kept.then(|| culprits.map(Into::into).collect()),
         dispute: reader.dispute(session)?.as_deref().map(dispute),
-        end: session.terminal.as_ref().map(Into::into),
+        ..json::Session::of_leaf(session.number, leaf, session.terminal.as_ref())
     })
 }
 

@@ -155,6 +155,12 @@ impl Charter {
         faults(self.size())
     }
 
+    /// Whether somebody operates one of its replicas.
+    #[must_use]
+    pub fn is_operator(&self, key: &Hash) -> bool {
+        self.replicas.iter().any(|replica| replica.operator == *key)
+    }
+
     /// Its operators who are none in the present charter, in its order.
     pub fn operators_new_to(&self, present: &Self) -> impl Iterator<Item = &Hash> {
         let known: BTreeSet<Hash> = present.replicas.iter().map(|r| r.operator).collect();

@@ -8,7 +8,7 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    board::{self, Cause, Offence, Status},
+    board::{self, Cause, Offence, SessionLeaf, Status},
     hash::{Hash, NetworkId, SessionId},
     keys::IdentityKey,
     tx::Open,
@@ -62,6 +62,31 @@ pub struct Session {
     pub dispute: Option<Dispute>,
     /// The terminal record.
     pub end: Option<Terminal>,
+}
+
+impl Session {
+    /// The part of a session that its leaf and its end tell, which are left after erasure.
+    #[must_use]
+    pub fn of_leaf(number: u32, leaf: &SessionLeaf, terminal: Option<&board::Terminal>) -> Self {
+        Self {
+            session: leaf.session,
+            number,
+            status: leaf.status,
+            open_round: leaf.open_round,
+            transcript: leaf.transcript,
+            deadline_ms: leaf.deadline_ms,
+            remaining_ms: None,
+            call_blocks: leaf.call_blocks,
+            members: None,
+            filled: None,
+            waiting_for: None,
+            left: None,
+            culprits: None,
+            offences: None,
+            dispute: None,
+            end: terminal.map(Into::into),
+        }
+    }
 }
 
 /// A culprit, and what it did.

@@ -226,7 +226,7 @@ fn accept(
     let trust = network::trust(network)?;
     let key: LocalKey = unlock::signer(signer, output)?;
     let mine = Hash(*white_city_client::Signer::identity(&key).as_bytes());
-    if !charter.replicas.iter().any(|r| r.operator == mine) {
+    if !charter.is_operator(&mine) {
         let text = format!("{}: {mine} is none of its operators", file.display());
         return Err(Failure::usage(text));
     }

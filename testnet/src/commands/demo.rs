@@ -3,7 +3,9 @@
 use white_city_testnet::demo::{self, DemoOptions};
 use white_city_testnet::{Engine, Error};
 
-use super::{print, up::interrupted};
+use white_city_node::process::interrupted;
+
+use super::print;
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use white_city_testnet::NodeError;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use white_city_node::process::interrupted;
 use white_city_testnet::control::{Request, Server, request};
-use white_city_testnet::{AppState, Engine, Error, Options, Testnet, default_app_state};
+use white_city_testnet::{AppState, Engine, Error, NodeError, Options, Testnet, default_app_state};
 use white_city_wire::{Hash, charter::OpenerQuota};
 
 use super::{UpArgs, print, table};
@@ -140,19 +139,4 @@ async fn finish(mut testnet: Arc<Testnet>) -> Result<(), Error> {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-/// Completes when the process is asked to end.
-pub fn interrupted() -> Result<impl Future<Output = &'static str>, Error> {
-    let listen = |kind| signal(kind).map_err(|error| Error::Refused(format!("signals: {error}")));
-    let mut int = listen(SignalKind::interrupt())?;
-    let mut term = listen(SignalKind::terminate())?;
-    let mut hup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = int.recv() => "SIGINT",
-            _ = term.recv() => "SIGTERM",
-            _ = hup.recv() => "SIGHUP",
-        }
-    })
 }

@@ -1,10 +1,9 @@
 //! Four real CometBFT nodes
 
 use std::time::Duration;
-use white_city_testnet::NodeError;
 
 use white_city_testnet::{
-    AppState, Application, Engine, Error, Network, RunState, Testnet, default_app_state,
+    AppState, Application, Engine, Error, Network, NodeError, RunState, Testnet, default_app_state,
 };
 
 use nix::sys::signal::Signal;

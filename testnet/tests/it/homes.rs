@@ -1,10 +1,9 @@
 //! A network's directory: written right, continued right, refused when something is off
 
 use std::path::Path;
-use white_city_testnet::NodeError;
 
 use tempfile::TempDir;
-use white_city_testnet::{Error, Network, Testnet, default_app_state};
+use white_city_testnet::{Error, Network, NodeError, Testnet, default_app_state};
 
 use crate::support::{cometbft, opened, options};
 

@@ -4,9 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
-use white_city_testnet::NodeError;
 
-use white_city_testnet::{Application, Error, Options, Testnet, binaries::Binaries};
+use white_city_testnet::{Application, Error, NodeError, Options, Testnet, binaries::Binaries};
 
 /// The launcher.
 pub const LAUNCHER: &str = env!("CARGO_BIN_EXE_white-city-testnet");

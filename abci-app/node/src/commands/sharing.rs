@@ -85,10 +85,9 @@ pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> 
     for card in &shared.cards {
         let card = Card::parse(&card.to_string()).map_err(malformed)?;
         let said = card.says();
-        let is_listed = listed.as_ref().is_none_or(|(_, network)| {
-            let mut replicas = network.charter.replicas.iter();
-            replicas.any(|replica| replica.operator == said.operator)
-        });
+        let is_listed = listed
+            .as_ref()
+            .is_none_or(|(_, network)| network.charter.is_operator(&said.operator));
         if said.operator == own.says().operator {
             continue;
         }

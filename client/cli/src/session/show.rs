@@ -52,7 +52,11 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
     let summary = client.summary(session).await?;
     if summary.leaf.status == Status::Erased {
         let shown = Shown {
-            session: of_leaf(summary.number, &summary.leaf, summary.terminal.as_ref()),
+            session: json::Session::of_leaf(
+                summary.number,
+                &summary.leaf,
+                summary.terminal.as_ref(),
+            ),
             spec: None,
             board_ms: summary.board_ms(),
             height: summary.height(),
@@ -83,7 +87,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
             culprits: Some(culprits.clone()),
             offences: Some(offences),
             dispute: observer.dispute().as_ref().map(dispute_json),
-            ..of_leaf(now.number, &now.leaf, now.terminal.as_ref())
+            ..json::Session::of_leaf(now.number, &now.leaf, now.terminal.as_ref())
         },
         spec: Some(observer.open().into()),
         board_ms: now.board_ms(),
@@ -96,28 +100,6 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         spec_text(observer.open(), None)
     );
     output.result(&to_json(&shown), &text)
-}
-
-/// The part of a session that is left after erasure.
-fn of_leaf(number: u32, leaf: &SessionLeaf, terminal: Option<&Terminal>) -> json::Session {
-    json::Session {
-        session: leaf.session,
-        number,
-        status: leaf.status,
-        open_round: leaf.open_round,
-        transcript: leaf.transcript,
-        deadline_ms: leaf.deadline_ms,
-        remaining_ms: None,
-        call_blocks: leaf.call_blocks,
-        members: None,
-        filled: None,
-        waiting_for: None,
-        left: None,
-        culprits: None,
-        offences: None,
-        dispute: None,
-        end: terminal.map(Into::into),
-    }
 }
 
 fn head(id: SessionId, number: u32, leaf: &SessionLeaf) -> Vec<String> {

@@ -66,28 +66,6 @@ pub fn network(trust: &Trust) -> Value {
     })
 }
 
-/// The part of a session that is left after erasure.
-fn of_leaf(number: u32, leaf: &SessionLeaf, terminal: Option<&Terminal>) -> names::Session {
-    names::Session {
-        session: leaf.session,
-        number,
-        status: leaf.status,
-        open_round: leaf.open_round,
-        transcript: leaf.transcript,
-        deadline_ms: leaf.deadline_ms,
-        remaining_ms: None,
-        call_blocks: leaf.call_blocks,
-        members: Some(leaf.members.iter().collect()),
-        filled: None,
-        waiting_for: None,
-        left: None,
-        culprits: None,
-        offences: None,
-        dispute: None,
-        end: terminal.map(Into::into),
-    }
-}
-
 /// What JSON for programs doesn't say of a session.
 fn beside(session: names::Session, leaf: &SessionLeaf, terminal: Option<&Terminal>) -> Value {
     let mut value = json!(session);
@@ -108,7 +86,11 @@ fn beside(session: names::Session, leaf: &SessionLeaf, terminal: Option<&Termina
 /// A session without its spec.
 pub fn summary(summary: &SessionSummary) -> Value {
     let (leaf, end) = (&summary.leaf, summary.terminal.as_ref());
-    beside(of_leaf(summary.number, leaf, end), leaf, end)
+    let session = names::Session {
+        members: Some(leaf.members.iter().collect()),
+        ..names::Session::of_leaf(summary.number, leaf, end)
+    };
+    beside(session, leaf, end)
 }
 
 /// How a session stands. Its members are those of its leaf.
@@ -116,12 +98,13 @@ pub fn session(state: &SessionState) -> Value {
     let (leaf, end) = (&state.leaf, state.terminal.as_ref());
     let culprits = state.accused.iter();
     let session = names::Session {
+        members: Some(leaf.members.iter().collect()),
         filled: Some(state.filled().iter().collect()),
         waiting_for: Some(state.waiting_for(&leaf.members)),
         left: Some(state.leavers()),
         culprits: Some(culprits.clone().map(|culprit| culprit.index).collect()),
         offences: Some(culprits.map(Into::into).collect()),
-        ..of_leaf(state.number, leaf, end)
+        ..names::Session::of_leaf(state.number, leaf, end)
     };
     beside(session, leaf, end)
 }
