@@ -14,6 +14,7 @@ mod operated;
 mod progress;
 mod refused;
 mod results;
+mod served;
 mod thief;
 mod trusted;
 mod world;

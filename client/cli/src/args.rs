@@ -3,6 +3,7 @@
 mod board;
 mod eddsa;
 mod journal;
+mod party;
 mod session;
 mod unlock;
 mod values;
@@ -13,9 +14,10 @@ pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
 pub use journal::JournalCommand;
+pub use party::{PartyCommand, ServeArgs};
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
-pub use values::{Bytes, hex32};
+pub use values::{Bytes, duration, hex32, identity};
 
 use crate::keeping::Keeping;
 
@@ -133,6 +135,9 @@ pub enum Command {
     /// List and delete journals, with which interrupted sessions go on
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Take part by a policy, as a service, and answer what it asks people
+    #[command(subcommand)]
+    Party(PartyCommand),
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),

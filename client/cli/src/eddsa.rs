@@ -3,15 +3,17 @@
 mod aggregate;
 mod consent;
 mod expected;
-mod keygen;
+pub mod keygen;
 mod party;
 mod result;
 mod share_file;
-mod sign;
+pub mod sign;
 
 use std::path::Path;
 
+pub use aggregate::load_key;
 use serde_json::json;
+pub use share_file::ShareFile;
 use white_city_client::{files::refuse_existing, vault};
 use white_city_eddsa::aggregate::KeyPair;
 use zeroize::Zeroizing;
@@ -48,10 +50,9 @@ pub async fn run(
 fn key(command: &KeyCommand, output: &Output) -> Result<(), Failure> {
     let (public_key, file) = match command {
         KeyCommand::New { out, unlock } => (new_key(out, unlock)?, out),
-        KeyCommand::Show { file, unlock: args } => (
-            aggregate::load_key(file, &unlock::vault(args)?)?.public_key(),
-            file,
-        ),
+        KeyCommand::Show { file, unlock: args } => {
+            (load_key(file, &unlock::vault(args)?)?.public_key(), file)
+        }
         KeyCommand::Aggregate { signing_key } => {
             let key = hex::encode(aggregate_key(signing_key)?);
             return output.result(&json!({ "public_key": key }), &key);

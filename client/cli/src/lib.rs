@@ -24,6 +24,7 @@ mod keeping;
 mod message;
 mod network;
 mod output;
+mod party;
 mod presets;
 mod progress;
 mod receipt;
@@ -148,6 +149,7 @@ async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> R
         Command::Board(command) => board::run(command, network, output).await,
         Command::Verify { file, min_era } => receipt::verify(&file, min_era, network, output),
         Command::Journal(command) => journal::run(command, network, output).await,
+        Command::Party(command) => party::run(command, network, output).await,
         Command::Eddsa(command) => eddsa::run(command, network, output).await,
     }
 }

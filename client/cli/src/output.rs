@@ -12,6 +12,7 @@ use nix::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use white_city_client::SessionId;
 
 use crate::failure::Failure;
 
@@ -23,6 +24,8 @@ const SAID_AGAIN_BYTES: usize = 2_048;
 /// The output that results and notes go to.
 pub struct Output {
     json: bool,
+    /// The session whose party runs in a service: then there is nobody to look on, and all goes to the log.
+    served: Option<SessionId>,
 }
 
 /// A path for JSON, which is text: bytes that are none are replaced.
@@ -38,16 +41,33 @@ pub fn to_json(value: &impl Serialize) -> Value {
 impl Output {
     /// For machines or for people.
     pub const fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, served: None }
+    }
+
+    /// For a party of a service.
+    pub const fn served(session: SessionId) -> Self {
+        Self {
+            json: false,
+            served: Some(session),
+        }
+    }
+
+    /// Whether somebody looks on, to whom more can be told than what becomes of the session.
+    pub const fn is_watched(&self) -> bool {
+        self.served.is_none()
     }
 
     /// Whether moving lines make sense.
     pub fn is_interactive(&self) -> bool {
-        !self.json && io::stderr().is_terminal()
+        !self.json && self.is_watched() && io::stderr().is_terminal()
     }
 
     /// The result. One that nobody can read is no success.
     pub fn result(&self, value: &Value, text: &str) -> Result<(), Failure> {
+        if let Some(session) = self.served {
+            tracing::info!(%session, "{value}");
+            return Ok(());
+        }
         let line = match self.json {
             true => value.to_string(),
             // A list of nothing has no line.
@@ -74,13 +94,19 @@ impl Output {
 
     /// Something that people should know on the way.
     pub fn note(&self, text: &str) {
-        if !self.json {
+        if let Some(session) = self.served {
+            tracing::debug!(%session, "{text}");
+        } else if !self.json {
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
     /// Something that everybody should know: it isn't the result, and machines get it as an event, too.
     pub fn warning(&self, text: &str) {
+        if let Some(session) = self.served {
+            tracing::warn!(%session, "{text}");
+            return;
+        }
         self.event(&json!({ "event": "warning", "text": text }));
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
@@ -115,7 +141,11 @@ impl Output {
 
     /// Asks for a yes; `None` where there is no terminal to ask at.
     async fn ask(&self, question: String) -> Result<Option<bool>, Failure> {
-        if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if self.json
+            || !self.is_watched()
+            || !io::stdin().is_terminal()
+            || !io::stderr().is_terminal()
+        {
             return Ok(None);
         }
         // Elsewhere, so that an interrupt is heard meanwhile.

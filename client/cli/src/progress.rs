@@ -29,7 +29,13 @@ pub async fn during<T>(
     let bar = bar(output);
     let mut last = String::new();
     news.mark_changed();
-    let standing = standing::tell(client, output);
+    let standing = async {
+        match output.is_watched() {
+            true => standing::tell(client, output).await,
+            // A service looks at the board once for all of its parties.
+            false => std::future::pending().await,
+        }
+    };
     tokio::pin!(work, standing);
     let result = loop {
         tokio::select! {

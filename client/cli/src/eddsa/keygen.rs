@@ -1,7 +1,7 @@
 //! Making a key together.
 
 use serde_json::json;
-use white_city_client::{Observer, SessionId, vault::Unlock};
+use white_city_client::{Client, Observer, SessionId, vault::Unlock};
 use white_city_eddsa::keygen;
 
 use super::{
@@ -23,18 +23,29 @@ use crate::{
 /// Makes a key; gives what an earlier run of the same command has made once more.
 pub async fn run(args: &KeygenArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
-    let made = share_file::made(&args.out, &unlock, args.session.session)?;
+    // Before anything is asked for.
+    share_file::made(&args.out, &unlock, args.session.session)?;
     let key = unlock::identity(&args.session.identity, Some(&unlock), output)?;
     let client = network::signing(network, &args.session.identity.identity, key)?;
-    if let Some(share) = made {
-        result::end_journal(&client, &args.session, &unlock, output).await;
+    make(&client, args, &unlock, output).await?.deliver(output)
+}
+
+/// Joins the session and runs this party to the end; gives what an earlier run has made once more.
+pub async fn make(
+    client: &Client,
+    args: &KeygenArgs,
+    unlock: &Unlock,
+    output: &Output,
+) -> Result<Done, Failure> {
+    if let Some(share) = share_file::made(&args.out, unlock, args.session.session)? {
+        result::end_journal(client, &args.session, unlock, output).await;
         // Nobody can say any more who has no share once the session is erased.
         let observer = client.observe(args.session.session).await.ok();
-        return done(args, &Key::of(&share), observer.as_ref(), output).deliver(output);
+        return Ok(done(args, &Key::of(&share), observer.as_ref(), output));
     }
-    let mut party = Party::enter(&client, &args.session, &unlock, output).await?;
-    let played = play(&mut party, args, &unlock).await;
-    party.close(played)?.deliver(output)
+    let mut party = Party::enter(client, &args.session, unlock, output).await?;
+    let played = play(&mut party, args, unlock).await;
+    party.close(played)
 }
 
 async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<Done, Failure> {

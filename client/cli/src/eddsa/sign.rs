@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use white_city_client::{SessionId, Spec, vault::Unlock};
+use white_city_client::{Client, SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
 use super::{
@@ -26,18 +26,30 @@ use crate::{
 pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
     let given = expected::message(&args.expected)?;
-    let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
+    // Before anything is asked for.
+    result::earlier(&args.party, &args.expected, given.as_deref())?;
     let key = unlock::identity(&args.party.identity, Some(&unlock), output)?;
     let client = network::signing(network, &args.party.identity.identity, key)?;
-    if let Some(done) = earlier {
-        result::end_journal(&client, &args.party, &unlock, output).await;
-        return done.deliver(output);
+    make(&client, args, &unlock, output).await?.deliver(output)
+}
+
+/// Joins the session and runs this party to the end; gives what an earlier run has signed once more.
+pub async fn make(
+    client: &Client,
+    args: &SignArgs,
+    unlock: &Unlock,
+    output: &Output,
+) -> Result<Done, Failure> {
+    let given = expected::message(&args.expected)?;
+    if let Some(done) = result::earlier(&args.party, &args.expected, given.as_deref())? {
+        result::end_journal(client, &args.party, unlock, output).await;
+        return Ok(done);
     }
-    let mut party = Party::enter(&client, &args.party, &unlock, output).await?;
+    let mut party = Party::enter(client, &args.party, unlock, output).await?;
     let played = match party.protocol() {
-        SIGN => play(&mut party, args, given, &unlock).await,
+        SIGN => play(&mut party, args, given, unlock).await,
         // Which of the two ways of signing, the session's protocol says.
-        AGGREGATE => aggregate::play(&mut party, args, given, &unlock).await,
+        AGGREGATE => aggregate::play(&mut party, args, given, unlock).await,
         other => Err(Failure::usage(format!(
             "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
         ))),
@@ -47,9 +59,9 @@ pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Res
     {
         // Then the journal is what gives it once more.
         output.warning(&format!("the signature isn't kept: {}", failure.text));
-        return done.deliver(output);
+        return played;
     }
-    party.close(played)?.deliver(output)
+    party.close(played)
 }
 
 /// Joins the session and runs this party to the end.

@@ -1,0 +1,183 @@
+//! The folder of a service: what it has decided, what it waits for people with, and what came of it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::ErrorKind,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use white_city_client::SessionId;
+
+use crate::failure::Failure;
+
+/// Folders in it.
+const FOLDERS: [&str; 5] = ["decided", "journals", "queue", "receipts", "shares"];
+
+/// A service's folder, for its owner alone.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+/// The lock on it, for as long as the service runs.
+pub struct Lock {
+    _file: File,
+}
+
+impl Folder {
+    /// One that is there already.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let folder = Self(path.to_owned());
+        if !folder.queue().is_dir() {
+            return Err(Failure::usage(format!(
+                "{}: no folder of a service: expected the --dir of white-city party serve",
+                path.display()
+            )));
+        }
+        Ok(folder)
+    }
+
+    /// Makes what isn't there, and takes the lock.
+    ///
+    /// # Errors
+    /// When it can't be made, or another service has it.
+    pub fn make(path: &Path) -> Result<(Self, Lock), Failure> {
+        for folder in FOLDERS {
+            let folder = path.join(folder);
+            let made = DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(&folder);
+            made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+        }
+        let lock = path.join("lock");
+        let bad = |what: String| Failure::usage(format!("{}: {what}", lock.display()));
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock);
+        let file = file.map_err(|error| bad(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => Ok((Self(path.to_owned()), Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(bad("another service has this folder".into())),
+            Err(TryLockError::Error(error)) => Err(bad(error.to_string())),
+        }
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.jsonl")
+    }
+
+    /// The journal of a session.
+    pub fn journal(&self, session: SessionId) -> PathBuf {
+        self.0.join("journals").join(session.to_string())
+    }
+
+    /// The share that a session makes.
+    pub fn share(&self, session: SessionId) -> PathBuf {
+        self.0.join("shares").join(session.to_string())
+    }
+
+    /// All shares.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn shares(&self) -> Result<Vec<PathBuf>, Failure> {
+        let shares = self.0.join("shares");
+        let mut found = files(&shares)?;
+        found.retain(|path| path.extension().is_none());
+        Ok(found)
+    }
+
+    /// The receipt of a session.
+    pub fn receipt(&self, session: SessionId) -> PathBuf {
+        self.0.join("receipts").join(session.to_string())
+    }
+
+    /// The decision to join a session that isn't over yet.
+    pub fn decided(&self, session: SessionId) -> PathBuf {
+        self.0.join("decided").join(session.to_string())
+    }
+
+    /// The message of such a session that only names it.
+    pub fn message(&self, session: SessionId) -> PathBuf {
+        self.0.join("decided").join(format!("{session}.message"))
+    }
+
+    /// Sessions that were decided on and aren't over yet.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn all_decided(&self) -> Result<Vec<SessionId>, Failure> {
+        let found = files(&self.0.join("decided"))?;
+        Ok(found.iter().filter_map(|path| session_of(path)).collect())
+    }
+
+    /// Takes away what was kept for going on, of a session that is over and in the audit log.
+    ///
+    /// # Errors
+    /// When it can't be taken away.
+    pub fn forget(&self, session: SessionId) -> Result<(), Failure> {
+        take_away(&self.journal(session).with_extension("result"))?;
+        take_away(&self.message(session))?;
+        take_away(&self.decided(session))
+    }
+
+    /// The folder of what people are asked.
+    pub fn queue(&self) -> PathBuf {
+        self.0.join("queue")
+    }
+
+    /// The session that people are asked about.
+    pub fn asked(&self, session: SessionId) -> PathBuf {
+        self.queue().join(session.to_string())
+    }
+
+    /// What they have said.
+    pub fn said(&self, session: SessionId) -> PathBuf {
+        self.queue().join(format!("{session}.answer"))
+    }
+
+    /// Sessions that people are asked about.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn all_asked(&self) -> Result<Vec<SessionId>, Failure> {
+        let found = files(&self.queue())?;
+        Ok(found.iter().filter_map(|path| session_of(path)).collect())
+    }
+}
+
+fn session_of(path: &Path) -> Option<SessionId> {
+    SessionId::from_hex(path.file_name()?.to_str()?)
+}
+
+/// The files of a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let bad = |error| Failure::usage(format!("{}: {error}", folder.display()));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(bad)? {
+        found.push(entry.map_err(bad)?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Takes a file away that may have gone already.
+///
+/// # Errors
+/// When it can't be taken away.
+pub fn take_away(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::usage(format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}

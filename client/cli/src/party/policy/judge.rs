@@ -1,0 +1,214 @@
+//! Where a policy decides.
+
+use std::{collections::BTreeSet, fmt::Display, time::Duration};
+
+use white_city_client::{IdentityKey, Spec, files::read_public};
+
+use super::{Messages, Otherwise, Policy, Range, Rates, Rule, Terms, Times};
+use crate::{
+    message::{MESSAGE_BYTES_MAX, Named},
+    party::request::{Request, What},
+};
+
+/// What a policy says to a session.
+pub enum Verdict<'a> {
+    /// Join, once the rule's approver has said yes, if it has one.
+    Join {
+        /// The rule that fits.
+        rule: &'a Rule,
+        /// The message, where the session only names it.
+        message: Option<Vec<u8>>,
+    },
+    /// No rule fits: why each doesn't.
+    No {
+        /// Name of each rule, and what doesn't fit.
+        why: Vec<(String, String)>,
+        /// What becomes of it.
+        otherwise: Otherwise,
+    },
+}
+
+impl Policy {
+    /// What becomes of a session, at this time, ms since 1970.
+    pub fn judge(&self, request: &Request, now_ms: u64, rates: &Rates) -> Verdict<'_> {
+        let mut why = Vec::new();
+        for rule in &self.rules {
+            match rule.fits(request, now_ms, rates) {
+                Ok(message) => return Verdict::Join { rule, message },
+                Err(reason) => why.push((rule.name.clone(), reason)),
+            }
+        }
+        Verdict::No {
+            why,
+            otherwise: self.otherwise,
+        }
+    }
+}
+
+impl Rule {
+    /// The message, where the session only names it; or why the rule doesn't fit.
+    fn fits(
+        &self,
+        request: &Request,
+        now_ms: u64,
+        rates: &Rates,
+    ) -> Result<Option<Vec<u8>>, String> {
+        let spec = request.spec();
+        if !self.protocols.contains(&&*spec.protocol) {
+            return Err(format!("protocol: {}", spec.protocol));
+        }
+        let opener = &request.open.opener;
+        if self
+            .openers
+            .as_ref()
+            .is_some_and(|known| !known.contains(opener))
+        {
+            return Err(format!("openers: {opener} isn't among them"));
+        }
+        self.members_fit(request)?;
+        self.terms.fit(request)?;
+        if let Some(hours) = &self.hours
+            && !hours.hold(now_ms)
+        {
+            return Err("hours: not now".into());
+        }
+        let message = request.what.message();
+        let message = message.map_or(Ok(None), |message| self.messages.fit(message))?;
+        // The last, as it says nothing of the session.
+        match &self.rate {
+            Some(rate) if !rates.have_room(&self.name, rate, now_ms) => Err(format!(
+                "rate: {} sessions in {} s were let in already",
+                rate.sessions,
+                rate.per.as_secs()
+            )),
+            _ => Ok(message),
+        }
+    }
+
+    /// Whether nobody else takes part, and the key is the group's.
+    fn members_fit(&self, request: &Request) -> Result<(), String> {
+        let roster = &request.spec().roster;
+        let stranger =
+            |known: &[IdentityKey]| roster.iter().find(|key| !known.contains(key)).cloned();
+        if let Some(key) = self.members.as_deref().and_then(stranger) {
+            return Err(format!("members: {key} isn't among them"));
+        }
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
+        if let Some(key) = stranger(&group.members) {
+            return Err(format!("group: {key} isn't in it"));
+        }
+        match request.what.public_key() {
+            // A key of the group is a key of all of it.
+            None if roster.len() != group.members.len() => Err(format!(
+                "group: a key of {} of its {} members",
+                roster.len(),
+                group.members.len()
+            )),
+            Some(key)
+                if matches!(request.what, What::Sign { .. }) && !group.keys.contains(&key) =>
+            {
+                Err(format!("group: {} is no key of it", hex::encode(key)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Terms {
+    fn fit(&self, request: &Request) -> Result<(), String> {
+        let spec = request.spec();
+        within("parties", self.parties, spec.parties())?;
+        within("quorum", self.quorum, spec.quorum)?;
+        within("corrupt", self.corrupt, spec.corrupt)?;
+        if let Some(threshold) = request.what.threshold() {
+            within("threshold", self.threshold, threshold)?;
+        }
+        timely("join_time", self.join_time, spec.join_ms)?;
+        timely("round_time", self.round_time, spec.round_ms)?;
+        match self.fork_safe && !Spec::is_fork_safe(spec) {
+            true => Err("fork_safe: two groups of its parties may end differently".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn within(what: &str, range: Option<Range>, value: u16) -> Result<(), String> {
+    match range {
+        Some(Range { min, max }) if !(min..=max).contains(&value) => {
+            Err(expected(what, value, min, max))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn timely(what: &str, times: Option<Times>, ms: u64) -> Result<(), String> {
+    let Some(Times { min, max }) = times else {
+        return Ok(());
+    };
+    let (min, max) = (min.unwrap_or_default(), max.unwrap_or(Duration::MAX));
+    match (min..=max).contains(&Duration::from_millis(ms)) {
+        true => Ok(()),
+        false => Err(expected(
+            what,
+            format!("{ms} ms"),
+            min.as_millis(),
+            max.as_millis(),
+        )),
+    }
+}
+
+fn expected(what: &str, value: impl Display, min: impl Display, max: impl Display) -> String {
+    format!("{what}: {value}, expected {min} to {max}")
+}
+
+impl Messages {
+    /// The message, where the session only names it; or why it isn't signed.
+    fn fit(&self, named: &Named) -> Result<Option<Vec<u8>>, String> {
+        let (exact, pattern, folder) = match (self, named) {
+            (Self::Any, Named::Whole { .. }) => return Ok(None),
+            (Self::Any, Named::ByHash { .. }) => {
+                return Err("messages: the session only names its message: expected folder, with the message in it".into());
+            }
+            (
+                Self::These {
+                    exact,
+                    pattern,
+                    folder,
+                },
+                _,
+            ) => (exact, pattern, folder),
+        };
+        let given = match named {
+            Named::Whole { .. } => None,
+            Named::ByHash { message_sha256, .. } => {
+                let folder = folder.as_ref().ok_or("messages: the session only names its message, and there is no folder to find it in")?;
+                let path = folder.join(message_sha256.to_string());
+                let found = read_public(&path, MESSAGE_BYTES_MAX);
+                Some(found.map_err(|error| format!("messages: {error}"))?)
+            }
+        };
+        let message = named
+            .resolve(given.clone())
+            .map_err(|failure| failure.text)?;
+        let known: BTreeSet<&[u8]> = exact.iter().map(Vec::as_slice).collect();
+        let is_text = |text: &str| {
+            pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(text))
+        };
+        // What lies in the folder was put there by whoever decides.
+        let is_in_folder = |folder: &std::path::PathBuf| {
+            let name = white_city_client::wire::hash::sha256(&message).to_string();
+            folder.join(name).is_file()
+        };
+        if known.contains(&*message)
+            || std::str::from_utf8(&message).is_ok_and(is_text)
+            || folder.as_ref().is_some_and(is_in_folder)
+        {
+            return Ok(given);
+        }
+        Err("messages: not one of them".into())
+    }
+}

@@ -1,0 +1,107 @@
+//! A service's party in a session that it has said yes to: the same as a person's by `white-city eddsa`.
+
+use serde_json::Value;
+use white_city_client::{Error, SessionId};
+
+use super::{
+    request::{Request, What},
+    service::Service,
+};
+use crate::{
+    args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, SignArgs, UnlockArgs},
+    eddsa::{keygen, sign},
+    failure::Failure,
+    output::Output,
+    presets::{AggregateInput, read_input},
+};
+
+/// Runs the party to the end, or goes on with it; gives the result.
+///
+/// # Errors
+/// As the command of the same protocol.
+pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure> {
+    let output = Output::served(session);
+    let open = service.client.open_of(session).await?;
+    let request = Request::of(session, open).map_err(Failure::usage)?;
+    let (client, unlock) = (&service.client, &service.unlock);
+    let done = match &request.what {
+        What::Keygen { threshold } => {
+            let args = KeygenArgs {
+                session: party(service, session),
+                threshold: Some(*threshold),
+                party: request.spec().roster.clone(),
+                out: service.folder.share(session),
+                unlock: opened_already(),
+            };
+            let done = keygen::make(client, &args, unlock, &output).await?;
+            service.keys.note(&args.out, unlock)?;
+            done
+        }
+        What::Sign { public_key, .. } => {
+            let share = service.keys.share(public_key);
+            let share = share.ok_or_else(|| {
+                let key = hex::encode(public_key);
+                Failure::usage(format!("no share of the key {key}"))
+            })?;
+            let args = signing(service, &request, share)?;
+            sign::make(client, &args, unlock, &output).await?
+        }
+        What::Aggregate { .. } => {
+            let spec = request.spec();
+            let index = spec.index_of(&service.identity);
+            let index = index.ok_or_else(|| {
+                let identity = Box::new(service.identity.clone());
+                Failure::from(Error::NotMember { identity })
+            })?;
+            let keys = read_input::<AggregateInput>(spec)?.public_keys;
+            let own = keys.get(usize::from(index));
+            let key = own.and_then(|key| service.keys.single(&key.0));
+            let key = key.ok_or_else(|| Failure::usage("no signing key that the session names"))?;
+            let args = signing(service, &request, key)?;
+            sign::make(client, &args, unlock, &output).await?
+        }
+    };
+    Ok(done.value)
+}
+
+/// Signs what the policy has let through: the session can't name another message any more.
+fn signing(
+    service: &Service,
+    request: &Request,
+    share: std::path::PathBuf,
+) -> Result<SignArgs, Failure> {
+    let message = service.folder.message(request.session);
+    let is_kept = message.exists();
+    Ok(SignArgs {
+        party: party(service, request.session),
+        share,
+        expected: ExpectedArgs {
+            any_message: !is_kept,
+            message_file: is_kept.then_some(message),
+            public_key: request.what.public_key(),
+            ..Default::default()
+        },
+        unlock: opened_already(),
+    })
+}
+
+fn party(service: &Service, session: SessionId) -> PartyArgs {
+    PartyArgs {
+        identity: IdentityArgs {
+            identity: service.identity_file.clone(),
+            identity_passphrase_file: None,
+            identity_key_file: None,
+        },
+        session,
+        journal: Some(service.folder.journal(session)),
+        once: false,
+    }
+}
+
+/// The service has opened everything when it began.
+const fn opened_already() -> UnlockArgs {
+    UnlockArgs {
+        passphrase_file: None,
+        key_file: None,
+    }
+}
