@@ -12,6 +12,7 @@ mod once;
 mod opened;
 mod operated;
 mod progress;
+mod refreshed;
 mod refused;
 mod results;
 mod served;

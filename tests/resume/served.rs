@@ -20,6 +20,11 @@ members = "any"
 terms = { threshold = { min = 2 } }
 
 [[rule]]
+name = "refreshes"
+protocols = ["eddsa-refresh"]
+members = "any"
+
+[[rule]]
 name = "small"
 protocols = ["eddsa-sign"]
 members = "any"
@@ -107,7 +112,7 @@ async fn sign(world: &World, key: &str, message: &str) -> SessionId {
 }
 
 /// A board with three services, and the key that they have made.
-async fn served() -> (World, Vec<Child>, String) {
+async fn served() -> (World, Vec<Child>, String, SessionId) {
     let world = world().await;
     std::fs::write(world.dir.path().join("policy.toml"), POLICY).unwrap();
     let services: Vec<Child> = (0..3).map(|party| serve(&world, party)).collect();
@@ -125,7 +130,7 @@ async fn served() -> (World, Vec<Child>, String) {
         let receipt = Receipt::from_bytes(&receipt.unwrap()).unwrap();
         receipt.verify(&world.trust()).unwrap();
     }
-    (world, services, key)
+    (world, services, key, id)
 }
 
 /// Why a session ended before it began, by whom, and the number that it gave.
@@ -149,7 +154,7 @@ async fn declined(world: &World, id: SessionId) -> (u16, u16) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_sign_what_their_policy_lets_through_and_decline_the_rest_by_name() {
-    let (world, _services, key) = served().await;
+    let (world, _services, key, _) = served().await;
     let id = sign(&world, &key, "pay 7").await;
     for party in 0..2 {
         let signed = noted(&world, party, id, "finished").await;
@@ -162,9 +167,9 @@ async fn services_sign_what_their_policy_lets_through_and_decline_the_rest_by_na
     assert_eq!(reason, 1);
     let line = noted(&world, 0, id, "declined").await;
     let why = line["why"].as_array().unwrap();
-    assert_eq!(why.len(), 4, "{line}");
+    let small = why.iter().find(|why| why["rule"] == "small").unwrap();
     assert!(
-        why[1]["why"].as_str().unwrap().starts_with("messages:"),
+        small["why"].as_str().unwrap().starts_with("messages:"),
         "{line}"
     );
     assert!(
@@ -186,8 +191,42 @@ async fn services_sign_what_their_policy_lets_through_and_decline_the_rest_by_na
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names() {
+    let (world, _services, key, made) = served().await;
+    let continued = |made: SessionId| ["--previous".to_owned(), made.to_string()];
+    let what = ["--preset", "eddsa-refresh", "--public-key", &key];
+    let [flag, previous] = continued(made);
+    let id = world
+        .open(&[2, 0, 1], &[&what[..], &[&flag, &previous]].concat())
+        .await;
+    for party in 0..3 {
+        noted(&world, party, id, "finished").await;
+    }
+    let what = [
+        "--preset",
+        "eddsa-sign",
+        "--public-key",
+        &key,
+        "--message",
+        "pay 8",
+    ];
+    let [flag, previous] = continued(id);
+    let id = world
+        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
+        .await;
+    for party in 1..3 {
+        let signed = noted(&world, party, id, "finished").await;
+        assert_signs(&signed["result"], &key, b"pay 8");
+    }
+    // Which shares are meant, it has to say now.
+    let id = sign(&world, &key, "pay 9").await;
+    assert_eq!(declined(&world, id).await.1, 4);
+    world.net.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_are_asked_and_their_answer_counts_also_while_the_service_is_down() {
-    let (world, mut services, key) = served().await;
+    let (world, mut services, key, _) = served().await;
     let say = async |party: usize, word: &str, id: SessionId| {
         let (dir, id) = (format!("party{party}.party"), id.to_string());
         let args = [
@@ -254,7 +293,7 @@ fn kills() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_that_are_killed_at_any_moment_sign_each_session_once() {
-    let (world, mut services, key) = served().await;
+    let (world, mut services, key, _) = served().await;
     let mut rng = Rng::new(4_711);
     for round in 0..kills() {
         let mut sessions = Vec::new();

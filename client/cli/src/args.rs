@@ -12,7 +12,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
+pub use eddsa::{
+    EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, RefreshArgs, SignArgs,
+};
 pub use journal::JournalCommand;
 pub use party::{PartyCommand, ServeArgs};
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};

@@ -4,7 +4,9 @@ mod aggregate;
 mod consent;
 mod expected;
 pub mod keygen;
+mod made;
 mod party;
+pub mod refresh;
 mod result;
 mod share_file;
 pub mod sign;
@@ -37,6 +39,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     match command {
         EddsaCommand::Keygen(keygen_args) => keygen::run(&keygen_args, args, output).await,
+        EddsaCommand::Refresh(refresh_args) => refresh::run(&refresh_args, args, output).await,
         EddsaCommand::Sign(sign_args) => sign::run(&sign_args, args, output).await,
         EddsaCommand::Key(command) => key(&command, output),
         EddsaCommand::KeyFile { out } => {

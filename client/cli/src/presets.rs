@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use white_city_client::{Hash, Network, Spec, SpecBuilder, wire::limits};
-use white_city_eddsa::{aggregate, keygen, sign};
+use white_city_eddsa::{aggregate, keygen, refresh, sign};
 
 use crate::{
     args::{OpenArgs, Preset},
@@ -14,11 +14,15 @@ use crate::{
 
 /// Makes a key of which some of the parties can sign together.
 pub const KEYGEN: &str = "white-city/eddsa-keygen";
+/// Gives such a key other shares.
+pub const REFRESH: &str = "white-city/eddsa-refresh";
 /// Signs with such a key.
 pub const SIGN: &str = "white-city/eddsa-sign";
 /// Signs, all together, each with a key of its own.
 pub const AGGREGATE: &str = "white-city/eddsa-aggregate-sign";
-/// Version of all three.
+/// All of them.
+pub const ALL: [&str; 4] = [KEYGEN, REFRESH, SIGN, AGGREGATE];
+/// Version of all of them.
 pub const VERSION: u32 = 1;
 
 /// Input of [`KEYGEN`].
@@ -26,6 +30,13 @@ pub const VERSION: u32 = 1;
 pub struct KeygenInput {
     /// Number of signers that it takes.
     pub threshold: u16,
+}
+
+/// Input of [`REFRESH`].
+#[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct RefreshInput {
+    /// The key.
+    pub public_key: Hash,
 }
 
 /// Input of [`SIGN`].
@@ -173,10 +184,28 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 corrupt: degree,
             }
         }
+        Preset::Refresh => {
+            let public_key = Hash(public_key(args)?);
+            if args.quorum.is_some_and(|quorum| quorum < parties) {
+                return Err(Failure::usage("--quorum: a refresh needs all parties"));
+            }
+            if args.previous.is_none() {
+                return Err(Failure::usage(
+                    "--previous: expected the session that made the shares, so that nobody brings others",
+                ));
+            }
+            Needs {
+                protocol: REFRESH,
+                input: json(&RefreshInput { public_key })?,
+                rounds: refresh::ROUNDS,
+                // The key's degree is in no public key, but there are more parties than it.
+                max_broadcast: refresh::max_broadcast_bytes(all_others),
+                max_p2p: refresh::max_p2p_bytes(),
+                corrupt: all_others,
+            }
+        }
         Preset::Sign => {
-            let public_key = args
-                .public_key
-                .ok_or_else(|| Failure::usage("--public-key: expected the key to sign with"))?;
+            let public_key = public_key(args)?;
             let input = Named::input(&message(args)?, |message| {
                 let public_key = Hash(public_key);
                 json(&SignInput {
@@ -215,14 +244,20 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
     })
 }
 
+fn public_key(args: &OpenArgs) -> Result<[u8; 32], Failure> {
+    let key = args.public_key;
+    key.ok_or_else(|| Failure::usage("--public-key: expected the key"))
+}
+
 /// Refuses what the preset doesn't take: whoever gives it thinks that it counts.
 fn refuse_untaken(args: &OpenArgs, preset: Preset) -> Result<(), Failure> {
     let (is_keygen, is_aggregate) = (preset == Preset::Keygen, preset == Preset::AggregateSign);
+    let signs = !is_keygen && preset != Preset::Refresh;
     let untaken = [
         ("--threshold", args.threshold.is_some(), is_keygen),
-        ("--message", args.message.is_some(), !is_keygen),
-        ("--message-hex", args.message_hex.is_some(), !is_keygen),
-        ("--message-file", args.message_file.is_some(), !is_keygen),
+        ("--message", args.message.is_some(), signs),
+        ("--message-hex", args.message_hex.is_some(), signs),
+        ("--message-file", args.message_file.is_some(), signs),
         ("--public-key", args.public_key.is_some(), !is_keygen),
         ("--signing-key", !args.signing_key.is_empty(), is_aggregate),
     ];

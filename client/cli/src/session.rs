@@ -173,7 +173,7 @@ async fn join(
         None => {
             // What runs the rounds of these keeps its share in a vault, and hence the journal under what opens that.
             let protocol = client.open_of(id).await?.spec.protocol;
-            if [presets::KEYGEN, presets::SIGN, presets::AGGREGATE].contains(&&*protocol) {
+            if presets::ALL.contains(&&*protocol) {
                 return Err(Failure::usage(format!(
                     "the session runs {protocol:?}: expected --passphrase-file or --key-file, the one that this party's share \
                      is encrypted with"

@@ -3,6 +3,7 @@
 //! | protocol | who can sign | rounds | module |
 //! |---|---|---|---|
 //! | key generation | makes a key of which any `degree + 1` parties hold enough | [`keygen::ROUNDS`] | [`keygen`] |
+//! | refresh | the same key gets other shares, by all who have one | [`refresh::ROUNDS`] | [`refresh`] |
 //! | threshold signing | any `degree + 1` or more of the key's parties | [`sign::ROUNDS`] | [`sign`] |
 //! | aggregated signing | all of `n` parties, each with a key pair of its own | [`aggregate::ROUNDS`] | [`aggregate`] |
 //!
@@ -79,6 +80,7 @@ pub mod keygen;
 pub mod message;
 mod polynomial;
 mod randomness;
+pub mod refresh;
 mod secret;
 mod session;
 pub mod sign;

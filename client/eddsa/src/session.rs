@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::hash;
+use crate::{Error, KeyShare};
 
 /// The least number of parties in a session.
 pub const MIN_PARTIES: u16 = 2;
@@ -64,6 +64,37 @@ impl Session {
         let mut all: Vec<&[u8]> = vec![&self.sid, &self.roster, &parties];
         all.extend_from_slice(parts);
         hash::digest(tag, &all)
+    }
+
+    /// This party's index in the roster of a key, where `places` has that of each party of this session.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless `places` is as long as the roster; [`Error::NotAParticipant`], [`Error::Repeated`]; [`Error::WrongShare`] if
+    /// the share is another party's.
+    pub(crate) fn place_of(&self, key: &KeyShare, places: &[u16]) -> Result<u16, Error> {
+        in_range(
+            "number of the key's parties",
+            places.len(),
+            self.parties,
+            self.parties,
+        )?;
+        let mut seen = BTreeSet::new();
+        for (position, &index) in (0..self.parties).zip(places) {
+            if key.participants().binary_search(&index).is_err() {
+                return Err(Error::NotAParticipant { index });
+            }
+            if !seen.insert(index) {
+                return Err(Error::Repeated { index: position });
+            }
+        }
+        let own = places.get(usize::from(self.index)).copied();
+        match own {
+            Some(own) if own == key.index() => Ok(own),
+            own => Err(Error::WrongShare {
+                expected: own.unwrap_or_default(),
+                got: key.index(),
+            }),
+        }
     }
 
     /// Refuses messages of indices outside of `members`, and a missing or changed message of our own.

@@ -1,7 +1,7 @@
 //! Whole ceremonies: a key and a signature, from opening the first session to the verified signature.
 
 mod exchange;
-mod protocol;
+pub mod protocol;
 
 use std::{
     sync::Arc,
@@ -14,8 +14,9 @@ use tokio::{sync::Mutex, task::JoinSet};
 use white_city_client::{Client, SessionId, SpecBuilder};
 use white_city_eddsa::KeyShare;
 
+pub use self::exchange::{InMemory, OnBoard};
 use self::{
-    exchange::{Exchange, InMemory, OnBoard},
+    exchange::Exchange,
     protocol::{aggregated, keygen, sign},
 };
 use crate::{
@@ -171,7 +172,7 @@ async fn each(clients: &[Client], id: SessionId) -> Vec<OnBoard> {
 }
 
 /// Runs all parties at once.
-async fn all<E, T, F>(parties: Vec<E>, run: impl Fn(E) -> F) -> Vec<T>
+pub async fn all<E, T, F>(parties: Vec<E>, run: impl Fn(E) -> F) -> Vec<T>
 where
     E: Exchange,
     T: Send + 'static,

@@ -16,6 +16,7 @@ mod relay;
 mod report;
 mod rounds;
 mod sender;
+mod services;
 mod several;
 mod throughput;
 mod warm_up;
@@ -63,6 +64,8 @@ enum Scenario {
     Throughput(throughput::Args),
     /// Many sessions at once, beside what the engine takes.
     Sessions(several::Args),
+    /// Signatures by services, many at once, beside the client library alone.
+    Services(services::Args),
     /// One round of sealed payloads for everybody and rounds of broadcasts, with hundreds of parties.
     Large(large::Args),
     /// Rounds on a board that is full of sessions that have ended, beside rounds on an empty one.
@@ -136,6 +139,7 @@ async fn run(bench: &Bench, scenario: Scenario) -> Option<Report> {
         Scenario::Ceremony(args) => ceremony::run(bench, &args).await,
         Scenario::Throughput(args) => throughput::run(bench, &args).await,
         Scenario::Sessions(args) => several::run(bench, &args).await,
+        Scenario::Services(args) => services::run(bench, &args).await,
         Scenario::Large(args) => large::run(bench, &args).await,
         Scenario::Full(args) => full::run(bench, &args).await,
         Scenario::Faults(args) => faults::run(bench, &args).await,

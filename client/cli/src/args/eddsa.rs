@@ -19,11 +19,20 @@ const KEYGEN_EXAMPLES: &str = "Examples:
 const SIGN_EXAMPLES: &str = "Example:
   white-city eddsa sign --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --message hello";
 
+/// Example of refreshing shares.
+const REFRESH_EXAMPLES: &str = "Example:
+  white-city session open --identity alice.key --key-file alice.key32 --preset eddsa-refresh --public-key $KEY \\
+      --previous $KEYGEN --party $ALICE --party $BOB --party $CAROL
+  white-city eddsa refresh --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --out alice.share2";
+
 #[derive(Debug, Subcommand)]
 pub enum EddsaCommand {
     /// Join a session that makes a key, and run this party to the end
     #[command(after_help = KEYGEN_EXAMPLES)]
     Keygen(KeygenArgs),
+    /// Join a session that refreshes the shares of a key, and run this party to the end: the same key, other shares
+    #[command(after_help = REFRESH_EXAMPLES)]
+    Refresh(RefreshArgs),
     /// Join a session that signs, and run this party to the end
     #[command(after_help = SIGN_EXAMPLES)]
     Sign(SignArgs),
@@ -91,6 +100,20 @@ pub struct KeygenArgs {
     #[arg(long, value_name = "HEX", value_parser = identity)]
     pub party: Vec<IdentityKey>,
     /// New, encrypted file for this party's share
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    #[command(flatten)]
+    pub session: PartyArgs,
+    /// This party's share as it is. It stays: delete it when no session signs with it any more
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub share: PathBuf,
+    /// New, encrypted file for this party's new share
     #[arg(long, value_name = "SHARE_FILE")]
     pub out: PathBuf,
     #[command(flatten)]

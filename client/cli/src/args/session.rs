@@ -152,6 +152,9 @@ pub enum Preset {
     /// Make an Ed25519 key of which some of the parties can sign together
     #[value(name = "eddsa-keygen")]
     Keygen,
+    /// Give such a key other shares: all who have one take part
+    #[value(name = "eddsa-refresh")]
+    Refresh,
     /// Sign with such a key
     #[value(name = "eddsa-sign")]
     Sign,
@@ -217,7 +220,7 @@ pub struct OpenArgs {
         conflicts_with = "protocol"
     )]
     pub message_file: Option<PathBuf>,
-    /// Public key to sign with (preset eddsa-sign)
+    /// Public key to sign with, or whose shares are refreshed (presets eddsa-sign, eddsa-refresh)
     #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = hex32)]
     pub public_key: Option<[u8; 32]>,
     /// Public signing key of a party, in the order of the roster; one for each (preset eddsa-aggregate-sign)

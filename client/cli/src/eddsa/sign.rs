@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use white_city_client::{Client, SessionId, Spec, vault::Unlock};
+use white_city_client::{Client, Hash, SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
 use super::{
@@ -76,7 +76,7 @@ async fn play(
     let input = read_input::<SignInput>(spec)?;
     expected::check_key(&args.expected, &input.public_key.0)?;
     let message = input.message.resolve(given)?;
-    let signers = signers(spec, &share, &input)?;
+    let signers = places(spec, &share, &input.public_key)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
     let (round, outgoing) = sign::start(
@@ -150,12 +150,11 @@ pub async fn finish(
     }
 }
 
-/// Checks that the session signs with this share's key, and gives its parties' indices in the roster that made the key.
-fn signers(spec: &Spec, share: &ShareFile, input: &SignInput) -> Result<Vec<u16>, Failure> {
-    if input.public_key.0 != share.share.public_key() {
+/// Checks that the session is about this share of this key, and gives its parties' indices in the roster that made the key.
+pub fn places(spec: &Spec, share: &ShareFile, key: &Hash) -> Result<Vec<u16>, Failure> {
+    if key.0 != share.share.public_key() {
         return Err(Failure::usage(format!(
-            "the session signs with the key {}, the share belongs to {}",
-            input.public_key,
+            "the session is about the key {key}, the share belongs to {}",
             hex::encode(share.share.public_key())
         )));
     }
@@ -165,9 +164,9 @@ fn signers(spec: &Spec, share: &ShareFile, input: &SignInput) -> Result<Vec<u16>
             spec.prev_session, share.session
         )));
     }
-    let signers = spec.roster.iter().map(|key| {
+    let places = spec.roster.iter().map(|key| {
         let stranger = || Failure::usage(format!("{key} was not in the roster that made the key"));
         share.index_of(key).ok_or_else(stranger)
     });
-    signers.collect()
+    places.collect()
 }

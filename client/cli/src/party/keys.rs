@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use white_city_client::vault::Unlock;
+use white_city_client::{SessionId, vault::Unlock};
 
 use crate::{
     eddsa::{ShareFile, load_key},
@@ -16,7 +16,8 @@ use crate::{
 /// Files by what they sign under.
 #[derive(Default)]
 pub struct Keys {
-    shares: Mutex<BTreeMap<[u8; 32], PathBuf>>,
+    /// Of each key, by the session that made them: a refresh makes others.
+    shares: Mutex<BTreeMap<[u8; 32], BTreeMap<SessionId, PathBuf>>>,
     single: BTreeMap<[u8; 32], PathBuf>,
 }
 
@@ -44,16 +45,35 @@ impl Keys {
     /// # Errors
     /// When it can't be opened.
     pub fn note(&self, path: &Path, unlock: &Unlock) -> Result<(), Failure> {
-        let key = ShareFile::load(path, unlock)?.share.public_key();
+        let file = ShareFile::load(path, unlock)?;
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        shares.insert(key, path.to_owned());
+        let of_key = shares.entry(file.share.public_key()).or_default();
+        of_key.insert(file.session, path.to_owned());
         Ok(())
     }
 
-    /// The share of this key.
-    pub fn share(&self, key: &[u8; 32]) -> Option<PathBuf> {
+    /// The share of this key that the session `made`, or the only one where that is none.
+    ///
+    /// # Errors
+    /// When there is no such share, or there are several.
+    pub fn share(&self, key: &[u8; 32], made: SessionId) -> Result<PathBuf, Failure> {
         let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        shares.get(key).cloned()
+        let shown = hex::encode(key);
+        let none = || Failure::usage(format!("no share of the key {shown}"));
+        let of_key = shares.get(key).ok_or_else(none)?;
+        if made != SessionId::ZERO {
+            let share = of_key.get(&made).cloned();
+            return share.ok_or_else(|| {
+                Failure::usage(format!("no share of the key {shown} that {made} has made"))
+            });
+        }
+        match of_key.values().next() {
+            Some(only) if of_key.len() == 1 => Ok(only.clone()),
+            _ => Err(Failure::usage(format!(
+                "{} shares of the key {shown}: the session has to continue the one that made its shares",
+                of_key.len()
+            ))),
+        }
     }
 
     /// The signing key whose public key is this one.

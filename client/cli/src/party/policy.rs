@@ -289,7 +289,8 @@ impl Rule {
 
     fn of(file: RuleFile, beside: &Path, people: &People) -> Result<Self, String> {
         let protocols = protocols(&file.protocols)?;
-        let signs = protocols.iter().any(|name| *name != presets::KEYGEN);
+        let signing = [presets::SIGN, presets::AGGREGATE];
+        let signs = protocols.iter().any(|name| signing.contains(name));
         let group = file.group.map(|name| {
             let group = people.group(&name).cloned();
             group.ok_or_else(|| format!("group: nobody knows {name:?}"))
@@ -331,6 +332,7 @@ impl Rule {
 fn protocols(names: &[String]) -> Result<Vec<&'static str>, String> {
     let known = [
         ("eddsa-keygen", presets::KEYGEN),
+        ("eddsa-refresh", presets::REFRESH),
         ("eddsa-sign", presets::SIGN),
         ("eddsa-aggregate-sign", presets::AGGREGATE),
     ];
@@ -341,7 +343,7 @@ fn protocols(names: &[String]) -> Result<Vec<&'static str>, String> {
         let found = known.iter().find(|(known, _)| known == name);
         found.map(|(_, protocol)| *protocol).ok_or_else(|| {
             format!(
-                "protocols: {name:?}, expected eddsa-keygen, eddsa-sign or eddsa-aggregate-sign"
+                "protocols: {name:?}, expected eddsa-keygen, eddsa-refresh, eddsa-sign or eddsa-aggregate-sign"
             )
         })
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use white_city_client::{
-    IdentityKey, SessionId, Spec,
+    SessionId, Spec,
     wire::{json::Spec as SpecJson, tx::Open},
 };
 
@@ -11,7 +11,8 @@ use crate::{
     message::Named,
     output::to_json,
     presets::{
-        AGGREGATE, AggregateInput, KEYGEN, KeygenInput, SIGN, SignInput, VERSION, read_input,
+        AGGREGATE, AggregateInput, KEYGEN, KeygenInput, REFRESH, RefreshInput, SIGN, SignInput,
+        VERSION, read_input,
     },
 };
 
@@ -31,6 +32,11 @@ pub enum What {
     Keygen {
         /// Number of signers that it takes.
         threshold: u16,
+    },
+    /// Other shares of a key.
+    Refresh {
+        /// The key.
+        public_key: [u8; 32],
     },
     /// A signature with a key that some of these parties have made.
     Sign {
@@ -104,6 +110,12 @@ impl Request {
             (What::Keygen { threshold }, _) => {
                 format!("make a key of which {threshold} can sign")
             }
+            (What::Refresh { public_key }, _) => {
+                format!(
+                    "refresh their shares of the key {}",
+                    hex::encode(public_key)
+                )
+            }
             (_, message) => format!(
                 "sign {} with the key {}",
                 message.unwrap_or_default(),
@@ -134,6 +146,13 @@ impl What {
                 let threshold = read_input::<KeygenInput>(spec).map_err(wrong)?.threshold;
                 Ok(Self::Keygen { threshold })
             }
+            REFRESH => {
+                let public_key = read_input::<RefreshInput>(spec)
+                    .map_err(wrong)?
+                    .public_key
+                    .0;
+                Ok(Self::Refresh { public_key })
+            }
             SIGN => {
                 let input = read_input::<SignInput>(spec).map_err(wrong)?;
                 Ok(Self::Sign {
@@ -161,18 +180,20 @@ impl What {
         }
     }
 
-    /// The key that is signed with.
+    /// The key that is signed with, or whose shares are refreshed.
     pub const fn public_key(&self) -> Option<[u8; 32]> {
         match self {
             Self::Keygen { .. } => None,
-            Self::Sign { public_key, .. } | Self::Aggregate { public_key, .. } => Some(*public_key),
+            Self::Refresh { public_key }
+            | Self::Sign { public_key, .. }
+            | Self::Aggregate { public_key, .. } => Some(*public_key),
         }
     }
 
     /// The message that is signed.
     pub const fn message(&self) -> Option<&Named> {
         match self {
-            Self::Keygen { .. } => None,
+            Self::Keygen { .. } | Self::Refresh { .. } => None,
             Self::Sign { message, .. } | Self::Aggregate { message, .. } => Some(message),
         }
     }

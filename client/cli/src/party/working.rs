@@ -8,8 +8,8 @@ use super::{
     service::Service,
 };
 use crate::{
-    args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, SignArgs, UnlockArgs},
-    eddsa::{keygen, sign},
+    args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, SignArgs, UnlockArgs},
+    eddsa::{keygen, refresh, sign},
     failure::Failure,
     output::Output,
     presets::{AggregateInput, read_input},
@@ -37,12 +37,23 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
             service.keys.note(&args.out, unlock)?;
             done
         }
+        What::Refresh { public_key } => {
+            let args = RefreshArgs {
+                session: party(service, session),
+                share: service
+                    .keys
+                    .share(public_key, request.spec().prev_session)?,
+                out: service.folder.share(session),
+                unlock: opened_already(),
+            };
+            let done = refresh::make(client, &args, unlock, &output).await?;
+            service.keys.note(&args.out, unlock)?;
+            done
+        }
         What::Sign { public_key, .. } => {
-            let share = service.keys.share(public_key);
-            let share = share.ok_or_else(|| {
-                let key = hex::encode(public_key);
-                Failure::usage(format!("no share of the key {key}"))
-            })?;
+            let share = service
+                .keys
+                .share(public_key, request.spec().prev_session)?;
             let args = signing(service, &request, share)?;
             sign::make(client, &args, unlock, &output).await?
         }

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     message::Named,
     output::{Output, to_json},
-    presets::{AggregateInput, KeygenInput, SignInput, read_input},
+    presets::{AggregateInput, KeygenInput, RefreshInput, SignInput, read_input},
     progress::{dispute_json, parties, seconds_text},
 };
 
@@ -217,6 +217,9 @@ fn meaning(spec: &Spec) -> Vec<String> {
             input.threshold,
             spec.parties()
         ));
+    }
+    if let Ok(input) = read_input::<RefreshInput>(spec) {
+        lines.push(format!("refreshes  the shares of {}", input.public_key));
     }
     let named = serde_json::from_slice::<Named>(&spec.input).ok();
     if let Some(message) = named.and_then(|named| named.to_text()) {

@@ -1,7 +1,5 @@
 //! The subject of a signing session: who signs which message with which key.
 
-use std::collections::BTreeSet;
-
 use crate::secret::Secret;
 use crate::session::in_range;
 use crate::{Backend, Error, KeyShare, Session};
@@ -59,33 +57,13 @@ impl<B: Backend> Job<B> {
         signers: &[u16],
         message: &[u8],
     ) -> Result<Self, Error> {
-        let parties = session.parties();
-        in_range("number of signers", signers.len(), parties, parties)?;
         in_range(
             "number of parties",
-            parties.into(),
+            session.parties().into(),
             key.signers_min(),
             key.parties(),
         )?;
-        let mut seen = BTreeSet::new();
-        for (position, &index) in (0..parties).zip(signers) {
-            if key.participants().binary_search(&index).is_err() {
-                return Err(Error::NotAParticipant { index });
-            }
-            if !seen.insert(index) {
-                return Err(Error::Repeated { index: position });
-            }
-        }
-        let own_signer = signers
-            .get(usize::from(session.index()))
-            .copied()
-            .unwrap_or_default();
-        if own_signer != key.index() {
-            return Err(Error::WrongShare {
-                expected: own_signer,
-                got: key.index(),
-            });
-        }
+        let own_signer = session.place_of(key, signers)?;
         let signer_bytes: Vec<u8> = signers.iter().flat_map(|s| s.to_be_bytes()).collect();
         let context = session.context(
             "white-city/eddsa/sign/context/1",

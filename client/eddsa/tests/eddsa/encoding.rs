@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use white_city_eddsa::message::{Commitment, KeyAndCommitment, Nonce, Opening, Partial, Share};
 use white_city_eddsa::{KeyShare, Malformed};
 
-use crate::harness::{Posts, aggregate_parties, agreed, keygen_parties, keys, run, sign_parties};
+use crate::harness::{
+    Posts, aggregate_parties, agreed, keygen_parties, keys, refresh_parties, run, sign_parties,
+};
 
 fn record(out: &mut String, protocol: &str, round: u16, posts: &Posts) {
     for (party, post) in posts {
@@ -47,6 +49,17 @@ fn every_message_is_byte_for_byte_what_it_was() {
     let signed = agreed(results, b"message");
     writeln!(out, "aggregate signature {}", hex::encode(signed.signature)).unwrap();
     writeln!(out, "aggregate outcome {}", hex::encode(signed.outcome())).unwrap();
+    let mut refreshed = run(refresh_parties(4, &keys, &[1, 2, 0]), |round, posts| {
+        record(&mut out, "refresh", round, posts);
+    });
+    let new = refreshed.remove(&0).unwrap().unwrap();
+    writeln!(
+        out,
+        "refresh share {}",
+        hex::encode(new.to_bytes().as_slice())
+    )
+    .unwrap();
+    writeln!(out, "refresh outcome {}", hex::encode(new.outcome())).unwrap();
     assert_eq!(out, include_str!("../golden/messages.txt"), "\n{out}");
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::{Signature, VerifyingKey};
 use white_city_eddsa::aggregate::KeyPair;
 use white_city_eddsa::{
-    Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, Signed, aggregate, keygen, sign,
+    Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, Signed, aggregate, keygen,
+    refresh, sign,
 };
 
 /// The inbox that one party reads of a closed round.
@@ -119,6 +120,43 @@ pub fn keygen_step<B: Backend>(
             ))
         }),
     )
+}
+
+pub fn refresh_step<B: Backend>(
+    session: Session,
+    key: &KeyShare,
+    holders: &[u16],
+    randomness: Randomness,
+) -> Step<KeyShare> {
+    let (round1, post) = refresh::start_with::<B>(session, key, holders, randomness).unwrap();
+    Step::Post(
+        post,
+        Box::new(move |inbox| {
+            let (round2, post) = round1.close(&inbox.broadcasts)?;
+            Ok(Step::Post(
+                post,
+                Box::new(move |inbox| round2.close(&inbox.broadcasts, &inbox.p2p).map(Step::Done)),
+            ))
+        }),
+    )
+}
+
+/// Holders of a key in this order, who refresh it.
+pub fn refresh_parties(
+    sid: u8,
+    keys: &[KeyShare],
+    holders: &[u16],
+) -> BTreeMap<u16, Step<KeyShare>> {
+    let parties = u16::try_from(holders.len()).unwrap();
+    (0..parties)
+        .zip(holders)
+        .map(|(index, holder)| {
+            let key = keys.iter().find(|key| key.index() == *holder).unwrap();
+            let session = session(sid, parties, index);
+            let step = refresh_step::<Dalek>(session, key, holders, randomness(sid, index));
+            (index, step)
+        })
+        .collect()
 }
 
 pub fn sign_step<B: Backend>(

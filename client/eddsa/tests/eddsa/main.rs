@@ -6,5 +6,6 @@ mod backends;
 mod encoding;
 mod harness;
 mod keygen;
+mod refresh;
 mod sign;
 mod tamper;

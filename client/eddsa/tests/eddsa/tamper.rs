@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use white_city_eddsa::{KeyShare, Signed};
 
 use crate::harness::{
-    Posts, Results, aggregate_parties, assert_valid, keygen_parties, keys, run, sign_parties,
+    Posts, Results, aggregate_parties, assert_valid, keygen_parties, keys, refresh_parties, run,
+    sign_parties,
 };
 
 const MESSAGE: &[u8] = b"message";
@@ -114,6 +115,18 @@ proptest! {
         });
         prop_assert!(applied);
         check_dealing(tweak, &results, |_| {})?;
+    }
+
+    #[test]
+    fn in_a_refresh(tweak in prop_oneof![broadcast(vec![1, 2]), p2p()], degree in 1_u16..3) {
+        let keys = keys(PARTIES, degree);
+        let holders: Vec<u16> = (0..PARTIES).rev().collect();
+        let mut applied = false;
+        let results: Results<KeyShare> = run(refresh_parties(2, &keys, &holders), |round, posts| {
+            applied |= tweak.apply(round, CORRUPT, posts);
+        });
+        prop_assert!(applied);
+        check_dealing(tweak, &results, |new| assert_eq!(new.public_key(), keys[0].public_key()))?;
     }
 
     #[test]

@@ -107,7 +107,8 @@ impl Rule {
                 group.members.len()
             )),
             Some(key)
-                if matches!(request.what, What::Sign { .. }) && !group.keys.contains(&key) =>
+                if !matches!(request.what, What::Aggregate { .. })
+                    && !group.keys.contains(&key) =>
             {
                 Err(format!("group: {} is no key of it", hex::encode(key)))
             }

@@ -1,0 +1,115 @@
+//! Refreshing the shares of a key.
+
+use white_city_client::{Client, SessionId, Spec, vault::Unlock};
+use white_city_eddsa::refresh;
+
+use super::{
+    made::{self, Key},
+    party::Party,
+    result::{self, Done},
+    share_file::{self, ShareFile},
+    sign,
+};
+use crate::{
+    args::{NetworkArgs, RefreshArgs},
+    failure::Failure,
+    network,
+    output::Output,
+    presets::{REFRESH, RefreshInput, read_input},
+    unlock,
+};
+
+/// Refreshes this party's share; gives what an earlier run of the same command has made once more.
+pub async fn run(
+    args: &RefreshArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let unlock = unlock::vault(&args.unlock)?;
+    // Before anything is asked for.
+    share_file::made(&args.out, &unlock, args.session.session)?;
+    let key = unlock::identity(&args.session.identity, Some(&unlock), output)?;
+    let client = network::signing(network, &args.session.identity.identity, key)?;
+    let done = make(&client, args, &unlock, output).await?;
+    output.note(&format!(
+        "delete {} once no session signs with it any more: until then whoever gets enough old shares has the key",
+        args.share.display()
+    ));
+    done.deliver(output)
+}
+
+/// Joins the session and runs this party to the end; gives what an earlier run has made once more.
+pub async fn make(
+    client: &Client,
+    args: &RefreshArgs,
+    unlock: &Unlock,
+    output: &Output,
+) -> Result<Done, Failure> {
+    if let Some(share) = share_file::made(&args.out, unlock, args.session.session)? {
+        result::end_journal(client, &args.session, unlock, output).await;
+        let observer = client.observe(args.session.session).await.ok();
+        return Ok(made::done(
+            &args.out,
+            &Key::of(&share),
+            observer.as_ref(),
+            output,
+        ));
+    }
+    let mut party = Party::enter(client, &args.session, unlock, output).await?;
+    let played = play(&mut party, args, unlock).await;
+    party.close(played)
+}
+
+async fn play(party: &mut Party<'_>, args: &RefreshArgs, unlock: &Unlock) -> Result<Done, Failure> {
+    if party.protocol() != REFRESH {
+        return Err(Failure::usage(format!(
+            "the session runs {:?}, expected {REFRESH:?}",
+            party.protocol()
+        )));
+    }
+    let old = ShareFile::load(&args.share, unlock)?;
+    let holders = holders(party.session.spec(), &old)?;
+    // Before joining, so that nothing that can't run is consented to.
+    let started = refresh::start(
+        party.eddsa_session()?,
+        &old.share,
+        &holders,
+        party.randomness(),
+    );
+    let (round, outgoing) = started.map_err(|error| Failure::usage(error.to_string()))?;
+    let roster = old.roster.clone();
+    drop(old);
+    party.join().await?;
+
+    let inbox = party.exchange(outgoing).await?;
+    let closed = round.close(&inbox.broadcasts);
+    let (round, outgoing) = party.checked(closed).await?;
+    let inbox = party.exchange(outgoing).await?;
+    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
+    let closed = round.close(&inbox.broadcasts, &shares.collect());
+    let share = party.checked(closed).await?;
+    let share = ShareFile {
+        session: party.session.id(),
+        roster,
+        share,
+    };
+    made::finish(party, share, &args.out, unlock).await
+}
+
+/// Checks that the session refreshes this share, and that nobody can be left out of it; gives the parties' indices in the roster of the key.
+fn holders(spec: &Spec, share: &ShareFile) -> Result<Vec<u16>, Failure> {
+    let input = read_input::<RefreshInput>(spec)?;
+    if spec.quorum < spec.parties() {
+        return Err(Failure::usage(format!(
+            "the session goes on with {} of {} parties: a refresh needs all of them",
+            spec.quorum,
+            spec.parties()
+        )));
+    }
+    if spec.prev_session == SessionId::ZERO {
+        return Err(Failure::usage(
+            "the session doesn't say which shares it refreshes: expected the session that made them as the one that it continues",
+        ));
+    }
+    sign::places(spec, share, &input.public_key)
+}
