@@ -13,7 +13,7 @@ pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
 pub use journal::JournalCommand;
-pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
+pub use session::{ListArgs, OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand, State};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 pub use values::{Bytes, hex32};
 
