@@ -41,7 +41,7 @@ impl Client {
     pub fn discover(&self, party: &IdentityKey) -> Discovery {
         Discovery {
             client: self.clone(),
-            party: party.clone(),
+            party: *party,
             openings: self.openings(party),
             complete: 0,
             given: BTreeSet::new(),
@@ -94,7 +94,7 @@ impl Discovery {
             return Ok(None);
         }
         let filter = SessionFilter::live().from_number(self.complete);
-        let party = Some(self.party.clone());
+        let party = Some(self.party);
         Ok(Some(Look {
             list: self.client.listed_since(status.height(), party, filter),
             sessions: status.sessions,

@@ -58,6 +58,7 @@ mod discovery;
 mod error;
 pub mod files;
 pub mod genesis;
+pub mod groups;
 pub mod journal;
 pub mod kem;
 mod listed;

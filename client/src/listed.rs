@@ -105,7 +105,7 @@ impl Client {
         filter: SessionFilter,
     ) -> Result<SessionList, Error> {
         let height = self.status().await?.height();
-        Ok(self.listed_since(height, Some(party.clone()), filter))
+        Ok(self.listed_since(height, Some(*party), filter))
     }
 
     /// The sessions of everybody, the newest first.

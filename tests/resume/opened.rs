@@ -43,8 +43,9 @@ async fn the_same_command_goes_on_with_the_session_that_an_interrupted_one_has_o
         // Now that it was seen, the same command means another one.
         let another = result(&run(world.command(&world.url(), &args)).await);
         assert_ne!(another["session"], opening["session"]);
-        let sessions = world.client().sessions(SessionFilter::all());
-        let sessions = sessions.await.unwrap().take(usize::MAX).await.unwrap();
+        let client = world.client();
+        let mut sessions = client.sessions(SessionFilter::all()).await.unwrap();
+        let sessions = sessions.take(usize::MAX).await.unwrap();
         assert_eq!(sessions.len(), opened + 1, "{when:?}");
     }
     let left: Vec<_> = std::fs::read_dir(world.dir.path()).unwrap().collect();

@@ -16,10 +16,10 @@ use crate::{
 };
 
 mod list;
-mod open;
+pub mod open;
 mod show;
 
-pub use show::consent;
+pub use show::{consent, meaning, roster_text};
 
 /// Runs a command.
 pub async fn run(
@@ -54,6 +54,7 @@ pub async fn run(
         } => {
             let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
+            output.speak_of(&session.spec().roster);
             check_live(&session)?;
             progress::during(output, &client, session.progress(), session.decline(reason)).await?;
             check_left(&session)?;
@@ -66,6 +67,7 @@ pub async fn run(
         } => {
             let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
+            output.speak_of(&session.spec().roster);
             check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
             leave.await?;
@@ -171,6 +173,7 @@ async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), 
 
 async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
     let mut observer = client.observe(id).await?;
+    output.speak_of(&observer.spec().roster);
     let news = observer.progress();
     let end = tokio::select! {
         end = progress::during(output, client, news, observer.wait_end()) => end?,

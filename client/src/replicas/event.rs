@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn an_event_of_an_opening_has_the_beginnings_of_keys() {
         let (a, b) = ("0001020304050607", "f0f1f2f3f4f5f6f7");
-        let opened = |parties| BlockEvent::parse(&with_parties("1", Some(parties)));
+        let opened = |parties: &str| BlockEvent::parse(&with_parties("1", Some(parties)));
         let found = opened(&format!("{a}{b}")).unwrap();
         let a = [0, 1, 2, 3, 4, 5, 6, 7];
         assert_eq!(found.parties, [a, a.map(|byte| byte + 0xf0)]);

@@ -69,7 +69,7 @@ fn warn(spec: &Spec, output: &Output) {
 }
 
 /// Opens it, or goes on with what an interrupted run has sent.
-async fn open(
+pub async fn open(
     client: &Client,
     identity: &Path,
     spec: Spec,
@@ -188,7 +188,7 @@ async fn tell_of_replicas(
 
 /// The opening that was signed, beside the identity, until its session was seen. Locked while this process lives, so that two
 /// runs of the same command at once open two sessions.
-struct KeptOpening {
+pub struct KeptOpening {
     path: PathBuf,
     file: File,
     /// Whether there is anything in it to go on with.
@@ -245,7 +245,7 @@ impl KeptOpening {
         self.file.sync_all()
     }
 
-    fn forget(mut self) {
+    pub fn forget(mut self) {
         self.is_written = false;
     }
 }
