@@ -108,7 +108,7 @@ async fn a_group_makes_a_key_and_signs_and_all_that_it_sees_has_names() {
     let made = together(&world, &[0, 1, 2], &keygen, &["--open"]).await;
     let key = same(&made, "public_key");
     let session = same(&made, "session");
-    assert_eq!(result(&made[1])["members"], serde_json::json!(PEOPLE));
+    assert_eq!(result(&made[1])["member_names"], serde_json::json!(PEOPLE));
     // The key and the place of the share are noted, and the share isn't exported.
     let group = home(&world, 2)
         .group(&"treasury".parse::<Name>().unwrap())
@@ -121,7 +121,7 @@ async fn a_group_makes_a_key_and_signs_and_all_that_it_sees_has_names() {
     let signature = same(&signed, "signature");
     assert_signs(&result(&signed[0]), &key, MESSAGE.as_bytes());
     assert_eq!(
-        result(&signed[1])["signers"],
+        result(&signed[1])["signer_names"],
         serde_json::json!(["bob", "carol"])
     );
     assert!(text(&signed[0].stdout).contains("\"names\":[\"bob\",\"carol\"]"));

@@ -75,7 +75,7 @@ pub fn group_json(group: &Group) -> Value {
     let members = group.members().iter();
     let members = members.map(|member| contact_json(&member.name, &member.key));
     let keys: Vec<Value> = group.keys().iter().map(key_json).collect();
-    json!({ "group": group.name, "members": members.collect::<Vec<_>>(), "keys": keys })
+    json!({ "group": group.name, "contacts": members.collect::<Vec<_>>(), "keys": keys })
 }
 
 fn key_json(key: &GroupKey) -> Value {

@@ -228,6 +228,9 @@ pub struct OpenArgs {
     /// Kind of the parties' encryption keys [default: x-wing where there are p2p payloads and the largest posts have room]
     #[arg(long)]
     pub kem: Option<KemArg>,
+    /// Longest time to wait for room in a quota of the opener's or of the board's: it comes when other sessions end
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub wait: Duration,
     /// The session that this one continues
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub previous: Option<SessionId>,

@@ -14,7 +14,7 @@ use crate::{
     network,
     output::Output,
     presets,
-    session::open::{self, KeptOpening},
+    session::open,
     unlock,
 };
 
@@ -76,7 +76,9 @@ impl<'a> Working<'a> {
             let spec = spec(self)?;
             let protocol = spec.protocol.clone();
             let identity = &self.args.identity.identity;
-            let (opening, kept) = open::open(&self.client, identity, spec, self.output).await?;
+            let wait = self.args.join_timeout;
+            let (opening, kept) =
+                open::open_waiting(&self.client, identity, (spec, wait), self.output).await?;
             (opening.id(), protocol, kept)
         } else {
             let found = self.found(fits).await?;
@@ -85,7 +87,9 @@ impl<'a> Working<'a> {
         };
         self.note(session, protocol, asked)?;
         // Now that it is noted an interrupted run goes on from there.
-        kept.map(KeptOpening::forget);
+        if let Some(kept) = kept {
+            kept.forget();
+        }
         self.say_which(&session);
         Ok(session)
     }
@@ -183,6 +187,7 @@ impl<'a> Working<'a> {
             round_timeout: self.args.round_timeout,
             reveal_timeout: self.args.round_timeout,
             retention: RETENTION,
+            wait: self.args.join_timeout,
             kem: None,
             previous: None,
             preset: Some(preset),

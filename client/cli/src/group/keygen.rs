@@ -113,7 +113,7 @@ fn said(group: &Group, key: &GroupKey, made: &Value, output: &Output) -> Result<
     let share = key.share.as_deref().map(shown).unwrap_or_default();
     let value = json!({
         "group": group.name, "public_key": key.public_key, "threshold": key.threshold, "session": key.session,
-        "members": members, "without_share": without, "share": share,
+        "member_names": members, "without_share_names": without, "share": share,
     });
     let all: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
     let mut text = format!(

@@ -88,7 +88,7 @@ pub async fn run(
 }
 
 fn with(made: &Value, group: &str, session: &str, signers: Option<&[String]>) -> Value {
-    let mut value = json!({ "group": group, "session": session, "signers": signers });
+    let mut value = json!({ "group": group, "session": session, "signer_names": signers });
     if let (Value::Object(value), Value::Object(made)) = (&mut value, made) {
         value.extend(made.clone());
     }

@@ -48,7 +48,7 @@ fn party(list: &ListArgs, output: &Output) -> Result<Option<IdentityKey>, Failur
     let own = list.identity.as_ref();
     let own = own.map(|identity| unlock::only(identity, &list.unlock, output));
     let own = own.transpose()?.map(|key| key.identity());
-    Ok(list.party.clone().or(own))
+    Ok(list.party.or(own))
 }
 
 fn filter(states: &[State]) -> SessionFilter {
