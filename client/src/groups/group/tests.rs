@@ -27,7 +27,7 @@ fn made(session: u8, public_key: u8) -> GroupKey {
         public_key: Hash([public_key; 32]),
         outcome: Hash([9; 32]),
         threshold: 2,
-        share: Some("/home/alice/share".into()),
+        share: Some("shares/alice".into()),
     }
 }
 
