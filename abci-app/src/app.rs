@@ -26,6 +26,7 @@ use crate::{
     fault::FaultFile,
     front::{Answer, Board, Source, Taken, Told},
     halt::Halt,
+    live::Live,
     metrics::Metrics,
     parked::Parked,
     peers::Peers,
@@ -105,6 +106,7 @@ impl Replica {
                 let snapshot = store.snapshot()?;
                 tracing::info!(height = tip.height, root = %tip.seal.root, "state loaded");
                 Some(Arc::new(Committed {
+                    live: Live::of(&state),
                     state,
                     tip,
                     snapshot,

@@ -3,7 +3,10 @@
 use white_city_state_machine::{BlockContext, Preview, State};
 use white_city_wire::proof::StateProof;
 
-use crate::store::{Snapshot, Tip};
+use crate::{
+    live::Live,
+    store::{Snapshot, Tip},
+};
 
 /// The state after the last committed block, for everybody who only reads.
 pub struct Committed {
@@ -11,6 +14,8 @@ pub struct Committed {
     pub state: State,
     /// Height, time and seal of the last block.
     pub tip: Tip,
+    /// The sessions that haven't ended, by their parties.
+    pub live: Live,
     /// The store at the same height.
     pub snapshot: Snapshot,
     /// Whether the last block has changed the state, as far as is known: the engine makes another one at once then, whose header

@@ -31,6 +31,7 @@ pub mod health;
 pub mod joined;
 mod known_keys;
 pub mod links;
+pub mod live;
 pub mod metrics;
 mod pace;
 mod packing;

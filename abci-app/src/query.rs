@@ -6,6 +6,7 @@
 mod behind;
 mod board;
 mod json;
+mod listing;
 
 use std::sync::Arc;
 

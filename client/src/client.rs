@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use white_city_wire::{IdentityKey, Network, SessionId, Signature, board::OpenerLeaf, tx::Open};
 
 use crate::{
-    Error, ReplicaLie, Trust, Unproven, Verified,
+    Error, ReplicaLie, Trust, Verified,
     read::{
         BoardStatus, Read, ReadLeaf, ReadOpeners, ReadRound, ReadSession, ReadSignedSpec,
-        RoundStatus, SessionLine, SessionRef, SessionState, SessionSummary,
+        RoundStatus, SessionRef, SessionState, SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
-    replicas::{LIST_MAX, ReplicaHeight, Replicas, Seen, Wakeups, follow},
+    replicas::{Openings, ReplicaHeight, Replicas, Seen, Wakeups, follow},
     signer::Signer,
     trust::{BadTrustFile, Mark, TrustFile},
     trust_file::{self, TrustFileError},
@@ -199,6 +199,15 @@ impl Client {
 
     /// Wake-ups for one more waiter. The first one starts the following.
     pub(crate) fn wakeups(&self, session: SessionId) -> Wakeups {
+        Wakeups::new(self.followed(), session)
+    }
+
+    /// The same for a party that waits for sessions.
+    pub(crate) fn openings(&self, party: &IdentityKey) -> Openings {
+        Openings::new(self.followed(), party)
+    }
+
+    fn followed(&self) -> watch::Receiver<Seen> {
         let receiver = self.0.follower.get_or_init(|| {
             let replicas = &self.0.replicas;
             let (sender, receiver) = watch::channel(Seen::new(replicas.witnesses()));
@@ -209,7 +218,7 @@ impl Client {
             ));
             receiver
         });
-        Wakeups::new(receiver.clone(), session)
+        receiver.clone()
     }
 
     /// The opening of a session.
@@ -289,25 +298,11 @@ impl Client {
         loop {
             let from = u32::try_from(openers.len()).unwrap_or(u32::MAX);
             let page = self.newest(&ReadOpeners { from }).await?;
-            if page.is_empty() || openers.len() >= LIST_MAX {
+            if page.is_empty() {
                 return Ok(openers);
             }
             openers.extend(page.into_value());
         }
-    }
-
-    /// The sessions in the order of their numbers: all, or those with this party in their roster, as one replica says. That
-    /// such a list is complete can't be proven; what it names can be read with proof.
-    ///
-    /// # Errors
-    /// [`Error::OtherNetwork`], [`Error::Unreachable`]; as [`Client::status`].
-    pub async fn sessions(
-        &self,
-        party: Option<&IdentityKey>,
-    ) -> Result<Unproven<Vec<SessionLine>>, Error> {
-        // A list alone doesn't say of which network it is.
-        self.status().await?;
-        self.replicas().sessions(party).await
     }
 
     /// The height of each replica, or why it doesn't say, in the order in which they are asked. For

@@ -38,7 +38,7 @@ pub struct Leaver {
 
 impl std::fmt::Display for Leaver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.index)?;
+        write!(f, "party {}", self.index)?;
         match &self.word {
             None => Ok(()),
             Some(Leave::Decline { reason }) => write!(f, " (declined, reason {reason})"),
@@ -82,9 +82,11 @@ impl std::fmt::Display for AbortRecord {
             (None, None) => {}
         }
         list(f, "left", &self.left)?;
-        list(f, "empty slots", &self.missing)?;
-        let culprits: Vec<u16> = self.culprits.iter().map(|culprit| culprit.index).collect();
-        list(f, "culprits", &culprits)
+        let named = |index: &u16| format!("party {index}");
+        let missing: Vec<String> = self.missing.iter().map(named).collect();
+        list(f, "empty slots", &missing)?;
+        let culprits = self.culprits.iter().map(|culprit| named(&culprit.index));
+        list(f, "culprits", &culprits.collect::<Vec<_>>())
     }
 }
 

@@ -33,7 +33,8 @@
 //! * What it has read it can prove to others, offline and for ever: [`receipt`].
 //! * It complains about a payload only if its key really doesn't open it ([`Session::complain`]), and answers a complaint by
 //!   itself while it follows the session, with nothing but what it has sealed ([`Session::answer`]).
-//! * Only lists of sessions are [`Unproven`]: nobody can prove that nothing is missing in them.
+//! * That nothing is missing in a list of sessions nobody can prove: so a list is what `f + 1` replicas say together, and what it names is
+//!   read with proof ([`Client::sessions_of`], [`Client::discover`]).
 //! * A party decides once what fills a slot and sends the same bytes again. With a [`journal`] ([`Client::resume`]) it goes on
 //!   after a crash; without one a process that was restarted doesn't write into a session that it had joined
 //!   ([`Error::NoJournal`]). After a slot of its own turned out empty or to hold something else, joins, posts and finishes
@@ -53,11 +54,14 @@ mod bounds;
 mod client;
 #[cfg(feature = "round-based")]
 pub mod delivery;
+mod discovery;
 mod error;
 pub mod files;
 pub mod genesis;
+pub mod groups;
 pub mod journal;
 pub mod kem;
+mod listed;
 mod opening;
 mod operating;
 mod replicas;
@@ -71,7 +75,9 @@ pub mod trust_file;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder};
+pub use discovery::Discovery;
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
+pub use listed::{FoundSession, SessionFilter, SessionList};
 pub use opening::Opening;
 pub use operating::Said;
 pub use replicas::ReplicaHeight;
@@ -80,8 +86,7 @@ pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::SpecBuilder;
 pub use stamping::Stamping;
 pub use white_city_verify::{
-    Convicted, Dispute, Receipt, SessionState, Trust, Unproven, Verified, history, read, receipt,
-    trust,
+    Convicted, Dispute, Receipt, SessionState, Trust, Verified, history, read, receipt, trust,
 };
 use white_city_verify::{base64_fields, checked, shape};
 pub use white_city_wire::{

@@ -13,6 +13,7 @@ mod inflated;
 mod late;
 mod liars;
 mod limits;
+mod listed;
 mod numbers;
 mod record;
 mod requests;

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use tokio::time::Instant;
-use white_city_client::End;
+use white_city_client::{End, SessionFilter};
 
 use crate::world::{PATIENCE, Setup, World, all_ends, keys, world};
 
@@ -77,7 +77,8 @@ async fn a_replica_that_lost_everything_goes_on_from_a_snapshot_and_votes() {
     sessions(&world, 2).await;
     let keys = keys(3);
     let alone = world.client_of([world.net.rpc_urls()[3].clone()], &keys[0]);
-    let listed = alone.sessions(None).await.unwrap().into_unproven_value();
+    let mut listed = alone.sessions(SessionFilter::all()).await.unwrap();
+    let listed = listed.take(usize::MAX).await.unwrap();
     assert_eq!(listed.len(), 5);
     for line in listed {
         let observed = alone.observe(line.id).await.unwrap();

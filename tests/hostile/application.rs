@@ -1,13 +1,15 @@
 //! A replica whose application lies.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
+use tokio::time::timeout;
+use white_city_client::SessionFilter;
 use white_city_tests::adversary::{Lie, Tally};
 
 use crate::{
     HOSTILE, a_session_finishes, program, until,
-    world::{Setup, World, keys, world},
+    world::{Key, PATIENCE, Setup, World, keys, world},
 };
 
 /// Most sessions that a lie may take until it has had an occasion.
@@ -69,6 +71,9 @@ const fn is_invalid(lie: Lie) -> bool {
 async fn sessions_finish_beside(world: &World, lie: Lie) {
     let keys = keys(3);
     order(world, Some(lie));
+    if lie == Lie::Hide {
+        what_it_hides_is_found(world, &keys).await;
+    }
     for _ in 0..SESSIONS_MAX {
         if lie == Lie::TakeAll {
             send_nonsense(world).await;
@@ -79,6 +84,43 @@ async fn sessions_finish_beside(world: &World, lie: Lie) {
         }
     }
     panic!("{}: no occasion in {SESSIONS_MAX} sessions", lie.name());
+}
+
+/// Parties find a session that one replica, which they ask and follow first, leaves out of its lists and events: all that wait are woken,
+/// and whoever comes later sees it in the list.
+async fn what_it_hides_is_found(world: &World, keys: &[Key]) {
+    let (me, early) = (keys[1].identity(), SessionFilter::live());
+    let mut first = world.client(&keys[1]).discover(&me);
+    let known = world.open(keys, |spec| spec).await;
+    let found = timeout(PATIENCE, first.next()).await.unwrap().unwrap();
+    assert_eq!((found.id, found.index_of(&me)), (known, Some(1)));
+    for _ in 0..3 {
+        let began = std::time::Instant::now();
+        let waiting = tokio::spawn(async move {
+            let found = first.next().await.unwrap();
+            (first, found)
+        });
+        let id = world.open(keys, |spec| spec).await;
+        let (waited, found) = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+        println!(
+            "a hidden session is found {:?} after its opening began",
+            began.elapsed()
+        );
+        // Sooner than anybody looks without having been told.
+        assert!(began.elapsed() < Duration::from_secs(4));
+        assert_eq!(found.id, id);
+        first = waited;
+    }
+    let client = world.client(&keys[1]);
+    let mut list = client.sessions_of(&me, early).await.unwrap();
+    let listed = list.take(usize::MAX).await.unwrap();
+    assert_eq!(listed.len(), 4);
+    assert_eq!(
+        listed.last().map(|found| found.id),
+        Some(known),
+        "the newest come first"
+    );
+    assert!(lies(world, Lie::Hide) > 3, "it has had occasions");
 }
 
 #[tokio::test(flavor = "multi_thread")]

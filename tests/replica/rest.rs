@@ -24,12 +24,17 @@ pub fn questions(state: &State) -> Vec<Question> {
             .into_iter()
             .flat_map(move |one| about(one, rounds))
     });
-    let from = |number| pb::SessionsQuery {
-        from_number: number,
-        party: Vec::new(),
+    let from = |number, down_from, statuses| {
+        Question::Sessions(pb::SessionsQuery {
+            from_number: number,
+            down_from,
+            statuses,
+            party: Vec::new(),
+        })
     };
-    let lists = [0, 1].map(|number| Question::Sessions(from(number)));
-    about.chain(lists).collect()
+    let lists = [0, 1].map(|number| from(number, None, 0));
+    let down = [0, 0b1110, 1 << 6].map(|statuses| from(0, Some(1), statuses));
+    about.chain(lists).chain(down).collect()
 }
 
 fn about(one: Ref, rounds: u32) -> Vec<Question> {

@@ -9,6 +9,7 @@ use white_city_replica::{
     Replica, Store,
     app::{Fatal, Proposed},
     committed::Committed,
+    live::Live,
     store::StoreError,
 };
 use white_city_state_machine::Session;
@@ -48,6 +49,7 @@ fn reopened_as_it_was(disk: Replica, path: &Path, observed: &Observed) -> Replic
     let questions = questions(after);
     let store = Store::open(path).unwrap();
     let whole = Committed {
+        live: Live::of(after),
         state: after.clone(),
         tip: tip.clone(),
         snapshot: store.snapshot().unwrap(),

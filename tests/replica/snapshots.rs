@@ -18,6 +18,7 @@ use tendermint_proto::v0_38::abci::{
 use white_city_replica::{
     Config, Replica, Store,
     committed::Committed,
+    live::Live,
     statesync::{Manifest, Rejected, Restored, Restorer},
     store::StoreError,
 };
@@ -157,6 +158,7 @@ fn what_is_restored_answers_as_the_replica_that_made_the_snapshot() {
         assert_eq!(restored.state.rules(), own.state.rules());
         let questions = questions(&made.observed.executed.after);
         let restored = Committed {
+            live: Live::of(&restored.state),
             snapshot: restored.store.snapshot().unwrap(),
             state: restored.state,
             // What a replica knows from its first block on.

@@ -5,6 +5,7 @@ mod consent;
 mod disputed;
 mod dumps;
 mod gate;
+mod groups;
 mod kept;
 mod killed;
 mod memory;

@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use serde_json::Value;
 use tokio::process::Child;
-use white_city_client::{End, Receipt, SessionId, wire::tx::Leave};
+use white_city_client::{
+    End, Receipt, SessionId, Signer,
+    groups::{Contacts, Group, Home, Member, Name},
+    wire::tx::Leave,
+};
 use white_city_tests::rng::Rng;
 
 use crate::world::{MESSAGE, PATIENCE, World, assert_signs, result, run, spawn, world};
@@ -51,8 +55,13 @@ fn folder(world: &World, party: usize) -> PathBuf {
 
 /// The service of a party.
 fn serve(world: &World, party: usize) -> Child {
+    serve_by(world, party, "policy.toml")
+}
+
+/// The same by this policy.
+fn serve_by(world: &World, party: usize, policy: &str) -> Child {
     let file = |what: &str| format!("party{party}.{what}");
-    let (key, key32, dir) = (file("key"), file("key32"), file("party"));
+    let (key, key32, dir, home) = (file("key"), file("key32"), file("party"), file("home"));
     let args = [
         "party",
         "serve",
@@ -61,9 +70,11 @@ fn serve(world: &World, party: usize) -> Child {
         "--key-file",
         &key32,
         "--policy",
-        "policy.toml",
+        policy,
         "--dir",
         &dir,
+        "--home",
+        &home,
     ];
     spawn(world.command(&world.url(), &args))
 }
@@ -221,6 +232,79 @@ async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names(
     // Which shares are meant, it has to say now.
     let id = sign(&world, &key, "pay 9").await;
     assert_eq!(declined(&world, id).await.1, 4);
+    world.net.stop().await.unwrap();
+}
+
+/// A group makes its keys all together, and signs with them and no others.
+const GROUP_POLICY: &str = r#"
+version = 1
+
+[[rule]]
+name = "the group's keys"
+protocols = ["eddsa-keygen", "eddsa-refresh"]
+group = "treasury"
+openers = ["alice"]
+
+[[rule]]
+name = "the group's signatures"
+protocols = ["eddsa-sign"]
+group = "treasury"
+messages = "any"
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_of_a_group_make_its_key_note_it_and_sign_with_it_alone() {
+    let world = world().await;
+    std::fs::write(world.dir.path().join("group.toml"), GROUP_POLICY).unwrap();
+    let names = ["alice", "bob", "carol"].map(|name| name.parse::<Name>().unwrap());
+    let members = (0..).zip(&names).map(|(party, name)| Member {
+        name: name.clone(),
+        key: world.key(party).identity(),
+    });
+    let members: Vec<Member> = members.collect();
+    let treasury: Name = "treasury".parse().unwrap();
+    let home = |party: usize| Home::at(world.file(party, "home"));
+    for party in 0..3 {
+        let add = |contacts: &mut Contacts| {
+            members
+                .iter()
+                .try_for_each(|one| contacts.add(one.name.clone(), one.key).map(drop))
+        };
+        home(party).change_contacts(add).unwrap();
+        let group = Group::new(treasury.clone(), members.clone()).unwrap();
+        home(party).create(&group).unwrap();
+    }
+    let _services: Vec<Child> = (0..3)
+        .map(|party| serve_by(&world, party, "group.toml"))
+        .collect();
+    let made = world.open_keygen().await;
+    let mut key = String::new();
+    for party in 0..3 {
+        let line = noted(&world, party, made, "finished").await;
+        key = line["result"]["public_key"].as_str().unwrap().to_owned();
+        let group = home(party).group(&treasury).unwrap();
+        let known = group.key_of(&made).unwrap();
+        assert_eq!(
+            (known.public_key.to_string(), known.threshold),
+            (key.clone(), 2)
+        );
+        assert!(known.share.as_ref().is_some_and(|share| share.is_file()));
+    }
+    let id = sign(&world, &key, "anything").await;
+    for party in 0..2 {
+        let signed = noted(&world, party, id, "finished").await;
+        assert_signs(&signed["result"], &key, b"anything");
+    }
+    // Another key, and a key of some of the group only.
+    let id = sign(&world, &"11".repeat(32), "anything").await;
+    assert_eq!(declined(&world, id).await.1, 1);
+    let id = world
+        .open(&[0, 1], &["--preset", "eddsa-keygen", "--threshold", "2"])
+        .await;
+    assert_eq!(declined(&world, id).await.1, 1);
+    let line = noted(&world, 0, id, "declined").await;
+    let names = line["request"]["names"].as_object().unwrap();
+    assert!(names.values().any(|name| name == "alice"), "{line}");
     world.net.stop().await.unwrap();
 }
 

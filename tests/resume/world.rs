@@ -94,6 +94,7 @@ impl World {
             .arg(self.net.dir().join("genesis.json"))
             .args(["--replica", url, "--json"])
             .current_dir(self.dir.path())
+            .env("WHITE_CITY_HOME", self.dir.path().join("home"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

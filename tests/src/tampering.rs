@@ -11,6 +11,7 @@ mod headers;
 mod inbox;
 mod items;
 mod leaf;
+mod lists;
 mod memory;
 mod openings;
 mod proofs;
@@ -25,6 +26,7 @@ use white_city_wire::pb::{self, query::Question};
 pub use self::{
     council::{Ballot, Council},
     headers::rehash,
+    lists::list_mutators,
     memory::{Exchange, Memory},
     proxy::{DirectPort, Proxy, SLOW},
 };

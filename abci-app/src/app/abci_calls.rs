@@ -14,9 +14,9 @@ use tendermint_proto::v0_38::abci::{
 };
 use tendermint_proto::v0_38::types::BlockIdFlag;
 use white_city_wire::{
-    Hash,
+    Hash, IdentityKey,
     limits::PROTOCOL,
-    read::{SESSION_EVENT, Standing},
+    read::{KEY_HINT_BYTES, SESSION_EVENT, Standing},
     seal::BlockTime,
 };
 
@@ -123,11 +123,12 @@ impl Application for Replica {
         let decided = self.or_halt(self.decide(&proposed).map_err(|e| e.to_string()));
         decided.map_or_else(ResponseFinalizeBlock::default, |(executed, root)| {
             let next = executed.ended.state.charter();
+            let sessions = present.as_ref().map_or(0, |c| c.state.sessions().len());
             let present = present.as_ref().map_or(next, |c| c.state.charter());
             ResponseFinalizeBlock {
                 validator_updates: charter::validator_updates(present, next),
                 consensus_param_updates: charter::version_update(present, next),
-                events: events(&executed),
+                events: events(&executed, sessions),
                 // The engine wants a result for each item, and takes the seal for a transaction, too.
                 tx_results: vec![ExecTxResult::default(); proposed.block.len()],
                 app_hash: hash_bytes(&root),
@@ -172,9 +173,10 @@ impl Replica {
     }
 }
 
-/// One event for each session that the block has changed, for those who subscribe. All but the id is in one attribute: the engine
-/// puts each of them into JSON, slowly, for each subscriber.
-fn events(executed: &Executed) -> Vec<Event> {
+/// One event for each session that the block has changed, for those who subscribe; of those from the number `opened` on it has the
+/// beginnings of their parties' keys. All but the id is in one attribute, and so are these: the engine puts each of them into JSON,
+/// slowly, for each subscriber, and twice.
+fn events(executed: &Executed, opened: u64) -> Vec<Event> {
     let sessions = executed.ended.state.sessions();
     let changed = executed
         .ended
@@ -195,15 +197,25 @@ fn events(executed: &Executed) -> Vec<Event> {
             };
             // Numbers always are JSON; without them the event would say that something has changed.
             let standing = serde_json::to_string(&standing).unwrap_or_default();
+            let mut attributes = vec![
+                attribute("id", session.id().to_string()),
+                attribute("standing", standing),
+            ];
+            if u64::from(session.number) >= opened {
+                attributes.push(attribute("parties", key_hints(session.roster())));
+            }
             Event {
                 r#type: SESSION_EVENT.into(),
-                attributes: vec![
-                    attribute("id", session.id().to_string()),
-                    attribute("standing", standing),
-                ],
+                attributes,
             }
         })
         .collect()
+}
+
+fn key_hints(roster: &[IdentityKey]) -> String {
+    let hints = roster.iter().map(|key| key.as_bytes().iter());
+    let hints = hints.flat_map(|bytes| bytes.take(KEY_HINT_BYTES).copied());
+    hex::encode(hints.collect::<Vec<u8>>())
 }
 
 fn attribute(key: &str, value: String) -> EventAttribute {

@@ -19,6 +19,7 @@ use crate::{
     execution::{self, DecodedBlock, Executed, InvalidBlock},
     fault::{Of, Step},
     front::Source,
+    live::Live,
     pace::Load,
     pace::Pace,
     pending::{Account, Pending},
@@ -132,6 +133,7 @@ impl Replica {
         // Nothing is stored yet: until the first block is, an engine that starts brings the genesis again.
         let snapshot = self.shared.store.snapshot()?;
         self.set_committed(Committed {
+            live: Live::of(&state),
             state,
             tip,
             snapshot,
@@ -270,7 +272,13 @@ impl Replica {
         let frozen = state.put_aside(&executed.ended.sessions);
         store.commit(&executed.ended, &frozen, &executed.txs, &tip, first)?;
         self.shared.fault.point(Step::Committed, of);
+        let changed = &executed.ended.sessions;
+        let live = before.as_ref().map_or_else(
+            || Live::of(&state),
+            |before| before.live.after(&state, changed),
+        );
         self.set_committed(Committed {
+            live,
             state,
             tip: tip.clone(),
             snapshot: store.snapshot()?,

@@ -22,6 +22,7 @@ use super::{Committed, Replica};
 use crate::{
     config::Config,
     files::read_limited,
+    live::Live,
     statesync::{FORMAT, MANIFEST_BYTES_MAX, Manifest, Rejected, Restored, Restorer, Shelf},
     store::{StoreError, Tip},
 };
@@ -228,6 +229,7 @@ impl Replica {
         tracing::info!(height = tip.height, root = %tip.seal.root, "the snapshot is restored");
         self.set_trust(trust);
         self.set_committed(Committed {
+            live: Live::of(&state),
             state,
             tip,
             snapshot,
@@ -281,6 +283,7 @@ impl Replica {
         }
         let snapshot = store.snapshot().map_err(|error| error.to_string())?;
         self.replace_committed(Committed {
+            live: committed.live.clone(),
             state,
             tip,
             snapshot,

@@ -1,9 +1,8 @@
 //! Questions about the board as a whole.
 
-use white_city_state_machine::Session;
 use white_city_wire::{
     Hash, Refusal, pb,
-    read::{OPENERS_PAGE, SESSIONS_PAGE, join_hashes},
+    read::{OPENERS_PAGE, join_hashes},
     tree::short_path,
     tx::{charter_to_pb, proposal_to_pb},
 };
@@ -39,58 +38,6 @@ impl Reader<'_> {
             charter: Some(charter_to_pb(state.charter())),
             proposals: proposals.collect(),
             proposed: proposed.collect::<Result<_, Refusal>>()?,
-        })
-    }
-
-    pub(super) fn sessions(
-        &self,
-        query: &pb::SessionsQuery,
-    ) -> Result<pb::SessionsAnswer, Refusal> {
-        let all = self.committed.state.sessions();
-        let from = u32::try_from(query.from_number).unwrap_or(u32::MAX);
-        let numbers: Vec<u32> = if query.party.is_empty() {
-            (from..=u32::MAX)
-                .take_while(|number| u64::from(*number) < all.len())
-                .take(SESSIONS_PAGE)
-                .collect()
-        } else {
-            let party =
-                <&[u8; 32]>::try_from(query.party.as_slice()).map_err(|_| Refusal::Field {
-                    field: "party",
-                    expected: "32 bytes",
-                })?;
-            self.committed
-                .snapshot
-                .sessions_of(party, from, SESSIONS_PAGE)?
-        };
-        let next_number = match numbers.last() {
-            Some(last) if numbers.len() == SESSIONS_PAGE => u64::from(*last).saturating_add(1),
-            _ => all.len(),
-        };
-        let mut sessions = Vec::new();
-        for number in numbers {
-            let Some(session) = self.numbered(number)? else {
-                continue;
-            };
-            sessions.push(pb::SessionLine {
-                number: number.into(),
-                id: session.id().0.to_vec(),
-                status: session.status().number().into(),
-                protocol: self.protocol(&session)?,
-            });
-        }
-        Ok(pb::SessionsAnswer {
-            sessions,
-            next_number,
-        })
-    }
-
-    /// The name of a session's protocol; nothing after erasure.
-    fn protocol(&self, session: &Session) -> Result<String, Refusal> {
-        Ok(match (&session.body, &session.rest) {
-            (Some(body), _) => body.spec.protocol.clone(),
-            (None, Some(_)) => self.committed.snapshot.protocol(session.number)?,
-            (None, None) => String::new(),
         })
     }
 

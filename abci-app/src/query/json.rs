@@ -83,7 +83,7 @@ fn params(reader: &Reader<'_>) -> Result<Value, Refusal> {
 fn sessions(reader: &Reader<'_>, party: Vec<u8>) -> Result<Value, Refusal> {
     let answer = reader.sessions(&pb::SessionsQuery {
         party,
-        from_number: 0,
+        ..Default::default()
     })?;
     let lines = answer.sessions.into_iter().filter_map(|line| {
         Some(SessionLine {

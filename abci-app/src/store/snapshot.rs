@@ -226,6 +226,21 @@ impl Snapshot {
             .map(|row| Ok(row?.0.value().1))
             .collect()
     }
+
+    /// The same from the highest number in a range down.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sessions_of_down(
+        &self,
+        identity: &[u8; 32],
+        (from, to): (u32, u32),
+        most: usize,
+    ) -> Result<Vec<u32>, StoreError> {
+        let parties = self.read.open_table(PARTIES)?;
+        let numbers = parties.range((identity, from)..=(identity, to))?.rev();
+        numbers.take(most).map(|row| Ok(row?.0.value().1)).collect()
+    }
 }
 
 /// Its parts share one copy of the row.

@@ -263,6 +263,16 @@ impl Session {
         })
     }
 
+    /// The parties' keys; none of an erased session.
+    #[must_use]
+    pub fn roster(&self) -> &[IdentityKey] {
+        match (&self.body, &self.rest) {
+            (Some(body), _) => &body.spec.roster,
+            (None, Some(rest)) => &rest.roster,
+            (None, None) => &[],
+        }
+    }
+
     /// Parties with signed evidence against them, ascending; none of an erased session.
     #[must_use]
     pub fn culprits(&self) -> &[Culprit] {

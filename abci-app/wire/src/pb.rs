@@ -497,7 +497,7 @@ pub struct TerminalQuery {
     #[prost(message, optional, tag = "1")]
     pub session: ::core::option::Option<SessionRef>,
 }
-/// Sessions in the order of their numbers.
+/// Sessions in the order of their numbers, or from the newest one down.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionsQuery {
     /// Only those that have this identity in their roster; empty for all.
@@ -505,6 +505,12 @@ pub struct SessionsQuery {
     pub party: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub from_number: u64,
+    /// Where it is there, those with this number or a lower one, from the highest down to from_number.
+    #[prost(uint64, optional, tag = "3")]
+    pub down_from: ::core::option::Option<u64>,
+    /// Only with down_from: a bit for each status that is asked for, 1 << its number; 0 for all.
+    #[prost(uint32, tag = "4")]
+    pub statuses: u32,
 }
 /// Query for what leads from an era's validators to those of the eras after it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -858,7 +864,8 @@ pub struct SessionLine {
 pub struct SessionsAnswer {
     #[prost(message, repeated, tag = "1")]
     pub sessions: ::prost::alloc::vec::Vec<SessionLine>,
-    /// Number at which the next page begins; the number of sessions when this is the last.
+    /// Number at which the next page begins; the number of sessions when this is the last. Of a page that goes down, the number down
+    /// to which it has all that are asked for: the next page begins below it, and this is the last where it is from_number.
     #[prost(uint64, tag = "2")]
     pub next_number: u64,
 }

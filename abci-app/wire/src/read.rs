@@ -35,6 +35,59 @@ pub struct Standing {
     pub status: u8,
 }
 
+/// Beginning of an identity key, bytes: what the attribute `parties` of [`SESSION_EVENT`] has of each in the roster of a session that the
+/// block has opened, in hex, one after the other. Enough for a party to notice that a session may be for it.
+pub const KEY_HINT_BYTES: usize = 8;
+
+/// Statuses of sessions that a list is asked for, as a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statuses(u32);
+
+impl Statuses {
+    /// All of them.
+    pub const ALL: Self = Self(0b111_1110);
+    /// Those of sessions that haven't ended.
+    pub const LIVE: Self = Self(0b1110);
+
+    /// These.
+    pub fn of(statuses: impl IntoIterator<Item = Status>) -> Self {
+        let bits = statuses.into_iter().map(bit);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    /// As a question has them, where 0 stands for all; `None` for what are none.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            0 => Some(Self::ALL),
+            _ if bits & !Self::ALL.0 == 0 => Some(Self(bits)),
+            _ => None,
+        }
+    }
+
+    /// The bits for a question.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has(self, status: Status) -> bool {
+        self.0 & bit(status) != 0
+    }
+
+    /// Whether they are no others than these.
+    #[must_use]
+    pub const fn is_within(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+}
+
+const fn bit(status: Status) -> u32 {
+    1 << status.number()
+}
+
 /// The ABCI path of protobuf queries.
 pub const QUERY_PATH: &str = "/v1";
 /// Path where transactions are handed over at a replica's direct port: a `Handing`.
@@ -55,6 +108,8 @@ pub const QUERY_BYTES_MAX: u32 = 1_024;
 pub const PAGE_BYTES: usize = 1 << 20;
 /// Sessions on a page of a list; only the last page has fewer.
 pub const SESSIONS_PAGE: usize = 100;
+/// Sessions that a replica looks at for a page that goes down, before it ends the page where few match.
+pub const SESSIONS_LOOKED: usize = 1_000;
 /// Openers on a page; only the last page has fewer.
 pub const OPENERS_PAGE: usize = 100;
 

@@ -2,6 +2,7 @@
 
 mod board;
 mod eddsa;
+mod group;
 mod journal;
 mod party;
 mod session;
@@ -15,11 +16,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{
     EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, RefreshArgs, SignArgs,
 };
+pub use group::{ContactsCommand, GroupCommand, GroupKeygenArgs, GroupSignArgs, MemberArgs};
 pub use journal::JournalCommand;
 pub use party::{PartyCommand, ServeArgs};
-pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
+pub use session::{ListArgs, OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand, State};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
-pub use values::{Bytes, duration, hex32, identity};
+pub use values::{Bytes, Whom, duration, hex32, identity};
 
 use crate::keeping::Keeping;
 
@@ -56,6 +58,9 @@ pub struct Cli {
     /// Directory for the proof if the replicas turn out to have signed two histories [default: the working directory]
     #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub fork_dir: Option<PathBuf>,
+    /// Folder with contacts and groups, whose names are shown instead of indices [env: WHITE_CITY_HOME] [default: ~/.white-city]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
+    pub home: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -125,15 +130,14 @@ pub enum Command {
     /// Operate the board: say what its operators change together, and whom a trust file trusts
     #[command(subcommand)]
     Board(BoardCommand),
+    /// Give keys names
+    #[command(subcommand)]
+    Contacts(ContactsCommand),
+    /// Groups of contacts, and the keys and signatures that they make together
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Say what a receipt proves, with nothing but the genesis or a trust file (--trust): no replica is asked
-    Verify {
-        /// The receipt
-        file: PathBuf,
-        /// Oldest era whose validators' word is good enough: where it rests on an older one, it has to be renewed [default: 0, or the
-        /// newest era that the trust file knows]
-        #[arg(long, value_name = "N")]
-        min_era: Option<u32>,
-    },
+    Verify(VerifyArgs),
     /// List and delete journals, with which interrupted sessions go on
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -143,6 +147,41 @@ pub enum Command {
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The receipt
+    pub file: PathBuf,
+    /// Oldest era whose validators' word is good enough: where it rests on an older one, it has to be renewed [default: 0, or the
+    /// newest era that the trust file knows]
+    #[arg(long, value_name = "N")]
+    pub min_era: Option<u32>,
+    /// An EdDSA signature, or a file that holds one as 64 bytes or in hex: it has to be the one that the session finished with
+    #[arg(long, value_name = "HEX|FILE")]
+    pub signature: Option<String>,
+    /// Receipt of the end of the session that made the key, which --signature needs where no group here has that key
+    #[arg(long, value_name = "FILE", requires = "signature")]
+    pub key_receipt: Option<PathBuf>,
+    /// Text that has to be what was signed
+    #[arg(
+        long,
+        value_name = "TEXT",
+        group = "verified_message",
+        requires = "signature"
+    )]
+    pub message: Option<String>,
+    /// Bytes that have to be what was signed
+    #[arg(long, value_name = "HEX", group = "verified_message", requires = "signature", value_parser = values::hex_bytes)]
+    pub message_hex: Option<Bytes>,
+    /// File that has to be what was signed; needed where the session only names it by its hash
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "verified_message",
+        requires = "signature"
+    )]
+    pub message_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -33,6 +33,8 @@ pub struct Failure {
     pub fork: Option<Box<Fork>>,
     /// The round that is waited for, if other parties have to act first.
     pub waiting: Option<Box<Waiting>>,
+    /// A quota has no room at present: the same may be taken when other sessions have ended.
+    pub is_later: bool,
     /// The result that there is all the same, for machines.
     result: Option<Box<Value>>,
 }
@@ -60,6 +62,7 @@ impl Failure {
             text: text.into(),
             fork: None,
             waiting: None,
+            is_later: false,
             result: None,
         }
     }
@@ -149,6 +152,8 @@ impl From<Error> for Failure {
             _ => None,
         };
         let waiting = waiting(&error).map(Box::new);
+        let is_later =
+            matches!(error, Error::QuotaExceeded { code, .. } if Refusal::is_transient(code));
         let code = match error {
             // The round has closed, or this party is out.
             Error::Refused { code, .. } if Refusal::is_too_late(code) => 6,
@@ -180,6 +185,7 @@ impl From<Error> for Failure {
             text,
             fork,
             waiting,
+            is_later,
             result: None,
         }
     }

@@ -5,7 +5,8 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use white_city_client::{
-    Error, Hash, IdentityKey, NetworkId, Progress, SessionId, Stamping,
+    Error, Hash, IdentityKey, LocalKey, NetworkId, Progress, SessionId, Signer as _, Stamping,
+    groups::{Group, GroupKey, Member, Name},
     journal::Kept,
     read::{CharterNow, Dispute},
     receipt::{Certified, Claim, ForkClaim, Place},
@@ -21,7 +22,7 @@ use white_city_client::{
     },
 };
 
-use crate::{board, failure::Failure, journal, progress, receipt};
+use crate::{board, contacts, failure::Failure, group, journal, progress, receipt};
 
 /// Ed25519's base point: a key as good as any.
 const KEY: &str = "5866666666666666666666666666666666666666666666666666666666666666";
@@ -152,6 +153,26 @@ fn trust_file() -> TrustFile {
     trust_file::read(path.join("../../tests/golden/trust/era-2.trust")).unwrap()
 }
 
+/// A group of two, with a key.
+fn treasury() -> Group {
+    let members = [(1, "alice"), (2, "bob")].map(|(seed, name)| Member {
+        name: name.parse().unwrap(),
+        key: LocalKey::from_seed(&[seed; 32]).unwrap().identity(),
+    });
+    let mut group = Group::new("treasury".parse().unwrap(), members.into()).unwrap();
+    let made = GroupKey {
+        network: NetworkId([1; 32]),
+        session: SessionId([2; 32]),
+        protocol: "white-city/eddsa-keygen".into(),
+        public_key: Hash([3; 32]),
+        outcome: Hash([4; 32]),
+        threshold: 2,
+        share: Some("alice.share".into()),
+    };
+    group.add_key(made).unwrap();
+    group
+}
+
 fn lines() -> Vec<Value> {
     let now = Progress {
         status: Status::Running,
@@ -201,6 +222,8 @@ fn lines() -> Vec<Value> {
         board::standing(&charters()),
         board::trust::value(&trust_file()),
         receipt::certified_json(&certified),
+        contacts::contact_json(&"alice".parse::<Name>().unwrap(), &key()),
+        group::group_json(&treasury()),
     ]
     .into_iter()
     .chain(claims)

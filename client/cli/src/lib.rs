@@ -14,10 +14,12 @@
 
 mod args;
 mod board;
+mod contacts;
 mod eddsa;
 mod failure;
 #[cfg(test)]
 mod golden;
+mod group;
 mod identity;
 mod journal;
 mod keeping;
@@ -25,12 +27,14 @@ mod message;
 mod network;
 mod output;
 mod party;
+mod people;
 mod presets;
 mod progress;
 mod receipt;
 mod session;
 mod standing;
 mod unlock;
+mod verify;
 
 use std::{
     ffi::OsString,
@@ -55,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misused(&args, &error),
     };
     log_to_stderr();
-    let output = Output::new(cli.json);
+    let output = Output::new(cli.json).of(people::home(cli.home.as_deref()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -147,7 +151,9 @@ async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> R
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, network, output).await,
         Command::Board(command) => board::run(command, network, output).await,
-        Command::Verify { file, min_era } => receipt::verify(&file, min_era, network, output),
+        Command::Contacts(command) => contacts::run(command, output),
+        Command::Group(command) => group::run(command, network, output).await,
+        Command::Verify(args) => verify::run(&args, network, output),
         Command::Journal(command) => journal::run(command, network, output).await,
         Command::Party(command) => party::run(command, network, output).await,
         Command::Eddsa(command) => eddsa::run(command, network, output).await,

@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
     os::fd::AsFd,
     path::Path,
+    sync::{Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use nix::{
@@ -12,9 +13,12 @@ use nix::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use white_city_client::SessionId;
+use white_city_client::{IdentityKey, SessionId, groups::Home};
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    people::{self, People},
+};
 
 /// What a no to a session comes to.
 pub const NOT_JOINED: &str = "not joined";
@@ -26,6 +30,12 @@ pub struct Output {
     json: bool,
     /// The session whose party runs in a service: then there is nobody to look on, and all goes to the log.
     served: Option<SessionId>,
+    home: Option<Home>,
+    people: OnceLock<People>,
+    /// The roster of the session that is spoken of.
+    roster: RwLock<Vec<IdentityKey>>,
+    /// The result, where it isn't printed but held for whoever asked for it.
+    held: Option<Mutex<Option<Value>>>,
 }
 
 /// A path for JSON, which is text: bytes that are none are replaced.
@@ -41,20 +51,91 @@ pub fn to_json(value: &impl Serialize) -> Value {
 impl Output {
     /// For machines or for people.
     pub const fn new(json: bool) -> Self {
-        Self { json, served: None }
+        Self {
+            json,
+            served: None,
+            home: None,
+            people: OnceLock::new(),
+            roster: RwLock::new(Vec::new()),
+            held: None,
+        }
     }
 
     /// For a party of a service.
     pub const fn served(session: SessionId) -> Self {
-        Self {
-            json: false,
-            served: Some(session),
-        }
+        let mut output = Self::new(false);
+        output.served = Some(session);
+        output
     }
 
     /// Whether somebody looks on, to whom more can be told than what becomes of the session.
     pub const fn is_watched(&self) -> bool {
         self.served.is_none()
+    }
+
+    /// Of a person who calls others by the names in this folder.
+    pub fn of(self, home: Home) -> Self {
+        let home = Some(home);
+        Self { home, ..self }
+    }
+
+    /// The same for a part of the work, whose result isn't the program's: it is held.
+    pub fn holding(&self) -> Self {
+        Self {
+            home: self.home.clone(),
+            held: Some(Mutex::default()),
+            ..Self::new(self.json)
+        }
+    }
+
+    /// The result that was held.
+    pub fn held(&self) -> Option<Value> {
+        let held = self.held.as_ref()?;
+        held.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The folder with contacts and groups.
+    pub fn home(&self) -> Result<&Home, Failure> {
+        let home = self.home.as_ref();
+        home.ok_or_else(|| Failure::usage("expected --home, or a user with a folder"))
+    }
+
+    /// Everybody who has a name here. Where that can't be read nobody has, and it is said once.
+    pub fn people(&self) -> &People {
+        self.people.get_or_init(|| {
+            let people = self.home.as_ref().map(People::load).transpose();
+            people
+                .map(Option::unwrap_or_default)
+                .unwrap_or_else(|error| {
+                    self.warning(&format!("names aren't shown: {error}"));
+                    People::default()
+                })
+        })
+    }
+
+    /// From now on the session with this roster is spoken of.
+    pub fn speak_of(&self, roster: &[IdentityKey]) {
+        let mut known = self.roster.write().unwrap_or_else(PoisonError::into_inner);
+        roster.clone_into(&mut known);
+    }
+
+    /// The name of a party of that session.
+    pub fn name_of(&self, index: u16) -> Option<String> {
+        let roster = self.roster.read().unwrap_or_else(PoisonError::into_inner);
+        let name = self.people().name_of(roster.get(usize::from(index))?);
+        name.map(ToString::to_string)
+    }
+
+    /// A text of this program with names instead of indices.
+    pub fn named(&self, text: &str) -> String {
+        let is_known = self
+            .roster
+            .try_read()
+            .is_ok_and(|roster| !roster.is_empty());
+        match is_known {
+            true => people::named(text, |index| self.name_of(index)),
+            false => text.to_owned(),
+        }
     }
 
     /// Whether moving lines make sense.
@@ -66,6 +147,10 @@ impl Output {
     pub fn result(&self, value: &Value, text: &str) -> Result<(), Failure> {
         if let Some(session) = self.served {
             tracing::info!(%session, "{value}");
+            return Ok(());
+        }
+        if let Some(held) = &self.held {
+            *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());
             return Ok(());
         }
         let line = match self.json {
@@ -107,6 +192,7 @@ impl Output {
             tracing::warn!(%session, "{text}");
             return;
         }
+        let text = self.named(text);
         self.event(&json!({ "event": "warning", "text": text }));
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
@@ -118,8 +204,9 @@ impl Output {
 
     /// Why there is no result.
     pub fn failure(&self, failure: &Failure) {
-        self.event(&failure.to_json());
-        let _ = writeln!(io::stderr(), "error: {}", failure.text);
+        let (value, text) = (failure.to_json(), self.named(&failure.text));
+        self.event(&value);
+        let _ = writeln!(io::stderr(), "error: {text}");
     }
 
     /// Asks for a yes, without which nothing is done. `nobody` says what hasn't been consented to, and what could have been given instead

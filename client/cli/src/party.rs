@@ -5,7 +5,6 @@ mod audit;
 mod folder;
 mod health;
 mod keys;
-mod people;
 mod policy;
 mod queue;
 mod request;
@@ -60,13 +59,14 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
     let signal_failed = |error: io::Error| Failure::other(format!("no signals: {error}"));
     let mut hangup = signal(SignalKind::hangup()).map_err(signal_failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(signal_failed)?;
-    let told = Told::load(&args.policy)?;
+    let told = Told::load(&args.policy, output.home()?)?;
     let unlock = unlock::vault(&args.unlock)?;
     let key = unlock::identity(&args.identity, Some(&unlock), output)?;
     let (folder, _lock) = Folder::make(&args.dir)?;
     let mut shares = folder.shares()?;
     shares.extend(args.share.iter().cloned());
     let keys = Keys::of(&shares, &args.signing_key, &unlock)?;
+    keys.note_groups(told.people.groups(), &unlock);
     let identity = key.identity();
     let client = network::signing(network, &args.identity.identity, key)?;
     let service = Arc::new(Service::new(Parts {
@@ -76,6 +76,7 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
         unlock,
         folder,
         keys,
+        home: output.home()?.clone(),
         told,
     })?);
     let mut health = None;
@@ -93,7 +94,7 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
     loop {
         tokio::select! {
             ended = &mut following => return ended,
-            _ = hangup.recv() => match Told::load(&args.policy) {
+            _ = hangup.recv() => match Told::load(&args.policy, output.home()?) {
                 Ok(told) => {
                     service.tell(told);
                     tracing::warn!("the policy was read again");
@@ -115,7 +116,7 @@ async fn check(
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let told = Told::load(policy)?;
+    let told = Told::load(policy, output.home()?)?;
     let Some(session) = session else {
         let names: Vec<&str> = told.policy.names().collect();
         let text = format!("{} rules: {}", names.len(), names.join(", "));

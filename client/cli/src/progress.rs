@@ -138,7 +138,7 @@ fn stamping_text(now: &Stamping) -> String {
 
 fn show(output: &Output, bar: &ProgressBar, now: &Progress, last: &mut String) {
     output.event(&to_json(now));
-    let text = to_text(now);
+    let text = output.named(&to_text(now));
     bar.set_message(format!("{text}{}", time_left(now)));
     if bar.is_hidden() && *last != text {
         output.note(&text);
@@ -157,7 +157,7 @@ pub fn parties(indices: &[u16]) -> String {
 }
 
 /// The same with what they are.
-fn named(indices: &[u16]) -> String {
+pub fn named(indices: &[u16]) -> String {
     let one = if indices.len() == 1 {
         "party"
     } else {

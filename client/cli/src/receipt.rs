@@ -1,12 +1,12 @@
-//! Writing receipts and evidence, and `white-city verify`.
+//! Writing receipts and evidence, and what they prove.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use white_city_client::{
     Client, End, Fork, Observer, Receipt, SessionId,
-    files::{create_public, read_public, refuse_existing},
-    receipt::{Certified, Claim, ForkClaim, Proven, RECEIPT_BYTES_MAX},
+    files::{create_public, refuse_existing},
+    receipt::{Certified, Claim, ForkClaim, Proven},
     wire::{board::Terminal, json},
 };
 
@@ -17,34 +17,6 @@ use crate::{
     output::{Output, shown},
     progress::dispute_json,
 };
-
-/// Checks a file offline, and says what it proves.
-pub fn verify(
-    file: &Path,
-    min_era: Option<u32>,
-    args: &NetworkArgs,
-    output: &Output,
-) -> Result<(), Failure> {
-    let (trust, pinned) = network::pinned(args)?;
-    let min_era = min_era.unwrap_or(pinned);
-    // One byte more than a receipt may have, so that the receipt's own check says that it is too large.
-    let max = u64::try_from(RECEIPT_BYTES_MAX).unwrap_or(u64::MAX);
-    let bytes = read_public(file, max.saturating_add(1))?;
-    let refused = |what: &dyn std::fmt::Display| {
-        Failure::verification(format!("{} proves nothing: {what}", file.display()))
-    };
-    let receipt = Receipt::from_bytes(&bytes).map_err(|bad| refused(&bad))?;
-    let proven = receipt.verify(&trust).map_err(|bad| refused(&bad))?;
-    let value = proven_json(&receipt, &proven, min_era);
-    if proven.is_unrenewed(min_era) {
-        let text = format!(
-            "{proven}\nunrenewed: it rests on validators of an era before {min_era}, whose keys may have leaked since: \
-             renew it, or have it made again",
-        );
-        return Err(Failure::unrenewed(text, value));
-    }
-    output.result(&value, &proven.to_string())
-}
 
 /// A block that certifies something, for machines.
 pub fn certified_json(certified: &Certified) -> Value {
@@ -57,7 +29,8 @@ pub fn certified_json(certified: &Certified) -> Value {
     })
 }
 
-fn proven_json(receipt: &Receipt, proven: &Proven, min_era: u32) -> Value {
+/// The content of a receipt that verifies, for machines.
+pub fn proven_json(receipt: &Receipt, proven: &Proven, min_era: u32) -> Value {
     let certified: Vec<Value> = proven.certified.iter().map(certified_json).collect();
     json!({
         "min_era": min_era,

@@ -4,27 +4,22 @@ use std::path::Path;
 
 use serde_json::json;
 use white_city_client::{
-    Client, End, IdentityKey, Session, SessionId,
-    read::SessionRef,
-    vault::Unlock,
-    wire::{
-        board::Status,
-        json::{SessionLine, Sessions},
-    },
+    Client, End, Session, SessionId, read::SessionRef, vault::Unlock, wire::board::Status,
 };
 
 use crate::{
     args::{NetworkArgs, SessionCommand, SignerArgs},
     failure::Failure,
     journal, network,
-    output::{NOT_JOINED, Output, shown, to_json},
+    output::{NOT_JOINED, Output, shown},
     presets, progress, receipt, unlock,
 };
 
-mod open;
+mod list;
+pub mod open;
 mod show;
 
-pub use show::consent;
+pub use show::{consent, meaning, roster_text};
 
 /// Runs a command.
 pub async fn run(
@@ -34,9 +29,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     match command {
         SessionCommand::Open(open_args) => open::run(&open_args, args, output).await,
-        SessionCommand::List { party } => {
-            list(&network::reader(args)?, party.as_ref(), output).await
-        }
+        SessionCommand::List(list_args) => list::run(&list_args, args, output).await,
         SessionCommand::Show { session } => {
             show::run(&network::reader(args)?, session.0, output).await
         }
@@ -61,6 +54,7 @@ pub async fn run(
         } => {
             let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
+            output.speak_of(&session.spec().roster);
             check_live(&session)?;
             progress::during(output, &client, session.progress(), session.decline(reason)).await?;
             check_left(&session)?;
@@ -73,6 +67,7 @@ pub async fn run(
         } => {
             let client = signing(args, &identity, output)?;
             let mut session = client.session(session).await?;
+            output.speak_of(&session.spec().roster);
             check_live(&session)?;
             let leave = session.abort(cause, None, white_city_client::Hash::ZERO);
             leave.await?;
@@ -123,42 +118,6 @@ fn check_left(session: &Session) -> Result<(), Failure> {
 
 fn left(id: &SessionId, how: &str, output: &Output) -> Result<(), Failure> {
     output.result(&json!({ "session": id, "result": how }), how)
-}
-
-async fn list(
-    client: &Client,
-    party: Option<&IdentityKey>,
-    output: &Output,
-) -> Result<(), Failure> {
-    let sessions = client.sessions(party).await?;
-    let sessions = sessions.unproven_value();
-    let lines: Vec<_> = sessions
-        .iter()
-        .map(|line| SessionLine {
-            session: line.id,
-            number: line.number,
-            status: line.status,
-            protocol: line.protocol.clone(),
-        })
-        .collect();
-    let text: Vec<String> = sessions
-        .iter()
-        .map(|line| {
-            let status = line.status.name();
-            format!(
-                "{:>6}  {}  {status:<8}  {}",
-                line.number, line.id, line.protocol
-            )
-        })
-        .collect();
-    if text.is_empty() {
-        output.note("no sessions");
-    }
-    let sessions = Sessions {
-        sessions: lines,
-        next_number: None,
-    };
-    output.result(&to_json(&sessions), &text.join("\n"))
 }
 
 async fn join(
@@ -214,6 +173,7 @@ async fn consented(session: &Session, yes: bool, output: &Output) -> Result<(), 
 
 async fn watch(client: &Client, id: SessionId, output: &Output) -> Result<(), Failure> {
     let mut observer = client.observe(id).await?;
+    output.speak_of(&observer.spec().roster);
     let news = observer.progress();
     let end = tokio::select! {
         end = progress::during(output, client, news, observer.wait_end()) => end?,

@@ -17,6 +17,7 @@ mod key;
 mod rounds;
 
 pub use key::{AggregateKey, KeyPair};
+pub(crate) use rounds::context;
 pub use rounds::{Round1, Round2, Round3};
 
 use crate::message::{KeyAndCommitment, Nonce};

@@ -85,6 +85,7 @@ mod secret;
 mod session;
 pub mod sign;
 mod signed;
+mod verdict;
 
 #[cfg(feature = "curv")]
 pub use backend::Curv;
@@ -94,3 +95,4 @@ pub use key_share::KeyShare;
 pub use randomness::Randomness;
 pub use session::{MAX_PARTIES, MIN_PARTIES, Outgoing, Session};
 pub use signed::Signed;
+pub use verdict::{Subject, outcome_of};

@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 pub use finish::Round4;
 use job::Job;
+pub(crate) use job::context;
 
 use crate::dealing::{self, Commitments, Dealer, Domain, Recipient};
 use crate::message::{self, Opening, Partial, Share};

@@ -6,8 +6,11 @@ use serde::Deserialize;
 use white_city_wire::{
     SessionId,
     board::Status,
-    read::{SESSION_EVENT, Standing},
+    read::{KEY_HINT_BYTES, SESSION_EVENT, Standing},
 };
+
+/// Beginning of an identity key: what events have of it.
+pub(crate) type KeyHint = [u8; KEY_HINT_BYTES];
 
 /// Whether all that has changed since is that more slots of the same round are filled.
 pub(crate) fn is_filled_further(now: &Standing, before: &Standing) -> bool {
@@ -15,11 +18,12 @@ pub(crate) fn is_filled_further(now: &Standing, before: &Standing) -> bool {
     now.filled > filled && Standing { filled, ..*now } == *before
 }
 
-/// A new block, and how the sessions stand that it has changed.
-#[derive(Debug, PartialEq, Eq)]
+/// A new block, how the sessions stand that it has changed, and for whom it has opened some.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct BlockEvent {
     pub(crate) height: u64,
     pub(crate) sessions: BTreeMap<SessionId, Standing>,
+    pub(crate) parties: Vec<KeyHint>,
 }
 
 impl BlockEvent {
@@ -27,14 +31,22 @@ impl BlockEvent {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let message: Message = serde_json::from_str(text).ok()?;
         let block = message.result.data?.value;
-        let changed = block
-            .events
-            .iter()
-            .filter(|event| event.kind == SESSION_EVENT);
+        let changed = block.events.iter();
+        let changed = changed.filter(|event| event.kind == SESSION_EVENT);
+        let mut parties = Vec::new();
+        for event in changed.clone() {
+            parties.extend(event.parties()?);
+        }
         Some(Self {
             height: block.height.parse().ok()?,
             sessions: changed.map(Event::session).collect::<Option<_>>()?,
+            parties,
         })
+    }
+
+    /// Measure of what is remembered of it: a session that it has changed takes as much as several beginnings of keys.
+    pub(crate) fn weight(&self) -> usize {
+        self.sessions.len().saturating_add(self.parties.len() / 8)
     }
 }
 
@@ -82,6 +94,16 @@ impl Event {
         Some((SessionId(id), standing))
     }
 
+    /// None where the session wasn't opened by this block.
+    fn parties(&self) -> Option<Vec<KeyHint>> {
+        let Some(parties) = self.value("parties") else {
+            return Some(Vec::new());
+        };
+        let bytes = hex::decode(parties).ok()?;
+        let (hints, rest) = bytes.as_chunks::<KEY_HINT_BYTES>();
+        rest.is_empty().then(|| hints.to_vec())
+    }
+
     fn value(&self, key: &str) -> Option<&str> {
         let mut attributes = self.attributes.iter();
         let found = attributes.find(|attribute| attribute.key == key)?;
@@ -94,6 +116,10 @@ mod tests {
     use super::*;
 
     fn event(status: &str) -> String {
+        with_parties(status, None)
+    }
+
+    fn with_parties(status: &str, parties: Option<&str>) -> String {
         let id = "ab".repeat(32);
         let attribute = |key: &str, value: &str| {
             format!(r#"{{"key":"{key}","value":"{value}","index":false}}"#)
@@ -101,7 +127,8 @@ mod tests {
         let standing = format!(
             r#"{{\"culprits\":1,\"filled\":5,\"left\":0,\"number\":3,\"open_round\":4,\"status\":{status}}}"#
         );
-        let attributes = [attribute("id", &id), attribute("standing", &standing)];
+        let mut attributes = vec![attribute("id", &id), attribute("standing", &standing)];
+        attributes.extend(parties.map(|parties| attribute("parties", parties)));
         format!(
             r#"{{"jsonrpc":"2.0","id":1,"result":{{"query":"tm.event='NewBlockEvents'","data":{{"type":"tendermint/event/NewBlockEvents","value":{{"height":"4711","events":[{{"type":"other","attributes":[]}},{{"type":"white_city.session","attributes":[{}]}}],"num_txs":"2"}}}},"events":{{}}}}}}"#,
             attributes.join(",")
@@ -127,8 +154,23 @@ mod tests {
             block.sessions,
             BTreeMap::from([(SessionId([0xab; 32]), standing)])
         );
+        assert_eq!(block.parties, Vec::<KeyHint>::new());
         let quiet = r#"{"result":{"data":{"value":{"height":"1","num_txs":"1"}}}}"#;
         assert_eq!(BlockEvent::parse(quiet).unwrap().sessions, BTreeMap::new());
+    }
+
+    #[test]
+    fn an_event_of_an_opening_has_the_beginnings_of_keys() {
+        let (a, b) = ("0001020304050607", "f0f1f2f3f4f5f6f7");
+        let opened = |parties: &str| BlockEvent::parse(&with_parties("1", Some(parties)));
+        let found = opened(&format!("{a}{b}")).unwrap();
+        let a = [0, 1, 2, 3, 4, 5, 6, 7];
+        assert_eq!(found.parties, [a, a.map(|byte| byte + 0xf0)]);
+        assert_eq!(found.weight(), 1);
+        assert_eq!(opened("").unwrap().parties, Vec::<KeyHint>::new());
+        for other in ["0", "00010203040506", "000102030405060x"] {
+            assert_eq!(opened(other), None, "{other}");
+        }
     }
 
     #[test]

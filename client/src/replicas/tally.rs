@@ -29,6 +29,20 @@ pub(super) fn behind(shown: u64) -> String {
 }
 
 impl Tally {
+    /// Nobody has said anything.
+    pub(crate) const fn new() -> Self {
+        Self {
+            faults: BTreeMap::new(),
+            aside: BTreeSet::new(),
+            liars: BTreeSet::new(),
+            strange: None,
+            refused: None,
+            lied: None,
+            is_any_behind: false,
+            behind: None,
+        }
+    }
+
     /// Notes why this one gave no answer.
     ///
     /// # Errors

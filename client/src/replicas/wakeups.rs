@@ -57,9 +57,28 @@ impl Seen {
         self.0.iter().any(|heard| heard.is_connected)
     }
 
+    /// Whether each of them follows a replica: then one of those is honest.
+    pub(super) fn are_all_connected(&self) -> bool {
+        self.0.iter().all(|heard| heard.is_connected)
+    }
+
     /// Number of blocks that each of them has heard of.
-    fn blocks(&self) -> Vec<u64> {
+    pub(super) fn blocks(&self) -> Vec<u64> {
         self.0.iter().map(|heard| heard.blocks).collect()
+    }
+
+    /// The blocks that were heard of since each of them had heard of as many as `known`, which is what it has heard of now: `None` for
+    /// those that may have changed anything.
+    pub(super) fn since(&self, known: &mut Vec<u64>) -> Vec<Option<Arc<BlockEvent>>> {
+        let known = std::mem::replace(known, self.blocks());
+        let news = self.0.iter().zip(known).flat_map(|(heard, known)| {
+            let new = usize::try_from(heard.blocks.saturating_sub(known)).unwrap_or(usize::MAX);
+            // Some have been forgotten since: they may have changed anything.
+            let forgotten = (new > heard.recent.len()).then_some(None);
+            let recent = heard.recent.iter().rev().take(new);
+            forgotten.into_iter().chain(recent.cloned())
+        });
+        news.collect()
     }
 }
 
@@ -76,7 +95,7 @@ impl Feed {
         let expected = before.and_then(|before| before.checked_add(1));
         let follows = |block: &BlockEvent| expected.is_none_or(|height| height == block.height);
         let block = block.filter(follows);
-        let block = block.filter(|block| block.sessions.len() <= CHANGES_KEPT);
+        let block = block.filter(|block| block.weight() <= CHANGES_KEPT);
         self.recent.push_back(block.map(Arc::new));
         while self.recent.len() > BLOCKS_KEPT || self.changes() > CHANGES_KEPT {
             self.recent.pop_front();
@@ -85,7 +104,7 @@ impl Feed {
 
     fn changes(&self) -> usize {
         let blocks = self.recent.iter().flatten();
-        blocks.map(|block| block.sessions.len()).sum()
+        blocks.map(|block| block.weight()).sum()
     }
 }
 
@@ -171,15 +190,7 @@ impl Wakeups {
 
     /// Whether a block that the waiter hasn't heard of yet may have changed the session.
     fn is_news(&mut self) -> bool {
-        let seen = self.seen.borrow_and_update();
-        let known = std::mem::replace(&mut self.blocks, seen.blocks());
-        let news = seen.0.iter().zip(known).flat_map(|(heard, known)| {
-            let new = usize::try_from(heard.blocks.saturating_sub(known)).unwrap_or(usize::MAX);
-            // Some have been forgotten since: they may have changed anything.
-            self.has_news |= new > heard.recent.len();
-            heard.recent.iter().rev().take(new)
-        });
-        let news: Vec<_> = news.collect();
+        let news = self.seen.borrow_and_update().since(&mut self.blocks);
         for block in news {
             let Some(block) = block else {
                 self.has_news = true;
@@ -258,7 +269,11 @@ mod tests {
 
     fn block(height: u64, session: SessionId, filled: u32) -> Option<BlockEvent> {
         let sessions = BTreeMap::from([(session, standing(filled))]);
-        Some(BlockEvent { height, sessions })
+        Some(BlockEvent {
+            height,
+            sessions,
+            ..BlockEvent::default()
+        })
     }
 
     fn waiter() -> (watch::Sender<Seen>, Wakeups) {
@@ -276,9 +291,11 @@ mod tests {
         let tell = |height, now| {
             let sessions = BTreeMap::from([(MINE, now)]);
             sender.send_modify(|seen| {
-                seen.by(0)
-                    .unwrap()
-                    .note(Some(BlockEvent { height, sessions }))
+                seen.by(0).unwrap().note(Some(BlockEvent {
+                    height,
+                    sessions,
+                    ..BlockEvent::default()
+                }))
             });
         };
         let began = Instant::now();
@@ -393,7 +410,11 @@ mod tests {
                 (SessionId(id), standing(1))
             });
             let sessions = sessions.collect();
-            let block = Some(BlockEvent { height, sessions });
+            let block = Some(BlockEvent {
+                height,
+                sessions,
+                ..BlockEvent::default()
+            });
             sender.send_modify(|seen| seen.by(0).unwrap().note(block));
             let is_news = wakeups.is_news();
             wakeups.has_looked();

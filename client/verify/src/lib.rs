@@ -47,7 +47,7 @@ mod votes;
 pub use causes::cause_text;
 pub use error::{Error, Fork};
 pub use execution_id::execution_id;
-pub use read::{Convicted, Dispute, SessionState, Unproven, Verified};
+pub use read::{Convicted, Dispute, SessionState, Verified};
 pub use receipt::Receipt;
 pub use trust::Trust;
 pub use white_city_wire as wire;

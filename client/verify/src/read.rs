@@ -23,7 +23,9 @@ pub use evidence::{Convicted, ReadEvidence, SessionEvidence};
 pub(crate) use evidence::{Parties, check_culprits, check_left, culprits, left};
 pub(crate) use inbox::slots_of;
 pub use inbox::{Entry, InboxPage, ReadInbox, ReadInboxOnce, ReadLaterPage};
-pub use list::{BoardStatus, ListSessions, ReadOpeners, ReadStatus, SessionLine};
+pub use list::{
+    BoardStatus, ListSessions, ReadOpeners, ReadSessionsPage, ReadStatus, SessionLine, SessionsPage,
+};
 pub use round::{ReadRoster, ReadRound, ReadTranscript, RoundStatus};
 pub use session::{ReadLeaf, ReadSession, ReadSignedSpec, ReadSpec, SessionState, SessionSummary};
 pub(crate) use session::{check_join, check_open};
@@ -328,6 +330,12 @@ impl<T> Verified<T> {
         self.proof.session.as_ref().map(|session| &session.leaf)
     }
 
+    /// The number of the session that the value is about.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        Some(self.proof.session.as_ref()?.number.into())
+    }
+
     /// The proof of the session that the value is about, for a receipt.
     #[must_use]
     pub fn anchor(&self) -> Option<pb::Anchor> {
@@ -359,42 +367,6 @@ impl Verified<InboxPage> {
     #[must_use]
     pub fn now(&self) -> Option<Verified<SessionState>> {
         Some(self.beside(self.value.now.clone()?))
-    }
-}
-
-/// Something that a replica says without proof.
-///
-/// The value is a hint: that it is all there is, or the newest, only the replica vouches for. Taking it out says so in the
-/// code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproven<T> {
-    value: T,
-    replica: String,
-}
-
-impl<T> Unproven<T> {
-    /// A value that this replica gave.
-    #[must_use]
-    pub const fn new(value: T, replica: String) -> Self {
-        Self { value, replica }
-    }
-
-    /// The value, which nobody has proven.
-    #[must_use]
-    pub const fn unproven_value(&self) -> &T {
-        &self.value
-    }
-
-    /// The value, which nobody has proven.
-    #[must_use]
-    pub fn into_unproven_value(self) -> T {
-        self.value
-    }
-
-    /// Address of the replica that says so.
-    #[must_use]
-    pub fn replica(&self) -> &str {
-        &self.replica
     }
 }
 

@@ -48,10 +48,18 @@ pub fn questions(ids: &[Hash]) -> Vec<Vec<u8>> {
         Question::Sessions(pb::SessionsQuery {
             party: Vec::new(),
             from_number: 0,
+            ..Default::default()
         }),
         Question::Sessions(pb::SessionsQuery {
             party: vec![3; 32],
             from_number: u64::MAX,
+            ..Default::default()
+        }),
+        Question::Sessions(pb::SessionsQuery {
+            party: vec![3; 32],
+            from_number: 0,
+            down_from: Some(u64::MAX),
+            statuses: 0b1110,
         }),
         Question::Openers(pb::OpenersQuery { from: 0 }),
         Question::Openers(pb::OpenersQuery { from: u32::MAX }),

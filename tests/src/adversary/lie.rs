@@ -46,6 +46,8 @@ pub enum Lie {
     OldAnswers,
     /// Refuses every query.
     NoAnswers,
+    /// Leaves every session out of its lists, and tells nobody of openings.
+    Hide,
     /// Takes half a second for every call.
     Slow,
     /// Doesn't answer at all, until it is told otherwise.
@@ -60,7 +62,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Garbage,
         Self::SealedGarbage,
         Self::Censor,
@@ -81,6 +83,7 @@ impl Lie {
         Self::RandomAnswers,
         Self::OldAnswers,
         Self::NoAnswers,
+        Self::Hide,
         Self::Slow,
         Self::Stall,
         Self::WrongAppHash,
@@ -115,6 +118,7 @@ impl Lie {
             Self::RandomAnswers => "random-answers",
             Self::OldAnswers => "old-answers",
             Self::NoAnswers => "no-answers",
+            Self::Hide => "hide",
             Self::Slow => "slow",
             Self::Stall => "stall",
             Self::WrongAppHash => "wrong-app-hash",
@@ -147,6 +151,7 @@ impl Lie {
             Self::RandomAnswers => "answers queries with random bytes",
             Self::OldAnswers => "answers each query for ever as it did the first time",
             Self::NoAnswers => "refuses every query",
+            Self::Hide => "leaves sessions out of its lists and its events",
             Self::Slow => "takes half a second for every call",
             Self::Stall => "doesn't answer its node",
             Self::WrongAppHash => "tells its node a wrong app hash: its node stops making blocks",

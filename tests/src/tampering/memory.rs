@@ -49,6 +49,11 @@ impl Memory {
         }
     }
 
+    /// The answers that are kept, the oldest first.
+    pub fn answers(&self) -> impl Iterator<Item = &Exchange> {
+        self.answers.iter()
+    }
+
     /// The header of a height.
     #[must_use]
     pub fn header(&self, height: u64) -> Option<&SignedHeader> {

@@ -24,12 +24,8 @@ pub enum SessionCommand {
     /// A board may ask whoever isn't among its listed openers for a proof of work, which is computed on all cores.
     #[command(after_help = OPEN_EXAMPLES)]
     Open(Box<OpenArgs>),
-    /// List sessions
-    List {
-        /// Only those with this party
-        #[arg(long, value_name = "HEX", value_parser = identity)]
-        party: Option<IdentityKey>,
-    },
+    /// List sessions, the newest first: what f + 1 replicas list together, read with proof
+    List(ListArgs),
     /// Show what a session is and how it stands
     Show {
         /// Id or number
@@ -90,6 +86,49 @@ pub enum SessionCommand {
         #[arg(long, default_value_t = 0)]
         cause: u16,
     },
+}
+
+/// The statuses of sessions that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum State {
+    /// Those that haven't ended
+    Live,
+    /// Those that wait for their parties
+    Joining,
+    /// Those whose rounds run
+    Running,
+    /// Those in which a complaint waits for its answer
+    Dispute,
+    /// Those that have an outcome
+    Finished,
+    /// Those that ended without one
+    Aborted,
+    /// Those whose payloads and specs are gone; nobody knows their parties any more
+    Erased,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only those with this party
+    #[arg(long, value_name = "HEX", value_parser = identity)]
+    pub party: Option<IdentityKey>,
+    /// Only those with the party of --identity
+    #[arg(long, requires = "identity", conflicts_with = "party")]
+    pub mine: bool,
+    /// File of the identity whose sessions are listed
+    #[arg(long, value_name = "FILE", requires = "mine")]
+    pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub unlock: MaybeUnlockArgs,
+    /// Only those with this status; may be given several times
+    #[arg(long, value_enum)]
+    pub state: Vec<State>,
+    /// Only those with this number or a higher one
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub from: u64,
+    /// No more than so many [default: all]
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
 }
 
 /// The kind of a receipt: what it is about.
@@ -192,6 +231,9 @@ pub struct OpenArgs {
     /// Kind of the parties' encryption keys [default: x-wing where there are p2p payloads and the largest posts have room]
     #[arg(long)]
     pub kem: Option<KemArg>,
+    /// Longest time to wait for room in a quota of the opener's or of the board's: it comes when other sessions end
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub wait: Duration,
     /// The session that this one continues
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub previous: Option<SessionId>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// The passphrase or key of a share, and of its session's journal.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct UnlockArgs {
     /// File with the passphrase that encrypts the share and the session's journal; opens the identity, too, if nothing else is said
@@ -44,7 +44,7 @@ pub struct ProtectArgs {
 }
 
 /// An identity, and what opens it if it is encrypted.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct IdentityArgs {
     /// File of the identity
     #[arg(long, value_name = "FILE")]

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use white_city_client::{IdentityKey, SessionId, read::SessionRef};
+use white_city_client::{IdentityKey, SessionId, groups::Name, read::SessionRef};
 
 /// A session by its id (64 hex digits) or its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,27 @@ impl FromStr for Which {
         text.parse()
             .map(|number| Self(SessionRef::Number(number)))
             .map_err(|_| "expected 64 hex digits or a number".into())
+    }
+}
+
+/// A contact, by name or key.
+#[derive(Debug, Clone)]
+pub enum Whom {
+    /// By name.
+    Name(Name),
+    /// By key.
+    Key(Box<IdentityKey>),
+}
+
+impl FromStr for Whom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(name) = text.parse() {
+            return Ok(Self::Name(name));
+        }
+        let key = identity(text).map_err(|_| "expected a name, or 64 hex digits of a key")?;
+        Ok(Self::Key(Box::new(key)))
     }
 }
 

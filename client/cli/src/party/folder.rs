@@ -7,10 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use white_city_client::SessionId;
+use serde_json::Value;
+use white_city_client::{SessionId, files::read_secret};
 
 use crate::failure::Failure;
 
+/// Largest file of a decision, bytes.
+const DECISION_BYTES_MAX: u64 = 64 << 10;
 /// Folders in it.
 const FOLDERS: [&str; 5] = ["decided", "journals", "queue", "receipts", "shares"];
 
@@ -103,6 +106,13 @@ impl Folder {
     /// The decision to join a session that isn't over yet.
     pub fn decided(&self, session: SessionId) -> PathBuf {
         self.0.join("decided").join(session.to_string())
+    }
+
+    /// The rule by which it was decided to join a session, if it was.
+    pub fn rule(&self, session: SessionId) -> Option<String> {
+        let bytes = read_secret(&self.decided(session), DECISION_BYTES_MAX).ok()?;
+        let decided: Value = serde_json::from_slice(&bytes).ok()?;
+        decided.get("rule")?.as_str().map(Into::into)
     }
 
     /// The message of such a session that only names it.

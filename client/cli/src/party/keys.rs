@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use white_city_client::{SessionId, vault::Unlock};
+use white_city_client::{SessionId, groups::Group, vault::Unlock};
 
 use crate::{
     eddsa::{ShareFile, load_key},
@@ -50,6 +50,16 @@ impl Keys {
         let of_key = shares.entry(file.share.public_key()).or_default();
         of_key.insert(file.session, path.to_owned());
         Ok(())
+    }
+
+    /// Notes the shares that groups know of. They may be another identity's, which other keys open.
+    pub fn note_groups(&self, groups: &[Group], unlock: &Unlock) {
+        let keys = groups.iter().flat_map(Group::keys);
+        for path in keys.filter_map(|key| key.share.as_deref()) {
+            if let Err(failure) = self.note(path, unlock) {
+                tracing::warn!("a group's share isn't signed with: {}", failure.text);
+            }
+        }
     }
 
     /// The share of this key that the session `made`, or the only one where that is none.

@@ -14,10 +14,13 @@ pub use judge::Verdict;
 pub use rates::Rates;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, de};
-use white_city_client::{IdentityKey, files::read_public};
+use white_city_client::{
+    IdentityKey,
+    files::read_public,
+    groups::{Group, Name},
+};
 
-use super::people::{Group, People};
-use crate::{args::duration, failure::Failure, presets};
+use crate::{args::duration, failure::Failure, people::People, presets};
 
 /// Largest policy, bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -29,6 +32,7 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 const APPROVER_TIME: Duration = Duration::from_secs(10);
 
 /// A policy, every name in which is somebody's.
+#[derive(Clone)]
 pub struct Policy {
     /// Sessions at once; more wait for one to end.
     pub sessions_max: usize,
@@ -48,6 +52,7 @@ pub enum Otherwise {
 }
 
 /// One rule.
+#[derive(Clone)]
 pub struct Rule {
     /// Its name, for the audit log.
     pub name: String,
@@ -113,6 +118,7 @@ pub struct Rate {
 }
 
 /// Messages that a rule has signed.
+#[derive(Clone)]
 enum Messages {
     /// A rule that signs nothing, or asks an approver.
     Any,
@@ -171,7 +177,7 @@ struct RuleFile {
     protocols: Vec<String>,
     openers: Option<OneOr>,
     members: Option<OneOr>,
-    group: Option<String>,
+    group: Option<Name>,
     #[serde(default)]
     terms: Terms,
     hours: Option<Vec<String>>,
@@ -269,6 +275,25 @@ impl Policy {
         })
     }
 
+    /// The same policy for groups as they are now. One that has gone stays as it was.
+    pub fn with(&self, people: &People) -> Self {
+        let mut policy = self.clone();
+        for rule in &mut policy.rules {
+            let now = rule
+                .group
+                .as_ref()
+                .and_then(|group| people.group(&group.name));
+            rule.group = now.cloned().or(rule.group.take());
+        }
+        policy
+    }
+
+    /// The group of a rule, if it has one.
+    pub fn group_of(&self, rule: &str) -> Option<&Name> {
+        let rule = self.rules.iter().find(|one| one.name == rule)?;
+        rule.group.as_ref().map(|group| &group.name)
+    }
+
     /// The names of the rules, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.name)
@@ -293,7 +318,7 @@ impl Rule {
         let signs = protocols.iter().any(|name| signing.contains(name));
         let group = file.group.map(|name| {
             let group = people.group(&name).cloned();
-            group.ok_or_else(|| format!("group: nobody knows {name:?}"))
+            group.ok_or_else(|| format!("group: nobody knows {name}"))
         });
         let (group, members) = (group.transpose()?, file.members);
         if group.is_none() && members.is_none() {

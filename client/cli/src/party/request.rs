@@ -6,10 +6,10 @@ use white_city_client::{
     wire::{json::Spec as SpecJson, tx::Open},
 };
 
-use super::people::People;
 use crate::{
     message::Named,
     output::to_json,
+    people::People,
     presets::{
         AGGREGATE, AggregateInput, KEYGEN, KeygenInput, REFRESH, RefreshInput, SIGN, SignInput,
         VERSION, read_input,
@@ -78,7 +78,7 @@ impl Request {
         let spec = self.spec();
         let named = std::iter::once(&self.open.opener).chain(&spec.roster);
         let names: Map<String, Value> = named
-            .filter_map(|key| Some((key.to_string(), people.name(key)?.into())))
+            .filter_map(|key| Some((key.to_string(), people.name_of(key)?.to_string().into())))
             .collect();
         let mut request = json!({
             "session": self.session,

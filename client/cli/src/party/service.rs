@@ -8,18 +8,21 @@ use std::{
 };
 
 use tokio::{sync::Semaphore, time::sleep};
-use white_city_client::{Client, IdentityKey, SessionId, vault::Unlock};
+use white_city_client::{
+    Client, IdentityKey, SessionId,
+    groups::{GroupKey, Home, Name},
+    vault::Unlock,
+};
 
 use super::{
     audit::Audit,
     folder::Folder,
     health::Health,
     keys::Keys,
-    people::People,
     policy::{Policy, Rates},
     queue::ASKED_MAX,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, people::People};
 
 /// Pause after something has failed that may not fail for ever, at first and at most.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -38,8 +41,8 @@ impl Told {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn load(policy: &Path) -> Result<Self, Failure> {
-        let people = People::default();
+    pub fn load(policy: &Path, home: &Home) -> Result<Self, Failure> {
+        let people = People::load(home)?;
         let policy = Policy::load(policy, &people)?;
         Ok(Self { policy, people })
     }
@@ -63,6 +66,8 @@ pub struct Service {
     pub keys: Keys,
     /// What is shown to whoever watches.
     pub health: Health,
+    /// Where contacts and groups are.
+    home: Home,
     told: RwLock<Arc<Told>>,
     rates: Mutex<Rates>,
     /// Sessions that are looked after at once, those that wait for people or for room among them.
@@ -85,6 +90,8 @@ pub struct Parts {
     pub folder: Folder,
     /// As [`Service::keys`].
     pub keys: Keys,
+    /// Where contacts and groups are.
+    pub home: Home,
     /// Policy and names.
     pub told: Told,
 }
@@ -116,6 +123,7 @@ impl Service {
             audit,
             keys: parts.keys,
             health,
+            home: parts.home,
             told: RwLock::new(Arc::new(parts.told)),
             rates: Mutex::new(before.rates),
             places: Arc::new(Semaphore::new(places)),
@@ -139,37 +147,59 @@ impl Service {
         self.rates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes a key that a group has made, and has the policy know it.
+    ///
+    /// # Errors
+    /// When the group's file can't be changed.
+    pub fn note_key(&self, group: &Name, key: GroupKey) -> Result<(), Failure> {
+        self.home.change(group, |group| group.add_key(key))?;
+        let people = People::load(&self.home)?;
+        // Held, so that a policy that is read meanwhile isn't taken back.
+        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        let policy = told.policy.with(&people);
+        *told = Arc::new(Told { policy, people });
+        Ok(())
+    }
+
     /// Follows the board for ever, and looks after each session that names the party.
     ///
     /// # Errors
     /// When what was decided before can't be read.
     pub async fn follow(self: &Arc<Self>) -> Result<(), Failure> {
-        let mut known = BTreeSet::new();
         // Whatever becomes of new ones, these have been said yes to.
-        for session in self.folder.all_decided()? {
-            known.insert(session);
+        let mut known: BTreeSet<SessionId> = self.folder.all_decided()?.into_iter().collect();
+        for session in known.clone() {
             self.look_after(session).await;
         }
+        let mut discovery = self.client.discover(&self.identity);
+        let mut look = tokio::time::interval(AGAIN);
         loop {
-            match self.client.sessions(Some(&self.identity)).await {
+            let found = tokio::select! {
+                found = discovery.next() => found,
+                // Nothing may come for days.
+                _ = look.tick() => {
+                    self.look_at_board().await;
+                    continue;
+                }
+            };
+            match found {
                 Ok(found) => {
-                    self.health.board_answered(self.client.height());
-                    let live = found
-                        .unproven_value()
-                        .iter()
-                        .filter(|line| line.status.is_live());
-                    let live: BTreeSet<SessionId> = live.map(|line| line.id).collect();
-                    for session in live.difference(&known) {
-                        self.look_after(*session).await;
+                    if !known.remove(&found.id) {
+                        self.look_after(found.id).await;
                     }
-                    known = live;
-                    sleep(Duration::from_secs(1)).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the board can't be asked what there is for this party");
                     sleep(AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// Whether the board answers, for whoever watches.
+    async fn look_at_board(&self) {
+        if self.client.status().await.is_ok() {
+            self.health.board_answered(self.client.height());
         }
     }
 

@@ -1,7 +1,9 @@
 //! A service's party in a session that it has said yes to: the same as a person's by `white-city eddsa`.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
-use white_city_client::{Error, SessionId};
+use white_city_client::{Error, Hash, SessionId, groups::GroupKey};
 
 use super::{
     request::{Request, What},
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::{
     args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, SignArgs, UnlockArgs},
-    eddsa::{keygen, refresh, sign},
+    eddsa::{ShareFile, keygen, refresh, sign},
     failure::Failure,
     output::Output,
     presets::{AggregateInput, read_input},
@@ -34,7 +36,7 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
                 unlock: opened_already(),
             };
             let done = keygen::make(client, &args, unlock, &output).await?;
-            service.keys.note(&args.out, unlock)?;
+            made(service, &request, &args.out)?;
             done
         }
         What::Refresh { public_key } => {
@@ -47,7 +49,7 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
                 unlock: opened_already(),
             };
             let done = refresh::make(client, &args, unlock, &output).await?;
-            service.keys.note(&args.out, unlock)?;
+            made(service, &request, &args.out)?;
             done
         }
         What::Sign { public_key, .. } => {
@@ -75,12 +77,28 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
     Ok(done.value)
 }
 
+/// Notes a share that was made; with the group that it was made for, if the rule names one.
+fn made(service: &Service, request: &Request, share: &Path) -> Result<(), Failure> {
+    service.keys.note(share, &service.unlock)?;
+    let rule = service.folder.rule(request.session);
+    let Some(group) = rule.and_then(|rule| service.told().policy.group_of(&rule).cloned()) else {
+        return Ok(());
+    };
+    let file = ShareFile::load(share, &service.unlock)?;
+    let key = GroupKey {
+        network: service.client.network().id,
+        session: request.session,
+        protocol: request.spec().protocol.clone(),
+        public_key: Hash(file.share.public_key()),
+        outcome: Hash(file.share.outcome()),
+        threshold: file.share.signers_min(),
+        share: Some(std::path::absolute(share).unwrap_or_else(|_| share.to_owned())),
+    };
+    service.note_key(&group, key)
+}
+
 /// Signs what the policy has let through: the session can't name another message any more.
-fn signing(
-    service: &Service,
-    request: &Request,
-    share: std::path::PathBuf,
-) -> Result<SignArgs, Failure> {
+fn signing(service: &Service, request: &Request, share: PathBuf) -> Result<SignArgs, Failure> {
     let message = service.folder.message(request.session);
     let is_kept = message.exists();
     Ok(SignArgs {

@@ -6,7 +6,7 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -19,11 +19,14 @@ use crate::{
     network,
     output::Output,
     presets::{self, KEYGEN, KeygenInput},
-    progress, unlock,
+    progress::{self, seconds_text},
+    unlock,
 };
 
 /// Longest silence of the board before people are told whom that lies with, each time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before an opening is tried again for which a quota had no room.
+const ROOM: Duration = Duration::from_secs(5);
 /// Largest opening that is read, bytes: more than any board takes.
 const OPENING_BYTES_MAX: u64 = 1 << 20;
 
@@ -35,7 +38,7 @@ pub async fn run(args: &OpenArgs, network: &NetworkArgs, output: &Output) -> Res
     let key = unlock::signer(&args.identity, output)?;
     let identity = &args.identity.identity;
     let client = network::signing(network, identity, key)?;
-    let (opening, kept) = open(&client, identity, spec, output).await?;
+    let (opening, kept) = open_waiting(&client, identity, (spec, args.wait), output).await?;
     let id = opening.id();
     output.result(&json!({ "session": id }), &id.to_string())?;
     // Now that it was seen the same command opens another one.
@@ -65,6 +68,34 @@ fn warn(spec: &Spec, output: &Output) {
              others are sure to have a share, and it takes {} to sign",
             spec.corrupt, spec.quorum, input.threshold,
         ));
+    }
+}
+
+/// Opens it, or goes on with what an interrupted run has sent. Where a quota has no room at present that is waited for, so long at most.
+pub async fn open_waiting(
+    client: &Client,
+    identity: &Path,
+    (spec, wait): (Spec, Duration),
+    output: &Output,
+) -> Result<(Opening, Option<KeptOpening>), Failure> {
+    let until = Instant::now() + wait;
+    loop {
+        // The board has refused it, so nothing of it is anywhere: the next one is another opening of the same.
+        let refused = match open(client, identity, spec.clone(), output).await {
+            Err(refused) if refused.is_later && Instant::now() < until => refused,
+            opened => return opened,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let value = json!({
+            "event": "no_room", "text": refused.text, "remaining_ms": u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        });
+        output.event(&value);
+        let left = seconds_text(left.as_secs());
+        output.note(&format!(
+            "{}; waiting for room, {left} at most",
+            refused.text
+        ));
+        tokio::time::sleep(ROOM.min(until.saturating_duration_since(Instant::now()))).await;
     }
 }
 
@@ -188,7 +219,7 @@ async fn tell_of_replicas(
 
 /// The opening that was signed, beside the identity, until its session was seen. Locked while this process lives, so that two
 /// runs of the same command at once open two sessions.
-struct KeptOpening {
+pub struct KeptOpening {
     path: PathBuf,
     file: File,
     /// Whether there is anything in it to go on with.
@@ -245,7 +276,7 @@ impl KeptOpening {
         self.file.sync_all()
     }
 
-    fn forget(mut self) {
+    pub fn forget(mut self) {
         self.is_written = false;
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     message::Named,
     output::{Output, to_json},
     presets::{AggregateInput, KeygenInput, RefreshInput, SignInput, read_input},
-    progress::{dispute_json, parties, seconds_text},
+    progress::{dispute_json, named as parties_text, seconds_text},
 };
 
 /// Longest input that is shown whole, bytes.
@@ -26,12 +26,13 @@ const SHOWN_BYTES: usize = 1_024;
 /// Shows what a party is about to consent to.
 pub fn consent(session: &Session, output: &Output) {
     let (id, index, open) = (session.id(), session.index(), session.open());
+    output.speak_of(&open.spec.roster);
     output.event(&json!({
-        "event": "consent", "session": id, "index": index, "spec": json::Spec::from(open),
+        "event": "consent", "session": id, "index": index, "spec": json::Spec::from(open), "names": names(open, output),
     }));
     output.note(&format!(
         "session    {id}\n{}",
-        spec_text(open, Some(index))
+        spec_text(open, Some(index), output)
     ));
 }
 
@@ -42,6 +43,8 @@ struct Shown {
     session: json::Session,
     /// The session's spec; `None` once that is erased.
     spec: Option<json::Spec>,
+    /// The parties' names here, in the order of the roster; `None` of whoever has none.
+    names: Vec<Option<String>>,
     board_ms: u64,
     height: u64,
     replica: String,
@@ -58,6 +61,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
                 summary.terminal.as_ref(),
             ),
             spec: None,
+            names: Vec::new(),
             board_ms: summary.board_ms(),
             height: summary.height(),
             replica: summary.replica().into(),
@@ -77,6 +81,7 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
         return Err(Failure::from(Error::Erased));
     };
     let members = observer.history().members();
+    output.speak_of(&observer.spec().roster);
     let shown = Shown {
         session: json::Session {
             remaining_ms: remaining_ms(now.leaf.status, now.leaf.deadline_ms, now.board_ms()),
@@ -90,14 +95,15 @@ pub async fn run(client: &Client, session: SessionRef, output: &Output) -> Resul
             ..json::Session::of_leaf(now.number, &now.leaf, now.terminal.as_ref())
         },
         spec: Some(observer.open().into()),
+        names: names(observer.open(), output),
         board_ms: now.board_ms(),
         height: now.height(),
         replica: now.replica().into(),
     };
     let text = format!(
         "{}\n{}",
-        state_text(&observer, now, &culprits),
-        spec_text(observer.open(), None)
+        output.named(&state_text(&observer, now, &culprits)),
+        spec_text(observer.open(), None, output)
     );
     output.result(&to_json(&shown), &text)
 }
@@ -120,7 +126,7 @@ fn state_text(observer: &Observer, now: &Verified<SessionState>, culprits: &[u16
     ));
     let mut indices = |what: &str, some: &[u16]| {
         if !some.is_empty() {
-            lines.push(format!("{what:<10} {}", parties(some)));
+            lines.push(format!("{what:<10} {}", parties_text(some)));
         }
     };
     indices("waits for", &observer.waiting_for());
@@ -147,7 +153,7 @@ fn end_text(end: &Terminal) -> Vec<String> {
 }
 
 /// The text of a session's spec; `me` is the party that looks at it, if one does.
-fn spec_text(open: &Open, me: Option<u16>) -> String {
+fn spec_text(open: &Open, me: Option<u16>, output: &Output) -> String {
     let spec = &open.spec;
     let fork = if spec.is_fork_safe() {
         ""
@@ -157,7 +163,7 @@ fn spec_text(open: &Open, me: Option<u16>) -> String {
     let mut lines = vec![
         format!("protocol   {} version {}", spec.protocol, spec.version),
         format!("input      {}", input_text(spec)),
-        format!("opener     {}", opener_text(open)),
+        format!("opener     {}", opener_text(open, output)),
         format!(
             "quorum     {} of {}, up to {} corrupt{fork}",
             spec.quorum,
@@ -172,26 +178,53 @@ fn spec_text(open: &Open, me: Option<u16>) -> String {
         ),
     ];
     if spec.prev_session != SessionId::ZERO {
-        lines.push(format!("continues  {}", spec.prev_session));
+        let group = output.people().group_of(&spec.prev_session);
+        let group = group.map(|(group, key)| {
+            format!(
+                ", which made the key {} of the group {}",
+                key.public_key, group.name
+            )
+        });
+        lines.push(format!(
+            "continues  {}{}",
+            spec.prev_session,
+            group.unwrap_or_default()
+        ));
     }
     let rest = lines.split_off(2);
     lines.extend(meaning(spec));
     lines.extend(rest);
-    let roster = (0_u16..).zip(&spec.roster);
-    lines.extend(roster.map(|(index, key)| {
-        let you = if me == Some(index) { " (you)" } else { "" };
-        format!("party {index:<4} {key}{you}")
-    }));
+    lines.extend(roster_text(spec, me, output));
     lines.join("\n")
 }
 
+/// The parties, by index, key and name.
+pub fn roster_text(spec: &Spec, me: Option<u16>, output: &Output) -> Vec<String> {
+    let roster = (0_u16..).zip(&spec.roster);
+    let lines = roster.map(|(index, key)| {
+        let you = if me == Some(index) { " (you)" } else { "" };
+        let name = output.people().name_of(key);
+        let name = name.map(|name| format!(" {name}"));
+        format!("party {index:<4} {key}{}{you}", name.unwrap_or_default())
+    });
+    lines.collect()
+}
+
 /// The text of who wants the session, and what that one is in it.
-fn opener_text(open: &Open) -> String {
+fn opener_text(open: &Open, output: &Output) -> String {
+    let name = output.people().name_of(&open.opener);
+    let name = name.map(|name| format!("{name}, "));
     let place = match open.spec.index_of(&open.opener) {
         Some(index) => format!("party {index}"),
         None => "not in the roster".into(),
     };
-    format!("{}, {place}", open.opener)
+    format!("{}{}, {place}", name.unwrap_or_default(), open.opener)
+}
+
+fn names(open: &Open, output: &Output) -> Vec<Option<String>> {
+    let roster = open.spec.roster.iter();
+    let names = roster.map(|key| output.people().name_of(key));
+    names.map(|name| name.map(ToString::to_string)).collect()
 }
 
 /// Printable text as it is, anything else in hex.
@@ -209,7 +242,7 @@ fn input_text(spec: &Spec) -> String {
 }
 
 /// The meaning of the input of a protocol that this program runs: the message, and who can sign.
-fn meaning(spec: &Spec) -> Vec<String> {
+pub fn meaning(spec: &Spec) -> Vec<String> {
     let mut lines = Vec::new();
     if let Ok(input) = read_input::<KeygenInput>(spec) {
         lines.push(format!(

@@ -15,6 +15,11 @@ const CONTEXT: &str = "white-city/eddsa/aggregate/context/1";
 const COMMIT: &str = "white-city/eddsa/aggregate/commit/1";
 const DERIVE: &str = "white-city/eddsa/aggregate/derive/1";
 
+/// The hash of everything that such a session is about.
+pub(crate) fn context(session: &Session, message: &[u8]) -> [u8; 32] {
+    session.context(CONTEXT, &[message])
+}
+
 /// The part that stays the same from round to round.
 struct Common {
     session: Session,
@@ -83,7 +88,7 @@ impl<B: Backend> Round1<B> {
                 return Err(Error::OwnKey);
             }
         }
-        let context = session.context(CONTEXT, &[message]);
+        let context = context(&session, message);
         let common = Common {
             session,
             context,

@@ -32,6 +32,18 @@ impl Public {
     }
 }
 
+/// The hash of everything that a signing session is about.
+pub(crate) fn context(
+    session: &Session,
+    key_outcome: &[u8; 32],
+    signers: &[u16],
+    message: &[u8],
+) -> [u8; 32] {
+    let signers: Vec<u8> = signers.iter().flat_map(|s| s.to_be_bytes()).collect();
+    let parts: [&[u8]; 3] = [key_outcome, &signers, message];
+    session.context("white-city/eddsa/sign/context/1", &parts)
+}
+
 /// All of it, for one signer.
 pub(crate) struct Job<B: Backend> {
     public: Public,
@@ -64,11 +76,7 @@ impl<B: Backend> Job<B> {
             key.parties(),
         )?;
         let own_signer = session.place_of(key, signers)?;
-        let signer_bytes: Vec<u8> = signers.iter().flat_map(|s| s.to_be_bytes()).collect();
-        let context = session.context(
-            "white-city/eddsa/sign/context/1",
-            &[&key.outcome(), &signer_bytes, message],
-        );
+        let context = context(&session, &key.outcome(), signers, message);
         let public = Public {
             session,
             context,

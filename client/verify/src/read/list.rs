@@ -6,7 +6,7 @@ use white_city_wire::{
     board::{OpenerLeaf, Status},
     pb::{self, answer::Body, query::Question},
     proof::is_opener_of,
-    read::{OPENERS_PAGE, SESSIONS_PAGE},
+    read::{OPENERS_PAGE, SESSIONS_LOOKED, SESSIONS_PAGE, Statuses},
 };
 
 use super::{Lie, OrLie, Proven, Read, Sealed, body, hashes, shape};
@@ -113,6 +113,18 @@ pub struct SessionLine {
     pub protocol: String,
 }
 
+impl SessionLine {
+    fn of(line: &pb::SessionLine) -> Result<Self, Lie> {
+        Ok(Self {
+            number: line.number,
+            id: SessionId::from_slice(&line.id).ok_or_else(|| Lie::new("id: not 32 bytes"))?,
+            status: Status::from_number(line.status)
+                .ok_or_else(|| Lie::new("sessions: unknown status"))?,
+            protocol: line.protocol.chars().filter(|c| !c.is_control()).collect(),
+        })
+    }
+}
+
 /// Asks for one page of a list of sessions. Nobody can prove a list by party to be complete, so nothing of it is proven.
 #[derive(Debug, Clone, Copy)]
 pub struct ListSessions<'a> {
@@ -131,6 +143,7 @@ impl ListSessions<'_> {
                 .party
                 .map_or_else(Vec::new, |party| party.as_bytes().to_vec()),
             from_number: self.from_number,
+            ..Default::default()
         })
     }
 
@@ -143,15 +156,7 @@ impl ListSessions<'_> {
         let Some(Body::Sessions(page)) = &answer.body else {
             return Err(Lie::new("an answer to another question"));
         };
-        let lines = page.sessions.iter().map(|line| {
-            Ok(SessionLine {
-                number: line.number,
-                id: SessionId::from_slice(&line.id).ok_or_else(|| Lie::new("id: not 32 bytes"))?,
-                status: Status::from_number(line.status)
-                    .ok_or_else(|| Lie::new("sessions: unknown status"))?,
-                protocol: line.protocol.chars().filter(|c| !c.is_control()).collect(),
-            })
-        });
+        let lines = page.sessions.iter().map(SessionLine::of);
         let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
         let from_number = self.from_number;
         let first = lines.first().map_or(from_number, |line| line.number);
@@ -167,4 +172,83 @@ impl ListSessions<'_> {
         }
         Ok((lines, next))
     }
+}
+
+/// A page of a list that goes down from the newest session: what its replica says, checked as far as it can be. That nothing is left out
+/// nobody can prove, and what it names may be made up: that is read with proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionsPage {
+    /// The sessions, the newest first.
+    pub lines: Vec<SessionLine>,
+    /// The number down to which the page has all that were asked for; the next page begins below it.
+    pub down_to: u64,
+}
+
+/// Asks for one page of such a list.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadSessionsPage<'a> {
+    /// Only those with this party in their roster.
+    pub party: Option<&'a IdentityKey>,
+    /// Only those with one of these statuses.
+    pub statuses: Statuses,
+    /// The lowest number.
+    pub from_number: u64,
+    /// The highest one.
+    pub down_from: u64,
+}
+
+impl Sealed for ReadSessionsPage<'_> {}
+
+impl Read for ReadSessionsPage<'_> {
+    type Value = SessionsPage;
+
+    fn question(&self) -> Question {
+        let party = self.party.map(|party| party.as_bytes().to_vec());
+        Question::Sessions(pb::SessionsQuery {
+            party: party.unwrap_or_default(),
+            from_number: self.from_number,
+            down_from: Some(self.down_from),
+            statuses: self.statuses.bits(),
+        })
+    }
+
+    fn check(&self, proven: &Proven<'_>) -> Result<SessionsPage, Lie> {
+        let page = body!(proven, Sessions)?;
+        let lines = page.sessions.iter().map(SessionLine::of);
+        let lines = lines.collect::<Result<Vec<_>, Lie>>()?;
+        let down_to = page.next_number;
+        // The numbers that the page is about: from here up to, but without, there.
+        let (least, above) = (
+            down_to.max(self.from_number),
+            proven
+                .board()
+                .sessions
+                .min(self.down_from.saturating_add(1)),
+        );
+        let is_of_page = |line: &SessionLine| (least..above).contains(&line.number);
+        if down_to < self.from_number || !lines.iter().all(is_of_page) {
+            return Err(Lie::new("sessions that aren't those of the page"));
+        }
+        if !lines.is_sorted_by(|a, b| a.number > b.number) {
+            return Err(Lie::new("sessions that aren't listed from the newest down"));
+        }
+        if !lines.iter().all(|line| self.statuses.has(line.status)) {
+            return Err(Lie::new("sessions of another status"));
+        }
+        let covered = above.saturating_sub(down_to);
+        // Or somebody could be led through a list without an end in small steps.
+        let is_short = lines.len() < SESSIONS_PAGE && covered < to_u64(SESSIONS_LOOKED);
+        if down_to > self.from_number && is_short {
+            return Err(Lie::new("a page that ends before it has to"));
+        }
+        if self.party.is_none() && self.statuses == Statuses::ALL && to_u64(lines.len()) != covered
+        {
+            return Err(Lie::new("sessions are left out, and numbers have no gaps"));
+        }
+        Ok(SessionsPage { lines, down_to })
+    }
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -76,8 +76,8 @@ impl Asked {
             Self::Charter {} => Question::Charter(pb::CharterQuery {}),
             Self::Openers { from } => Question::Openers(pb::OpenersQuery { from: *from }),
             Self::Sessions { from_number } => Question::Sessions(pb::SessionsQuery {
-                party: Vec::new(),
                 from_number: *from_number,
+                ..Default::default()
             }),
             Self::Links { from_era } => Question::Links(pb::LinksQuery {
                 from_era: *from_era,

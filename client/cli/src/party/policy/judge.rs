@@ -96,19 +96,19 @@ impl Rule {
         let Some(group) = &self.group else {
             return Ok(());
         };
-        if let Some(key) = stranger(&group.members) {
+        if let Some(key) = stranger(&group.roster()) {
             return Err(format!("group: {key} isn't in it"));
         }
         match request.what.public_key() {
             // A key of the group is a key of all of it.
-            None if roster.len() != group.members.len() => Err(format!(
+            None if roster.len() != group.members().len() => Err(format!(
                 "group: a key of {} of its {} members",
                 roster.len(),
-                group.members.len()
+                group.members().len()
             )),
             Some(key)
                 if !matches!(request.what, What::Aggregate { .. })
-                    && !group.keys.contains(&key) =>
+                    && !group.keys().iter().any(|made| made.public_key.0 == key) =>
             {
                 Err(format!("group: {} is no key of it", hex::encode(key)))
             }

@@ -1,9 +1,13 @@
-use white_city_client::{LocalKey, Signer, SpecBuilder, wire::tx::Open};
+use white_city_client::{
+    Hash, LocalKey, NetworkId, SessionId, Signer, SpecBuilder,
+    groups::{Contacts, GroupKey, Member},
+    wire::tx::Open,
+};
 
 use super::*;
 use crate::{
     message::Named,
-    party::{people::Group, request::Request},
+    party::request::Request,
     presets::{KEYGEN, KeygenInput, SIGN, SignInput},
 };
 
@@ -15,16 +19,28 @@ fn someone(seed: u8) -> IdentityKey {
 
 /// Alice, Bob and Carol are contacts and the treasury; Dave is a contact; the fifth is nobody.
 fn people() -> People {
-    let mut people = People::default();
-    for (seed, name) in [(1, "alice"), (2, "bob"), (3, "carol"), (4, "dave")] {
-        people.contacts.insert(name.into(), someone(seed));
-    }
-    let treasury = Group {
-        members: [1, 2, 3].map(someone).to_vec(),
-        keys: vec![KEY],
+    let mut contacts = Contacts::default();
+    let members = (1..)
+        .zip(["alice", "bob", "carol", "dave"])
+        .map(|(seed, name)| {
+            let (name, key) = (name.parse::<Name>().unwrap(), someone(seed));
+            contacts.add(name.clone(), key).unwrap();
+            Member { name, key }
+        });
+    let mut members: Vec<Member> = members.collect();
+    members.pop();
+    let mut treasury = Group::new("treasury".parse().unwrap(), members).unwrap();
+    let key = GroupKey {
+        network: NetworkId([0; 32]),
+        session: SessionId([1; 32]),
+        protocol: KEYGEN.into(),
+        public_key: Hash(KEY),
+        outcome: Hash::ZERO,
+        threshold: 2,
+        share: None,
     };
-    people.groups.insert("treasury".into(), treasury);
-    people
+    treasury.add_key(key).unwrap();
+    People::of(contacts, vec![treasury])
 }
 
 fn policy(text: &str) -> Result<Policy, String> {
@@ -52,8 +68,7 @@ fn request(protocol: &str, input: Vec<u8>, opener: u8, roster: &[u8]) -> Request
         open_by_ms: 1,
         stamp: 0,
     };
-    Request::of(white_city_client::SessionId(open.nonce), open)
-        .unwrap_or_else(|why| panic!("{why}"))
+    Request::of(SessionId(open.nonce), open).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn keygen(threshold: u16, opener: u8, roster: &[u8]) -> Request {
@@ -63,7 +78,7 @@ fn keygen(threshold: u16, opener: u8, roster: &[u8]) -> Request {
 
 fn signing_with(key: [u8; 32], message: &[u8], opener: u8, roster: &[u8]) -> Request {
     let input = Named::input(message, |message| {
-        let public_key = white_city_client::Hash(key);
+        let public_key = Hash(key);
         let input = SignInput {
             public_key,
             message,

@@ -5,9 +5,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use prost::Message as _;
 use white_city_replica::front::{Answer, Told};
 use white_city_tests::rng::Rng;
-use white_city_wire::Refusal;
+use white_city_wire::{
+    Refusal,
+    pb::{self, answer::Body, query::Question},
+    read::{decode_answer, decode_query},
+};
 
 /// Most questions whose first answer is remembered.
 const FIRST_MAX: usize = 100_000;
@@ -65,4 +70,30 @@ pub fn refused() -> Answer {
         height: 0,
         told: Err(Refusal::NotFound("thing")),
     }
+}
+
+/// The honest answer, without any session where it is a list; `None` where there is nothing to leave out.
+pub fn hidden(data: &[u8], honest: &Answer) -> Option<Answer> {
+    let Ok(Question::Sessions(query)) = decode_query(data) else {
+        return None;
+    };
+    let told = honest.told.as_ref().ok()?;
+    let mut answer = decode_answer(&told.value[..]).ok()?;
+    let Some(Body::Sessions(page)) = &mut answer.body else {
+        return None;
+    };
+    if page.sessions.is_empty() {
+        return None;
+    }
+    *page = pb::SessionsAnswer {
+        sessions: Vec::new(),
+        next_number: query.from_number,
+    };
+    Some(Answer {
+        height: honest.height,
+        told: Ok(Told {
+            value: answer.encode_to_vec(),
+            info: told.info.clone(),
+        }),
+    })
 }

@@ -10,10 +10,10 @@ use std::{
 use prost::bytes::Bytes;
 use tendermint_abci::Application;
 use tendermint_proto::v0_38::abci::{
-    RequestApplySnapshotChunk, RequestCheckTx, RequestFinalizeBlock, RequestInfo, RequestInitChain,
-    RequestLoadSnapshotChunk, RequestOfferSnapshot, RequestPrepareProposal, RequestProcessProposal,
-    RequestQuery, ResponseApplySnapshotChunk, ResponseCheckTx, ResponseCommit,
-    ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponseListSnapshots,
+    Event, RequestApplySnapshotChunk, RequestCheckTx, RequestFinalizeBlock, RequestInfo,
+    RequestInitChain, RequestLoadSnapshotChunk, RequestOfferSnapshot, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, ResponseApplySnapshotChunk, ResponseCheckTx,
+    ResponseCommit, ResponseFinalizeBlock, ResponseInfo, ResponseInitChain, ResponseListSnapshots,
     ResponseLoadSnapshotChunk, ResponseOfferSnapshot, ResponsePrepareProposal,
     ResponseProcessProposal, ResponseQuery, Snapshot, response_process_proposal::ProposalStatus,
 };
@@ -131,6 +131,11 @@ impl Board for Liar {
                 }
                 answer
             }
+            Some(lie @ Lie::Hide) => {
+                let honest = self.honest.answer(path, data);
+                let hidden = answers::hidden(data, &honest);
+                hidden.inspect(|_| self.lied(lie)).unwrap_or(honest)
+            }
             _ => self.honest.answer(path, data),
         }
     }
@@ -237,6 +242,14 @@ impl Application for Liar {
                 .map(|byte| !byte)
                 .collect::<Vec<_>>();
             response.app_hash = wrong.into();
+        }
+        if let Some(lie @ Lie::Hide) = lie {
+            let is_opening = |event: &Event| event.attributes.iter().any(|a| a.key == "parties");
+            let told = response.events.len();
+            response.events.retain(|event| !is_opening(event));
+            if response.events.len() < told {
+                self.lied(lie);
+            }
         }
         response
     }

@@ -1,0 +1,282 @@
+//! `white-city verify`: what a receipt proves, and whether a signature is the one that its session made.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use white_city_client::{
+    Hash, IdentityKey, Receipt, SessionId, Spec, Trust,
+    files::read_public,
+    receipt::{Claim, Proven, RECEIPT_BYTES_MAX},
+    wire::{
+        board::{Status, Terminal},
+        json as names,
+    },
+};
+use white_city_eddsa::{Session, Subject, outcome_of};
+
+use crate::{
+    args::{NetworkArgs, VerifyArgs},
+    failure::Failure,
+    message::{self, Named},
+    network,
+    output::{Output, to_json},
+    presets::{AGGREGATE, AggregateInput, KEYGEN, SIGN, SignInput, read_input},
+    receipt::proven_json,
+    session::{meaning, roster_text},
+};
+
+/// Largest file of a signature, bytes.
+const SIGNATURE_BYTES_MAX: u64 = 1_024;
+
+/// Checks a file offline, and says what it proves.
+pub fn run(args: &VerifyArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+    let (trust, pinned) = network::pinned(network)?;
+    let min_era = args.min_era.unwrap_or(pinned);
+    let (receipt, proven) = read(&args.file, &trust)?;
+    let mut value = proven_json(&receipt, &proven, min_era);
+    let mut lines = vec![proven.to_string()];
+    if let Some(open) = &proven.open {
+        output.speak_of(&open.spec.roster);
+        lines.extend(meaning(&open.spec));
+        lines.extend(group_text(&open.spec, output));
+        lines.extend(roster_text(&open.spec, None, output));
+        lines.extend(finished_by(&proven.claim).map(|by| {
+            let by: Vec<String> = by.iter().map(|index| format!("party {index}")).collect();
+            output.named(&format!("finished   by {}", by.join(", ")))
+        }));
+        let roster = open.spec.roster.iter();
+        let called = roster.map(|key| output.people().name_of(key));
+        add(&mut value, "spec", to_json(&names::Spec::from(open)));
+        add(&mut value, "names", to_json(&called.collect::<Vec<_>>()));
+    }
+    if let Some(signature) = &args.signature {
+        let signed = signed(args, signature, &proven, &trust, output)?;
+        lines.push(signed.text);
+        add(&mut value, "signed", signed.value);
+    }
+    if proven.is_unrenewed(min_era) {
+        lines.push(format!(
+            "unrenewed: it rests on validators of an era before {min_era}, whose keys may have leaked since: renew it, or have it made \
+             again"
+        ));
+        return Err(Failure::unrenewed(lines.join("\n"), value));
+    }
+    output.result(&value, &lines.join("\n"))
+}
+
+fn add(value: &mut Value, name: &str, part: Value) {
+    if let Value::Object(value) = value {
+        value.insert(name.into(), part);
+    }
+}
+
+fn read(file: &Path, trust: &Trust) -> Result<(Receipt, Proven), Failure> {
+    // One byte more than a receipt may have, so that the receipt's own check says that it is too large.
+    let max = u64::try_from(RECEIPT_BYTES_MAX).unwrap_or(u64::MAX);
+    let bytes = read_public(file, max.saturating_add(1))?;
+    let refused = |what: &dyn std::fmt::Display| {
+        Failure::verification(format!("{} proves nothing: {what}", file.display()))
+    };
+    let receipt = Receipt::from_bytes(&bytes).map_err(|bad| refused(&bad))?;
+    let proven = receipt.verify(trust).map_err(|bad| refused(&bad))?;
+    Ok((receipt, proven))
+}
+
+fn group_text(spec: &Spec, output: &Output) -> Option<String> {
+    if spec.prev_session == SessionId::ZERO {
+        return None;
+    }
+    let group = output.people().group_of(&spec.prev_session);
+    let group = group.map(|(group, _)| format!(", of the group {}", group.name));
+    let group = group.unwrap_or_default();
+    Some(format!("continues  {}{group}", spec.prev_session))
+}
+
+/// Who has finished with the outcome, as far as the receipt says it.
+fn finished_by(claim: &Claim) -> Option<Vec<u16>> {
+    let of = |end: &Terminal| -> Option<Vec<u16>> {
+        (end.status == Status::Finished).then(|| end.filled.iter().collect())
+    };
+    match claim {
+        Claim::End {
+            finished: Some((_, parties)),
+            ..
+        } => Some(parties.iter().collect()),
+        Claim::End { terminal, .. } => terminal.as_ref().and_then(of),
+        Claim::Ceremony { terminal, .. } => of(terminal),
+        _ => None,
+    }
+}
+
+/// The outcome that a session has finished with.
+fn outcome(claim: &Claim) -> Option<Hash> {
+    let of = |end: &Terminal| (end.status == Status::Finished).then_some(end.outcome);
+    match claim {
+        Claim::End {
+            finished: Some((outcome, _)),
+            ..
+        } => Some(*outcome),
+        Claim::End { terminal, .. } => terminal.as_ref().and_then(of),
+        Claim::Ceremony { terminal, .. } => of(terminal),
+        _ => None,
+    }
+}
+
+/// A signature that is the session's.
+struct SignedBy {
+    value: Value,
+    text: String,
+}
+
+/// Checks that a signature is the one that the session has finished with.
+fn signed(
+    args: &VerifyArgs,
+    signature: &str,
+    proven: &Proven,
+    trust: &Trust,
+    output: &Output,
+) -> Result<SignedBy, Failure> {
+    let no = |what: &str| Failure::verification(format!("{}: {what}", args.file.display()));
+    let signature = read_signature(signature)?;
+    let finished = outcome(&proven.claim).ok_or_else(|| {
+        no("it doesn't say that the session finished: expected a receipt of its end")
+    })?;
+    let (Some(open), Some(session)) = (&proven.open, proven.session) else {
+        return Err(no("it doesn't say what the session was"));
+    };
+    let spec = &open.spec;
+    let given = message::given(
+        args.message.as_ref(),
+        args.message_hex.as_ref(),
+        args.message_file.as_ref(),
+    )?;
+    let roster: Vec<[u8; 32]> = spec.roster.iter().map(|key| *key.as_bytes()).collect();
+    let parties = Session::new(session.0, &roster, 0).map_err(|error| no(&error.to_string()))?;
+    let resolve = |named: &Named| {
+        let message = named.resolve(given.clone());
+        message.map_err(|failure| no(&failure.text))
+    };
+    let (public_key, named, made) = match &*spec.protocol {
+        SIGN => {
+            let input = read_input::<SignInput>(spec)?;
+            let key = Key::find(args, spec, trust, output)?;
+            let (message, signers) = (resolve(&input.message)?, key.places(&spec.roster)?);
+            let subject = Subject::Threshold {
+                key_outcome: &key.outcome.0,
+                signers: &signers,
+            };
+            let key = input.public_key.0;
+            (
+                key,
+                input.message,
+                outcome_of(&parties, subject, key, &message, &signature),
+            )
+        }
+        AGGREGATE => {
+            let input = read_input::<AggregateInput>(spec)?;
+            let ((_, key), message) = (input.keys()?, resolve(&input.message)?);
+            let made = outcome_of(&parties, Subject::Aggregate, key, &message, &signature);
+            (key, input.message, made)
+        }
+        other => {
+            return Err(no(&format!(
+                "the session ran {other:?}, which signs nothing"
+            )));
+        }
+    };
+    let public_key = hex::encode(public_key);
+    let made = made.map_err(|_| {
+        no(&format!(
+            "the signature isn't one of the session's message under the key {public_key}"
+        ))
+    })?;
+    if Hash(made) != finished {
+        return Err(no(
+            "the signature is valid, but it isn't the one that the session finished with",
+        ));
+    }
+    let mut value = json!({ "signature": hex::encode(signature), "public_key": public_key, "outcome": finished });
+    if let (Value::Object(value), Value::Object(named)) = (&mut value, to_json(&named)) {
+        value.extend(named);
+    }
+    let text = format!("signature  is the one that this session made with the key {public_key}");
+    Ok(SignedBy { value, text })
+}
+
+/// 64 bytes: in hex, or in a file as they are or in hex.
+fn read_signature(given: &str) -> Result<[u8; 64], Failure> {
+    let from_hex = |text: &str| {
+        let bytes = hex::decode(text.trim()).ok()?;
+        <[u8; 64]>::try_from(bytes).ok()
+    };
+    if let Some(signature) = from_hex(given) {
+        return Ok(signature);
+    }
+    let bytes = read_public(Path::new(given), SIGNATURE_BYTES_MAX)?;
+    let raw = <[u8; 64]>::try_from(&*bytes).ok();
+    let text = std::str::from_utf8(&bytes).ok().and_then(from_hex);
+    let wrong = || {
+        Failure::usage(format!(
+            "{given}: expected a signature, 64 bytes or 128 hex digits"
+        ))
+    };
+    raw.or(text).ok_or_else(wrong)
+}
+
+/// What a signing session says of its key by the session that made it.
+struct Key {
+    outcome: Hash,
+    roster: Vec<IdentityKey>,
+}
+
+impl Key {
+    /// From a receipt, or from the group that has made it.
+    fn find(
+        args: &VerifyArgs,
+        spec: &Spec,
+        trust: &Trust,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        let made_in = spec.prev_session;
+        let Some(file) = &args.key_receipt else {
+            let known = output.people().group_of(&made_in);
+            let known = known.map(|(group, key)| Self {
+                outcome: key.outcome,
+                roster: group.roster(),
+            });
+            return known.ok_or_else(|| {
+                Failure::usage(format!(
+                    "no group here has the key of session {made_in}: expected --key-receipt, a receipt of its end"
+                ))
+            });
+        };
+        let no = |what: String| Failure::verification(format!("{}: {what}", file.display()));
+        let (_, proven) = read(file, trust)?;
+        let is_it = made_in == SessionId::ZERO || proven.session == Some(made_in);
+        if !is_it {
+            return Err(no(format!(
+                "it isn't about session {made_in}, which made the key"
+            )));
+        }
+        match (outcome(&proven.claim), proven.open) {
+            (Some(outcome), Some(open)) if open.spec.protocol == KEYGEN => Ok(Self {
+                outcome,
+                roster: open.spec.roster,
+            }),
+            _ => Err(no(
+                "it doesn't say that a session finished that makes keys".into()
+            )),
+        }
+    }
+
+    /// The places of signers in the roster that made the key.
+    fn places(&self, signers: &[IdentityKey]) -> Result<Vec<u16>, Failure> {
+        let places = signers.iter().map(|signer| {
+            let place = self.roster.iter().position(|key| key == signer);
+            let place = place.and_then(|place| u16::try_from(place).ok());
+            let stranger = || format!("{signer} was not in the roster that made the key");
+            place.ok_or_else(|| Failure::verification(stranger()))
+        });
+        places.collect()
+    }
+}
