@@ -71,7 +71,7 @@ pub mod trust_file;
 pub mod vault;
 
 pub use client::{Client, ClientBuilder};
-pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
+pub use error::{AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use opening::Opening;
 pub use operating::Said;
 pub use replicas::ReplicaHeight;
