@@ -2,6 +2,7 @@
 
 mod board;
 mod eddsa;
+mod gateway;
 mod journal;
 mod session;
 mod unlock;
@@ -12,6 +13,7 @@ use std::{ffi::OsString, path::PathBuf};
 pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, SignArgs};
+pub use gateway::GatewayArgs;
 pub use journal::JournalCommand;
 pub use session::{OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
@@ -136,6 +138,9 @@ pub enum Command {
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),
+    /// Be a party for programs in any language on this machine, which ask by HTTP and JSON
+    #[command(after_help = gateway::EXAMPLES)]
+    Gateway(Box<GatewayArgs>),
 }
 
 #[derive(Debug, Subcommand)]

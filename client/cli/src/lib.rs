@@ -16,6 +16,7 @@ mod args;
 mod board;
 mod eddsa;
 mod failure;
+mod gateway;
 #[cfg(test)]
 mod golden;
 mod identity;
@@ -45,6 +46,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code of an interrupted program, by convention.
 const INTERRUPTED: u8 = 130;
+
+/// Logs that are shown where `RUST_LOG` doesn't say: what a gateway does is told by its log alone.
+const LOGS: &str = "warn,white_city_gateway=info";
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -111,7 +115,7 @@ fn misuse(error: &clap::Error) -> String {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -122,9 +126,11 @@ fn log_to_stderr() {
 }
 
 async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
+    // It tells whoever waits that it ends.
+    let ends_itself = matches!(cli.command, Command::Gateway(_));
     let result = tokio::select! {
         result = dispatch(cli.command, &cli.network, output) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(
+        _ = tokio::signal::ctrl_c(), if !ends_itself => Err(Failure::new(
             INTERRUPTED,
             "interrupted; what was sent stays on the board, and the same command goes on with it",
         )),
@@ -149,5 +155,6 @@ async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> R
         Command::Verify { file, min_era } => receipt::verify(&file, min_era, network, output),
         Command::Journal(command) => journal::run(command, network, output).await,
         Command::Eddsa(command) => eddsa::run(command, network, output).await,
+        Command::Gateway(args) => gateway::run(&args, network, output).await,
     }
 }
