@@ -168,6 +168,28 @@ impl Session {
         self.wait_round_closed(0).await
     }
 
+    /// Waits until a round is open, if it is the next one, and this party has written in the one that is open now.
+    ///
+    /// # Errors
+    /// [`Error::WrongRound`] for a later one, or while this party has to write first; as [`Session::wait_round_closed`].
+    pub async fn wait_round_open(&mut self, round: u32) -> Result<(), Error> {
+        let open = self.observer.history().open_round();
+        if round <= open {
+            return Ok(());
+        }
+        let is_next = round == open.saturating_add(1) && self.signed.contains_key(&open);
+        if !is_next && self.observer.end().is_none() {
+            return Err(Error::WrongRound {
+                asked: round,
+                expected: match open {
+                    0 => "to join first".into(),
+                    _ => format!("round {open}, which is open"),
+                },
+            });
+        }
+        self.wait_round_closed(open).await
+    }
+
     /// Waits until a round has closed with this party's entry in it. Round 0 is joining.
     ///
     /// # Errors

@@ -41,6 +41,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether it is for machines.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether moving lines make sense.
     pub fn is_interactive(&self) -> bool {
         !self.json && io::stderr().is_terminal()

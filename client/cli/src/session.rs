@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod open;
+mod rounds;
 mod show;
 
 pub use show::consent;
@@ -54,6 +55,11 @@ pub async fn run(
             let keys = (&*journal, unlock.as_ref());
             join(&client, session, keys, yes, output).await
         }
+        SessionCommand::Post(post) => rounds::post(&post, args, output).await,
+        SessionCommand::Inbox(inbox) => rounds::inbox(&inbox, args, output).await,
+        SessionCommand::Finish(finish) => rounds::finish(&finish, args, output).await,
+        SessionCommand::Complain(about) => rounds::complain(&about, args, output).await,
+        SessionCommand::Randomness(drawn) => rounds::randomness(&drawn, args, output).await,
         SessionCommand::Decline {
             session,
             identity,

@@ -7,14 +7,10 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use white_city_client::{
-    Client, End, Hash, IdentityKey, Inbox, SessionId, Spec, SpecBuilder, wire::json,
-};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use white_city_client::{Client, End, Hash, IdentityKey, SessionId, Spec, SpecBuilder, wire::json};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, shown::Base64};
 
 /// Longest and usual time that a request waits.
 const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -59,27 +55,6 @@ pub(crate) fn session(text: &str) -> Result<SessionId, Failure> {
             "the path: {text:?} was given, expected a session's id, 64 hex digits"
         ))
     })
-}
-
-/// Bytes, as base64.
-#[derive(Clone, Default)]
-pub(crate) struct Base64(pub(crate) Zeroizing<Vec<u8>>);
-
-impl Serialize for Base64 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = Zeroizing::new(STANDARD.encode(&*self.0));
-        serializer.serialize_str(&text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Base64 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = STANDARD.decode(&*text);
-        bytes
-            .map(|bytes| Self(Zeroizing::new(bytes)))
-            .map_err(|_| serde::de::Error::custom("expected base64 with its padding"))
-    }
 }
 
 /// Time that a request waits.
@@ -258,30 +233,6 @@ pub(crate) struct Joined {
 #[derive(Serialize)]
 pub(crate) struct Opened {
     pub(crate) session: SessionId,
-}
-
-/// A closed round, for this party.
-#[derive(Serialize)]
-pub(crate) struct Round {
-    round: u32,
-    posted: Vec<u16>,
-    broadcasts: BTreeMap<u16, Base64>,
-    p2p: BTreeMap<u16, Base64>,
-}
-
-impl From<Inbox> for Round {
-    fn from(inbox: Inbox) -> Self {
-        let broadcasts = inbox.broadcasts.into_iter();
-        let p2p = inbox.p2p.into_iter();
-        Self {
-            round: inbox.round,
-            posted: inbox.posted,
-            broadcasts: broadcasts
-                .map(|(from, bytes)| (from, Base64(bytes.into())))
-                .collect(),
-            p2p: p2p.map(|(from, bytes)| (from, Base64(bytes))).collect(),
-        }
-    }
 }
 
 /// The end of a session.

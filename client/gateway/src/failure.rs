@@ -25,6 +25,22 @@ const NOT_JOINED: Kind = kind(2_107, "not_joined");
 const NOT_REMEMBERED: Kind = kind(2_108, "not_remembered");
 const NOT_SHOWN: Kind = kind(3_100, "not_shown");
 
+/// All kinds that are the gateway's own.
+#[cfg(test)]
+pub(crate) const OWN: [Kind; 11] = [
+    ENDING,
+    REQUEST,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    NO_ROUTE,
+    NO_METHOD,
+    BODY_TOO_LARGE,
+    TOO_MANY,
+    NOT_JOINED,
+    NOT_REMEMBERED,
+    NOT_SHOWN,
+];
+
 /// Why a request isn't answered with what it asked for.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -210,21 +226,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    /// All kinds that are the gateway's own.
-    const OWN: [Kind; 11] = [
-        ENDING,
-        REQUEST,
-        UNAUTHORIZED,
-        FORBIDDEN,
-        NO_ROUTE,
-        NO_METHOD,
-        BODY_TOO_LARGE,
-        TOO_MANY,
-        NOT_JOINED,
-        NOT_REMEMBERED,
-        NOT_SHOWN,
-    ];
 
     #[test]
     fn the_gateways_own_kinds_are_none_of_the_librarys() {

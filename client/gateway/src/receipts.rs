@@ -3,10 +3,7 @@
 use serde::Deserialize;
 use white_city_client::{Client, SessionId};
 
-use crate::{
-    api::{Base64, Proof},
-    failure::Failure,
-};
+use crate::{api::Proof, failure::Failure, shown::Base64};
 
 /// The receipt that is asked for.
 #[derive(Deserialize)]

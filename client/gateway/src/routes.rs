@@ -23,12 +23,12 @@ use white_city_client::{
 
 use crate::{
     Inner, OPENAPI,
-    api::{self, Base64, Wait},
+    api::{self, Wait},
     events,
     failure::Failure,
     guard, openings, receipts,
     seat::{Act, Done, Seat},
-    shown,
+    shown::{self, Base64, Round},
 };
 
 type Shared = State<Arc<Inner>>;
@@ -263,7 +263,7 @@ async fn inbox(
         .ask(api::session(&id)?, act, Wait::of(&uri)?)
         .await?
     {
-        Done::Inbox(inbox) => answer(&api::Round::from(*inbox)),
+        Done::Inbox(inbox) => answer(&Round::from(*inbox)),
         _ => Err(Failure::no_route()),
     }
 }
@@ -393,5 +393,107 @@ async fn recall(
             bytes: Base64(bytes),
         }),
         _ => Err(Failure::not_remembered(&name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use white_city_client::Kind;
+
+    use super::*;
+
+    fn description() -> Value {
+        serde_json::from_str(OPENAPI).unwrap()
+    }
+
+    #[test]
+    fn the_calls_are_those_of_the_description() {
+        let description = description();
+        let described = description["paths"].as_object().unwrap().iter();
+        let described: BTreeSet<String> = described
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        let calls = routes();
+        let calls = calls
+            .iter()
+            .map(|(method, path, _)| format!("{method} {path}"));
+        assert_eq!(calls.collect::<BTreeSet<_>>(), described);
+    }
+
+    /// The names that a request may have are those that its type takes: one more is refused with the list of them.
+    fn taken<T: serde::de::DeserializeOwned>() -> BTreeSet<String> {
+        let refused = serde_json::from_str::<T>(r#"{"?":0}"#).err().unwrap();
+        let text = refused.to_string();
+        let names = text.split('`').skip(3).step_by(2);
+        names.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_fields_of_requests_are_those_of_the_description() {
+        let description = description();
+        let mut seen = 0;
+        let mut check = |name: &str, taken: BTreeSet<String>| {
+            let schema = &description["components"]["schemas"][name];
+            let described = schema["properties"].as_object().unwrap().keys();
+            assert_eq!(taken, described.cloned().collect::<BTreeSet<_>>(), "{name}");
+            seen += 1;
+        };
+        check("Open", taken::<api::OpenRequest>());
+        check("Decline", taken::<api::Decline>());
+        check("Abort", taken::<api::Abort>());
+        check("Post", taken::<api::Post>());
+        check("Finish", taken::<api::Finish>());
+        check("Complain", taken::<api::Complain>());
+        check("Memory", taken::<api::Memory>());
+        let bodies = OPENAPI.matches("\"requestBody\"").count();
+        assert_eq!(seen, bodies, "every body that is described");
+    }
+
+    #[test]
+    fn the_examples_of_requests_are_taken() {
+        let description = description();
+        let example = |name: &str| {
+            let schema = &description["components"]["schemas"][name];
+            schema["examples"][0].to_string().into_bytes()
+        };
+        let open: api::OpenRequest = api::body(&example("Open")).unwrap();
+        assert_eq!(open.request, "keygen-1");
+        let decline: api::Decline = api::body(&example("Decline")).unwrap();
+        assert_eq!(decline.reason, 0);
+        let abort: api::Abort = api::body(&example("Abort")).unwrap();
+        assert_eq!((abort.cause, abort.about), (1, Some(2)));
+        let post: api::Post = api::body(&example("Post")).unwrap();
+        assert_eq!(&**post.broadcast.0, b"hello");
+        assert_eq!(&**post.p2p[&1].0, b"hello");
+        let finish: api::Finish = api::body(&example("Finish")).unwrap();
+        assert_eq!(finish.outcome, Hash([0xab; 32]));
+        let complain: api::Complain = api::body(&example("Complain")).unwrap();
+        assert_eq!((complain.round, complain.from), (1, 2));
+        let memory: api::Memory = api::body(&example("Memory")).unwrap();
+        assert_eq!(&**memory.bytes.0, b"hello");
+    }
+
+    #[test]
+    fn every_failure_is_explained() {
+        let text = include_str!("../../../docs/gateway.md");
+        for kind in Kind::ALL.iter().chain(&crate::failure::OWN) {
+            let (number, name) = (kind.number.to_string(), format!("`{}`", kind.name));
+            assert!(text.contains(&name), "{name}");
+            // Those in a row with others of one kind are named by the first and the last.
+            let row = text
+                .lines()
+                .find(|line| line.starts_with("| ") && line.contains(&name));
+            let row = row.unwrap();
+            assert!(
+                row.contains(&number) || row.contains(" to "),
+                "{number}: {row}"
+            );
+        }
     }
 }

@@ -201,7 +201,7 @@ async fn perform(session: &mut Session, act: &Act) -> Result<Done, Error> {
             broadcast,
             p2p,
         } => {
-            wait_until_open(session, *round).await?;
+            session.wait_round_open(*round).await?;
             session.post(*round, broadcast.clone(), p2p.clone()).await?;
         }
         Act::Inbox(round) => return Ok(Done::Inbox(Box::new(session.inbox(*round).await?))),
@@ -223,18 +223,6 @@ async fn perform(session: &mut Session, act: &Act) -> Result<Done, Error> {
         Act::Forget(_) => {}
     }
     Ok(Done::Nothing)
-}
-
-/// Waits until the round is open, if it is the next one and this party has done what it could in the one before.
-async fn wait_until_open(session: &mut Session, round: u32) -> Result<(), Error> {
-    let open = session.history().open_round();
-    if round != open.saturating_add(1) {
-        return Ok(());
-    }
-    match session.wait_round_closed(open).await {
-        Err(Error::Waiting { missing, .. }) if missing.contains(&session.index()) => Ok(()),
-        waited => waited,
-    }
 }
 
 /// Whether it is worth a try.

@@ -1,15 +1,19 @@
-//! Progress and waiting as JSON: what the command line and the gateway say alike.
+//! Progress, waiting and rounds as JSON: what the command line and the gateway say alike.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use white_city_client::{
-    Error, Progress,
+    Error, Inbox, Progress,
     read::Dispute,
     wire::{
         board::Status,
         json::{self, remaining_ms},
     },
 };
+use zeroize::Zeroizing;
 
 /// The round that other parties have to act in first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,5 +82,50 @@ pub fn dispute(dispute: &Dispute) -> json::Dispute {
         accused: dispute.accused,
         round: dispute.round,
         ..Default::default()
+    }
+}
+
+/// Bytes, as base64.
+#[derive(Clone, Default)]
+pub struct Base64(pub Zeroizing<Vec<u8>>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(&*self.0));
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let bytes = STANDARD.decode(&*text);
+        bytes
+            .map(|bytes| Self(Zeroizing::new(bytes)))
+            .map_err(|_| serde::de::Error::custom("expected base64 with its padding"))
+    }
+}
+
+/// A closed round, for this party.
+#[derive(Serialize)]
+pub struct Round {
+    round: u32,
+    posted: Vec<u16>,
+    broadcasts: BTreeMap<u16, Base64>,
+    p2p: BTreeMap<u16, Base64>,
+}
+
+impl From<Inbox> for Round {
+    fn from(inbox: Inbox) -> Self {
+        let broadcasts = inbox.broadcasts.into_iter();
+        let p2p = inbox.p2p.into_iter();
+        Self {
+            round: inbox.round,
+            posted: inbox.posted,
+            broadcasts: broadcasts
+                .map(|(from, bytes)| (from, Base64(bytes.into())))
+                .collect(),
+            p2p: p2p.map(|(from, bytes)| (from, Base64(bytes))).collect(),
+        }
     }
 }
