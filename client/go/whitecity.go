@@ -209,7 +209,7 @@ func (s *Session) Join(ctx context.Context) (int, error) {
 
 // Abort leaves after joining; about is a party, as a claim, or nil.
 func (s *Session) Abort(ctx context.Context, cause int, about *int) error {
-	return s.call(ctx, "POST", "/abort", map[string]any{"cause": cause, "about": about}, nil)
+	return s.call(ctx, "POST", "/abort", map[string]any{"cause_number": cause, "about": about}, nil)
 }
 
 // Post posts, once the round is open. The same again is fine, and anything else for the round is refused.
@@ -261,24 +261,24 @@ func (s *Session) Events(ctx context.Context, tell func(json.RawMessage)) error 
 
 // Randomness is 32 secret bytes: always the same for one purpose in this session, also after a crash.
 func (s *Session) Randomness(ctx context.Context, purpose string) ([]byte, error) {
-	var drawn struct{ Bytes []byte }
+	var drawn struct{ Data []byte }
 	err := s.call(ctx, "GET", "/randomness/"+url.PathEscape(purpose), nil, &drawn)
-	return drawn.Bytes, err
+	return drawn.Data, err
 }
 
 // Remember keeps the protocol's own state, encrypted and synced when this returns.
 func (s *Session) Remember(ctx context.Context, name string, data []byte) error {
-	return s.call(ctx, "PUT", "/memory/"+url.PathEscape(name), map[string][]byte{"bytes": data}, nil)
+	return s.call(ctx, "PUT", "/memory/"+url.PathEscape(name), map[string][]byte{"data": data}, nil)
 }
 
 // Recall gives the state that was remembered last under a name, or nil.
 func (s *Session) Recall(ctx context.Context, name string) ([]byte, error) {
-	var found struct{ Bytes []byte }
+	var found struct{ Data []byte }
 	err := s.call(ctx, "GET", "/memory/"+url.PathEscape(name), nil, &found)
 	if failure, isNo := err.(*Failure); isNo && failure.Name == "not_remembered" {
 		return nil, nil
 	}
-	return found.Bytes, err
+	return found.Data, err
 }
 
 // Forget deletes the session's keys, once the result is safe.

@@ -155,7 +155,7 @@ class Session:
 
     def abort(self, cause: int = 0, about: Optional[int] = None, detail: Optional[bytes] = None) -> None:
         """Leaves after joining; `about` is a party, as a claim."""
-        body = {"cause": cause, "about": about, "detail": detail.hex() if detail else None}
+        body = {"cause_number": cause, "about": about, "detail": detail.hex() if detail else None}
         self._call("POST", "/abort", body, wait=True)
 
     def post(self, round: int, broadcast: bytes = b"", p2p: Optional[Mapping[int, bytes]] = None) -> None:
@@ -204,16 +204,16 @@ class Session:
 
     def randomness(self, purpose: str) -> bytes:
         """32 secret bytes: always the same for one purpose in this session, also after a crash."""
-        return _bytes(self._call("GET", f"/randomness/{_quoted(purpose)}", wait=True)["bytes"])
+        return _bytes(self._call("GET", f"/randomness/{_quoted(purpose)}", wait=True)["data"])
 
     def remember(self, name: str, data: bytes) -> None:
         """Keeps the protocol's own state, encrypted and synced when this returns. What depends on it is posted after that."""
-        self._call("PUT", f"/memory/{_quoted(name)}", {"bytes": _text(data)}, wait=True)
+        self._call("PUT", f"/memory/{_quoted(name)}", {"data": _text(data)}, wait=True)
 
     def recall(self, name: str) -> Optional[bytes]:
         """The state that was remembered last under a name."""
         try:
-            return _bytes(self._call("GET", f"/memory/{_quoted(name)}", wait=True)["bytes"])
+            return _bytes(self._call("GET", f"/memory/{_quoted(name)}", wait=True)["data"])
         except Failure as failure:
             if failure.name == "not_remembered":
                 return None

@@ -1,6 +1,9 @@
 //! `white-city gateway`: a party for programs in other languages.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{
@@ -26,6 +29,7 @@ const KEEP: Duration = Duration::from_secs(60);
 /// Serves until it is interrupted or terminated.
 pub async fn run(
     args: &GatewayArgs,
+    forks: Option<&Path>,
     network: &NetworkArgs,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -45,6 +49,7 @@ pub async fn run(
         identity: public,
         journals: journal::folder_made(identity)?,
         openings: PathBuf::from(openings),
+        forks: forks.map_or_else(PathBuf::new, Path::to_owned),
         unlock,
         token,
         max_sessions: args.max_sessions.into(),

@@ -35,6 +35,7 @@ mod unlock;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
+    path::Path,
     process::ExitCode,
 };
 
@@ -129,7 +130,7 @@ async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
     // It tells whoever waits that it ends.
     let ends_itself = matches!(cli.command, Command::Gateway(_));
     let result = tokio::select! {
-        result = dispatch(cli.command, &cli.network, output) => result,
+        result = dispatch(cli.command, cli.fork_dir.as_deref(), &cli.network, output) => result,
         _ = tokio::signal::ctrl_c(), if !ends_itself => Err(Failure::new(
             INTERRUPTED,
             "interrupted; what was sent stays on the board, and the same command goes on with it",
@@ -147,7 +148,12 @@ async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
     result
 }
 
-async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+async fn dispatch(
+    command: Command,
+    forks: Option<&Path>,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, network, output).await,
@@ -155,6 +161,6 @@ async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> R
         Command::Verify { file, min_era } => receipt::verify(&file, min_era, network, output),
         Command::Journal(command) => journal::run(command, network, output).await,
         Command::Eddsa(command) => eddsa::run(command, network, output).await,
-        Command::Gateway(args) => gateway::run(&args, network, output).await,
+        Command::Gateway(args) => gateway::run(&args, forks, network, output).await,
     }
 }

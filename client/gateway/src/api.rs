@@ -154,7 +154,7 @@ pub(crate) struct Decline {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Abort {
     #[serde(default)]
-    pub(crate) cause: u16,
+    pub(crate) cause_number: u16,
     pub(crate) about: Option<u16>,
     pub(crate) detail: Option<Hash>,
 }
@@ -188,7 +188,7 @@ pub(crate) struct Complain {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Memory {
-    pub(crate) bytes: Base64,
+    pub(crate) data: Base64,
 }
 
 /// The outcome whose result is safe, where the session's end is unknown.

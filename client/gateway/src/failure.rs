@@ -43,7 +43,10 @@ pub(crate) const OWN: [Kind; 11] = [
 
 /// Why a request isn't answered with what it asked for.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Why>);
+
+#[derive(Debug)]
+struct Why {
     status: StatusCode,
     kind: Kind,
     text: String,
@@ -54,13 +57,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, kind: Kind, text: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Why {
             status,
             kind,
             text: text.into(),
             refusal: None,
             waiting: None,
-        }
+        }))
     }
 
     pub(crate) fn request(text: impl Into<String>) -> Self {
@@ -136,23 +139,23 @@ impl Failure {
         })
     }
 
-    pub(crate) const fn number(&self) -> u16 {
-        self.kind.number
+    pub(crate) fn number(&self) -> u16 {
+        self.0.kind.number
     }
 
     /// Whether the session is erased.
     pub(crate) fn is_erased(&self) -> bool {
-        self.kind == Error::Erased.kind()
+        self.0.kind == Error::Erased.kind()
     }
 
     /// The same as an object.
     pub(crate) fn said(&self) -> Said {
         Said {
-            error: self.text.clone(),
-            exit_code: self.kind.exit_code(),
-            failure: self.kind.number,
-            failure_name: self.kind.name,
-            refusal: self.refusal,
+            error: self.0.text.clone(),
+            exit_code: self.0.kind.exit_code(),
+            failure: self.0.kind.number,
+            failure_name: self.0.kind.name,
+            refusal: self.0.refusal,
         }
     }
 }
@@ -176,27 +179,26 @@ impl From<Error> for Failure {
             Error::Refused { code, .. } | Error::QuotaExceeded { code, .. } => Some(*code),
             _ => None,
         };
-        Self {
-            refusal,
-            waiting: Waiting::of(&error),
-            ..Self::new(status, kind, error.to_string())
-        }
+        let mut failure = Self::new(status, kind, error.to_string());
+        failure.0.refusal = refusal;
+        failure.0.waiting = Waiting::of(&error);
+        failure
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match &self.waiting {
+        match &self.0.waiting {
             Some(waiting) => api::reply(
-                self.status,
+                self.0.status,
                 &Later {
                     result: "waiting",
-                    text: &self.text,
-                    exit_code: self.kind.exit_code(),
+                    text: &self.0.text,
+                    exit_code: self.0.kind.exit_code(),
                     waiting,
                 },
             ),
-            None => api::reply(self.status, &self.said()),
+            None => api::reply(self.0.status, &self.said()),
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 use tokio::time::{Instant, timeout};
 
 use crate::{Inner, failure::Failure};
@@ -17,6 +18,8 @@ use crate::{Inner, failure::Failure};
 const BODY_DUE: Duration = Duration::from_secs(30);
 /// Bytes of a body beside what a transaction has room for.
 const FRAME_BYTES: usize = 64 << 10;
+/// Bytes of a body that is too large which are read all the same.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
 /// The header in which browsers say from where a request comes.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The path that needs no token: it is the same for everybody.
@@ -63,11 +66,27 @@ async fn checked(gateway: &Inner, request: Request) -> Result<Request, Failure> 
     }
     let (parts, body) = request.into_parts();
     let max = body_bytes_max(gateway);
-    let bytes = timeout(BODY_DUE, to_bytes(body, max)).await;
-    match bytes {
-        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+    match timeout(BODY_DUE, read(body, max)).await {
+        Ok(Some(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         _ => Err(Failure::body_too_large(max)),
     }
+}
+
+/// A body of at most `max` bytes. Some more are read and let go, because whoever is still sending doesn't hear that it is too much.
+async fn read(body: Body, max: usize) -> Option<Vec<u8>> {
+    let (mut pieces, mut bytes, mut read) = (body.into_data_stream(), Vec::new(), 0_usize);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.ok()?;
+        read = read.saturating_add(piece.len());
+        if read <= max {
+            bytes.extend_from_slice(&piece);
+        } else if read > max.saturating_add(DISCARDED_BYTES_MAX) {
+            return None;
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    (read <= max).then_some(bytes)
 }
 
 /// Refuses what a browser sends for a page. A page of another origin can name no header of ours without asking first, which is refused, too;

@@ -58,6 +58,8 @@ pub struct Options {
     pub journals: PathBuf,
     /// Folder of the openings that were asked for.
     pub openings: PathBuf,
+    /// Folder for the proof, should the replicas turn out to have signed two histories.
+    pub forks: PathBuf,
     /// The passphrase or key of the journals beside the identity, if there is one.
     pub unlock: Option<Unlock>,
     /// Word by which it knows who may ask.
@@ -73,6 +75,7 @@ pub(crate) struct Inner {
     client: Client,
     identity: IdentityKey,
     openings: PathBuf,
+    forks: PathBuf,
     token: Token,
     seats: Seats,
     waits: Arc<Semaphore>,
@@ -94,6 +97,7 @@ impl Gateway {
             client: options.client,
             identity: options.identity,
             openings: options.openings,
+            forks: options.forks,
             token: options.token,
             seats,
             waits: Arc::new(Semaphore::new(WAITS_MAX)),

@@ -1,7 +1,9 @@
 //! Receipts of sessions, for whoever asks for them.
 
+use std::path::Path;
+
 use serde::Deserialize;
-use white_city_client::{Client, SessionId};
+use white_city_client::{Client, Fork, SessionId, files::create_public, wire::hash::sha256};
 
 use crate::{api::Proof, failure::Failure, shown::Base64};
 
@@ -55,4 +57,24 @@ pub(crate) async fn make(
         kind: receipt.kind().name(),
         receipt: Base64(receipt.to_bytes().into()),
     })
+}
+
+/// Keeps the proof that the replicas have signed two histories, which convinces anybody.
+pub(crate) fn keep_fork(client: &Client, fork: &Fork, folder: &Path) {
+    let Some(receipt) = fork.receipt(client.trust()) else {
+        tracing::error!(%fork, "two histories, without a proof that convinces others");
+        return;
+    };
+    let bytes = receipt.to_bytes();
+    let name = sha256(&bytes).to_string();
+    let file = folder.join(format!("fork-{}.receipt", name.get(..16).unwrap_or(&name)));
+    if file.exists() {
+        return;
+    }
+    match create_public(&file, &bytes) {
+        Ok(()) => {
+            tracing::error!(%fork, file = %file.display(), "two histories: here is the proof")
+        }
+        Err(error) => tracing::error!(%fork, %error, "two histories: the proof can't be kept"),
+    }
 }

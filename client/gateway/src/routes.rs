@@ -103,7 +103,12 @@ impl Inner {
             () = self.ends() => return Err(Failure::ending()),
         };
         match done {
-            Ok(Some(done)) => Ok(done?),
+            Ok(Some(done)) => {
+                if let Err(Error::Fork(fork)) = &done {
+                    receipts::keep_fork(&self.client, fork, &self.forks);
+                }
+                Ok(done?)
+            }
             Ok(None) => Err(Failure::not_joined()),
             Err(_) if waits_for_others => Err(Failure::waiting(seat.progress().borrow().as_ref())),
             Err(_) => Err(Failure::not_shown()),
@@ -151,7 +156,7 @@ async fn party(State(gateway): Shared) -> Answer {
 async fn sessions(State(gateway): Shared) -> Answer {
     let _place = gateway.place()?;
     let found = gateway.client.sessions(Some(&gateway.identity)).await?;
-    let lines = found.unproven_value().into_iter().map(|line| SessionLine {
+    let lines = found.unproven_value().iter().map(|line| SessionLine {
         session: line.id,
         number: line.number,
         status: line.status,
@@ -225,7 +230,7 @@ async fn decline(State(gateway): Shared, Path(id): Path<String>, uri: Uri, body:
 async fn abort(State(gateway): Shared, Path(id): Path<String>, uri: Uri, body: Bytes) -> Answer {
     let why: api::Abort = api::body(&body)?;
     let act = Act::Abort {
-        cause: why.cause,
+        cause: why.cause_number,
         about: why.about,
         detail: why.detail.unwrap_or(Hash::ZERO),
     };
@@ -363,7 +368,7 @@ async fn randomness(
         .await?
     {
         Done::Bytes(bytes) => answer(&api::Memory {
-            bytes: Base64(bytes),
+            data: Base64(bytes),
         }),
         _ => Err(Failure::no_route()),
     }
@@ -376,7 +381,7 @@ async fn remember(
     body: Bytes,
 ) -> Answer {
     let memory: api::Memory = api::body(&body)?;
-    let act = Act::Remember(name, memory.bytes.0);
+    let act = Act::Remember(name, memory.data.0);
     gateway
         .did(api::session(&id)?, act, &uri, "remembered")
         .await
@@ -390,7 +395,7 @@ async fn recall(
     let (id, wait) = (api::session(&id)?, Wait::of(&uri)?);
     match gateway.ask(id, Act::Recall(name.clone()), wait).await? {
         Done::Bytes(bytes) => answer(&api::Memory {
-            bytes: Base64(bytes),
+            data: Base64(bytes),
         }),
         _ => Err(Failure::not_remembered(&name)),
     }
@@ -467,7 +472,7 @@ mod tests {
         let decline: api::Decline = api::body(&example("Decline")).unwrap();
         assert_eq!(decline.reason, 0);
         let abort: api::Abort = api::body(&example("Abort")).unwrap();
-        assert_eq!((abort.cause, abort.about), (1, Some(2)));
+        assert_eq!((abort.cause_number, abort.about), (1, Some(2)));
         let post: api::Post = api::body(&example("Post")).unwrap();
         assert_eq!(&**post.broadcast.0, b"hello");
         assert_eq!(&**post.p2p[&1].0, b"hello");
@@ -476,7 +481,27 @@ mod tests {
         let complain: api::Complain = api::body(&example("Complain")).unwrap();
         assert_eq!((complain.round, complain.from), (1, 2));
         let memory: api::Memory = api::body(&example("Memory")).unwrap();
-        assert_eq!(&**memory.bytes.0, b"hello");
+        assert_eq!(&**memory.data.0, b"hello");
+    }
+
+    #[test]
+    fn every_name_is_explained() {
+        let text = [
+            include_str!("../../../docs/json.md"),
+            include_str!("../../../docs/gateway.md"),
+        ]
+        .concat();
+        let description = description();
+        let schemas = description["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .values();
+        let properties =
+            schemas.flat_map(|schema| schema["properties"].as_object().unwrap().keys());
+        let missing: BTreeSet<_> = properties
+            .filter(|name| !text.contains(&format!("`{name}`")))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

@@ -164,7 +164,7 @@ export class Session {
 
   /** Leaves after joining; `about` is a party, as a claim. */
   async abort(cause = 0, about?: number): Promise<void> {
-    await this.#call("POST", "/abort", { cause, about });
+    await this.#call("POST", "/abort", { cause_number: cause, about });
   }
 
   /** Posts, once the round is open. The same again is fine, and anything else for the round is refused. */
@@ -217,18 +217,18 @@ export class Session {
 
   /** 32 secret bytes: always the same for one purpose in this session, also after a crash. */
   async randomness(purpose: string): Promise<Uint8Array> {
-    return decoded(((await this.#call("GET", `/randomness/${encodeURIComponent(purpose)}`)) as { bytes: string }).bytes);
+    return decoded(((await this.#call("GET", `/randomness/${encodeURIComponent(purpose)}`)) as { data: string }).data);
   }
 
   /** Keeps the protocol's own state, encrypted and synced when this is done. What depends on it is posted after that. */
   async remember(name: string, data: Uint8Array): Promise<void> {
-    await this.#call("PUT", `/memory/${encodeURIComponent(name)}`, { bytes: encoded(data) });
+    await this.#call("PUT", `/memory/${encodeURIComponent(name)}`, { data: encoded(data) });
   }
 
   /** The state that was remembered last under a name. */
   async recall(name: string): Promise<Uint8Array | undefined> {
     try {
-      return decoded(((await this.#call("GET", `/memory/${encodeURIComponent(name)}`)) as { bytes: string }).bytes);
+      return decoded(((await this.#call("GET", `/memory/${encodeURIComponent(name)}`)) as { data: string }).data);
     } catch (error) {
       if (error instanceof Failure && error.kind === "not_remembered") return undefined;
       throw error;

@@ -1,8 +1,8 @@
 //! Whom a gateway doesn't answer: whoever hasn't the token, every page in a browser, and whoever asks for too much.
 
-use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{Gateway, failure, file};
 use crate::world::{run, world};
@@ -86,7 +86,7 @@ async fn a_page_reaches_nothing_under_any_name_and_with_any_method() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_asked_is_bounded_and_whoever_waits_is_told_of_the_end() {
+async fn what_is_asked_is_bounded_and_understood() {
     let world = world().await;
     let preset = ["--protocol", "p", "--max-rounds", "4"];
     let id = world.open(&[0, 1], &preset).await;
@@ -132,41 +132,34 @@ async fn what_is_asked_is_bounded_and_whoever_waits_is_told_of_the_end() {
             asked.status()
         );
     }
-    let (http, url, token) = (
-        gateway.http.clone(),
-        gateway.url.clone(),
-        gateway.token.clone(),
-    );
-    let waiting = tokio::spawn({
-        async move {
-            let path = format!("{url}/v1/sessions/{id}/rounds/1?wait_ms=300000");
-            let all = (0..WAITS + 8).map(|_| http.get(&path).bearer_auth(&token).send());
-            let all = join_all(all).await.into_iter();
-            join_all(all.map(|answer| failure(answer.unwrap()))).await
-        }
-    });
-    // Those that there is no place for have their answer at once; the others wait until it ends.
-    let full = async {
-        while failure_now(&gateway, &format!("/v1/sessions/{id}/rounds/1?wait_ms=0")).await != 429 {
-        }
-    };
-    tokio::time::timeout(crate::world::PATIENCE, full)
-        .await
-        .unwrap();
     assert_eq!(gateway.end().await, Some(0));
-    let answers = waiting.await.unwrap();
-    let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
-    assert_eq!(
-        (count((503, 1100)), count((429, 2106))),
-        (WAITS, 8),
-        "{answers:?}"
-    );
     world.net.stop().await.unwrap();
 }
 
-async fn failure_now(gateway: &Gateway, path: &str) -> u16 {
-    let asked = gateway.request(Method::GET, path).send().await.unwrap();
-    asked.status().as_u16()
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_many_requests_wait_and_are_told_of_the_end() {
+    let world = world().await;
+    let preset = ["--protocol", "p", "--max-rounds", "4"];
+    let id = world.open(&[0, 1], &preset).await;
+    let gateway = Gateway::start(&world, 0, &[]).await;
+    let join = format!("/v1/sessions/{id}/join");
+    let joined = gateway.request(Method::POST, &join).send().await.unwrap();
+    assert_eq!(joined.status(), StatusCode::OK);
+    let mut waiting = JoinSet::new();
+    for _ in 0..WAITS + 8 {
+        let path = format!("/v1/sessions/{id}/rounds/1?wait_ms=300000");
+        let asked = gateway.request(Method::GET, &path).send();
+        waiting.spawn(async { failure(asked.await.unwrap()).await });
+    }
+    // Those that there is no place for have their answer at once; the others wait until it ends.
+    for _ in 0..8 {
+        let refused = waiting.join_next().await.unwrap().unwrap();
+        assert_eq!(refused, (429, 2106));
+    }
+    assert_eq!(gateway.end().await, Some(0));
+    let told = waiting.join_all().await;
+    assert_eq!(told, vec![(503, 1100); WAITS]);
+    world.net.stop().await.unwrap();
 }
 
 #[tokio::test]

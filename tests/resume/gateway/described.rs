@@ -188,6 +188,21 @@ async fn session(caller: &mut Caller<'_>, id: &str) {
             .await,
         drawn
     );
+    round(caller, id).await;
+    ending(caller, id).await;
+    let call = "get /v1/sessions/{session}/memory/{name}";
+    let (status, said) = caller
+        .ask(0, call, &[("session", id), name[0]], "", Value::Null)
+        .await;
+    assert_eq!(
+        (status, &said["failure"]),
+        (409, &2107.into()),
+        "it is forgotten"
+    );
+}
+
+/// A round of a session.
+async fn round(caller: &mut Caller<'_>, id: &str) {
     let first = [("round", "1")];
     let post = json!({ "broadcast": "aGVsbG8=", "p2p": { "1": "c2VjcmV0" } });
     for _ in 0..2 {
@@ -216,6 +231,10 @@ async fn session(caller: &mut Caller<'_>, id: &str) {
         .await;
     let expected = json!({ "round": 1, "posted": [0, 1], "broadcasts": { "0": "aGVsbG8=" }, "p2p": { "0": "c2VjcmV0" } });
     assert_eq!(inbox, expected);
+}
+
+/// The end of a session, and what comes after it.
+async fn ending(caller: &mut Caller<'_>, id: &str) {
     for party in [0, 1] {
         let outcome = json!({ "outcome": "ab".repeat(32) });
         caller.well(party, "post /finish", id, &[], outcome).await;
@@ -231,21 +250,12 @@ async fn session(caller: &mut Caller<'_>, id: &str) {
         .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))
-        .last();
+        .next_back();
     assert_eq!(serde_json::from_str::<Value>(last.unwrap()).unwrap(), end);
     caller.well(0, "get /receipt", id, &[], Value::Null).await;
     for _ in 0..2 {
         caller.well(0, "delete ", id, &[], Value::Null).await;
     }
-    let call = "get /v1/sessions/{session}/memory/{name}";
-    let (status, said) = caller
-        .ask(0, call, &[("session", id), name[0]], "", Value::Null)
-        .await;
-    assert_eq!(
-        (status, &said["failure"]),
-        (409, &2107.into()),
-        "it is forgotten"
-    );
 }
 
 /// A session that a party declines, and one that a party leaves.
