@@ -1,6 +1,7 @@
 //! The gateway: what it answers, described as it is, and whom it doesn't answer.
 
 mod attacked;
+mod complaining;
 mod described;
 mod documented;
 mod killed;

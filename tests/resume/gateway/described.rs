@@ -134,7 +134,7 @@ async fn every_call_is_made_and_answered_as_it_is_described() {
         .ask(0, "get /v1/sessions", &[], "", Value::Null)
         .await;
     assert_eq!(said["sessions"].as_array().unwrap().len(), 3);
-    // No honest party can bring a complaint to its good end: who is refused is told why.
+    // An honest party has nothing to complain about here; what comes of a true complaint is in a test of its own.
     let call = "post /v1/sessions/{session}/complain";
     let body = json!({ "round": 1, "from": 1 });
     let (status, _) = caller.ask(0, call, &[("session", &ids[1])], "", body).await;
