@@ -1,5 +1,8 @@
 //! Everything that can go wrong between a party and the board.
 
+mod kind;
+
+pub use kind::Kind;
 pub use white_city_verify::{Fork, cause_text};
 use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
 

@@ -2,7 +2,7 @@
 //!
 //! An append-only file, encrypted under the identity and, wherever there is a vault, what opens that ([`crate::Client::resume_locked`]).
 //! It holds the seeds of everything that this party draws at random in the session, and every join and entry that it has signed,
-//! each written and synced *before* it is sent for the first time.
+//! each written and synced *before* it is sent for the first time; and what the protocol wants to find again ([`crate::Session::remember`]).
 //!
 //! **What it gives away.** Whoever opens a journal and sees the board can run this party's protocol again: of a key generation that
 //! is the share. So a journal is as secret as the share, and as short-lived as can be: [`crate::Session::forget`],
@@ -37,7 +37,7 @@ use std::{
 
 use format::{Header, Lock, Sealer, Torn};
 pub use kept::{Kept, forget, read};
-pub(crate) use record::{EntryRecord, Record, Seeds};
+pub(crate) use record::{EntryRecord, Record, Remembered, Seeds};
 use white_city_wire::{IdentityKey, NetworkId, SessionId};
 use zeroize::Zeroizing;
 

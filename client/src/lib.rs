@@ -76,7 +76,7 @@ pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use discovery::Discovery;
-pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
+pub use error::{AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use listed::{FoundSession, SessionFilter, SessionList};
 pub use opening::Opening;
 pub use operating::Said;

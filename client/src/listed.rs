@@ -3,7 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::future::join_all;
-use white_city_wire::{IdentityKey, SessionId, board::Status, read::Statuses, tx::Open};
+use white_city_wire::{
+    IdentityKey, SessionId, board::Status, json::SessionLine, read::Statuses, tx::Open,
+};
 
 use crate::{
     Client, Error,
@@ -70,6 +72,18 @@ pub struct FoundSession {
     pub status: Status,
     /// What opened it; nothing after its erasure.
     pub open: Option<Open>,
+}
+
+impl From<&FoundSession> for SessionLine {
+    fn from(found: &FoundSession) -> Self {
+        let protocol = found.open.as_ref().map(|open| open.spec.protocol.clone());
+        Self {
+            session: found.id,
+            number: found.number,
+            status: found.status,
+            protocol: protocol.unwrap_or_default(),
+        }
+    }
 }
 
 impl FoundSession {

@@ -4,6 +4,7 @@ mod begin;
 mod dispute;
 mod inbox;
 mod memory;
+mod notes;
 mod observer;
 mod on_all_cores;
 mod receipt;
@@ -19,7 +20,10 @@ pub use observer::{End, Observer, Progress};
 use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 
-use self::memory::{Fillings, Memory, Secret};
+use self::{
+    memory::{Fillings, Memory, Secret},
+    notes::Notes,
+};
 use crate::{Error, SessionState, client::Client, journal::Journal, signer::Signer, vault::Unlock};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
@@ -45,6 +49,8 @@ pub struct Session {
     never_waits: bool,
     /// The words that were signed in a dispute.
     words: Words,
+    /// What the protocol wants to find again.
+    notes: Notes,
 }
 
 /// The join or entry with which this party fills one slot. Nothing else is ever signed for that slot.
@@ -100,6 +106,7 @@ impl Session {
             leave: None,
             never_waits: false,
             words: Words::default(),
+            notes: Notes::default(),
         };
         found.restore(&mut session)?;
         Ok(session)
@@ -161,6 +168,28 @@ impl Session {
         self.wait_round_closed(0).await
     }
 
+    /// Waits until a round is open, if it is the next one, and this party has written in the one that is open now.
+    ///
+    /// # Errors
+    /// [`Error::WrongRound`] for a later one, or while this party has to write first; as [`Session::wait_round_closed`].
+    pub async fn wait_round_open(&mut self, round: u32) -> Result<(), Error> {
+        let open = self.observer.history().open_round();
+        if round <= open {
+            return Ok(());
+        }
+        let is_next = round == open.saturating_add(1) && self.signed.contains_key(&open);
+        if !is_next && self.observer.end().is_none() {
+            return Err(Error::WrongRound {
+                asked: round,
+                expected: match open {
+                    0 => "to join first".into(),
+                    _ => format!("round {open}, which is open"),
+                },
+            });
+        }
+        self.wait_round_closed(open).await
+    }
+
     /// Waits until a round has closed with this party's entry in it. Round 0 is joining.
     ///
     /// # Errors
@@ -217,6 +246,11 @@ impl Session {
         synced?;
         self.answer_complaint().await;
         Ok(())
+    }
+
+    /// Waits until there is reason to look again: [`Session::sync`].
+    pub async fn wait_news(&mut self) {
+        self.observer.wait_news().await;
     }
 
     /// Waits until the session has ended.

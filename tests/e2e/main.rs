@@ -10,6 +10,7 @@ mod complaint;
 mod crash;
 mod equivocation;
 mod explorer;
+mod gateway;
 #[path = "../wasm/module.rs"]
 mod module;
 mod monitoring;

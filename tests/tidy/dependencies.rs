@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{cargo, files, read};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 15] = [
+const OURS: [(&str, &[&str]); 16] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     // A replica checks a link between eras as a client does, before it stores it.
@@ -28,7 +28,15 @@ const OURS: [(&str, &[&str]); 15] = [
     ("white-city-eddsa", &[]),
     // It hands questions on, and the page that it serves verifies the answers.
     ("white-city-explorer", &["white-city-wire"]),
-    ("white-city-cli", &["white-city-client", "white-city-eddsa"]),
+    ("white-city-gateway", &["white-city-client"]),
+    (
+        "white-city-cli",
+        &[
+            "white-city-client",
+            "white-city-eddsa",
+            "white-city-gateway",
+        ],
+    ),
     // Examples, which nobody who uses the client compiles.
     (
         "white-city-protocols",
@@ -267,6 +275,7 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
         "white-city-cli",
         "white-city-eddsa",
         "white-city-explorer",
+        "white-city-gateway",
         "white-city-protocols",
     ] {
         let built_from = transitive(name);
@@ -352,6 +361,7 @@ fn the_other_crates_of_the_product_deny_what_can_panic() {
         "client/eddsa/src/lib.rs",
         "client/explorer/src/lib.rs",
         "client/explorer/src/main.rs",
+        "client/gateway/src/lib.rs",
         "client/protocols/src/lib.rs",
         "testnet/src/lib.rs",
         "testnet/src/main.rs",
@@ -393,6 +403,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
             "white-city-explorer" => "client/explorer",
+            "white-city-gateway" => "client/gateway",
             "white-city-protocols" => "client/protocols",
             "white-city-testnet" => "testnet",
             "white-city-kit" => "testnet/kit",

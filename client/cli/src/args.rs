@@ -2,9 +2,11 @@
 
 mod board;
 mod eddsa;
+mod gateway;
 mod group;
 mod journal;
 mod party;
+mod rounds;
 mod session;
 mod unlock;
 mod values;
@@ -16,9 +18,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{
     EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, RefreshArgs, SignArgs,
 };
+pub use gateway::GatewayArgs;
 pub use group::{ContactsCommand, GroupCommand, GroupKeygenArgs, GroupSignArgs, MemberArgs};
 pub use journal::JournalCommand;
 pub use party::{PartyCommand, ServeArgs};
+pub use rounds::{ComplainArgs, FinishArgs, InboxArgs, JoinedArgs, PostArgs, RandomnessArgs};
 pub use session::{ListArgs, OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand, State};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 pub use values::{Bytes, Whom, duration, hex32, identity};
@@ -147,6 +151,9 @@ pub enum Command {
     /// Make keys and signatures together
     #[command(subcommand)]
     Eddsa(EddsaCommand),
+    /// Be a party for programs in any language on this machine, which ask by HTTP and JSON
+    #[command(after_help = gateway::EXAMPLES)]
+    Gateway(Box<GatewayArgs>),
 }
 
 #[derive(Debug, Args)]

@@ -2,16 +2,12 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use white_city_client::{
-    Error, Fork,
-    files::FileError,
-    genesis::GenesisFileError,
-    signer::KeyFileError,
-    vault::VaultError,
-    wire::{Refusal, board::Status, json::remaining_ms},
+    Error, Fork, files::FileError, genesis::GenesisFileError, signer::KeyFileError,
+    vault::VaultError, wire::Refusal,
 };
+use white_city_gateway::shown::Waiting;
 
 use crate::output::to_json;
 
@@ -37,21 +33,6 @@ pub struct Failure {
     pub is_later: bool,
     /// The result that there is all the same, for machines.
     result: Option<Box<Value>>,
-}
-
-/// The round that other parties have to act in first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waiting {
-    /// The open round; 0 is joining.
-    open_round: u32,
-    /// Indices of the parties that it waits for.
-    waiting_for: Vec<u16>,
-    /// Until when, board time; 0 while the clock hasn't started.
-    deadline_ms: u64,
-    /// Time that is left until then.
-    remaining_ms: Option<u64>,
-    /// The board's time.
-    board_ms: u64,
 }
 
 impl Failure {
@@ -151,35 +132,10 @@ impl From<Error> for Failure {
             Error::Fork(fork) => Some(fork.clone()),
             _ => None,
         };
-        let waiting = waiting(&error).map(Box::new);
+        let waiting = Waiting::of(&error).map(Box::new);
         let is_later =
             matches!(error, Error::QuotaExceeded { code, .. } if Refusal::is_transient(code));
-        let code = match error {
-            // The round has closed, or this party is out.
-            Error::Refused { code, .. } if Refusal::is_too_late(code) => 6,
-            Error::Usage { .. }
-            | Error::Spec(_)
-            | Error::NotMember { .. }
-            | Error::TooLarge { .. }
-            | Error::Journal(_)
-            | Error::OtherNetwork { .. }
-            | Error::Recipient { .. } => 2,
-            Error::Unreachable(_) | Error::Behind { .. } => 3,
-            Error::Refused { .. }
-            | Error::QuotaExceeded { .. }
-            | Error::Stamp { .. }
-            | Error::UnknownSession(_) => 4,
-            Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
-            Error::Late { .. }
-            | Error::Out { .. }
-            | Error::Finished { .. }
-            | Error::NoJournal { .. }
-            | Error::Differs { .. } => 6,
-            Error::ReplicaLied { .. } | Error::Fork { .. } | Error::SlotTaken { .. } => 7,
-            Error::Payload { .. } => 8,
-            Error::Waiting { .. } => WAITING,
-            _ => 1,
-        };
+        let code = error.kind().exit_code();
         Self {
             code,
             text,
@@ -189,26 +145,6 @@ impl From<Error> for Failure {
             result: None,
         }
     }
-}
-
-fn waiting(error: &Error) -> Option<Waiting> {
-    let Error::Waiting {
-        round,
-        missing,
-        deadline_ms,
-        board_ms,
-    } = error
-    else {
-        return None;
-    };
-    Some(Waiting {
-        open_round: *round,
-        waiting_for: missing.clone(),
-        deadline_ms: *deadline_ms,
-        // Only a session that goes on is waited in.
-        remaining_ms: remaining_ms(Status::Running, *deadline_ms, *board_ms),
-        board_ms: *board_ms,
-    })
 }
 
 /// These name their file.

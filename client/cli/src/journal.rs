@@ -34,15 +34,21 @@ pub fn path(
     identity: &Path,
     session: SessionId,
 ) -> Result<PathBuf, Failure> {
-    let path = name(given, identity, session);
-    if given.is_none()
-        && let Some(folder) = path.parent()
-    {
-        let mut folders = DirBuilder::new();
-        let made = folders.mode(0o700).recursive(true).create(folder);
-        made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    if given.is_none() {
+        folder_made(identity)?;
     }
-    Ok(path)
+    Ok(name(given, identity, session))
+}
+
+/// The folder of an identity's journals, which is made if it isn't there.
+pub fn folder_made(identity: &Path) -> Result<PathBuf, Failure> {
+    let folder = folder(identity);
+    let made = DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(&folder);
+    made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    Ok(folder)
 }
 
 fn folder(identity: &Path) -> PathBuf {

@@ -17,6 +17,7 @@ mod board;
 mod contacts;
 mod eddsa;
 mod failure;
+mod gateway;
 #[cfg(test)]
 mod golden;
 mod group;
@@ -39,6 +40,7 @@ mod verify;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
+    path::Path,
     process::ExitCode,
 };
 
@@ -50,6 +52,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code of an interrupted program, by convention.
 const INTERRUPTED: u8 = 130;
+
+/// Logs that are shown where `RUST_LOG` doesn't say: what a gateway does is told by its log alone.
+const LOGS: &str = "warn,white_city_gateway=info";
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -116,7 +121,7 @@ fn misuse(error: &clap::Error) -> String {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -127,9 +132,11 @@ fn log_to_stderr() {
 }
 
 async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
+    // It tells whoever waits that it ends.
+    let ends_itself = matches!(cli.command, Command::Gateway(_));
     let result = tokio::select! {
-        result = dispatch(cli.command, &cli.network, output) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(
+        result = dispatch(cli.command, cli.fork_dir.as_deref(), &cli.network, output) => result,
+        _ = tokio::signal::ctrl_c(), if !ends_itself => Err(Failure::new(
             INTERRUPTED,
             "interrupted; what was sent stays on the board, and the same command goes on with it",
         )),
@@ -146,7 +153,12 @@ async fn interruptible(cli: Cli, output: &Output) -> Result<(), Failure> {
     result
 }
 
-async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
+async fn dispatch(
+    command: Command,
+    forks: Option<&Path>,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         Command::Identity(command) => identity::run(&command, output),
         Command::Session(command) => session::run(command, network, output).await,
@@ -157,5 +169,6 @@ async fn dispatch(command: Command, network: &NetworkArgs, output: &Output) -> R
         Command::Journal(command) => journal::run(command, network, output).await,
         Command::Party(command) => party::run(command, network, output).await,
         Command::Eddsa(command) => eddsa::run(command, network, output).await,
+        Command::Gateway(args) => gateway::run(&args, forks, network, output).await,
     }
 }

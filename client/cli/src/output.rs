@@ -138,6 +138,11 @@ impl Output {
         }
     }
 
+    /// Whether it is for machines.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether moving lines make sense.
     pub fn is_interactive(&self) -> bool {
         !self.json && self.is_watched() && io::stderr().is_terminal()

@@ -5,14 +5,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use white_city_client::{
-    Client, Progress, Stamping,
-    read::Dispute,
-    wire::{
-        board::Status,
-        json::{self, remaining_ms},
-    },
-};
+use white_city_client::{Client, Progress, Stamping, wire::board::Status};
+pub use white_city_gateway::shown::{dispute as dispute_json, progress as to_json};
 
 use crate::{output::Output, standing};
 
@@ -164,35 +158,6 @@ pub fn named(indices: &[u16]) -> String {
         "parties"
     };
     format!("{one} {}", parties(indices))
-}
-
-/// The progress of a session, for machines.
-pub fn to_json(now: &Progress) -> Value {
-    json!({
-        "event": "progress",
-        "status": now.status,
-        "open_round": now.round,
-        "filled_count": now.filled,
-        "member_count": now.members,
-        "waiting_for": now.waiting_for,
-        "left": now.left,
-        "deadline_ms": now.deadline_ms,
-        "remaining_ms": remaining_ms(now.status, now.deadline_ms, now.board_ms),
-        "board_ms": now.board_ms,
-        "height": now.height,
-        "last_call": now.last_call,
-        "dispute": now.dispute.as_ref().map(dispute_json),
-    })
-}
-
-/// The party that complains and the one that it complains about, which is all that whoever looks on knows of a complaint.
-pub fn dispute_json(dispute: &Dispute) -> json::Dispute {
-    json::Dispute {
-        by: dispute.by,
-        accused: dispute.accused,
-        round: dispute.round,
-        ..Default::default()
-    }
 }
 
 fn to_text(now: &Progress) -> String {

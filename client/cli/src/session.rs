@@ -17,6 +17,7 @@ use crate::{
 
 mod list;
 pub mod open;
+mod rounds;
 mod show;
 
 pub use show::{consent, meaning, roster_text};
@@ -47,6 +48,11 @@ pub async fn run(
             let keys = (&*journal, unlock.as_ref());
             join(&client, session, keys, yes, output).await
         }
+        SessionCommand::Post(post) => rounds::post(&post, args, output).await,
+        SessionCommand::Inbox(inbox) => rounds::inbox(&inbox, args, output).await,
+        SessionCommand::Finish(finish) => rounds::finish(&finish, args, output).await,
+        SessionCommand::Complain(about) => rounds::complain(&about, args, output).await,
+        SessionCommand::Randomness(drawn) => rounds::randomness(&drawn, args, output).await,
         SessionCommand::Decline {
             session,
             identity,

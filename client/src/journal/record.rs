@@ -17,6 +17,21 @@ pub(crate) enum Record {
     /// The transaction with which this party leaves.
     #[prost(bytes, tag = "3")]
     Leave(Vec<u8>),
+    /// Something that the protocol wants to find again.
+    #[prost(message, tag = "4")]
+    Remembered(Remembered),
+}
+
+/// A protocol's own state, under a name. The last one of a name counts.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(crate) struct Remembered {
+    /// The name.
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    /// The protocol's bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// All randomness of one party in one session.
@@ -58,7 +73,7 @@ pub(crate) struct EntryRecord {
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 struct Envelope {
-    #[prost(oneof = "Record", tags = "1, 2, 3")]
+    #[prost(oneof = "Record", tags = "1, 2, 3, 4")]
     record: Option<Record>,
 }
 
@@ -80,6 +95,7 @@ impl Record {
     pub(crate) fn wipe(self) {
         match self {
             Self::Seeds(seeds) => seeds.wipe(),
+            Self::Remembered(mut remembered) => remembered.bytes.zeroize(),
             Self::Entry(_) | Self::Leave(_) => {}
         }
     }

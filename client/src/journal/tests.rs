@@ -542,3 +542,21 @@ fn a_journal_that_lies_there_says_of_which_session_it_is_and_can_be_forgotten() 
     assert!(matches!(refused, Err(JournalError::Other { .. })));
     assert!(bench.path().exists());
 }
+
+/// What protocols had remembered is found again by every later version.
+#[test]
+fn what_was_remembered_is_read_from_a_frozen_journal() {
+    let note = |name: &str, bytes: &[u8]| {
+        Record::Remembered(Remembered {
+            name: name.to_owned(),
+            bytes: bytes.to_vec(),
+        })
+    };
+    let notes = [note("nonce", b"first"), note("nonce", b""), note("x", b"y")];
+    let wanted = [&records()[..], &notes].concat();
+    let bench = Bench::new();
+    let frozen = include_str!("frozen-remembered.hex");
+    bench.overwrite(&hex::decode(frozen.replace('\n', "")).unwrap());
+    std::fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(same(&bench.read().unwrap(), &wanted));
+}

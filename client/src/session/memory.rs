@@ -17,7 +17,7 @@ use white_city_wire::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{End, Filling, Session};
+use super::{End, Filling, Session, notes::Notes};
 use crate::{
     Error,
     client::Client,
@@ -57,6 +57,7 @@ pub(super) struct Memory {
     seeds: Option<Seeds>,
     entries: Vec<EntryRecord>,
     leave: Option<Vec<u8>>,
+    remembered: Notes,
 }
 
 /// The joins and entries that were signed, by round.
@@ -100,6 +101,7 @@ impl Memory {
                     found.entries.push(*entry);
                 }
                 Record::Leave(tx) => found.leave = Some(tx),
+                Record::Remembered(note) => found.remembered.take(note),
             }
         }
         Ok(found)
@@ -164,6 +166,7 @@ impl Memory {
     /// [`Error::Fork`] when the session's history doesn't extend what this party has signed for; [`Error::Journal`].
     pub(super) fn restore(self, session: &mut Session) -> Result<(), Error> {
         session.journal = self.journal;
+        session.notes = self.remembered;
         for entry in self.entries {
             let filling = session.filling_of(&entry)?;
             session.check_era(&entry)?;

@@ -6,7 +6,9 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use white_city_client::{IdentityKey, Kem, SessionId};
 
 use super::{
-    IdentityArgs, MaybeUnlockArgs, SignerArgs,
+    ComplainArgs, FinishArgs, IdentityArgs, InboxArgs, MaybeUnlockArgs, PostArgs, RandomnessArgs,
+    SignerArgs,
+    rounds::POST_EXAMPLES,
     values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id},
 };
 
@@ -47,6 +49,17 @@ pub enum SessionCommand {
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
     },
+    /// Post in a round, from files; the same again is fine, and anything else for the round is refused
+    #[command(after_help = POST_EXAMPLES)]
+    Post(Box<PostArgs>),
+    /// Wait until a round has closed, and write what it holds for this party
+    Inbox(Box<InboxArgs>),
+    /// Say that this party is done, and wait for the others; its keys stay until `journal forget`
+    Finish(Box<FinishArgs>),
+    /// Complain about a payload that can't be opened (`session inbox` names its sender, with exit code 8): the session ends of it
+    Complain(Box<ComplainArgs>),
+    /// Write 32 secret bytes that are always the same in this session: a script that draws from them can be killed and run again
+    Randomness(Box<RandomnessArgs>),
     /// Refuse to join a session
     Decline {
         /// Id

@@ -1,6 +1,6 @@
 //! Values that arguments can have.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use white_city_client::{IdentityKey, SessionId, groups::Name, read::SessionRef};
 
@@ -71,6 +71,28 @@ pub fn hex32(text: &str) -> Result<[u8; 32], String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
+/// A file for one party: its index, an equals sign, and the name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The recipient.
+    pub to: u16,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl FromStr for Payload {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.split_once('=').filter(|(_, file)| !file.is_empty());
+        let payload = split.and_then(|(to, file)| {
+            let (to, file) = (to.parse().ok()?, PathBuf::from(file));
+            Some(Self { to, file })
+        });
+        payload.ok_or_else(|| "expected a party's index and a file, as in 2=secret".into())
+    }
+}
+
 /// A whole number with a unit: ms, s, m, h or d.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a whole number and ms, s, m, h or d, as in 10m".to_owned();
@@ -122,6 +144,15 @@ mod tests {
             "999999999999999999d",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_a_file_for_somebody() {
+        let file = PathBuf::from("a=b");
+        assert_eq!("2=a=b".parse(), Ok(Payload { to: 2, file }));
+        for text in ["", "2", "2=", "=a", "-1=a", "65536=a"] {
+            assert!(text.parse::<Payload>().is_err(), "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! `white-city session list`
 
 use white_city_client::{
-    FoundSession, IdentityKey, SessionFilter, Signer as _,
+    IdentityKey, SessionFilter, Signer as _,
     wire::{
         board::Status,
         json::{SessionLine, Sessions},
@@ -25,7 +25,7 @@ pub async fn run(list: &ListArgs, args: &NetworkArgs, output: &Output) -> Result
         None => client.sessions(filter).await?,
     };
     let sessions = sessions.take(list.limit.unwrap_or(usize::MAX)).await?;
-    let lines: Vec<SessionLine> = sessions.iter().map(line).collect();
+    let lines: Vec<SessionLine> = sessions.iter().map(SessionLine::from).collect();
     let text = lines.iter().map(|line| {
         let (status, protocol) = (line.status.name(), &line.protocol);
         format!(
@@ -65,14 +65,4 @@ fn filter(states: &[State]) -> SessionFilter {
         State::Erased => vec![Status::Erased],
     });
     SessionFilter::with(statuses)
-}
-
-fn line(found: &FoundSession) -> SessionLine {
-    let protocol = found.open.as_ref().map(|open| open.spec.protocol.clone());
-    SessionLine {
-        session: found.id,
-        number: found.number,
-        status: found.status,
-        protocol: protocol.unwrap_or_default(),
-    }
 }

@@ -1,0 +1,3 @@
+module whitecity
+
+go 1.25
