@@ -1,6 +1,6 @@
 //! Lists of sessions from replicas that lie in them, lists of any length, and what comes for a party.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::timeout;
 use white_city_client::{
@@ -132,15 +132,19 @@ async fn whoever_lies_in_a_list_is_named_and_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_several_pages_is_whole_and_one_that_repeats_itself_is_a_lie() {
     let world = world().await;
-    let mut opened = Vec::new();
     let client = world.client(0);
-    for _ in 0..120 {
-        let id = client.open(spec(2).build().unwrap()).await.unwrap();
-        opened.insert(0, id);
-    }
+    let opening = (0..120).map(|_| client.open(spec(2).build().unwrap()));
+    let opened = futures::future::join_all(opening).await;
+    let opened: BTreeSet<SessionId> = opened.into_iter().map(Result::unwrap).collect();
+    let whole = |found: Result<Vec<FoundSession>, Error>| {
+        let found = found.unwrap();
+        assert!(found.is_sorted_by(|a, b| a.number > b.number));
+        assert_eq!(found.len(), opened.len());
+        assert_eq!(ids(&found).into_iter().collect::<BTreeSet<_>>(), opened);
+    };
     let proxy = world.proxy().await;
     let all = listed(&world, &[proxy.url()], 1, SessionFilter::all()).await;
-    assert_eq!(ids(&all.unwrap()), opened);
+    whole(all);
     let repeated = list_mutators();
     let repeated = repeated.iter().find(|m| m.name == "list-repeated").unwrap();
     proxy.tamper(&[*repeated], 100);
@@ -148,7 +152,7 @@ async fn a_list_of_several_pages_is_whole_and_one_that_repeats_itself_is_a_lie()
     assert!(matches!(told, Err(Error::ReplicaLied { .. })), "{told:?}");
     assert!(proxy.count(repeated) > 0);
     let both = listed(&world, &[proxy.url(), world.url()], 1, SessionFilter::all()).await;
-    assert_eq!(ids(&both.unwrap()), opened);
+    whole(both);
 }
 
 #[tokio::test(flavor = "multi_thread")]

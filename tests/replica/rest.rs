@@ -34,7 +34,20 @@ pub fn questions(state: &State) -> Vec<Question> {
     };
     let lists = [0, 1].map(|number| from(number, None, 0));
     let down = [0, 0b1110, 1 << 6].map(|statuses| from(0, Some(1), statuses));
-    about.chain(lists).chain(down).collect()
+    let parties = state.sessions().iter();
+    let parties = parties.flat_map(|session| session.roster().first().copied());
+    let of_party = parties.flat_map(|party| {
+        [0, 0b1110, 0b1_0000].map(|statuses| {
+            Question::Sessions(pb::SessionsQuery {
+                party: party.as_bytes().to_vec(),
+                from_number: 0,
+                down_from: Some(u64::MAX),
+                statuses,
+            })
+        })
+    });
+    let lists = about.chain(lists).chain(down);
+    lists.chain(of_party).collect()
 }
 
 fn about(one: Ref, rounds: u32) -> Vec<Question> {

@@ -1,7 +1,7 @@
 //! Whatever happened, a store that is opened again gives the state that was stored, and a block that can't be right
 //! stops the replica.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use prost::{Message as _, bytes::Bytes};
 use redb::{Database, ReadableTable as _, TableDefinition};
@@ -12,14 +12,16 @@ use white_city_replica::{
     live::Live,
     store::StoreError,
 };
-use white_city_state_machine::Session;
+use white_city_state_machine::{Session, State};
 use white_city_tests::{
     network::{network, rules, storable},
     party::Party,
     rng::Rng,
     simulator::{Observed, World},
 };
-use white_city_wire::{Bitmap, Hash, Network, board::Status, pb, seal::Seal, tx::UncheckedTx};
+use white_city_wire::{
+    Bitmap, Hash, IdentityKey, Network, board::Status, pb, seal::Seal, tx::UncheckedTx,
+};
 
 use crate::{
     chain::{Chain, naive, proposed, replica},
@@ -41,11 +43,35 @@ pub fn seen(observed: &Observed, block: Vec<Bytes>) -> Proposed {
     }
 }
 
+/// The index of live sessions, which blocks have changed one after the other, says what the state does.
+fn assert_live(live: &Live, state: &State) {
+    let sessions = || state.sessions().iter();
+    let mut parties = BTreeSet::new();
+    for session in sessions() {
+        parties.extend(session.roster().iter().map(|key| *key.as_bytes()));
+    }
+    for party in &parties {
+        let is_in = |key: &IdentityKey| key.as_bytes() == party;
+        let mut expected: Vec<u32> = sessions()
+            .filter(|session| session.status().is_live() && session.roster().iter().any(is_in))
+            .map(|session| session.number)
+            .collect();
+        expected.reverse();
+        let found: Vec<u32> = live.down(party, 0, u32::MAX).collect();
+        assert_eq!(found, expected);
+        let below = expected.first().map_or(0, |first| first.saturating_sub(1));
+        let found: Vec<u32> = live.down(party, 0, below).collect();
+        expected.retain(|number| *number <= below);
+        assert_eq!(found, expected);
+    }
+}
+
 /// Opens a replica's store again: it has the same sessions, and answers as one that has all of them in memory.
 fn reopened_as_it_was(disk: Replica, path: &Path, observed: &Observed) -> Replica {
     let tip = disk.committed().unwrap().tip.clone();
-    drop(disk);
     let after = &observed.executed.after;
+    assert_live(&disk.committed().unwrap().live, after);
+    drop(disk);
     let questions = questions(after);
     let store = Store::open(path).unwrap();
     let whole = Committed {

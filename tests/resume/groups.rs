@@ -126,6 +126,17 @@ async fn a_group_makes_a_key_and_signs_and_all_that_it_sees_has_names() {
     );
     assert!(text(&signed[0].stdout).contains("\"names\":[\"bob\",\"carol\"]"));
 
+    // Carol doesn't come.
+    let open = ["--open", "--join-timeout", "2s"];
+    let sign = ["group", "sign", "treasury", "--message", "missed"];
+    let missed = together(&world, &[0, 1], &sign, &open).await;
+    for missed in &missed {
+        assert_eq!(missed.status.code(), Some(5), "{}", text(&missed.stderr));
+        let (out, err) = (text(&missed.stdout), text(&missed.stderr));
+        assert!(out.contains("empty slots: carol"), "{out}");
+        assert!(err.contains("empty slots: carol"), "{err}");
+    }
+
     let signing = same(&signed, "session");
     let shown = text(&says(&world, 0, &["session", "show", &signing]).await.stdout);
     for said in [" bob", " carol", "of the group treasury"] {

@@ -4,7 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
     os::fd::AsFd,
     path::Path,
-    sync::{Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use nix::{
@@ -33,7 +33,7 @@ pub struct Output {
     home: Option<Home>,
     people: OnceLock<People>,
     /// The roster of the session that is spoken of.
-    roster: RwLock<Vec<IdentityKey>>,
+    roster: Arc<RwLock<Vec<IdentityKey>>>,
     /// The result, where it isn't printed but held for whoever asked for it.
     held: Option<Mutex<Option<Value>>>,
 }
@@ -50,13 +50,13 @@ pub fn to_json(value: &impl Serialize) -> Value {
 
 impl Output {
     /// For machines or for people.
-    pub const fn new(json: bool) -> Self {
+    pub fn new(json: bool) -> Self {
         Self {
             json,
             served: None,
             home: None,
             people: OnceLock::new(),
-            roster: RwLock::new(Vec::new()),
+            roster: Arc::default(),
             held: None,
         }
     }
@@ -83,6 +83,7 @@ impl Output {
     pub fn holding(&self) -> Self {
         Self {
             home: self.home.clone(),
+            roster: Arc::clone(&self.roster),
             held: Some(Mutex::default()),
             ..Self::new(self.json)
         }
@@ -209,7 +210,10 @@ impl Output {
 
     /// Why there is no result.
     pub fn failure(&self, failure: &Failure) {
-        let (value, text) = (failure.to_json(), self.named(&failure.text));
+        let (mut value, text) = (failure.to_json(), self.named(&failure.text));
+        if let Some(error) = value.get_mut("error") {
+            *error = text.clone().into();
+        }
         self.event(&value);
         let _ = writeln!(io::stderr(), "error: {text}");
     }

@@ -95,6 +95,12 @@ fn fits(group: &Group, open: &Open, threshold: u16) -> Result<(), String> {
     if spec.prev_session != SessionId::ZERO {
         return Err(format!("it continues {}, expected none", spec.prev_session));
     }
+    if spec.quorum != spec.parties() {
+        let (quorum, parties) = (spec.quorum, spec.parties());
+        return Err(format!(
+            "{quorum} of {parties} are enough to make the key, expected all"
+        ));
+    }
     match spec.roster == group.roster() {
         true => Ok(()),
         false => Err("its parties aren't the group's members in their order".into()),
