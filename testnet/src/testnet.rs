@@ -15,6 +15,8 @@ use crate::ports::Ports;
 use crate::socket::SocketDir;
 use crate::solo::Solo;
 use white_city_node::Error as NodeError;
+use white_city_node::join_file::{self, Join};
+use white_city_node::node_config;
 use white_city_node::process::poll;
 use white_city_node::rpc::{self, Health};
 use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};
@@ -24,6 +26,8 @@ use crate::{Application, Engine, Error, Options, Profile};
 
 /// Time that a network may take until all its replicas work together.
 const START: Duration = Duration::from_secs(120);
+/// Pause between two looks at a replica that starts with a snapshot.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A local network of replicas, its directory locked by this process.
 ///
@@ -433,9 +437,24 @@ impl Testnet {
                 "state sync needs two other replicas that run",
             ));
         };
+        let home = self.home(index);
+        let join = Join {
+            servers: servers.iter().copied().map(String::from).collect(),
+            height,
+            hash,
+            has_blocks: false,
+        };
         self.wipe(index).await?;
-        white_city_node::node_config::use_snapshot(&self.home(index), &servers, height, &hash)?;
-        self.start(index).await
+        join_file::begin(&home, &join)?;
+        node_config::use_snapshot(&home, &servers, height, &join.hash)?;
+        self.start(index).await?;
+        let url = self.url(index)?.to_owned();
+        tokio::spawn(async move {
+            while join_file::look(&home, &url).await {
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Ok(())
     }
 
     /// State of a replica's processes, as the launcher knows it. Solo has none, and runs in this one.

@@ -4,6 +4,7 @@
 //!
 //! A few steps of each kind are tried, chosen by `WHITE_CITY_SEED`; all of them with `WHITE_CITY_KILLS=all`.
 
+mod joining;
 mod life;
 
 use std::{
@@ -23,6 +24,10 @@ const OF_OTHERS: usize = 1;
 
 /// Runs the worker; it dies at a step, or at none.
 fn run(steps: &Steps, scenario: Scenario, folder: &Path, at: usize) -> Output {
+    run_as(steps, scenario.name(), folder, at)
+}
+
+fn run_as(steps: &Steps, scenario: &str, folder: &Path, at: usize) -> Output {
     let worker = [
         "killed::worker",
         "--exact",
@@ -33,7 +38,7 @@ fn run(steps: &Steps, scenario: Scenario, folder: &Path, at: usize) -> Output {
     command
         .args(worker)
         .env(FOLDER, folder)
-        .env(SCENARIO, scenario.name())
+        .env(SCENARIO, scenario)
         .env(SEED, FOUND.to_string())
         .envs(steps.variables(&folder.join("home"), at));
     command.output().unwrap()
@@ -206,5 +211,7 @@ fn a_replica_that_is_killed_at_any_step_of_a_restore_goes_on_or_restores_again()
 /// The process that is killed; by itself, a life that isn't interrupted.
 #[test]
 fn worker() {
-    life::work();
+    if !joining::work() {
+        life::work();
+    }
 }

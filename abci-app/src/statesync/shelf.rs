@@ -149,16 +149,16 @@ impl Shelf {
         }
         let shelf = self.clone();
         let making = thread::Builder::new().name("snapshot".into());
-        let started = making.spawn(move || {
-            match shelf.write(height, &snapshot, links) {
-                Ok(manifest) => {
-                    let chunks = manifest.chunks.len();
-                    tracing::info!(height, chunks, "snapshot made");
-                    shelf.put(manifest);
-                }
-                Err(error) => tracing::error!(height, %error, "no snapshot could be made"),
+        let started = making.spawn(move || match shelf.write(height, &snapshot, links) {
+            Ok(manifest) => {
+                let chunks = manifest.chunks.len();
+                tracing::info!(height, chunks, "snapshot made");
+                shelf.put(manifest);
             }
-            shelf.state().is_making = false;
+            Err(error) => {
+                tracing::error!(height, %error, "no snapshot could be made");
+                shelf.state().is_making = false;
+            }
         });
         if let Err(error) = started {
             tracing::error!(height, %error, "no snapshot could be made");
@@ -195,6 +195,8 @@ impl Shelf {
         let mut state = self.state();
         state.whole.retain(|other| other.height != manifest.height);
         state.whole.push(manifest);
+        // At once: whoever sees it may ask for the next one.
+        state.is_making = false;
         let surplus = state.whole.len().saturating_sub(KEPT);
         for old in state.whole.drain(..surplus) {
             if let Err(error) = self.give_up(old.height) {

@@ -103,7 +103,7 @@ impl Life {
 }
 
 /// A folder in memory, where there is such a place: a process that is killed loses nothing there, and nothing waits for a disk.
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = match memory.is_dir() {
         true => tempfile::tempdir_in(memory),
@@ -112,7 +112,7 @@ fn folder() -> TempDir {
     folder.unwrap()
 }
 
-fn home(folder: &Path) -> PathBuf {
+pub fn home(folder: &Path) -> PathBuf {
     folder.join("home")
 }
 
