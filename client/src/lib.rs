@@ -74,7 +74,7 @@ pub use client::{Client, ClientBuilder};
 pub use error::{AbortRecord, Error, Fork, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use opening::Opening;
 pub use operating::Said;
-pub use replicas::ReplicaHeight;
+pub use replicas::{Freshness, ReplicaHeight};
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::SpecBuilder;

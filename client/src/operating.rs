@@ -53,8 +53,12 @@ impl Client {
     /// Approves a charter as the operator that signs, and waits until the board shows it. `newcomers` are the signatures of those of
     /// its operators who are none now, in its order ([`LocalKey::accepts`](crate::LocalKey::accepts)). To say the same again changes nothing.
     ///
+    /// The board is the only memory of what an operator has said: a program on another machine, or one from a backup, asks it, too. So
+    /// another charter than the one that the board shows as approved is never approved in passing: [`Client::withdraw`] comes first.
+    ///
     /// # Errors
-    /// [`Error::Usage`] if the signer is no operator of the charter in force; [`Error::Spec`] for a charter that no board takes;
+    /// [`Error::Usage`] if the signer is no operator of the charter in force; [`Error::OtherCharter`] if its approval of another one
+    /// stands, or came first; [`Error::Spec`] for a charter that no board takes;
     /// [`Error::Refused`] with the rule that it breaks; [`Error::Sign`]; as [`Client::read`].
     pub async fn approve(
         &self,
@@ -94,8 +98,12 @@ impl Client {
             return Ok(Said::Enacted);
         }
         // A program that was interrupted says it once more.
-        if last.map_or(Hash::ZERO, |last| last.charter_hash) == charter {
+        let standing = last.map_or(Hash::ZERO, |last| last.charter_hash);
+        if standing == charter {
             return Ok(Said::Stands);
+        }
+        if ![charter, standing].contains(&Hash::ZERO) {
+            return Err(Error::OtherCharter { standing });
         }
         let mut shown = Shown {
             client: self,
@@ -131,10 +139,13 @@ impl Target for Shown<'_> {
             return Err(Error::usage("the board's charter", expected));
         } else {
             let word = now.word_of(self.operator);
-            let stands = word.is_some_and(|word| {
-                word.sequence >= self.sequence && word.charter_hash == self.charter
-            });
-            stands.then_some(Said::Stands)
+            let word = word.filter(|word| word.sequence >= self.sequence);
+            match word.map(|word| word.charter_hash) {
+                Some(standing) if standing == self.charter => Some(Said::Stands),
+                // Somebody with this key was faster: its word has this one's number, so this one counts for nothing any more.
+                Some(standing) => return Err(Error::OtherCharter { standing }),
+                None => None,
+            }
         };
         Ok(self.said.is_some())
     }

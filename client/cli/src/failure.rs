@@ -162,6 +162,7 @@ impl From<Error> for Failure {
             Error::Unreachable(_) | Error::Behind { .. } => 3,
             Error::Refused { .. }
             | Error::QuotaExceeded { .. }
+            | Error::OtherCharter { .. }
             | Error::Stamp { .. }
             | Error::UnknownSession(_) => 4,
             Error::Aborted(_) | Error::Unknown(_) | Error::Left | Error::Erased => 5,
