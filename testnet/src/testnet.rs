@@ -110,6 +110,10 @@ impl Testnet {
         let handles = match homes.record.engine {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
+                for k in 0..count {
+                    // The configurations that follow know nothing of a snapshot.
+                    join_file::give_up(&homes.home(k))?;
+                }
                 plan::write_configs(&homes, &ports, links.as_ref(), &sockets, options, profile)?;
                 let plan = |k| {
                     Handle::new(plan::plan(

@@ -96,7 +96,7 @@ async fn a_replica_that_is_killed_between_its_snapshot_and_its_first_block_or_wh
     let Some(world) = world(Setup {
         heartbeat_ms: Some(500),
         blocks: Some((4, 0)),
-        link_delay: Duration::from_millis(250),
+        link_delay: Duration::from_millis(150),
         ..Setup::default()
     })
     .await

@@ -82,6 +82,15 @@ pub fn begin_again(home: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Forgets that a home was to begin with a snapshot, and deletes what an interrupted beginning has left.
+///
+/// # Errors
+/// As [`begin_again`].
+pub fn give_up(home: &Path) -> Result<(), Error> {
+    begin_again(home)?;
+    remove(&path(home))
+}
+
 /// Looks how far the node is, at its RPC, and forgets that it was to join once it has passed the height that it began with. Says
 /// whether that is still to come.
 pub async fn look(home: &Path, url: &str) -> bool {

@@ -93,11 +93,21 @@ fn a_node_that_is_killed_while_it_deletes_its_chain_deletes_the_rest() {
 /// Once the engine has blocks of its own nothing is deleted any more.
 #[test]
 fn a_node_that_has_blocks_of_its_own_is_left_alone() {
-    let folder = folder();
-    let home = home(folder.path());
-    fill(&home);
-    let join = r#"{ "servers": ["http://a:1"], "height": 7, "hash": "00", "has_blocks": true }"#;
-    fs::write(join_file::path(&home), join).unwrap();
-    join_file::begin_again(&home).unwrap();
-    assert!(CHAIN.iter().all(|name| home.join(name).exists()));
+    for has_blocks in [true, false] {
+        let folder = folder();
+        let home = home(folder.path());
+        fill(&home);
+        let is_there = || CHAIN.map(|name| home.join(name).exists());
+        let join = format!(
+            r#"{{ "servers": ["http://a:1"], "height": 7, "hash": "00", "has_blocks": {has_blocks} }}"#
+        );
+        fs::write(join_file::path(&home), join).unwrap();
+        join_file::begin_again(&home).unwrap();
+        assert_eq!(is_there(), [has_blocks; 6]);
+        assert!(join_file::path(&home).exists());
+        // Whoever starts without a snapshot forgets it.
+        join_file::give_up(&home).unwrap();
+        assert_eq!(is_there(), [has_blocks; 6]);
+        assert!(!join_file::path(&home).exists());
+    }
 }
