@@ -15,19 +15,16 @@ use crate::ports::Ports;
 use crate::socket::SocketDir;
 use crate::solo::Solo;
 use white_city_node::Error as NodeError;
-use white_city_node::join_file::{self, Join};
-use white_city_node::node_config;
 use white_city_node::process::poll;
 use white_city_node::rpc::{self, Health};
 use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};
 use white_city_node::watch::Watch;
+use white_city_node::{join_file, node_config};
 
 use crate::{Application, Engine, Error, Options, Profile};
 
 /// Time that a network may take until all its replicas work together.
 const START: Duration = Duration::from_secs(120);
-/// Pause between two looks at a replica that starts with a snapshot.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// A local network of replicas, its directory locked by this process.
 ///
@@ -110,10 +107,6 @@ impl Testnet {
         let handles = match homes.record.engine {
             Engine::Solo => Vec::new(),
             Engine::Cometbft => {
-                for k in 0..count {
-                    // The configurations that follow know nothing of a snapshot.
-                    join_file::give_up(&homes.home(k))?;
-                }
                 plan::write_configs(&homes, &ports, links.as_ref(), &sockets, options, profile)?;
                 let plan = |k| {
                     Handle::new(plan::plan(
@@ -442,7 +435,7 @@ impl Testnet {
             ));
         };
         let home = self.home(index);
-        let join = Join {
+        let join = join_file::Join {
             servers: servers.iter().copied().map(String::from).collect(),
             height,
             hash,
@@ -452,12 +445,7 @@ impl Testnet {
         join_file::begin(&home, &join)?;
         node_config::use_snapshot(&home, &servers, height, &join.hash)?;
         self.start(index).await?;
-        let url = self.url(index)?.to_owned();
-        tokio::spawn(async move {
-            while join_file::look(&home, &url).await {
-                tokio::time::sleep(LOOK).await;
-            }
-        });
+        join_file::follow(home, self.url(index)?.to_owned());
         Ok(())
     }
 

@@ -5,12 +5,15 @@
 //! with nothing.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read, remove, write_atomic};
 use crate::{Error, home, rpc};
 
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(250);
 /// Its name.
 const JOIN_FILE: &str = "join.json";
 
@@ -89,6 +92,15 @@ pub fn begin_again(home: &Path) -> Result<(), Error> {
 pub fn give_up(home: &Path) -> Result<(), Error> {
     begin_again(home)?;
     remove(&path(home))
+}
+
+/// Looks how far a node is, again and again on a task, until it has joined.
+pub fn follow(home: PathBuf, url: String) {
+    tokio::spawn(async move {
+        while look(&home, &url).await {
+            tokio::time::sleep(LOOK).await;
+        }
+    });
 }
 
 /// Looks how far the node is, at its RPC, and forgets that it was to join once it has passed the height that it began with. Says
