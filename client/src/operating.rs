@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use white_city_verify::{
     Verified,
     read::{CharterNow, ReadCharter},
@@ -20,6 +20,11 @@ use crate::{
 
 /// Time for which a word is sent again while it is refused for now.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Number of the refusal of a word, while another one of the same operator waits for its block.
+const PENDING: u32 = 129;
+/// Pause between two looks for what becomes of that.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What an operator's word came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +123,29 @@ impl Client {
         let signature = signer.sign(&action, &self.network().id).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
         let tx = Arc::new(tx.encode());
-        send(self.replicas(), &tx, TxKind::Word, &mut shown).await?;
-        Ok(shown.said.unwrap_or(Said::Stands))
+        let sent = send(self.replicas(), &tx, TxKind::Word, &mut shown).await;
+        match sent {
+            Ok(_) => Ok(shown.said.unwrap_or(Said::Stands)),
+            Err(refused @ Error::Refused { .. }) => shown.beside(refused).await,
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Shown<'_> {
+    /// Finds out whether a word was refused for another one of this operator, which somebody with its key has said: what the board shows
+    /// of it is a better reason.
+    async fn beside(&mut self, refused: Error) -> Result<Said, Error> {
+        let waits = matches!(refused, Error::Refused { code: PENDING, .. });
+        loop {
+            if self.look().await? {
+                return Ok(self.said.unwrap_or(Said::Stands));
+            }
+            if !waits || Instant::now() > self.until {
+                return Err(refused);
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 
