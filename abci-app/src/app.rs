@@ -211,7 +211,8 @@ impl Replica {
     }
 
     /// The first link that the engine hasn't given yet.
-    pub(crate) fn missing_link(&self) -> Option<Kept> {
+    #[must_use]
+    pub fn missing_link(&self) -> Option<Kept> {
         let newest = self.trust()?.newest_era();
         let eras = self.committed()?.state.term().eras;
         // What is written beside a block isn't in the snapshot of the last one.
@@ -219,7 +220,10 @@ impl Replica {
     }
 
     /// Checks the header of a link that was missing, and stores it.
-    pub(crate) fn take_link(&self, mut missing: Kept, signed: SignedHeader) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The reason why it isn't taken, or not stored.
+    pub fn take_link(&self, mut missing: Kept, signed: SignedHeader) -> Result<(), String> {
         let trust = self.trust().ok_or("no genesis")?;
         let header = trust.verify(signed).map_err(|error| error.to_string())?;
         missing.link.signed_header = header.encode();

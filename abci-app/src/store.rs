@@ -46,6 +46,11 @@ use crate::genesis::StoredGenesis;
 /// Memory for pages of the file that were read or written lately, bytes; the library's own default is 1 GiB.
 const CACHE_BYTES: usize = 128 << 20;
 
+/// Extension of a store that is being restored, which is worth nothing before it takes the other one's place.
+const RESTORING: &str = "restoring";
+/// Extension of one that is being made.
+const MAKING: &str = "making";
+
 /// Version of the layout. A file of another one is refused.
 const STORE_VERSION: u32 = 5;
 
@@ -108,11 +113,34 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the file.
+    /// Opens or creates the file, and removes what a restore beside it has left that was interrupted.
     ///
     /// # Errors
     /// [`StoreError`], also when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = match path.exists() {
+            true => Self::open_file(path)?,
+            false => Self::make(path)?,
+        };
+        for remains in [RESTORING, MAKING] {
+            remove(&path.with_extension(remains))?;
+        }
+        Ok(store)
+    }
+
+    /// Makes the file under another name: whoever is killed meanwhile leaves nothing that is no store, and could never be opened.
+    fn make(path: &Path) -> Result<Self, StoreError> {
+        let making = path.with_extension(MAKING);
+        remove(&making)?;
+        let store = Self::open_file(&making)?;
+        rename(&making, path)?;
+        Ok(Self {
+            path: Some(path.into()),
+            ..store
+        })
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
         whole(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(CACHE_BYTES);
@@ -128,11 +156,9 @@ impl Store {
         let Some(path) = &self.path else {
             return Self::in_memory();
         };
-        let path = path.with_extension("restoring");
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-            _ => Self::open(&path),
-        }
+        let path = path.with_extension(RESTORING);
+        remove(&path)?;
+        Self::open_file(&path)
     }
 
     /// Puts a store that was made by [`Store::beside`] in the place of this one, whose content is gone.
@@ -141,9 +167,7 @@ impl Store {
     /// [`StoreError`]; this store is as it was.
     pub fn replace(&self, other: Self) -> Result<(), StoreError> {
         if let (Some(from), Some(to)) = (&other.path, &self.path) {
-            std::fs::rename(from, to)?;
-            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-            std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            rename(from, to)?;
         }
         let database = other
             .database
@@ -277,6 +301,21 @@ impl Store {
         put_meta(&write, ended.state.paused_ms(), tip)?;
         write.commit()?;
         Ok(())
+    }
+}
+
+/// Renames a file for good.
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::rename(from, to)?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

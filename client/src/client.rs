@@ -16,7 +16,7 @@ use crate::{
         RoundStatus, SessionRef, SessionState, SessionSummary,
     },
     receipt::{BadReceipt, Receipt},
-    replicas::{Openings, ReplicaHeight, Replicas, Seen, Wakeups, follow},
+    replicas::{Freshness, Openings, ReplicaHeight, Replicas, Seen, Wakeups, follow},
     signer::Signer,
     trust::{BadTrustFile, Mark, TrustFile},
     trust_file::{self, TrustFileError},
@@ -167,6 +167,13 @@ impl Client {
     #[must_use]
     pub fn height(&self) -> u64 {
         self.0.replicas.highest()
+    }
+
+    /// Whether enough replicas have answered to know how new the newest state is; `None` before all were asked, as whoever reads something
+    /// once, or follows a session, does.
+    #[must_use]
+    pub fn freshness(&self) -> Option<Freshness> {
+        self.0.replicas.freshness()
     }
 
     /// Asks the board, for an answer from a state of `min_height` or higher; with 0 from any, also an old one. A slow replica is

@@ -288,6 +288,16 @@ pub enum Error {
         /// Its address.
         replica: String,
     },
+    /// The board shows that this operator has said something else in this term, here or on another machine.
+    #[error(
+        "this operator's word about {} stands on the board: whoever changes its mind withdraws first (and finds out who has its key, if that wasn't \
+         its own word)",
+        charter(.standing)
+    )]
+    OtherCharter {
+        /// Hash of the charter that it has approved; zeros if it has withdrawn.
+        standing: Hash,
+    },
     /// A quota of the opener, of the party, or of the board is used up.
     #[error("quota exceeded, says {replica}: {text} (code {code})")]
     QuotaExceeded {
@@ -345,6 +355,13 @@ fn waits(round: u32) -> String {
     match round {
         0 => "joining is open, and waits".into(),
         _ => format!("round {round} is open, and waits"),
+    }
+}
+
+fn charter(standing: &Hash) -> String {
+    match *standing {
+        Hash::ZERO => "no charter".into(),
+        hash => format!("the charter {hash}"),
     }
 }
 

@@ -80,7 +80,7 @@ pub use error::{AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie
 pub use listed::{FoundSession, SessionFilter, SessionList};
 pub use opening::Opening;
 pub use operating::Said;
-pub use replicas::ReplicaHeight;
+pub use replicas::{Freshness, ReplicaHeight};
 pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::SpecBuilder;

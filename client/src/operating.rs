@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use white_city_verify::{
     Verified,
     read::{CharterNow, ReadCharter},
@@ -20,6 +20,11 @@ use crate::{
 
 /// Time for which a word is sent again while it is refused for now.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Number of the refusal of a word, while another one of the same operator waits for its block.
+const PENDING: u32 = 129;
+/// Pause between two looks for what becomes of that.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What an operator's word came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +58,12 @@ impl Client {
     /// Approves a charter as the operator that signs, and waits until the board shows it. `newcomers` are the signatures of those of
     /// its operators who are none now, in its order ([`LocalKey::accepts`](crate::LocalKey::accepts)). To say the same again changes nothing.
     ///
+    /// The board is the only memory of what an operator has said: a program on another machine, or one from a backup, asks it, too. So
+    /// another charter than the one that the board shows as approved is never approved in passing: [`Client::withdraw`] comes first.
+    ///
     /// # Errors
-    /// [`Error::Usage`] if the signer is no operator of the charter in force; [`Error::Spec`] for a charter that no board takes;
+    /// [`Error::Usage`] if the signer is no operator of the charter in force; [`Error::OtherCharter`] if its approval of another one
+    /// stands, or came first; [`Error::Spec`] for a charter that no board takes;
     /// [`Error::Refused`] with the rule that it breaks; [`Error::Sign`]; as [`Client::read`].
     pub async fn approve(
         &self,
@@ -94,8 +103,12 @@ impl Client {
             return Ok(Said::Enacted);
         }
         // A program that was interrupted says it once more.
-        if last.map_or(Hash::ZERO, |last| last.charter_hash) == charter {
+        let standing = last.map_or(Hash::ZERO, |last| last.charter_hash);
+        if standing == charter {
             return Ok(Said::Stands);
+        }
+        if ![charter, standing].contains(&Hash::ZERO) {
+            return Err(Error::OtherCharter { standing });
         }
         let mut shown = Shown {
             client: self,
@@ -110,8 +123,29 @@ impl Client {
         let signature = signer.sign(&action, &self.network().id).await?;
         let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
         let tx = Arc::new(tx.encode());
-        send(self.replicas(), &tx, TxKind::Word, &mut shown).await?;
-        Ok(shown.said.unwrap_or(Said::Stands))
+        let sent = send(self.replicas(), &tx, TxKind::Word, &mut shown).await;
+        match sent {
+            Ok(_) => Ok(shown.said.unwrap_or(Said::Stands)),
+            Err(refused @ Error::Refused { .. }) => shown.beside(refused).await,
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Shown<'_> {
+    /// Finds out whether a word was refused for another one of this operator, which somebody with its key has said: what the board shows
+    /// of it is a better reason.
+    async fn beside(&mut self, refused: Error) -> Result<Said, Error> {
+        let waits = matches!(refused, Error::Refused { code: PENDING, .. });
+        loop {
+            if self.look().await? {
+                return Ok(self.said.unwrap_or(Said::Stands));
+            }
+            if !waits || Instant::now() > self.until {
+                return Err(refused);
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 
@@ -131,10 +165,13 @@ impl Target for Shown<'_> {
             return Err(Error::usage("the board's charter", expected));
         } else {
             let word = now.word_of(self.operator);
-            let stands = word.is_some_and(|word| {
-                word.sequence >= self.sequence && word.charter_hash == self.charter
-            });
-            stands.then_some(Said::Stands)
+            let word = word.filter(|word| word.sequence >= self.sequence);
+            match word.map(|word| word.charter_hash) {
+                Some(standing) if standing == self.charter => Some(Said::Stands),
+                // Somebody with this key was faster: its word has this one's number, so this one counts for nothing any more.
+                Some(standing) => return Err(Error::OtherCharter { standing }),
+                None => None,
+            }
         };
         Ok(self.said.is_some())
     }

@@ -31,7 +31,7 @@ use std::{
 pub(crate) use event::BlockEvent;
 pub(crate) use follow::follow;
 use futures::{StreamExt, stream::FuturesUnordered};
-pub use heights::ReplicaHeight;
+pub use heights::{Freshness, ReplicaHeight};
 use lateness::Lateness;
 pub(crate) use listing::{AskedFor, Listed, Listing};
 pub(crate) use openings::Openings;
@@ -78,6 +78,8 @@ pub(crate) struct Replicas {
     mark: StdMutex<Option<Mark>>,
     /// The height of that trust file: nothing below is taken.
     floor: u64,
+    /// Number of them that proved a state of the newest era when all were asked last; `None` before.
+    answered: StdMutex<Option<usize>>,
     /// When all of them were asked last. Held while they are asked.
     asked_all: Mutex<Option<Asked>>,
     /// Turns of questions, and of entries that are handed over.
@@ -178,6 +180,7 @@ impl Replicas {
             highest: AtomicU64::new(0),
             mark: StdMutex::default(),
             floor: 0,
+            answered: StdMutex::default(),
             asked_all: Mutex::new(None),
             asking: Semaphore::new(AT_ONCE),
             handing: Semaphore::new(AT_ONCE),
@@ -215,6 +218,15 @@ impl Replicas {
     pub(crate) fn witnesses(&self) -> usize {
         let wanted = usize::from(self.trust().faults()).saturating_add(1);
         wanted.min(self.all.len())
+    }
+
+    /// How many have proved how far the board is, once all were asked.
+    pub(crate) fn freshness(&self) -> Option<Freshness> {
+        let answered = *lock(&self.answered);
+        answered.map(|answered| Freshness {
+            answered,
+            needed: usize::from(self.trust().faults()).saturating_add(1),
+        })
     }
 
     /// The replicas to ask: the preferred one first, those that are late after all others, those that lied last.

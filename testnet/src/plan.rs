@@ -14,6 +14,7 @@ use crate::network::NetworkFile;
 use crate::ports::Ports;
 use crate::socket::SocketDir;
 use white_city_node::files::write_atomic;
+use white_city_node::join_file;
 use white_city_node::node_config::{self, NodeConfig};
 use white_city_node::supervisor::{Pids, Plan, pair};
 
@@ -57,6 +58,8 @@ pub(crate) fn write_configs(
             // Nothing is written into a home that isn't this replica's.
             continue;
         }
+        // The configuration that follows knows nothing of a snapshot.
+        join_file::give_up(&home)?;
         let known = homes.node_ids.iter().enumerate();
         let others: Vec<(usize, &String)> = known
             .filter(|(k, _)| *k != index)

@@ -19,6 +19,7 @@ use white_city_node::process::poll;
 use white_city_node::rpc::{self, Health};
 use white_city_node::supervisor::{Handle, Order, RunState, Snapshot};
 use white_city_node::watch::Watch;
+use white_city_node::{join_file, node_config};
 
 use crate::{Application, Engine, Error, Options, Profile};
 
@@ -433,9 +434,19 @@ impl Testnet {
                 "state sync needs two other replicas that run",
             ));
         };
+        let home = self.home(index);
+        let join = join_file::Join {
+            servers: servers.iter().copied().map(String::from).collect(),
+            height,
+            hash,
+            has_blocks: false,
+        };
         self.wipe(index).await?;
-        white_city_node::node_config::use_snapshot(&self.home(index), &servers, height, &hash)?;
-        self.start(index).await
+        join_file::begin(&home, &join)?;
+        node_config::use_snapshot(&home, &servers, height, &join.hash)?;
+        self.start(index).await?;
+        join_file::follow(home, self.url(index)?.to_owned());
+        Ok(())
     }
 
     /// State of a replica's processes, as the launcher knows it. Solo has none, and runs in this one.

@@ -1,7 +1,7 @@
 //! A client that goes on from what it has verified before, and replicas that would take it back, or elsewhere.
 
 use white_city_client::{
-    Client, Error, Trust,
+    Client, Error, Freshness, Trust,
     receipt::Claim,
     trust::{BadTrustFile, Mark},
     wire::pb,
@@ -59,6 +59,39 @@ async fn nothing_below_what_was_verified_before_is_taken_and_everything_from_the
                 assert_eq!(observed.err(), Some(behind));
             }
         }
+    }
+}
+
+/// Seven have followed four. One that left shows those who slept the board of before, whose validators have signed it.
+#[tokio::test]
+async fn nobody_takes_what_a_leaver_shows_for_new() {
+    let [a, ..] = sets();
+    let seven = || Council::new((0..7).map(|seed| [30 + seed; 32]));
+    let links = vec![link(10, &a, &seven(), 3)];
+    let leaver = ForgedReplica::start(at(8)).await;
+    let mut today = Vec::new();
+    for _ in 0..3 {
+        today.push(ruled(20, reign(seven(), (1, 9), links.clone())).await);
+    }
+    let trust = trust();
+    let of = |today: &[ForgedReplica]| {
+        let urls = today.iter().map(ForgedReplica::url);
+        let builder = Client::builder(trust.clone()).replicas([leaver.url()]);
+        builder.replicas(urls).build().unwrap()
+    };
+    // One of the f + 1 that it takes to know, whatever it shows.
+    let asleep = of(&[]);
+    assert_eq!(asleep.freshness(), None, "nobody was asked");
+    assert_eq!(asleep.status().await.unwrap().height(), 8);
+    let told = |answered, needed| Some(Freshness { answered, needed });
+    assert_eq!(asleep.freshness(), told(1, 2));
+    assert!(!asleep.freshness().unwrap().is_known());
+    // Once the era is known it takes more, and the leaver is none of them.
+    for count in 1..=3 {
+        let client = of(&today[..count]);
+        assert_eq!(client.status().await.unwrap().height(), 20);
+        assert_eq!(client.freshness(), told(count, 3));
+        assert_eq!(client.freshness().unwrap().is_known(), count == 3);
     }
 }
 

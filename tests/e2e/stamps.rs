@@ -68,7 +68,7 @@ async fn strangers_open_with_a_stamp_and_anew_with_another_one_when_the_charter_
         .unwrap();
     let board = Board::new(&world);
     let dearer = board.next(|charter| charter.stamp_bits = more).await;
-    board.enact(&[0, 1, 2], None, &dearer).await;
+    board.enact(&[0, 1, 2], &[], &dearer).await;
     let opened = client.open_with(&mut kept).await;
     assert_eq!(opened, Ok(kept.id()));
     let second = stamp(&client, kept.id()).await;
@@ -78,13 +78,13 @@ async fn strangers_open_with_a_stamp_and_anew_with_another_one_when_the_charter_
     let mut stamped = client.opening(spec(&three)).await.unwrap();
     assert_eq!(client.stamp(&mut stamped).await, Ok(true));
     let free = board.next(|charter| charter.stamp_bits = 0).await;
-    board.enact(&[0, 1, 2], None, &free).await;
+    board.enact(&[0, 1, 2], &[], &free).await;
     let opened = client.open_with(&mut stamped).await;
     assert_eq!(opened, Ok(stamped.id()));
     assert_eq!(stamp(&client, stamped.id()).await, 0);
     // More than this machine finds in time: it says so, and nothing is sent.
     let endless = board.next(|charter| charter.stamp_bits = 40).await;
-    board.enact(&[0, 1, 2], None, &endless).await;
+    board.enact(&[0, 1, 2], &[], &endless).await;
     let sessions = client.status().await.unwrap().sessions;
     let refused = client.open(spec(&three)).await;
     assert!(

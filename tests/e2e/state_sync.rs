@@ -1,6 +1,12 @@
 //! A replica that has lost everything starts with a snapshot, and the board needs its vote.
 
-use std::{fs, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use white_city_client::{End, SessionFilter};
@@ -8,7 +14,7 @@ use white_city_client::{End, SessionFilter};
 use crate::world::{PATIENCE, Setup, World, all_ends, keys, world};
 
 /// Waits until a replica has a snapshot at a height or later; gives its height.
-async fn snapshot_after(world: &World, replica: usize, height: u64) -> u64 {
+pub async fn snapshot_after(world: &World, replica: usize, height: u64) -> u64 {
     let folder = world.net.home(replica).join("app/snapshots");
     let until = Instant::now() + PATIENCE;
     loop {
@@ -20,6 +26,126 @@ async fn snapshot_after(world: &World, replica: usize, height: u64) -> u64 {
         assert!(Instant::now() < until, "no snapshot after {height}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Heights of the snapshots that a replica has restored, by its log.
+pub fn restored_heights(world: &World, replica: usize) -> Vec<u64> {
+    let log = fs::read_to_string(world.net.home(replica).join("app.log")).unwrap_or_default();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("the snapshot is restored"));
+    let heights = lines.map(|line| {
+        let (_, height) = line.split_once("height=").unwrap();
+        height.split_whitespace().next().unwrap().parse().unwrap()
+    });
+    heights.collect()
+}
+
+/// Bytes of all files in a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    sizes.sum()
+}
+
+/// Names and sizes of the files of the engine's stores.
+fn stores(home: &Path) -> Vec<(OsString, u64)> {
+    let folders = ["data/blockstore.db", "data/state.db"].map(|store| home.join(store));
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = entries.flatten().map(|entry| {
+        // It may have been removed since.
+        let bytes = entry.metadata().map_or(0, |file| file.len());
+        (entry.file_name(), bytes)
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files
+}
+
+/// Compacts the stores of an engine that doesn't run, and kills it at the first change of their files, then at the second one, and so on,
+/// until it comes to its end. Says how often it was killed.
+fn compact(engine: &Path, home: &Path) -> usize {
+    for at in 1.. {
+        let mut command = Command::new(engine);
+        command.arg("experimental-compact-goleveldb");
+        command.arg("--home").arg(home);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut compacting = command.spawn().unwrap();
+        let (mut seen, mut changes) = (stores(home), 0);
+        while changes < at {
+            if let Some(status) = compacting.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return at - 1;
+            }
+            let now = stores(home);
+            changes += usize::from(now != seen);
+            seen = now;
+        }
+        compacting.kill().unwrap();
+        compacting.wait().unwrap();
+    }
+    unreachable!("a number for each change");
+}
+
+/// Where blocks take their time, a replica is killed when its engine has noted the snapshot's state, and has no block yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_killed_between_its_snapshot_and_its_first_block_or_while_it_compacts_goes_on()
+ {
+    let Some(world) = world(Setup {
+        heartbeat_ms: Some(500),
+        blocks: Some((4, 0)),
+        link_delay: Duration::from_millis(150),
+        ..Setup::default()
+    })
+    .await
+    else {
+        return;
+    };
+    world.net.kill(3).await.unwrap();
+    for replica in 0..3 {
+        snapshot_after(&world, replica, 4).await;
+    }
+    world.net.restore(3).await.unwrap();
+    let states = world.net.home(3).join("data/state.db");
+    let until = Instant::now() + PATIENCE;
+    // As it was when nothing was restored yet.
+    let mut had = 0;
+    loop {
+        let has = size(&states);
+        if !restored_heights(&world, 3).is_empty() {
+            break;
+        }
+        had = has;
+        assert!(Instant::now() < until, "nothing is restored");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    while size(&states) <= had {
+        assert!(Instant::now() < until, "the engine notes nothing");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world.net.kill(3).await.unwrap();
+    world.net.start(3).await.unwrap();
+    let newest = world.net.height(0).await.unwrap();
+    world.net.wait_height(3, newest, PATIENCE).await.unwrap();
+    assert_eq!(restored_heights(&world, 3).len(), 2, "it has begun again");
+    // From there on it goes on from its own store.
+    let joining = world.net.home(3).join("join.json");
+    while joining.exists() {
+        assert!(Instant::now() < until, "it never has joined");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let engine = world.net.snapshot(3).unwrap().node_pid;
+    let engine = fs::read_link(format!("/proc/{engine}/exe")).unwrap();
+    world.net.kill(3).await.unwrap();
+    let killed = compact(&engine, &world.net.home(3));
+    assert!(killed > 2, "killed {killed} times");
+    println!("killed {killed} times while it compacted its stores");
+    world.net.start(3).await.unwrap();
+    world.agree().await;
+    assert_eq!(restored_heights(&world, 3).len(), 2);
+    world.stop().await;
 }
 
 /// Sessions of three parties that end well.

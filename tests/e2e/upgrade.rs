@@ -84,7 +84,7 @@ async fn enacted_at(world: &World, replica: usize, term: u32) -> u64 {
 async fn move_on(world: &World, by: &[usize]) -> u32 {
     let board = Board::new(world);
     let next = board.next(|charter| charter.protocol += 1).await;
-    board.approve(by, None, &next).await;
+    board.approve(by, &[], &next).await;
     next.term
 }
 

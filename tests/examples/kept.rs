@@ -1,16 +1,27 @@
-//! What sessions cost a replica after their end: memory, disk, and time at a start.
+//! What sessions cost a replica after their end: memory, disk, time at a start and of a round; and what a snapshot of them takes, beside
+//! executing all blocks again.
 //!
 //! ```console
 //! $ cargo run --release -p white-city-tests --example kept -- [ERASED [ENDED]]
 //! ```
 //!
 //! A replica without an engine executes and stores so many sessions that end at once and are erased, and among them so many of four
-//! parties, four rounds and 100 bytes a post, that have ended and aren't. Then another process starts with its store.
+//! parties, four rounds and 100 bytes a post, that have ended and aren't. Then another process starts with its store, and plays some more
+//! sessions; so does one with an empty board. `-- 900000 100000` takes hours and some gigabytes of disk.
 
-use std::{path::Path, process::Command, sync::mpsc, time::Instant};
+use std::{
+    path::Path,
+    process::Command,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
 
 use prost::bytes::Bytes;
-use white_city_replica::{Config, Halt, Replica, Store, app::Proposed};
+use white_city_replica::{
+    Config, Halt, Replica, Store,
+    app::Proposed,
+    statesync::{Restorer, Shelf},
+};
 use white_city_tests::{
     network::{network, rules},
     party::Party,
@@ -29,6 +40,8 @@ const ROUNDS: u32 = 4;
 const WORDS: usize = 100;
 /// Sessions that run at once.
 const AT_ONCE: u64 = 500;
+/// Sessions whose rounds are timed, one after the other.
+const TIMED: u64 = 20;
 /// Retention of those that are kept, ms.
 const DAYS_MS: u64 = 30 * 86_400_000;
 
@@ -63,6 +76,8 @@ fn main() {
         (committed.state.sessions().len(), in_memory),
         (erased + ended, ended)
     );
+    let (root, height) = (committed.state.root(), committed.tip.height);
+    let (network, executing) = (board.network.clone(), board.executing);
     drop((committed, board));
     let bytes = std::fs::metadata(&path).unwrap().len() - empty;
     println!("{erased} erased, {ended} ended, in {:.0?}", began.elapsed());
@@ -70,9 +85,42 @@ fn main() {
         "store: {bytes} bytes, {} a session",
         bytes / (erased + ended)
     );
+    snapshot(folder.path(), (root, height), network, executing);
     let own = std::env::current_exe().unwrap();
-    let started = Command::new(own).arg("start").arg(&path).status().unwrap();
-    assert!(started.success());
+    for path in [&path, &folder.path().join("empty.redb")] {
+        let started = Command::new(&own).arg("start").arg(path).status().unwrap();
+        assert!(started.success());
+    }
+}
+
+/// Makes a snapshot of the store in a folder, and restores it.
+fn snapshot(folder: &Path, (root, height): (Hash, u64), network: Network, executing: Duration) {
+    let store = Store::open(&folder.join("board.redb")).unwrap();
+    let shelf = Shelf::open(folder.join("snapshots"), 1).unwrap();
+    let began = Instant::now();
+    shelf.make(height, store.snapshot().unwrap(), Vec::new());
+    let manifest = loop {
+        if let Some(manifest) = shelf.list().pop() {
+            break manifest;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let made = began.elapsed();
+    let began = Instant::now();
+    let count = u32::try_from(manifest.chunks.len()).unwrap();
+    let beside = Store::open(&folder.join("restored.redb")).unwrap();
+    let mut restorer = Restorer::new(manifest, root, Arc::new(network), &beside).unwrap();
+    let mut bytes = 0;
+    for number in 0..count {
+        let chunk = shelf.chunk(height, number).unwrap();
+        bytes += chunk.len();
+        restorer.take(number, chunk.into()).unwrap();
+    }
+    assert_eq!(restorer.end().unwrap().state.root(), root);
+    println!(
+        "snapshot: {bytes} bytes in {count} chunks, made in {made:.2?}, restored in {:.2?}; the {height} blocks took {executing:.2?}",
+        began.elapsed()
+    );
 }
 
 /// A start with the store at `path`, in a process that did nothing else.
@@ -82,10 +130,21 @@ fn started(path: &Path) {
     let replica = replica(path);
     let took = began.elapsed();
     let bytes = resident() - before;
-    let sessions = replica.committed().unwrap().state.sessions().len();
+    let committed = replica.committed();
+    let sessions = committed.map_or(0, |committed| committed.state.sessions().len());
     println!(
         "start with {sessions} sessions: {took:.2?}, {bytes} bytes of memory, {} in all",
         resident()
+    );
+    let mut board = Board::over(replica);
+    let (height, executing) = (board.height, board.executing);
+    for _ in 0..TIMED {
+        board.sessions(0, 1);
+    }
+    let blocks = u32::try_from(board.height - height).unwrap();
+    println!(
+        "a block of one round: {:.2?}",
+        (board.executing - executing) / blocks
     );
 }
 
@@ -114,10 +173,17 @@ struct Board {
     parties: Vec<Party>,
     height: u64,
     nonce: u64,
+    /// Time of judging, executing and storing blocks.
+    executing: Duration,
 }
 
 impl Board {
     fn new(path: &Path) -> Self {
+        Self::over(replica(path))
+    }
+
+    /// The board of a replica, which goes on if it has blocks.
+    fn over(replica: Replica) -> Self {
         let parties = Party::several(PARTIES.into());
         let mut rules = rules(&[(&parties[0], u32::MAX, u64::MAX / 4)]);
         rules.params.max_work = 1 << 20;
@@ -125,14 +191,18 @@ impl Board {
         rules.params.max_duration_ms = DAYS_MS;
         rules.charter.max_board_bytes = u64::MAX / 2;
         let network = Network::clone(&network(1, rules));
-        let replica = replica(path);
-        replica.init(network.clone()).unwrap();
+        let height = replica.committed().map(|committed| committed.tip.height);
+        if height.is_none() {
+            replica.init(network.clone()).unwrap();
+        }
+        let height = height.unwrap_or(0);
         Self {
             replica,
             network,
             parties,
-            height: 0,
-            nonce: 0,
+            height,
+            nonce: height << 32,
+            executing: Duration::ZERO,
         }
     }
 
@@ -161,9 +231,11 @@ impl Board {
         let block = self.replica.propose(proposed(candidates), 1 << 30).unwrap();
         assert_eq!(block.len(), count + 1, "all of them fit and are valid");
         let proposed = proposed(block);
+        let began = Instant::now();
         self.replica.judge(&proposed).unwrap().unwrap();
         self.replica.decide(&proposed).unwrap();
         self.replica.store_decided().unwrap();
+        self.executing += began.elapsed();
     }
 
     fn tx(&self, party: u16, action: Action) -> Vec<u8> {

@@ -58,7 +58,14 @@ pub fn proposed(context: &BlockContext, block: Vec<Bytes>) -> Proposed {
 
 /// Opens a replica over a store on disk, or in memory.
 pub fn replica(store: Option<&Path>, config: &Config) -> (Replica, Receiver<Stop>) {
-    let store = store.map_or_else(Store::in_memory, Store::open).unwrap();
+    replica_on(
+        store.map_or_else(Store::in_memory, Store::open).unwrap(),
+        config,
+    )
+}
+
+/// Opens a replica over this store.
+pub fn replica_on(store: Store, config: &Config) -> (Replica, Receiver<Stop>) {
     let (sender, stops) = mpsc::channel();
     (
         Replica::new(config, store, Halt::new(sender)).unwrap(),

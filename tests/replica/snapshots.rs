@@ -89,7 +89,7 @@ fn made(seed: u64) -> Option<Made> {
 }
 
 /// What was decided, sealed.
-fn block_of(observed: &Observed) -> Vec<Bytes> {
+pub fn block_of(observed: &Observed) -> Vec<Bytes> {
     let context = observed.executed.context;
     let seal = Seal {
         root: observed.root,
@@ -104,7 +104,7 @@ fn block_of(observed: &Observed) -> Vec<Bytes> {
 }
 
 /// Reads a snapshot as soon as it is there.
-fn read(folder: &Path, height: u64) -> (Manifest, Vec<Bytes>) {
+pub fn read(folder: &Path, height: u64) -> (Manifest, Vec<Bytes>) {
     let until = Instant::now() + Duration::from_secs(60);
     while !folder.exists() {
         assert!(Instant::now() < until, "no snapshot was made");
@@ -360,7 +360,7 @@ fn a_replica_that_was_restored_says_nothing_before_its_first_block_and_goes_on_f
 }
 
 /// The genesis of a network, as the engine's file has it.
-fn genesis_json(network: &Network) -> String {
+pub fn genesis_json(network: &Network) -> String {
     assert_eq!(
         (network.genesis_time.seconds, network.genesis_time.nanos),
         (1_000_000, 0)

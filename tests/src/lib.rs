@@ -13,6 +13,7 @@
 //! - [`tampering`]: every change to a replica's answers, by name, and a proxy that makes them in front of one that runs.
 //! - [`tls`]: certificates and proxies of tests.
 //! - [`forger`]: all replicas malicious: every validator's key, and sessions that never were.
+//! - [`steps`]: killing a process at each step by which it changes files.
 
 pub mod adversary;
 pub mod board;
@@ -25,6 +26,7 @@ pub mod party;
 pub mod rng;
 pub mod scene;
 pub mod simulator;
+pub mod steps;
 pub mod tamper;
 pub mod tampering;
 pub mod tls;

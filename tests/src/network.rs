@@ -69,6 +69,12 @@ pub fn operator(number: u8) -> Party {
     Party::new(OPERATORS + u64::from(number))
 }
 
+/// The seed of the key with which the replica with this number votes.
+#[must_use]
+pub fn validator_seed(number: u8) -> [u8; 32] {
+    Party::seed(VALIDATORS + u64::from(number))
+}
+
 /// The keys of the replica with this number.
 #[must_use]
 pub fn replica(number: u8) -> Replica {

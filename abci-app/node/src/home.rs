@@ -86,7 +86,11 @@ pub async fn released(dir: &Path, within: Duration) -> Result<(), Error> {
 pub fn wipe(home: &Path) -> Result<(), Error> {
     // In the first folder is nothing else than the chain, in the second one there may be.
     let is_engines = |name: &str| name != "priv_validator_state.json";
-    let is_replicas = |name: &str| name.starts_with("board.redb") || name == "snapshots";
+    // With what was interrupted: a restore, or the making of a store.
+    let remains = ["board.restoring", "board.making"];
+    let is_replicas = |name: &str| {
+        name.starts_with("board.redb") || name == "snapshots" || remains.contains(&name)
+    };
     for (dir, is_of_the_chain) in [
         ("data", &is_engines as &dyn Fn(&str) -> bool),
         ("app", &is_replicas),

@@ -4,34 +4,23 @@
 //! that they handed over to, have certified; no single node can name a wrong one. And a validator that has lost what it signed last
 //! signs nothing before the board has left every height behind that it may have signed at.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use white_city_client::{Client, Trust};
 use white_city_wire::charter::faults;
 
-use crate::files::{read, remove, write_atomic};
+use crate::files::write_atomic;
 use crate::home::LAST_SIGNED;
+use crate::join_file::{self, Join};
 use crate::node::{GENESIS_FILE, Node};
-use crate::{Error, home, node_config, running};
+use crate::{Error, node_config, running};
 
-/// Name of the file that tells the next start to begin with a snapshot.
-const JOIN_FILE: &str = "join.json";
 /// Blocks between two snapshots of nodes that have the default.
 const SNAPSHOT_BLOCKS: u64 = 10_000;
 /// Heights beyond the highest verified one up to which nothing is signed. With `f` malicious validators of `3f + 1`: a vote at a height
 /// needs that the one before was committed, and so precommitted by `f` honest others, who had committed the one before that; of `2f + 1`
 /// others that answer at least one is among those. One more for a node that answers while it stores a block.
 const MARGIN: u64 = 3;
-
-/// Where state sync begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Join {
-    servers: Vec<String>,
-    height: u64,
-    hash: String,
-}
 
 /// The state of the board that others prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,17 +106,16 @@ pub async fn join(node: &Node) -> Result<Verified, Error> {
     if lost {
         sign_nothing_below(node, &verified)?;
     }
-    if has_snapshot(node, &verified) {
-        let join = Join {
-            servers,
-            height: verified.height,
-            hash: verified.hash.clone(),
-        };
-        let text = serde_json::to_string_pretty(&join).unwrap_or_default() + "\n";
-        // Before anything is deleted: half of it done, the next start does the rest.
-        write_atomic(&join_file(&node.home), text.as_bytes())?;
-    }
-    home::wipe(&node.home)?;
+    let join = Join {
+        servers: match has_snapshot(node, &verified) {
+            true => servers,
+            false => Vec::new(),
+        },
+        height: verified.height,
+        hash: verified.hash.clone(),
+        has_blocks: false,
+    };
+    join_file::begin(&node.home, &join)?;
     Ok(verified)
 }
 
@@ -161,16 +149,10 @@ fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
     write_atomic(&node.home.join(LAST_SIGNED), state.as_bytes())
 }
 
-/// The file that tells the next start to begin with a snapshot.
-#[must_use]
-pub fn join_file(home: &Path) -> PathBuf {
-    home.join(JOIN_FILE)
-}
-
 /// Whether the next start is to begin with a snapshot.
 #[must_use]
 pub fn is_pending(home: &Path) -> bool {
-    join_file(home).exists()
+    join_file::path(home).exists()
 }
 
 /// Writes into CometBFT's configuration where it begins, if the node is about to join.
@@ -178,45 +160,25 @@ pub fn is_pending(home: &Path) -> bool {
 /// # Errors
 /// [`Error::Malformed`], [`Error::Io`].
 pub fn prepare(node: &Node) -> Result<(), Error> {
-    let Some(join) = pending(node)? else {
+    let Some(join) = join_file::pending(&node.home)? else {
         return Ok(());
     };
     let servers: Vec<&str> = join.servers.iter().map(String::as_str).collect();
-    node_config::use_snapshot(&node.home, &servers, join.height, &join.hash)
-}
-
-fn pending(node: &Node) -> Result<Option<Join>, Error> {
-    let path = join_file(&node.home);
-    if !path.exists() {
-        return Ok(None);
+    if servers.is_empty() {
+        return Ok(());
     }
-    let join = serde_json::from_str(&read(&path)?);
-    join.map(Some).map_err(|error| Error::Malformed {
-        path,
-        reason: error.to_string(),
-    })
+    node_config::use_snapshot(&node.home, &servers, join.height, &join.hash)
 }
 
 /// Forgets that the node was to join, once it has passed the height that it began with.
 pub async fn forget(node: &Node) {
-    let Ok(Some(join)) = pending(node) else {
-        return;
-    };
-    let there = running::health(node).await;
-    if there.is_ok_and(|health| health.height >= join.height && !health.catching_up) {
-        tracing::info!(
-            "the node has joined the board, above height {}",
-            join.height
-        );
-        if let Err(error) = remove(&join_file(&node.home)) {
-            tracing::warn!("{error}");
-        }
-    }
+    join_file::look(&node.home, &running::own_rpc(node)).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::read;
     use crate::node::init;
     use crate::testing::start;
 

@@ -22,6 +22,7 @@ pub mod files;
 pub mod genesis;
 pub mod guard;
 pub mod home;
+pub mod join_file;
 pub mod joining;
 pub mod keys;
 pub mod logs;

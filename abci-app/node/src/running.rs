@@ -16,7 +16,7 @@ use crate::rpc::{self, Status};
 use crate::settings::NODE_FILE;
 use crate::supervisor::{self, APP_LOG, ENGINE_LOG, Handle, Order, Pids, Plan, RunState};
 use crate::watch::{Watch, Watched};
-use crate::{Error, cometbft, joining, logs};
+use crate::{Error, cometbft, join_file, joining, logs};
 
 /// Pause between two looks at the logs' sizes.
 const LOGS: Duration = Duration::from_secs(10);
@@ -210,7 +210,7 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
     let mut all = vec![Watched {
         hold: Some(handle.hold.clone()),
         status: own,
-        joining: Some(joining::join_file(&node.home)),
+        joining: Some(join_file::path(&node.home)),
     }];
     let charter = &network.charter;
     let is_listed = |card: &&Card| charter.is_operator(&card.says().operator);

@@ -170,6 +170,7 @@ impl Supervisor {
                 diagnosis: format!("{reason}; put it right and start again"),
             });
         }
+        crate::join_file::begin_again(&self.plan.home)?;
         if let Some(signer) = &self.plan.signer {
             crate::files::remove(signer)?;
         }

@@ -52,6 +52,8 @@ pub struct Restorer {
     taken: usize,
     board: Option<BoardItem>,
     links: u32,
+    /// Height of the newest link's header.
+    last_link: Option<u64>,
     /// Hashes of charters, ascending.
     charters: Vec<Hash>,
     openers: u64,
@@ -93,6 +95,7 @@ impl Restorer {
             taken: 0,
             board: None,
             links: 0,
+            last_link: None,
             charters: Vec::new(),
             openers: 0,
             sessions: AppendTree::default(),
@@ -207,6 +210,7 @@ impl Restorer {
         if self.trust.newest_era() != self.links {
             return Err(Rejected::Links("one of them is there twice".into()));
         }
+        self.last_link = Some(height);
         Ok(fill.link(self.links, height, &link)?)
     }
 
@@ -252,6 +256,24 @@ impl Restorer {
         let term = state.term();
         if term.eras != self.links {
             return Err(Rejected::Links(format!("{} of {}", self.links, term.eras)));
+        }
+        // The newest one is where the state says, and leads to its validators: whoever has old keys could have them sign another.
+        if self.last_link != (term.eras > 0).then(|| term.era_height.saturating_add(1)) {
+            let expected = term.era_height.saturating_add(1);
+            return Err(Rejected::Links(format!(
+                "the newest one isn't of the height {expected}"
+            )));
+        }
+        let charter = state.charter().replicas.iter();
+        let validators = charter.map(|replica| replica.validator.0);
+        if !self
+            .trust
+            .validators_of(term.eras)
+            .is_some_and(|keys| keys.into_iter().eq(validators))
+        {
+            return Err(Rejected::Links(
+                "they don't lead to the charter's validators".into(),
+            ));
         }
         let words = state.proposals().iter().map(|word| word.charter_hash);
         let approved: BTreeSet<Hash> = words.filter(|hash| *hash != Hash::ZERO).collect();

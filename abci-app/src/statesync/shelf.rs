@@ -26,6 +26,8 @@ const KEPT: usize = 2;
 pub const MANIFEST_BYTES_MAX: u64 = 4_000_000;
 const MANIFEST: &str = "manifest";
 const MAKING: &str = "making";
+/// Name of one that is given up: nothing is taken out of one that looks whole.
+const DROPPED: &str = "dropped";
 
 /// A snapshot: the hashes of its chunks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +89,13 @@ impl Shelf {
                 .and_then(|name| name.parse().ok());
             match height.and_then(|height| read_manifest(&entry.path(), height)) {
                 Some(manifest) => whole.push(manifest),
-                // One that a stop has interrupted. Whatever else is there is left alone.
-                None if entry.file_name() == MAKING => fs::remove_dir_all(entry.path())?,
+                // What a stop has interrupted. Whatever else is there is left alone.
+                None if [MAKING, DROPPED]
+                    .iter()
+                    .any(|name| entry.file_name() == *name) =>
+                {
+                    fs::remove_dir_all(entry.path())?;
+                }
                 None => {}
             }
         }
@@ -142,16 +149,16 @@ impl Shelf {
         }
         let shelf = self.clone();
         let making = thread::Builder::new().name("snapshot".into());
-        let started = making.spawn(move || {
-            match shelf.write(height, &snapshot, links) {
-                Ok(manifest) => {
-                    let chunks = manifest.chunks.len();
-                    tracing::info!(height, chunks, "snapshot made");
-                    shelf.put(manifest);
-                }
-                Err(error) => tracing::error!(height, %error, "no snapshot could be made"),
+        let started = making.spawn(move || match shelf.write(height, &snapshot, links) {
+            Ok(manifest) => {
+                let chunks = manifest.chunks.len();
+                tracing::info!(height, chunks, "snapshot made");
+                shelf.put(manifest);
             }
-            shelf.state().is_making = false;
+            Err(error) => {
+                tracing::error!(height, %error, "no snapshot could be made");
+                shelf.state().is_making = false;
+            }
         });
         if let Err(error) = started {
             tracing::error!(height, %error, "no snapshot could be made");
@@ -166,9 +173,7 @@ impl Shelf {
         links: Vec<Kept>,
     ) -> Result<Manifest, ExportError> {
         let making = self.folder.join(MAKING);
-        if making.exists() {
-            fs::remove_dir_all(&making)?;
-        }
+        remove(&making)?;
         fs::create_dir_all(&making)?;
         let chunks = export(snapshot, links, |number, bytes| {
             write_synced(&making.join(number.to_string()), bytes)
@@ -178,7 +183,7 @@ impl Shelf {
         File::open(&making)?.sync_all()?;
         let place = self.folder.join(height.to_string());
         if place.exists() {
-            fs::remove_dir_all(&place)?;
+            self.give_up(height)?;
         }
         fs::rename(&making, &place)?;
         File::open(&self.folder)?.sync_all()?;
@@ -190,17 +195,34 @@ impl Shelf {
         let mut state = self.state();
         state.whole.retain(|other| other.height != manifest.height);
         state.whole.push(manifest);
+        // At once: whoever sees it may ask for the next one.
+        state.is_making = false;
         let surplus = state.whole.len().saturating_sub(KEPT);
         for old in state.whole.drain(..surplus) {
-            let removed = fs::remove_dir_all(self.folder.join(old.height.to_string()));
-            if let Err(error) = removed {
+            if let Err(error) = self.give_up(old.height) {
                 tracing::warn!(height = old.height, %error, "an old snapshot stays");
             }
         }
     }
 
+    /// Removes a snapshot. A stop in between leaves none that looks whole and isn't: it would be offered.
+    fn give_up(&self, height: u64) -> io::Result<()> {
+        let dropped = self.folder.join(DROPPED);
+        remove(&dropped)?;
+        fs::rename(self.folder.join(height.to_string()), &dropped)?;
+        fs::remove_dir_all(&dropped)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

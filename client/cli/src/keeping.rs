@@ -46,6 +46,11 @@ impl Keeping {
     pub fn keep(&self, output: &Output) -> Result<(), Failure> {
         let clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (client, files) in clients.iter() {
+            // Who has verified nothing has another error.
+            let fresh = client.freshness().filter(|_| client.height() > 0);
+            if let Some(fresh) = fresh.filter(|fresh| !fresh.is_known()) {
+                output.afterthought(&fresh.to_string());
+            }
             // Who has verified nothing has nothing to keep.
             for file in files.iter().filter(|_| client.height() > 0) {
                 let kept = make_folder(file).and_then(|()| {

@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// For a party of a service.
-    pub const fn served(session: SessionId) -> Self {
+    pub fn served(session: SessionId) -> Self {
         let mut output = Self::new(false);
         output.served = Some(session);
         output

@@ -17,7 +17,7 @@ pub struct Kind {
 
 impl Kind {
     /// All kinds of errors of this library.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         OTHER,
         WRONG_ROUND,
         RECEIPT,
@@ -37,6 +37,7 @@ impl Kind {
         QUOTA,
         STAMP,
         UNKNOWN_SESSION,
+        OTHER_CHARTER,
         ABORTED,
         UNKNOWN,
         LEFT,
@@ -85,6 +86,7 @@ const REFUSED: Kind = kind(4_000, "refused");
 const QUOTA: Kind = kind(4_001, "quota");
 const STAMP: Kind = kind(4_002, "stamp");
 const UNKNOWN_SESSION: Kind = kind(4_003, "unknown_session");
+const OTHER_CHARTER: Kind = kind(4_004, "other_charter");
 const ABORTED: Kind = kind(5_000, "aborted");
 const UNKNOWN: Kind = kind(5_001, "unknown");
 const LEFT: Kind = kind(5_002, "left");
@@ -120,6 +122,7 @@ impl Error {
             Self::QuotaExceeded { .. } => QUOTA,
             Self::Stamp { .. } => STAMP,
             Self::UnknownSession(_) => UNKNOWN_SESSION,
+            Self::OtherCharter { .. } => OTHER_CHARTER,
             Self::Aborted(_) => ABORTED,
             Self::Unknown(_) => UNKNOWN,
             Self::Left => LEFT,

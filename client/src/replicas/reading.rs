@@ -433,6 +433,13 @@ impl Replicas {
             let is_late = answers.iter().all(|(answered, _)| *answered != at);
             self.note_late(endpoint, is_late);
         }
+        // Those of an era that is over have nothing newer to show, however many they are.
+        let newest = self.trust().newest_era();
+        let good = answers
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().ok());
+        let proved = good.filter(|status| self.trust().era_of(status.header()) == newest);
+        *lock(&self.answered) = Some(proved.count());
         let mut tally = Tally::default();
         let mut highest: Option<Verified<BoardStatus>> = None;
         for (at, answer) in answers {

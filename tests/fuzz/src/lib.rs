@@ -17,6 +17,7 @@ mod receipts;
 mod replica;
 mod resigned;
 mod sealed;
+mod snapshots;
 mod transactions;
 mod trust_files;
 
@@ -121,6 +122,8 @@ pub static TARGETS: &[Target] = &[
     kept::JOURNALS,
     kept::VAULTS,
     trust_files::TRUST_FILES,
+    snapshots::SNAPSHOTS,
+    snapshots::MANIFESTS,
     eddsa::MESSAGES,
     eddsa::SHARES,
 ];

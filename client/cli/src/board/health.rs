@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use white_city_client::{
-    ReplicaHeight,
+    Freshness, ReplicaHeight,
     read::{BoardStatus, Verified},
 };
 
@@ -25,18 +25,18 @@ pub async fn run(args: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let age_ms = now_ms.saturating_sub(status.header().time().millis());
     let heartbeat_ms = u64::from(client.network().params.heartbeat_ms);
     let is_standing = age_ms > heartbeat_ms.saturating_mul(HEARTBEATS);
+    let is_fresh = client.freshness().is_some_and(Freshness::is_known);
     output.result(
-        &value(&status, &heights, age_ms, is_standing),
+        &value(&status, &heights, (age_ms, is_standing, is_fresh)),
         &told(&status, &heights, age_ms, is_standing),
     )
 }
 
-/// The same for machines.
-pub fn value(
+/// The same for machines: with its age, whether it stands still, and whether enough replicas have answered to know that it is new.
+fn value(
     status: &Verified<BoardStatus>,
     heights: &[ReplicaHeight],
-    age_ms: u64,
-    is_standing: bool,
+    (age_ms, is_standing, is_fresh): (u64, bool, bool),
 ) -> Value {
     let replicas = heights.iter().map(|one| match &one.height {
         Ok(height) => json!({ "replica": one.replica, "height": height, "error": null }),
@@ -48,6 +48,7 @@ pub fn value(
         "board_ms": status.board_ms(),
         "age_ms": age_ms,
         "is_standing": is_standing,
+        "is_fresh": is_fresh,
         "session_count": status.sessions,
         "paused_ms": status.paused_ms,
         "replicas": replicas.collect::<Vec<_>>(),

@@ -88,6 +88,8 @@ each_is_fuzzed! {
     a_journal_gives_what_was_written_or_is_refused: "journals",
     a_vault_gives_what_was_stored_or_stays_shut: "vaults",
     a_trust_file_gives_nothing_that_was_not_signed: "trust-files",
+    a_snapshot_is_the_state_with_its_root_or_rejected: "snapshots",
+    an_offered_snapshot_is_whole_or_rejected: "manifests",
     a_message_of_the_eddsa_has_one_encoding: "eddsa-messages",
     a_key_share_fits_together_or_is_refused: "eddsa-shares",
 }
