@@ -5,7 +5,7 @@ use white_city_client::{LocalKey, SessionFilter, Signer, SpecBuilder};
 
 use crate::{
     gate::{Gate, When},
-    world::{PATIENCE, result, run, spawn, world},
+    world::{PATIENCE, result, run, spawn, world, world_with},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,5 +70,30 @@ async fn openings_that_replicas_have_no_time_for_are_opened_when_they_have() {
     for one in futures::future::join_all(opened).await {
         one.unwrap();
     }
+    world.net.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opening_waits_for_room_in_a_quota_as_long_as_it_is_told_to() {
+    let world = world_with(|app_state| app_state.charter.anyone_max_live = 1).await;
+    let preset = |join: &'static str, wait: &'static str| {
+        let preset = [
+            "--preset",
+            "eddsa-keygen",
+            "--threshold",
+            "2",
+            "--join-timeout",
+        ];
+        [&preset[..], &[join, "--wait", wait]].concat()
+    };
+    world.open(&[0, 1, 2], &preset("4s", "1ms")).await;
+    let args = world.open_args(&[0, 1, 2], &preset("10m", "1ms"));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let refused = run(world.command(&world.url(), &args)).await;
+    assert_eq!(refused.status.code(), Some(4));
+    // The first one ends, because nobody joins it.
+    let (_, opened) = world.open_telling(&[0, 1, 2], &preset("10m", "2m")).await;
+    let told = String::from_utf8(opened.stdout).unwrap();
+    assert!(told.contains("\"event\":\"no_room\""), "{told}");
     world.net.stop().await.unwrap();
 }

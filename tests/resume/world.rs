@@ -11,7 +11,9 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use white_city_client::{Client, IdentityKey, LocalKey, SessionId, Signer, Trust, genesis, vault};
+use white_city_client::{
+    Client, IdentityKey, LocalKey, SessionId, Signer, Trust, genesis, vault, wire::AppState,
+};
 use white_city_testnet::{Engine, Options, Testnet, binaries::Binaries, default_app_state};
 use white_city_tests::tampering::Council;
 
@@ -29,11 +31,17 @@ pub struct World {
 
 /// Starts a board of one validator, and makes three identities with their key files.
 pub async fn world() -> World {
+    world_with(|_| ()).await
+}
+
+/// The same, with other parameters.
+pub async fn world_with(change: impl FnOnce(&mut AppState)) -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path().join("net"));
     let mut app_state = default_app_state().unwrap();
     let params = &mut app_state.params;
     (params.heartbeat_ms, params.cap_ms) = (100, 2_000);
+    change(&mut app_state);
     options.app_state = Some(app_state);
     (options.engine, options.replicas) = (Engine::Solo, 1);
     let net = Testnet::create(&options).await.unwrap();
