@@ -62,8 +62,8 @@ async fn a_bad_sender_is_named_complained_about_and_convicted_through_a_gateway(
     let id = world.open(&[0, 1], &preset).await;
     let mut bad = world.client().session(id).await.unwrap();
     let gateway = Gateway::start(&world, 1, &[]).await;
-    let path = format!("{id}/join");
-    let join = ask(&gateway, Method::POST, &path, json!({}));
+    let join = format!("{id}/join");
+    let join = ask(&gateway, Method::POST, &join, json!({}));
     let (joined, (status, _)) = tokio::join!(bad.join(), join);
     assert_eq!((joined, status), (Ok(()), 200));
     bad.wait_ready().await.unwrap();
