@@ -67,6 +67,9 @@ async fn open(client: &Client, roster: Vec<IdentityKey>) -> SessionId {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parties_in_four_languages_finish_one_session_however_they_and_their_gateways_are_killed() {
+    if !Languages::are_possible() {
+        return;
+    }
     let Some(world) = world(Setup::default()).await else {
         return;
     };
@@ -103,8 +106,7 @@ async fn parties_in_four_languages_finish_one_session_however_they_and_their_gat
             sleep(Duration::from_millis(rng.below(400))).await;
             if now < DEATHS {
                 let victim = usize::try_from(rng.below(6)).unwrap();
-                parties[victim / 2].kill(victim % 2 == 0);
-                now += 1;
+                now += usize::from(parties[victim / 2].kill(victim % 2 == 0));
             }
         }
         deaths += now;

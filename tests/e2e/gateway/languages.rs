@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::process::Launch;
-use crate::module::root;
+use crate::module::{missing, output, root};
 
 /// The examples, each as a program and the arguments in front of its own.
 pub struct Languages {
@@ -14,7 +14,29 @@ pub struct Languages {
     typescript: PathBuf,
 }
 
+/// The compiler of TypeScript.
+fn compiler() -> PathBuf {
+    root().join("client/typescript/node_modules/typescript/bin/tsc")
+}
+
+/// Whether this machine has these programs; if it hasn't, that is said.
+pub fn has(programs: &[(&str, &str)]) -> bool {
+    let all = programs.iter();
+    let mut lacking = all.filter(|(name, arg)| output(Command::new(name).arg(arg)).is_none());
+    lacking.next().is_none_or(|(name, _)| missing(name))
+}
+
 impl Languages {
+    /// Whether this machine has what it takes to build and run them; if it hasn't, that is said.
+    pub fn are_possible() -> bool {
+        has(&[
+            ("go", "version"),
+            ("node", "--version"),
+            ("python3", "--version"),
+        ]) && (compiler().is_file()
+            || missing("`npm ci --prefix client/typescript --ignore-scripts`"))
+    }
+
     /// Builds them into a folder.
     pub fn build(dir: &Path) -> Self {
         let (go, typescript) = (dir.join("coin"), dir.join("typescript"));
@@ -25,13 +47,8 @@ impl Languages {
             .arg("./examples/coin")
             .current_dir(folder));
         let folder = root().join("client/typescript");
-        let compiler = folder.join("node_modules/typescript/bin/tsc");
-        assert!(
-            compiler.is_file(),
-            "expected `npm ci --prefix client/typescript --ignore-scripts` to have been run"
-        );
         run(Command::new("node")
-            .arg(compiler)
+            .arg(compiler())
             .arg("--outDir")
             .arg(&typescript)
             .current_dir(folder));

@@ -3,12 +3,17 @@
 use std::{
     fs::File,
     io::Read,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use white_city_client::{IdentityKey, LocalKey, SessionId, Signer};
 use white_city_testnet::Testnet;
+
+use crate::world::PATIENCE;
 
 /// Program of a party, and the arguments in front of its own.
 pub type Launch = Vec<PathBuf>;
@@ -61,19 +66,24 @@ impl Party {
         self.program = Some((id, command.spawn().unwrap()));
     }
 
-    /// Kills its gateway, or its program, as the system does it when memory is short, and starts that again.
-    pub fn kill(&mut self, the_gateway: bool) {
+    /// Kills its gateway, or its program, as the system does it when memory is short, and starts that again;
+    /// not a program that has said all. Whether something died.
+    pub fn kill(&mut self, the_gateway: bool) -> bool {
         if the_gateway {
             kill(&mut self.gateway);
             self.gateway = gateway(&self.dir, &self.cli, &self.network);
-        } else if self.said().is_empty()
+            return true;
+        }
+        if self.said().is_empty()
             && let Some((id, mut program)) = self.program.take()
         {
             kill(&mut program);
             if self.said().is_empty() {
                 self.begin(id);
             }
+            return true;
         }
+        false
     }
 
     /// Whether its program has ended well.
@@ -110,6 +120,12 @@ impl Party {
 
     /// Ends the gateway as a service manager does it.
     pub fn end(mut self) {
+        // One that has just been started again isn't there yet.
+        let until = Instant::now() + PATIENCE;
+        while UnixStream::connect(self.dir.join("socket")).is_err() {
+            assert!(Instant::now() < until, "{}", self.read("log"));
+            sleep(Duration::from_millis(20));
+        }
         let pid = nix::unistd::Pid::from_raw(self.gateway.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         let status = self.gateway.wait().unwrap();

@@ -13,7 +13,10 @@ use white_city_client::{
 };
 use white_city_testnet::binaries::Binaries;
 
-use super::{languages::run, process::Party};
+use super::{
+    languages::{has, run},
+    process::Party,
+};
 use crate::{
     module::root,
     world::{PATIENCE, Setup, World, world},
@@ -139,6 +142,9 @@ fn client(world: &World) -> Client {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tss_lib_makes_a_key_and_signs_over_four_replicas_though_a_party_dies_in_each() {
+    if !has(&[("go", "version"), ("openssl", "version")]) {
+        return;
+    }
     let Some(world) = world(Setup::default()).await else {
         return;
     };
