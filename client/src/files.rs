@@ -149,8 +149,15 @@ pub fn probe(path: &Path) -> Result<(), FileError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".probe");
     let probe = PathBuf::from(name);
-    create_secret(&probe, b"probe")?;
-    remove(&probe)
+    match create_secret(&probe, b"probe") {
+        // Of somebody who was killed in between, or is about to remove it.
+        Ok(()) | Err(FileError::Exists { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    match remove(&probe) {
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Removes a file.

@@ -229,9 +229,20 @@ async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names(
         let signed = noted(&world, party, id, "finished").await;
         assert_signs(&signed["result"], &key, b"pay 8");
     }
-    // Which shares are meant, it has to say now.
-    let id = sign(&world, &key, "pay 9").await;
+    // The old ones are gone, and nobody brings them back by naming them.
+    assert!(
+        !folder(&world, 0)
+            .join("shares")
+            .join(made.to_string())
+            .exists()
+    );
+    let [flag, previous] = continued(made);
+    let id = world
+        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
+        .await;
     assert_eq!(declined(&world, id).await.1, 4);
+    let id = sign(&world, &key, "pay 9").await;
+    noted(&world, 0, id, "finished").await;
     world.net.stop().await.unwrap();
 }
 
@@ -303,8 +314,8 @@ async fn services_of_a_group_make_its_key_note_it_and_sign_with_it_alone() {
         .await;
     assert_eq!(declined(&world, id).await.1, 1);
     let line = noted(&world, 0, id, "declined").await;
-    let names = line["request"]["names"].as_object().unwrap();
-    assert!(names.values().any(|name| name == "alice"), "{line}");
+    let text = line["request"]["text"].as_str().unwrap();
+    assert!(text.starts_with("alice asks alice, bob"), "{line}");
     world.net.stop().await.unwrap();
 }
 
@@ -355,7 +366,7 @@ async fn people_are_asked_and_their_answer_counts_also_while_the_service_is_down
     for party in 0..2 {
         let signed = noted(&world, party, id, "finished").await;
         assert_signs(&signed["result"], &key, b"pay 1000");
-        assert_eq!(audit(&world, party, id)[0]["why"], "looked at it");
+        assert_eq!(audit(&world, party, id)[0]["approved"], "looked at it");
         assert!(pending(party).await.is_empty());
     }
     let id = sign(&world, &key, "pay 2000").await;

@@ -31,6 +31,8 @@ pub struct Failure {
     pub waiting: Option<Box<Waiting>>,
     /// A quota has no room at present: the same may be taken when other sessions have ended.
     pub is_later: bool,
+    /// The disk, a lock, the replicas or a quota were in the way: the same may go well the next time.
+    pub is_passing: bool,
     /// The result that there is all the same, for machines.
     result: Option<Box<Value>>,
 }
@@ -44,8 +46,28 @@ impl Failure {
             fork: None,
             waiting: None,
             is_later: false,
+            is_passing: false,
             result: None,
         }
+    }
+
+    /// The same, where it may go well the next time.
+    pub fn passing(self) -> Self {
+        Self {
+            is_passing: true,
+            ..self
+        }
+    }
+
+    /// The same with a result that there is all the same.
+    pub fn with_result(self, result: Value) -> Self {
+        let result = Some(Box::new(result));
+        Self { result, ..self }
+    }
+
+    /// The result that there is all the same.
+    pub fn held_result(&self) -> Option<Value> {
+        self.result.as_deref().cloned()
     }
 
     /// A receipt is true, but rests on an older era than is asked for.
@@ -136,12 +158,15 @@ impl From<Error> for Failure {
         let is_later =
             matches!(error, Error::QuotaExceeded { code, .. } if Refusal::is_transient(code));
         let code = error.kind().exit_code();
+        // A journal that is wrong stays wrong, but so do the others' sessions: whoever goes on tries again, not for ever.
+        let is_passing = is_later || matches!(code, 1 | 3) || matches!(error, Error::Journal(_));
         Self {
             code,
             text,
             fork,
             waiting,
             is_later,
+            is_passing,
             result: None,
         }
     }
@@ -150,7 +175,11 @@ impl From<Error> for Failure {
 /// These name their file.
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
-        Self::usage(error.to_string())
+        let is_passing = matches!(error, FileError::Io { .. } | FileError::Locked { .. });
+        Self {
+            is_passing,
+            ..Self::usage(error.to_string())
+        }
     }
 }
 
@@ -181,7 +210,8 @@ impl OfFile for VaultError {
 /// Says of which file an error speaks: a command has several.
 pub fn in_file<E: OfFile + std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Failure + '_ {
     move |error| match error.is_named() {
-        true => Failure::usage(error.to_string()),
+        // About the file itself: it may be there, or free, the next time.
+        true => Failure::usage(error.to_string()).passing(),
         false => Failure::usage(format!("{}: {error}", path.display())),
     }
 }

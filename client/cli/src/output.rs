@@ -65,6 +65,8 @@ impl Output {
     pub fn served(session: SessionId) -> Self {
         let mut output = Self::new(false);
         output.served = Some(session);
+        // What there is although it failed isn't lost.
+        output.held = Some(Mutex::new(None));
         output
     }
 
@@ -153,7 +155,6 @@ impl Output {
     pub fn result(&self, value: &Value, text: &str) -> Result<(), Failure> {
         if let Some(session) = self.served {
             tracing::info!(%session, "{value}");
-            return Ok(());
         }
         if let Some(held) = &self.held {
             *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());

@@ -2,6 +2,8 @@
 
 mod approver;
 mod audit;
+mod deciding;
+mod decision;
 mod folder;
 mod health;
 mod keys;
@@ -12,7 +14,11 @@ mod service;
 mod taking;
 mod working;
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use folder::Folder;
 use keys::Keys;
@@ -24,7 +30,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use white_city_client::{SessionId, Signer};
+use white_city_client::{IdentityKey, SessionId, Signer, vault::Unlock};
 
 use crate::{
     args::{NetworkArgs, PartyCommand, ServeArgs},
@@ -63,11 +69,8 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
     let unlock = unlock::vault(&args.unlock)?;
     let key = unlock::identity(&args.identity, Some(&unlock), output)?;
     let (folder, _lock) = Folder::make(&args.dir)?;
-    let mut shares = folder.shares()?;
-    shares.extend(args.share.iter().cloned());
-    let keys = Keys::of(&shares, &args.signing_key, &unlock)?;
-    keys.note_groups(told.people.groups(), &unlock);
     let identity = key.identity();
+    let keys = keys(args, &folder, &told, &unlock, &identity)?;
     let client = network::signing(network, &args.identity.identity, key)?;
     let service = Arc::new(Service::new(Parts {
         client,
@@ -96,6 +99,8 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
             ended = &mut following => return ended,
             _ = hangup.recv() => match Told::load(&args.policy, output.home()?) {
                 Ok(told) => {
+                    let groups = told.people.groups();
+                    service.keys.note_groups(groups, &service.unlock, &identity);
                     service.tell(told);
                     tracing::warn!("the policy was read again");
                 }
@@ -107,6 +112,22 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
             }
         }
     }
+}
+
+/// All shares and signing keys that there are.
+fn keys(
+    args: &ServeArgs,
+    folder: &Folder,
+    told: &Told,
+    unlock: &Unlock,
+    identity: &IdentityKey,
+) -> Result<Keys, Failure> {
+    let keys = Keys::of(&args.signing_key, service::retired(folder)?, unlock)?;
+    for share in folder.shares()?.iter().chain(&args.share) {
+        keys.note(share, unlock, identity)?;
+    }
+    keys.note_groups(told.people.groups(), unlock, identity);
+    Ok(keys)
 }
 
 /// Says what a policy says.
@@ -125,9 +146,8 @@ async fn check(
     let client = network::reader(network)?;
     let open = client.open_of(session).await?;
     let request = Request::of(session, open).map_err(Failure::usage)?;
-    let verdict = told
-        .policy
-        .judge(&request, audit::now_ms(), &Rates::default());
+    let rates = Mutex::new(Rates::default());
+    let verdict = told.policy.judge(&request, audit::now_ms(), &rates);
     let (value, text) = match verdict {
         Verdict::Join { rule, .. } => (
             json!({ "verdict": "join", "rule": rule.name, "asks": rule.approver.is_some() }),

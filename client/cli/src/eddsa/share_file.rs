@@ -23,9 +23,9 @@ const VERSION: u8 = 1;
 
 /// A share with the session that made it.
 pub struct ShareFile {
-    /// The session that made the key.
+    /// The session that made the share: the key generation, or the last refresh.
     pub session: SessionId,
-    /// Its roster: who is who, whatever the order of a signing session's.
+    /// The roster that made the key: who is who, whatever the order of a signing session's.
     pub roster: Vec<IdentityKey>,
     /// The share.
     pub share: KeyShare,

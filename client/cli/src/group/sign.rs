@@ -111,17 +111,21 @@ fn key<'a>(working: &'a Working<'_>, args: &GroupSignArgs) -> Result<&'a GroupKe
         .keys()
         .iter()
         .filter(|key| key.network == board);
-    let mut meant = of_board.filter(|key| {
+    let meant = of_board.filter(|key| {
         args.public_key
             .is_none_or(|wanted| wanted == key.public_key.0)
     });
-    match (meant.next(), meant.next()) {
-        (Some(key), None) => Ok(key),
-        (None, _) => Err(Failure::usage(format!(
+    // Shares that were refreshed are another entry of the same key, and the newest ones sign.
+    let mut meant: Vec<&GroupKey> = meant.collect();
+    let newest = meant.pop();
+    let is_one = |newest: &&GroupKey| meant.iter().all(|key| key.public_key == newest.public_key);
+    match (newest.filter(is_one), newest) {
+        (Some(key), _) => Ok(key),
+        (None, None) => Err(Failure::usage(format!(
             "{} has no such key on this board: make one with `group keygen`, or import the group",
             working.group.name
         ))),
-        (Some(_), Some(_)) => Err(Failure::usage(format!(
+        (None, Some(_)) => Err(Failure::usage(format!(
             "{} has several keys: expected --public-key",
             working.group.name
         ))),

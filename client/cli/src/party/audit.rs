@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,13 +19,22 @@ use crate::failure::Failure;
 
 /// Longest line that is read again, bytes.
 const LINE_BYTES_MAX: u64 = 1 << 20;
-/// The part of the log, from its end, that is read at a start, bytes.
-const TAIL_BYTES_MAX: u64 = 64 << 20;
+
+/// Events that are decisions on sessions.
+const DECISIONS: [&str; 2] = ["joining", "declined"];
 
 /// The log.
 pub struct Audit {
     path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<Open>,
+    /// Sessions under way whose decision is in it.
+    noted: Mutex<BTreeSet<SessionId>>,
+}
+
+struct Open {
+    file: File,
+    /// Whether the last line may be there in part.
+    is_cut: bool,
 }
 
 /// The log, as far as it matters at a start.
@@ -33,6 +42,8 @@ pub struct Audit {
 pub struct Before {
     /// What the rules have let in of late.
     pub rates: Rates,
+    /// Sessions whose decision it has.
+    pub decided: BTreeSet<SessionId>,
     /// Sessions of which it is written what came of them.
     pub ended: BTreeSet<SessionId>,
 }
@@ -63,9 +74,18 @@ impl Audit {
         let bad = |error| Failure::usage(format!("{}: {error}", path.display()));
         let mut file = file.map_err(bad)?;
         end_line(&mut file).map_err(bad)?;
+        // The name of a new file, too.
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(bad)?;
+        let is_cut = false;
         Ok(Self {
             path: path.to_owned(),
-            file: Mutex::new(file),
+            file: Mutex::new(Open { file, is_cut }),
+            noted: Mutex::default(),
         })
     }
 
@@ -79,10 +99,39 @@ impl Audit {
             line.extend(more);
         }
         tracing::info!(%session, "{line}");
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = file.write_all(format!("{line}\n").as_bytes());
-        let written = written.and_then(|()| file.sync_data());
-        written.map_err(|error| Failure::other(format!("{}: {error}", self.path.display())))
+        let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = if open.is_cut { "\n" } else { "" };
+        open.is_cut = true;
+        let text = format!("{begin}{line}\n");
+        let written = open.file.write_all(text.as_bytes());
+        let written = written.and_then(|()| open.file.sync_data());
+        written.map_err(|error| {
+            Failure::other(format!("{}: {error}", self.path.display())).passing()
+        })?;
+        open.is_cut = false;
+        if DECISIONS.contains(&event) {
+            self.noted().insert(session);
+        }
+        Ok(())
+    }
+
+    fn noted(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the decision on a session under way is in it.
+    pub fn is_noted(&self, session: SessionId) -> bool {
+        self.noted().contains(&session)
+    }
+
+    /// The decisions on these are in it: what was found of the time before.
+    pub fn are_noted(&self, sessions: impl IntoIterator<Item = SessionId>) {
+        self.noted().extend(sessions);
+    }
+
+    /// A session isn't under way any more.
+    pub fn forget(&self, session: SessionId) {
+        self.noted().remove(&session);
     }
 
     /// What the log says of the time before: rates look back so long.
@@ -94,10 +143,7 @@ impl Audit {
         let mut before = Before::default();
         let back_ms = u64::try_from(back.as_millis()).unwrap_or(u64::MAX);
         let since = now_ms().saturating_sub(back_ms);
-        let mut file = File::open(&self.path).map_err(bad)?;
-        let size = file.metadata().map_err(bad)?.len();
-        let tail = SeekFrom::Start(size.saturating_sub(TAIL_BYTES_MAX));
-        file.seek(tail).map_err(bad)?;
+        let file = File::open(&self.path).map_err(bad)?;
         let mut lines = BufReader::new(file);
         loop {
             let mut line = Vec::new();
@@ -107,13 +153,16 @@ impl Audit {
             if read.map_err(bad)? == 0 {
                 return Ok(before);
             }
-            // The first may be cut.
+            // A crash may have cut it.
             let Ok(line) = serde_json::from_slice::<Line>(&line) else {
                 continue;
             };
+            if DECISIONS.contains(&&*line.event) {
+                before.decided.insert(line.session);
+            }
             match (&*line.event, line.rule) {
                 ("joining", Some(rule)) if line.at_ms > since => {
-                    before.rates.note(&rule, line.at_ms, u64::MAX);
+                    before.rates.note(&rule, line.session, line.at_ms, u64::MAX);
                 }
                 ("finished" | "failed", _) => {
                     before.ended.insert(line.session);
@@ -157,7 +206,8 @@ mod tests {
         let path = dir.path().join("audit.jsonl");
         let session = SessionId([7; 32]);
         let audit = Audit::open(&path).unwrap();
-        for _ in 0..2 {
+        let others = [SessionId([8; 32]), SessionId([9; 32])];
+        for session in others {
             audit
                 .note(session, "joining", json!({ "rule": "a" }))
                 .unwrap();
@@ -175,7 +225,7 @@ mod tests {
             .unwrap();
         audit.note(session, "finished", json!({})).unwrap();
         let before = audit.before(Duration::from_secs(3_600)).unwrap();
-        assert!(before.ended.contains(&session));
+        assert!(before.ended.contains(&session) && before.decided.contains(&others[0]));
         let room = |sessions| {
             let per = Duration::from_secs(3_600);
             before

@@ -3,17 +3,19 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-use white_city_client::{SessionId, files::read_secret};
+use white_city_client::{
+    SessionId,
+    files::{FileError, create_secret, read_secret},
+};
 
 use crate::failure::Failure;
 
-/// Largest file of a decision, bytes.
-const DECISION_BYTES_MAX: u64 = 64 << 10;
+/// Largest note beside a share, bytes.
+const NOTE_BYTES_MAX: u64 = 4 << 10;
 /// Folders in it.
 const FOLDERS: [&str; 5] = ["decided", "journals", "queue", "receipts", "shares"];
 
@@ -47,13 +49,23 @@ impl Folder {
     /// # Errors
     /// When it can't be made, or another service has it.
     pub fn make(path: &Path) -> Result<(Self, Lock), Failure> {
-        for folder in FOLDERS {
+        for folder in [""].iter().chain(&FOLDERS) {
             let folder = path.join(folder);
             let made = DirBuilder::new()
                 .mode(0o700)
                 .recursive(true)
                 .create(&folder);
-            made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+            let bad = |what: &dyn std::fmt::Display| {
+                Failure::usage(format!("{}: {what}", folder.display()))
+            };
+            made.map_err(|error| bad(&error))?;
+            let mode = fs::metadata(&folder).map_err(|error| bad(&error))?.mode() & 0o777;
+            // Whoever can write into it decides what is signed.
+            if mode & 0o077 != 0 {
+                return Err(bad(&format!(
+                    "mode {mode:03o}, expected 700: it is its owner's alone"
+                )));
+            }
         }
         let lock = path.join("lock");
         let bad = |what: String| Failure::usage(format!("{}: {what}", lock.display()));
@@ -98,6 +110,55 @@ impl Folder {
         Ok(found)
     }
 
+    /// The share that a session has made and that nobody has confirmed.
+    pub fn unconfirmed(&self, session: SessionId) -> PathBuf {
+        self.0.join("shares").join(format!("{session}.unconfirmed"))
+    }
+
+    /// A note beside the share that a session has made: `supersedes`, the session whose shares aren't signed with any more, or `group`,
+    /// which the key isn't noted in yet.
+    fn note_file(&self, session: SessionId, what: &str) -> PathBuf {
+        self.0.join("shares").join(format!("{session}.{what}"))
+    }
+
+    /// Writes such a note, unless it is there.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_note(&self, session: SessionId, what: &str, text: &str) -> Result<(), Failure> {
+        match create_secret(&self.note_file(session, what), text.as_bytes()) {
+            Ok(()) | Err(FileError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes such a note away.
+    ///
+    /// # Errors
+    /// When it can't be taken away.
+    pub fn end_note(&self, session: SessionId, what: &str) -> Result<(), Failure> {
+        take_away(&self.note_file(session, what))
+    }
+
+    /// All notes of a kind: the session that made the share, and the text.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn notes(&self, what: &str) -> Result<Vec<(SessionId, String)>, Failure> {
+        let mut notes = Vec::new();
+        for path in files(&self.0.join("shares"))? {
+            let is_note = path.extension().is_some_and(|kind| kind == what);
+            let session = path
+                .file_stem()
+                .and_then(|name| SessionId::from_hex(name.to_str()?));
+            if let Some(session) = session.filter(|_| is_note) {
+                let text = read_secret(&path, NOTE_BYTES_MAX)?;
+                notes.push((session, String::from_utf8_lossy(&text).into_owned()));
+            }
+        }
+        Ok(notes)
+    }
+
     /// The receipt of a session.
     pub fn receipt(&self, session: SessionId) -> PathBuf {
         self.0.join("receipts").join(session.to_string())
@@ -106,13 +167,6 @@ impl Folder {
     /// The decision to join a session that isn't over yet.
     pub fn decided(&self, session: SessionId) -> PathBuf {
         self.0.join("decided").join(session.to_string())
-    }
-
-    /// The rule by which it was decided to join a session, if it was.
-    pub fn rule(&self, session: SessionId) -> Option<String> {
-        let bytes = read_secret(&self.decided(session), DECISION_BYTES_MAX).ok()?;
-        let decided: Value = serde_json::from_slice(&bytes).ok()?;
-        decided.get("rule")?.as_str().map(Into::into)
     }
 
     /// The message of such a session that only names it.
@@ -129,12 +183,11 @@ impl Folder {
         Ok(found.iter().filter_map(|path| session_of(path)).collect())
     }
 
-    /// Takes away what was kept for going on, of a session that is over and in the audit log.
+    /// Takes away the decision on a session that is over and in the audit log.
     ///
     /// # Errors
     /// When it can't be taken away.
     pub fn forget(&self, session: SessionId) -> Result<(), Failure> {
-        take_away(&self.journal(session).with_extension("result"))?;
         take_away(&self.message(session))?;
         take_away(&self.decided(session))
     }
@@ -186,7 +239,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 pub fn take_away(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Failure::usage(format!("{}: {error}", path.display())))
+            Err(Failure::usage(format!("{}: {error}", path.display())).passing())
         }
         _ => Ok(()),
     }

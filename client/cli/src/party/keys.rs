@@ -1,12 +1,12 @@
 //! The party's shares and signing keys: in which file each key's is.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use white_city_client::{SessionId, groups::Group, vault::Unlock};
+use white_city_client::{IdentityKey, SessionId, groups::Group, vault::Unlock};
 
 use crate::{
     eddsa::{ShareFile, load_key},
@@ -16,50 +16,70 @@ use crate::{
 /// Files by what they sign under.
 #[derive(Default)]
 pub struct Keys {
+    /// Sessions whose shares were refreshed: nothing is signed with them any more.
+    retired: Mutex<BTreeSet<SessionId>>,
     /// Of each key, by the session that made them: a refresh makes others.
     shares: Mutex<BTreeMap<[u8; 32], BTreeMap<SessionId, PathBuf>>>,
     single: BTreeMap<[u8; 32], PathBuf>,
 }
 
 impl Keys {
-    /// Opens each file once, to see what is in it. Nothing of it stays in memory.
+    /// Opens each signing key once, to see which it is. Nothing of it stays in memory.
     ///
     /// # Errors
     /// When one of them can't be opened.
-    pub fn of(shares: &[PathBuf], single: &[PathBuf], unlock: &Unlock) -> Result<Self, Failure> {
-        let keys = Self {
+    pub fn of(
+        single: &[PathBuf],
+        retired: BTreeSet<SessionId>,
+        unlock: &Unlock,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
             single: single
                 .iter()
                 .map(|path| Ok((load_key(path, unlock)?.public_key(), path.clone())))
                 .collect::<Result<_, Failure>>()?,
+            retired: Mutex::new(retired),
             ..Self::default()
-        };
-        for path in shares {
-            keys.note(path, unlock)?;
-        }
-        Ok(keys)
+        })
     }
 
-    /// Notes a share.
+    /// Notes a share of this party's, unless it was refreshed. It is opened once; nothing of it stays in memory.
     ///
     /// # Errors
-    /// When it can't be opened.
-    pub fn note(&self, path: &Path, unlock: &Unlock) -> Result<(), Failure> {
+    /// When it can't be opened, or is somebody else's.
+    pub fn note(&self, path: &Path, unlock: &Unlock, party: &IdentityKey) -> Result<(), Failure> {
         let file = ShareFile::load(path, unlock)?;
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_key = shares.entry(file.share.public_key()).or_default();
-        of_key.insert(file.session, path.to_owned());
+        if file.index_of(party) != Some(file.share.index()) {
+            return Err(Failure::usage(format!(
+                "{}: another party's share",
+                path.display()
+            )));
+        }
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if !retired.contains(&file.session) {
+            let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_key = shares.entry(file.share.public_key()).or_default();
+            of_key.insert(file.session, path.to_owned());
+        }
         Ok(())
     }
 
-    /// Notes the shares that groups know of. They may be another identity's, which other keys open.
-    pub fn note_groups(&self, groups: &[Group], unlock: &Unlock) {
+    /// Notes the shares that groups know of. They may be another identity's, or other keys may open them.
+    pub fn note_groups(&self, groups: &[Group], unlock: &Unlock, party: &IdentityKey) {
         let keys = groups.iter().flat_map(Group::keys);
         for path in keys.filter_map(|key| key.share.as_deref()) {
-            if let Err(failure) = self.note(path, unlock) {
+            if let Err(failure) = self.note(path, unlock, party) {
                 tracing::warn!("a group's share isn't signed with: {}", failure.text);
             }
         }
+    }
+
+    /// Gives up the share of a key that a session has made, and says where it is.
+    pub fn retire(&self, key: &[u8; 32], made: SessionId) -> Option<PathBuf> {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.insert(made);
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.get_mut(key)?.remove(&made)
     }
 
     /// The share of this key that the session `made`, or the only one where that is none.

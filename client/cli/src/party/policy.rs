@@ -20,7 +20,12 @@ use white_city_client::{
     groups::{Group, Name},
 };
 
-use crate::{args::duration, failure::Failure, people::People, presets};
+use crate::{
+    args::{duration, hex32},
+    failure::Failure,
+    people::People,
+    presets,
+};
 
 /// Largest policy, bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -63,13 +68,17 @@ pub struct Rule {
     terms: Terms,
     hours: Option<Hours>,
     rate: Option<Rate>,
+    /// Most sessions that it has under way.
+    pub at_once: Option<usize>,
+    /// The keys that are signed with, or refreshed; any if there is no list.
+    keys: Option<Vec<[u8; 32]>>,
     messages: Messages,
     /// Who is asked when all the rest fits.
     pub approver: Option<Approver>,
 }
 
 /// Bounds on a session's terms.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Terms {
     parties: Option<Range>,
@@ -78,8 +87,27 @@ struct Terms {
     corrupt: Option<Range>,
     join_time: Option<Times>,
     round_time: Option<Times>,
-    #[serde(default)]
+    /// Whether sessions have to be fork-safe; they have, unless this says otherwise.
+    #[serde(default = "fork_safe")]
     fork_safe: bool,
+}
+
+const fn fork_safe() -> bool {
+    true
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            parties: None,
+            threshold: None,
+            quorum: None,
+            corrupt: None,
+            join_time: None,
+            round_time: None,
+            fork_safe: true,
+        }
+    }
 }
 
 /// Numbers from one to another; both count.
@@ -182,6 +210,8 @@ struct RuleFile {
     terms: Terms,
     hours: Option<Vec<String>>,
     rate: Option<Rate>,
+    at_once: Option<usize>,
+    keys: Option<Vec<String>>,
     messages: Option<MessagesFile>,
     approver: Option<ApproverFile>,
 }
@@ -307,11 +337,6 @@ impl Policy {
 }
 
 impl Rule {
-    /// Its rate, if it has one.
-    pub const fn rate(&self) -> Option<&Rate> {
-        self.rate.as_ref()
-    }
-
     fn of(file: RuleFile, beside: &Path, people: &People) -> Result<Self, String> {
         let protocols = protocols(&file.protocols)?;
         let signing = [presets::SIGN, presets::AGGREGATE];
@@ -327,6 +352,16 @@ impl Rule {
                     .into(),
             );
         }
+        if group.is_some() && protocols.contains(&presets::AGGREGATE) {
+            return Err("group: what its members sign each with a key of their own is no key of the group: expected members".into());
+        }
+        if file.at_once == Some(0) {
+            return Err("at_once: 0, expected 1 at least".into());
+        }
+        let public_keys = file.keys.map(|keys| {
+            let key = |key: &String| hex32(key).map_err(|error| format!("keys: {key:?}: {error}"));
+            keys.iter().map(key).collect::<Result<Vec<_>, _>>()
+        });
         let approver = file.approver.map(approver).transpose()?;
         let messages = match file.messages {
             Some(messages) => messages_of(messages, beside)?,
@@ -348,6 +383,8 @@ impl Rule {
             terms: file.terms,
             hours,
             rate: file.rate,
+            at_once: file.at_once,
+            keys: public_keys.transpose()?,
             messages,
             approver,
         })

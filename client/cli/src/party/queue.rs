@@ -7,7 +7,10 @@ use white_city_client::{
     files::{FileError, create_secret, read_secret},
 };
 
-use super::folder::{Folder, take_away};
+use super::{
+    audit::now_ms,
+    folder::{Folder, take_away},
+};
 use crate::{failure::Failure, output::Output};
 
 /// Largest file of the queue, bytes: a session's spec in JSON, and more.
@@ -39,6 +42,8 @@ pub struct Said {
     pub reason: String,
     /// The hash of what they were asked: an answer is to one question.
     pub request: String,
+    /// When they said it, ms since 1970.
+    pub said_ms: u64,
 }
 
 impl Asked {
@@ -90,7 +95,8 @@ impl Folder {
         let bytes = read_secret(&path, BYTES_MAX)?;
         let said: Said = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        Ok((said.request == asked.hash()).then_some(said))
+        let counts = said.request == asked.hash() && said.said_ms <= asked.until_ms;
+        Ok(counts.then_some(said))
     }
 
     /// Takes question and answer away.
@@ -146,7 +152,11 @@ pub fn say(
         approve,
         reason: reason.to_owned(),
         request: asked.hash(),
+        said_ms: now_ms(),
     };
+    if said.said_ms > asked.until_ms {
+        return Err(Failure::usage("too late: the time to answer is over"));
+    }
     let text = serde_json::to_string(&said).map_err(|error| Failure::other(error.to_string()))?;
     match create_secret(&folder.said(session), text.as_bytes()) {
         Ok(()) => {}

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// Longest text of a session that isn't joined, characters.
+const TEXT_CHARS_MAX: usize = 500;
+
 /// A session that names this party, and what is computed in it.
 pub struct Request {
     /// The session.
@@ -94,6 +97,17 @@ impl Request {
             request.extend(message);
         }
         request
+    }
+
+    /// What the audit log says of a session that isn't joined: strangers can have a party refuse as many as they like.
+    pub fn to_short_json(&self, people: &People) -> Value {
+        let text: String = self.to_text(people).chars().take(TEXT_CHARS_MAX).collect();
+        json!({
+            "opener": self.open.opener.to_string(),
+            "protocol": self.spec().protocol,
+            "public_key": self.what.public_key().map(hex::encode),
+            "text": text,
+        })
     }
 
     /// The session in one line, for people.

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use white_city_client::{Error, Hash, SessionId, groups::GroupKey};
+use white_city_client::{Error, SessionId};
 
 use super::{
+    decision::{Decision, Says},
     request::{Request, What},
     service::Service,
 };
 use crate::{
     args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, SignArgs, UnlockArgs},
-    eddsa::{ShareFile, keygen, refresh, sign},
+    eddsa::{keygen, refresh, sign},
     failure::Failure,
     output::Output,
     presets::{AggregateInput, read_input},
@@ -21,8 +22,7 @@ use crate::{
 ///
 /// # Errors
 /// As the command of the same protocol.
-pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure> {
-    let output = Output::served(session);
+pub async fn run(service: &Service, session: SessionId, output: &Output) -> Result<Value, Failure> {
     let open = service.client.open_of(session).await?;
     let request = Request::of(session, open).map_err(Failure::usage)?;
     let (client, unlock) = (&service.client, &service.unlock);
@@ -35,21 +35,26 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
                 out: service.folder.share(session),
                 unlock: opened_already(),
             };
-            let done = keygen::make(client, &args, unlock, &output).await?;
+            let done = keygen::make(client, &args, unlock, output).await?;
             made(service, &request, &args.out)?;
             done
         }
         What::Refresh { public_key } => {
+            let (out, old) = (service.folder.share(session), request.spec().prev_session);
+            let share = match out.exists() {
+                // Killed after it was made: the old one may have gone already.
+                true => out.clone(),
+                false => service.keys.share(public_key, old)?,
+            };
             let args = RefreshArgs {
                 session: party(service, session),
-                share: service
-                    .keys
-                    .share(public_key, request.spec().prev_session)?,
-                out: service.folder.share(session),
+                share,
+                out,
                 unlock: opened_already(),
             };
-            let done = refresh::make(client, &args, unlock, &output).await?;
+            let done = refresh::make(client, &args, unlock, output).await?;
             made(service, &request, &args.out)?;
+            service.retire(public_key, old, session)?;
             done
         }
         What::Sign { public_key, .. } => {
@@ -57,7 +62,7 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
                 .keys
                 .share(public_key, request.spec().prev_session)?;
             let args = signing(service, &request, share)?;
-            sign::make(client, &args, unlock, &output).await?
+            sign::make(client, &args, unlock, output).await?
         }
         What::Aggregate { .. } => {
             let spec = request.spec();
@@ -71,30 +76,31 @@ pub async fn run(service: &Service, session: SessionId) -> Result<Value, Failure
             let key = own.and_then(|key| service.keys.single(&key.0));
             let key = key.ok_or_else(|| Failure::usage("no signing key that the session names"))?;
             let args = signing(service, &request, key)?;
-            sign::make(client, &args, unlock, &output).await?
+            sign::make(client, &args, unlock, output).await?
         }
     };
     Ok(done.value)
 }
 
-/// Notes a share that was made; with the group that it was made for, if the rule names one.
+/// Notes a share that was made; in the group that it was made for, too, if the rule names one.
 fn made(service: &Service, request: &Request, share: &Path) -> Result<(), Failure> {
-    service.keys.note(share, &service.unlock)?;
-    let rule = service.folder.rule(request.session);
-    let Some(group) = rule.and_then(|rule| service.told().policy.group_of(&rule).cloned()) else {
-        return Ok(());
-    };
-    let file = ShareFile::load(share, &service.unlock)?;
-    let key = GroupKey {
-        network: service.client.network().id,
-        session: request.session,
-        protocol: request.spec().protocol.clone(),
-        public_key: Hash(file.share.public_key()),
-        outcome: Hash(file.share.outcome()),
-        threshold: file.share.signers_min(),
-        share: Some(std::path::absolute(share).unwrap_or_else(|_| share.to_owned())),
-    };
-    service.note_key(&group, key)
+    let session = request.session;
+    service
+        .keys
+        .note(share, &service.unlock, &service.identity)?;
+    if let Some(Decision {
+        says: Says::Join {
+            group: Some(group), ..
+        },
+        ..
+    }) = service.folder.decision(session)?
+    {
+        service
+            .folder
+            .write_note(session, "group", group.as_str())?;
+        service.note_in_group(session, group.as_str());
+    }
+    Ok(())
 }
 
 /// Signs what the policy has let through: the session can't name another message any more.

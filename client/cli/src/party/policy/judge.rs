@@ -1,8 +1,14 @@
 //! Where a policy decides.
 
-use std::{collections::BTreeSet, fmt::Display, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use white_city_client::{IdentityKey, Spec, files::read_public};
+use white_city_client::{IdentityKey, SessionId, Spec, files::read_public, wire::hash::sha256};
 
 use super::{Messages, Otherwise, Policy, Range, Rates, Rule, Terms, Times};
 use crate::{
@@ -16,8 +22,8 @@ pub enum Verdict<'a> {
     Join {
         /// The rule that fits.
         rule: &'a Rule,
-        /// The message, where the session only names it.
-        message: Option<Vec<u8>>,
+        /// The file with the message, where the session only names it.
+        message: Option<PathBuf>,
     },
     /// No rule fits: why each doesn't.
     No {
@@ -30,7 +36,7 @@ pub enum Verdict<'a> {
 
 impl Policy {
     /// What becomes of a session, at this time, ms since 1970.
-    pub fn judge(&self, request: &Request, now_ms: u64, rates: &Rates) -> Verdict<'_> {
+    pub fn judge(&self, request: &Request, now_ms: u64, rates: &Mutex<Rates>) -> Verdict<'_> {
         let mut why = Vec::new();
         for rule in &self.rules {
             match rule.fits(request, now_ms, rates) {
@@ -46,13 +52,13 @@ impl Policy {
 }
 
 impl Rule {
-    /// The message, where the session only names it; or why the rule doesn't fit.
+    /// The file with the message, where the session only names it; or why the rule doesn't fit.
     fn fits(
         &self,
         request: &Request,
         now_ms: u64,
-        rates: &Rates,
-    ) -> Result<Option<Vec<u8>>, String> {
+        rates: &Mutex<Rates>,
+    ) -> Result<Option<PathBuf>, String> {
         let spec = request.spec();
         if !self.protocols.contains(&&*spec.protocol) {
             return Err(format!("protocol: {}", spec.protocol));
@@ -72,16 +78,38 @@ impl Rule {
         {
             return Err("hours: not now".into());
         }
+        if let Some(keys) = &self.keys
+            && let Some(key) = request.what.public_key()
+            && !keys.contains(&key)
+        {
+            let key = hex::encode(key);
+            return Err(format!("keys: {key} isn't among them"));
+        }
         let message = request.what.message();
         let message = message.map_or(Ok(None), |message| self.messages.fit(message))?;
         // The last, as it says nothing of the session.
+        let rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_room(request.session, now_ms, &rates)?;
+        Ok(message)
+    }
+
+    /// Whether the rate lets one more in; one that it has let in doesn't count once more.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn has_room(&self, session: SessionId, now_ms: u64, rates: &Rates) -> Result<(), String> {
         match &self.rate {
-            Some(rate) if !rates.have_room(&self.name, rate, now_ms) => Err(format!(
-                "rate: {} sessions in {} s were let in already",
-                rate.sessions,
-                rate.per.as_secs()
-            )),
-            _ => Ok(message),
+            Some(rate)
+                if !rates.has(&self.name, session)
+                    && !rates.have_room(&self.name, rate, now_ms) =>
+            {
+                Err(format!(
+                    "rate: {} sessions in {} s were let in already",
+                    rate.sessions,
+                    rate.per.as_secs()
+                ))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -165,8 +193,8 @@ fn expected(what: &str, value: impl Display, min: impl Display, max: impl Displa
 }
 
 impl Messages {
-    /// The message, where the session only names it; or why it isn't signed.
-    fn fit(&self, named: &Named) -> Result<Option<Vec<u8>>, String> {
+    /// The file with the message, where the session only names it; or why it isn't signed.
+    fn fit(&self, named: &Named) -> Result<Option<PathBuf>, String> {
         let (exact, pattern, folder) = match (self, named) {
             (Self::Any, Named::Whole { .. }) => return Ok(None),
             (Self::Any, Named::ByHash { .. }) => {
@@ -181,18 +209,18 @@ impl Messages {
                 _,
             ) => (exact, pattern, folder),
         };
-        let given = match named {
-            Named::Whole { .. } => None,
+        let (path, given) = match named {
+            Named::Whole { .. } => (None, None),
             Named::ByHash { message_sha256, .. } => {
                 let folder = folder.as_ref().ok_or("messages: the session only names its message, and there is no folder to find it in")?;
                 let path = folder.join(message_sha256.to_string());
                 let found = read_public(&path, MESSAGE_BYTES_MAX);
-                Some(found.map_err(|error| format!("messages: {error}"))?)
+                let found = found.map_err(|error| format!("messages: {error}"))?;
+                (Some(path), Some(found))
             }
         };
-        let message = named
-            .resolve(given.clone())
-            .map_err(|failure| failure.text)?;
+        let message = named.resolve(given);
+        let message = message.map_err(|failure| format!("messages: {}", failure.text))?;
         let known: BTreeSet<&[u8]> = exact.iter().map(Vec::as_slice).collect();
         let is_text = |text: &str| {
             pattern
@@ -200,15 +228,15 @@ impl Messages {
                 .is_some_and(|pattern| pattern.is_match(text))
         };
         // What lies in the folder was put there by whoever decides.
-        let is_in_folder = |folder: &std::path::PathBuf| {
-            let name = white_city_client::wire::hash::sha256(&message).to_string();
+        let is_in_folder = |folder: &PathBuf| {
+            let name = sha256(&message).to_string();
             folder.join(name).is_file()
         };
         if known.contains(&*message)
             || std::str::from_utf8(&message).is_ok_and(is_text)
             || folder.as_ref().is_some_and(is_in_folder)
         {
-            return Ok(given);
+            return Ok(path);
         }
         Err("messages: not one of them".into())
     }

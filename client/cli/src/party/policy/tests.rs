@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use white_city_client::{
     Hash, LocalKey, NetworkId, SessionId, Signer, SpecBuilder,
     groups::{Contacts, GroupKey, Member},
@@ -94,7 +96,7 @@ fn signing(message: &[u8]) -> Request {
 
 /// Why the only rule doesn't fit; `None` if it does.
 fn why(policy: &Policy, request: &Request) -> Option<String> {
-    match policy.judge(request, 0, &Rates::default()) {
+    match policy.judge(request, 0, &Mutex::default()) {
         Verdict::Join { .. } => None,
         Verdict::No { why, .. } => Some(why[0].1.clone()),
     }
@@ -127,7 +129,7 @@ fn the_first_rule_that_fits_decides_and_where_none_does_each_says_why() {
         messages = "any"
     "#;
     let policy = policy(text).unwrap();
-    let by = |request: &Request| match policy.judge(request, 0, &Rates::default()) {
+    let by = |request: &Request| match policy.judge(request, 0, &Mutex::default()) {
         Verdict::Join { rule, .. } => rule.name.clone(),
         Verdict::No { why, otherwise } => {
             assert_eq!(otherwise, Otherwise::Decline);
@@ -200,6 +202,21 @@ fn terms_hold_at_their_bounds_and_not_past_them() {
         }
     }
     assert_eq!(why(&with("{ fork_safe = true }"), &three), None);
+    let forks = |policy: &Policy| {
+        let roster = [1, 2, 3].map(someone).to_vec();
+        let input = serde_json::to_vec(&KeygenInput { threshold: 2 }).unwrap();
+        let spec = SpecBuilder::new(KEYGEN, 1, roster)
+            .input(input)
+            .quorum(2)
+            .corrupt(1);
+        let open = Open {
+            spec: spec.build().unwrap(),
+            ..three.open.clone()
+        };
+        why(policy, &Request::of(three.session, open).unwrap())
+    };
+    assert!(forks(&with("{}")).is_some_and(|why| why.starts_with("fork_safe:")));
+    assert_eq!(forks(&with("{ fork_safe = false }")), None);
 }
 
 #[test]
@@ -252,14 +269,28 @@ fn a_long_message_is_signed_once_it_lies_in_the_folder() {
             );
         }
         std::fs::write(folder.join(&name), &message).unwrap();
-        match policy.judge(&request, 0, &Rates::default()) {
+        match policy.judge(&request, 0, &Mutex::default()) {
             Verdict::Join { message: given, .. } => {
                 assert_eq!(given.is_some(), message.len() > 1_000);
-                assert!(given.is_none_or(|given| given == message));
+                let read = given.map(|path| std::fs::read(path).unwrap());
+                assert!(read.is_none_or(|read| read == message));
             }
             Verdict::No { why, .. } => panic!("{}", why[0].1),
         }
     }
+}
+
+#[test]
+fn a_rule_can_name_the_keys_that_it_signs_with() {
+    let named = |key: [u8; 32]| {
+        let key = hex::encode(key);
+        rule(
+            "eddsa-sign",
+            &format!("members = \"any\"\nmessages = \"any\"\nkeys = [\"{key}\"]"),
+        )
+    };
+    assert_eq!(why(&named(KEY), &signing(b"m")), None);
+    refused(&named([8; 32]), &signing(b"m"), "keys");
 }
 
 #[test]
@@ -269,11 +300,13 @@ fn a_rate_counts_what_was_let_in_and_hours_the_time() {
         "members = \"any\"\nrate = { sessions = 1, per = \"10s\" }\nhours = [\"Thu 00:00-01:00\"]",
     );
     let request = keygen(2, 1, &[1, 2]);
-    let mut rates = Rates::default();
-    let fits =
-        |now, rates: &Rates| matches!(limited.judge(&request, now, rates), Verdict::Join { .. });
+    let rates = Mutex::<Rates>::default();
+    let fits = |now, rates: &Mutex<Rates>| {
+        matches!(limited.judge(&request, now, rates), Verdict::Join { .. })
+    };
     assert!(fits(0, &rates));
-    rates.note("r", 5_000, 10_000);
+    let other = SessionId([7; 32]);
+    rates.lock().unwrap().note("r", other, 5_000, 10_000);
     assert!(!fits(6_000, &rates) && fits(15_000, &rates));
     assert!(!fits(3_600_000, &rates), "the hour is over");
 }
@@ -312,6 +345,20 @@ fn a_policy_that_says_too_little_or_what_nobody_knows_is_refused() {
         (
             &format!("{head}{good}messages = \"any\"\ngroup = \"nobody\""),
             "nobody knows",
+        ),
+        (
+            &format!("{head}{good}messages = \"any\"\nat_once = 0"),
+            "at_once",
+        ),
+        (
+            &format!("{head}{good}messages = \"any\"\nkeys = [\"11\"]"),
+            "64 hex digits",
+        ),
+        (
+            &format!(
+                "{head}protocols = [\"eddsa-aggregate-sign\"]\ngroup = \"treasury\"\nmessages = \"any\""
+            ),
+            "no key of the group",
         ),
         (
             &format!("{head}{good}messages = \"any\"\nhours = [\"always\"]"),
