@@ -66,7 +66,12 @@ impl<'a> Board<'a> {
         for replica in running {
             let url = &self.world.net.rpc_urls()[*replica];
             let replica = self.world.client_of([url.clone()], &keys(1)[0]);
-            while replica.charter().await.unwrap().charter.term < charter.term {
+            // A newcomer's has no state until it has restored one.
+            let is_enacted = async || {
+                let now = replica.charter().await;
+                now.is_ok_and(|now| now.charter.term >= charter.term)
+            };
+            while !is_enacted().await {
                 assert!(Instant::now() < until, "never enacted by {url}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
