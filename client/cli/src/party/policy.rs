@@ -3,6 +3,7 @@
 mod hours;
 mod judge;
 mod rates;
+mod terms;
 
 use std::{
     path::{Path, PathBuf},
@@ -13,19 +14,15 @@ use hours::Hours;
 pub use judge::Verdict;
 pub use rates::Rates;
 use regex::{Regex, RegexBuilder};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+use terms::{Terms, some_time, time};
 use white_city_client::{
     IdentityKey,
     files::read_public,
     groups::{Group, Name},
 };
 
-use crate::{
-    args::{duration, hex32},
-    failure::Failure,
-    people::People,
-    presets,
-};
+use crate::{args::hex32, failure::Failure, people::People, presets};
 
 /// Largest policy, bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -75,63 +72,6 @@ pub struct Rule {
     messages: Messages,
     /// Who is asked when all the rest fits.
     pub approver: Option<Approver>,
-}
-
-/// Bounds on a session's terms.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Terms {
-    parties: Option<Range>,
-    threshold: Option<Range>,
-    quorum: Option<Range>,
-    corrupt: Option<Range>,
-    join_time: Option<Times>,
-    round_time: Option<Times>,
-    /// Whether sessions have to be fork-safe; they have, unless this says otherwise.
-    #[serde(default = "fork_safe")]
-    fork_safe: bool,
-}
-
-const fn fork_safe() -> bool {
-    true
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            parties: None,
-            threshold: None,
-            quorum: None,
-            corrupt: None,
-            join_time: None,
-            round_time: None,
-            fork_safe: true,
-        }
-    }
-}
-
-/// Numbers from one to another; both count.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Range {
-    #[serde(default)]
-    min: u16,
-    #[serde(default = "no_bound")]
-    max: u16,
-}
-
-const fn no_bound() -> u16 {
-    u16::MAX
-}
-
-/// Times from one to another; both count.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Times {
-    #[serde(default, deserialize_with = "time")]
-    min: Option<Duration>,
-    #[serde(default, deserialize_with = "time")]
-    max: Option<Duration>,
 }
 
 /// Sessions that a rule lets in, at most so many in so long.
@@ -251,14 +191,6 @@ struct ApproverFile {
     people: bool,
     #[serde(default, deserialize_with = "time")]
     time_limit: Option<Duration>,
-}
-
-fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    some_time(from).map(Some)
-}
-
-fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    duration(&String::deserialize(from)?).map_err(de::Error::custom)
 }
 
 impl Policy {

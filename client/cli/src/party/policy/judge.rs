@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Display,
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
-use white_city_client::{IdentityKey, SessionId, Spec, files::read_public, wire::hash::sha256};
+use white_city_client::{IdentityKey, SessionId, files::read_public, wire::hash::sha256};
 
-use super::{Messages, Otherwise, Policy, Range, Rates, Rule, Terms, Times};
+use super::{Messages, Otherwise, Policy, Rates, Rule};
 use crate::{
     message::{MESSAGE_BYTES_MAX, Named},
     party::request::{Request, What},
@@ -143,53 +141,6 @@ impl Rule {
             _ => Ok(()),
         }
     }
-}
-
-impl Terms {
-    fn fit(&self, request: &Request) -> Result<(), String> {
-        let spec = request.spec();
-        within("parties", self.parties, spec.parties())?;
-        within("quorum", self.quorum, spec.quorum)?;
-        within("corrupt", self.corrupt, spec.corrupt)?;
-        if let Some(threshold) = request.what.threshold() {
-            within("threshold", self.threshold, threshold)?;
-        }
-        timely("join_time", self.join_time, spec.join_ms)?;
-        timely("round_time", self.round_time, spec.round_ms)?;
-        match self.fork_safe && !Spec::is_fork_safe(spec) {
-            true => Err("fork_safe: two groups of its parties may end differently".into()),
-            false => Ok(()),
-        }
-    }
-}
-
-fn within(what: &str, range: Option<Range>, value: u16) -> Result<(), String> {
-    match range {
-        Some(Range { min, max }) if !(min..=max).contains(&value) => {
-            Err(expected(what, value, min, max))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn timely(what: &str, times: Option<Times>, ms: u64) -> Result<(), String> {
-    let Some(Times { min, max }) = times else {
-        return Ok(());
-    };
-    let (min, max) = (min.unwrap_or_default(), max.unwrap_or(Duration::MAX));
-    match (min..=max).contains(&Duration::from_millis(ms)) {
-        true => Ok(()),
-        false => Err(expected(
-            what,
-            format!("{ms} ms"),
-            min.as_millis(),
-            max.as_millis(),
-        )),
-    }
-}
-
-fn expected(what: &str, value: impl Display, min: impl Display, max: impl Display) -> String {
-    format!("{what}: {value}, expected {min} to {max}")
 }
 
 impl Messages {

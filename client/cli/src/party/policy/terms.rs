@@ -1,0 +1,126 @@
+//! Bounds on what a session's opener chose.
+
+use std::{fmt::Display, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+use white_city_client::Spec;
+
+use crate::{args::duration, party::request::Request};
+
+/// Bounds on a session's terms.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    parties: Option<Range>,
+    threshold: Option<Range>,
+    quorum: Option<Range>,
+    corrupt: Option<Range>,
+    join_time: Option<Times>,
+    round_time: Option<Times>,
+    /// Whether sessions have to be fork-safe; they have, unless this says otherwise.
+    #[serde(default = "fork_safe")]
+    fork_safe: bool,
+}
+
+const fn fork_safe() -> bool {
+    true
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            parties: None,
+            threshold: None,
+            quorum: None,
+            corrupt: None,
+            join_time: None,
+            round_time: None,
+            fork_safe: true,
+        }
+    }
+}
+
+/// Numbers from one to another; both count.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    #[serde(default)]
+    min: u16,
+    #[serde(default = "no_bound")]
+    max: u16,
+}
+
+const fn no_bound() -> u16 {
+    u16::MAX
+}
+
+/// Times from one to another; both count.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    #[serde(default, deserialize_with = "time")]
+    min: Option<Duration>,
+    #[serde(default, deserialize_with = "time")]
+    max: Option<Duration>,
+}
+
+impl Terms {
+    /// Whether a session's are within them.
+    ///
+    /// # Errors
+    /// Which isn't.
+    pub fn fit(&self, request: &Request) -> Result<(), String> {
+        let spec = request.spec();
+        within("parties", self.parties, spec.parties())?;
+        within("quorum", self.quorum, spec.quorum)?;
+        within("corrupt", self.corrupt, spec.corrupt)?;
+        if let Some(threshold) = request.what.threshold() {
+            within("threshold", self.threshold, threshold)?;
+        }
+        timely("join_time", self.join_time, spec.join_ms)?;
+        timely("round_time", self.round_time, spec.round_ms)?;
+        match self.fork_safe && !Spec::is_fork_safe(spec) {
+            true => Err("fork_safe: two groups of its parties may end differently".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn within(what: &str, range: Option<Range>, value: u16) -> Result<(), String> {
+    match range {
+        Some(Range { min, max }) if !(min..=max).contains(&value) => {
+            Err(expected(what, value, min, max))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn timely(what: &str, times: Option<Times>, ms: u64) -> Result<(), String> {
+    let Some(Times { min, max }) = times else {
+        return Ok(());
+    };
+    let (min, max) = (min.unwrap_or_default(), max.unwrap_or(Duration::MAX));
+    match (min..=max).contains(&Duration::from_millis(ms)) {
+        true => Ok(()),
+        false => Err(expected(
+            what,
+            format!("{ms} ms"),
+            min.as_millis(),
+            max.as_millis(),
+        )),
+    }
+}
+
+fn expected(what: &str, value: impl Display, min: impl Display, max: impl Display) -> String {
+    format!("{what}: {value}, expected {min} to {max}")
+}
+
+/// A time, where one is given.
+pub fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    some_time(from).map(Some)
+}
+
+/// A time.
+pub fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    duration(&String::deserialize(from)?).map_err(de::Error::custom)
+}
