@@ -74,7 +74,7 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
     let client = network::signing(network, &args.identity.identity, key)?;
     let service = Arc::new(Service::new(Parts {
         client,
-        identity: identity.clone(),
+        identity,
         identity_file: args.identity.identity.clone(),
         unlock,
         folder,

@@ -158,52 +158,8 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
         return Err(Failure::usage("expected at least two --party"));
     }
     Ok(match preset {
-        Preset::Keygen => {
-            let threshold = args
-                .threshold
-                .filter(|threshold| (2..=parties).contains(threshold))
-                .ok_or_else(|| {
-                    let most = match parties {
-                        2 => "2".to_owned(),
-                        _ => format!("2 to {parties}"),
-                    };
-                    Failure::usage(format!("--threshold: expected {most} signers"))
-                })?;
-            if args.quorum.is_some_and(|quorum| quorum < threshold) {
-                return Err(Failure::usage(format!(
-                    "--quorum: expected at least the threshold, {threshold}: fewer can't use the key"
-                )));
-            }
-            let degree = threshold.saturating_sub(1);
-            Needs {
-                protocol: KEYGEN,
-                input: json(&KeygenInput { threshold })?,
-                rounds: keygen::ROUNDS,
-                max_broadcast: keygen::max_broadcast_bytes(degree),
-                max_p2p: keygen::max_p2p_bytes(),
-                corrupt: degree,
-            }
-        }
-        Preset::Refresh => {
-            let public_key = Hash(public_key(args)?);
-            if args.quorum.is_some_and(|quorum| quorum < parties) {
-                return Err(Failure::usage("--quorum: a refresh needs all parties"));
-            }
-            if args.previous.is_none() {
-                return Err(Failure::usage(
-                    "--previous: expected the session that made the shares, so that nobody brings others",
-                ));
-            }
-            Needs {
-                protocol: REFRESH,
-                input: json(&RefreshInput { public_key })?,
-                rounds: refresh::ROUNDS,
-                // The key's degree is in no public key, but there are more parties than it.
-                max_broadcast: refresh::max_broadcast_bytes(all_others),
-                max_p2p: refresh::max_p2p_bytes(),
-                corrupt: all_others,
-            }
-        }
+        Preset::Keygen => keygen_needs(args, parties)?,
+        Preset::Refresh => refresh_needs(args, parties)?,
         Preset::Sign => {
             let public_key = public_key(args)?;
             let input = Named::input(&message(args)?, |message| {
@@ -241,6 +197,55 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 corrupt: all_others,
             }
         }
+    })
+}
+
+fn keygen_needs(args: &OpenArgs, parties: u16) -> Result<Needs, Failure> {
+    let threshold = args
+        .threshold
+        .filter(|threshold| (2..=parties).contains(threshold))
+        .ok_or_else(|| {
+            let most = match parties {
+                2 => "2".to_owned(),
+                _ => format!("2 to {parties}"),
+            };
+            Failure::usage(format!("--threshold: expected {most} signers"))
+        })?;
+    if args.quorum.is_some_and(|quorum| quorum < threshold) {
+        return Err(Failure::usage(format!(
+            "--quorum: expected at least the threshold, {threshold}: fewer can't use the key"
+        )));
+    }
+    let degree = threshold.saturating_sub(1);
+    Ok(Needs {
+        protocol: KEYGEN,
+        input: json(&KeygenInput { threshold })?,
+        rounds: keygen::ROUNDS,
+        max_broadcast: keygen::max_broadcast_bytes(degree),
+        max_p2p: keygen::max_p2p_bytes(),
+        corrupt: degree,
+    })
+}
+
+fn refresh_needs(args: &OpenArgs, parties: u16) -> Result<Needs, Failure> {
+    let all_others = parties.saturating_sub(1);
+    let public_key = Hash(public_key(args)?);
+    if args.quorum.is_some_and(|quorum| quorum < parties) {
+        return Err(Failure::usage("--quorum: a refresh needs all parties"));
+    }
+    if args.previous.is_none() {
+        return Err(Failure::usage(
+            "--previous: expected the session that made the shares, so that nobody brings others",
+        ));
+    }
+    Ok(Needs {
+        protocol: REFRESH,
+        input: json(&RefreshInput { public_key })?,
+        rounds: refresh::ROUNDS,
+        // The key's degree is in no public key, but there are more parties than it.
+        max_broadcast: refresh::max_broadcast_bytes(all_others),
+        max_p2p: refresh::max_p2p_bytes(),
+        corrupt: all_others,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Signatures by parties that are services, many at once, beside parties that are made of the client library alone.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -53,7 +53,7 @@ struct Services {
 }
 
 /// The sessions that services have finished, and how many of them have.
-type Finished = watch::Receiver<HashMap<SessionId, u16>>;
+type Finished = watch::Receiver<BTreeMap<SessionId, u16>>;
 
 /// How fast signatures came.
 struct Pace {
@@ -267,7 +267,7 @@ impl Services {
 
     /// Follows the audit logs.
     fn watch(&self) -> Finished {
-        let (sender, receiver) = watch::channel(HashMap::new());
+        let (sender, receiver) = watch::channel(BTreeMap::new());
         for folder in self.folders.clone() {
             let sender = sender.clone();
             tokio::spawn(async move {
@@ -322,7 +322,7 @@ impl Services {
     }
 }
 
-fn note(sender: &watch::Sender<HashMap<SessionId, u16>>, line: &str) {
+fn note(sender: &watch::Sender<BTreeMap<SessionId, u16>>, line: &str) {
     let line: Value = serde_json::from_str(line).unwrap();
     let event = line["event"].as_str().unwrap();
     assert!(["joining", "finished"].contains(&event), "{line}");

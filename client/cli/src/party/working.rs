@@ -68,7 +68,7 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
             let spec = request.spec();
             let index = spec.index_of(&service.identity);
             let index = index.ok_or_else(|| {
-                let identity = Box::new(service.identity.clone());
+                let identity = Box::new(service.identity);
                 Failure::from(Error::NotMember { identity })
             })?;
             let keys = read_input::<AggregateInput>(spec)?.public_keys;

@@ -338,6 +338,16 @@ fn a_policy_that_says_too_little_or_what_nobody_knows_is_refused() {
             &format!("{head}{good}messages = {{ pattern = \"a)|(?:b\" }}"),
             "pattern",
         ),
+    ];
+    refuses(&bad);
+    assert!(policy(&format!("{head}{good}approver = {{ people = true }}")).is_ok());
+}
+
+#[test]
+fn a_policy_whose_conditions_are_none_is_refused() {
+    let head = "version = 1\n[[rule]]\nname = \"r\"\n";
+    let good = "protocols = [\"eddsa-sign\"]\nmembers = \"any\"\n";
+    let bad: &[(&str, &str)] = &[
         (
             &format!("{head}{good}messages = \"any\"\nopeners = [\"eve\"]"),
             "no contact's name",
@@ -387,11 +397,15 @@ fn a_policy_that_says_too_little_or_what_nobody_knows_is_refused() {
             "two rules",
         ),
     ];
+    refuses(bad);
+}
+
+/// Each of these is refused, and the words are in the reason.
+fn refuses(bad: &[(&str, &str)]) {
     for (text, expected) in bad {
         let why = policy(text)
             .err()
             .unwrap_or_else(|| panic!("taken: {text}"));
         assert!(why.contains(expected), "{text}: {why}");
     }
-    assert!(policy(&format!("{head}{good}approver = {{ people = true }}")).is_ok());
 }
