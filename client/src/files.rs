@@ -1,9 +1,9 @@
 //! Files that hold secrets: made for their owner only, never overwritten, complete or not there. And public ones.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -158,6 +158,15 @@ pub fn probe(path: &Path) -> Result<(), FileError> {
         Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// Makes a folder, and those that it is in, for their owner alone, where there is none.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn make_private_folder(path: &Path) -> Result<(), FileError> {
+    let made = DirBuilder::new().mode(0o700).recursive(true).create(path);
+    made.map_err(FileError::io(path))
 }
 
 /// Removes a file.

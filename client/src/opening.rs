@@ -166,6 +166,17 @@ impl Client {
         }
     }
 
+    /// Whether nobody can join the session any more: the board's time has passed what the opening names, and it has no such session. As
+    /// far as it answers.
+    pub async fn is_over(&self, opening: &Opening) -> bool {
+        let now = self.status().await;
+        now.is_ok_and(|now| now.board_ms() > opening.open.open_by_ms)
+            && matches!(
+                self.open_of(opening.id).await,
+                Err(Error::UnknownSession(_))
+            )
+    }
+
     async fn send_opening(&self, opening: &Opening) -> Result<SessionId, Error> {
         let mut opened = Opened {
             client: self,

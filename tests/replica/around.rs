@@ -16,7 +16,7 @@ use crate::{
     chain::{naive, replica, replica_on},
     history::{BLOCKS, HISTORY, first_change, link, links_until, root_at},
     restart::seen,
-    snapshots::{block_of, read},
+    snapshots::read,
 };
 
 /// Decides and stores the blocks after the last one, up to a height.
@@ -28,7 +28,7 @@ fn live(replica: &Replica, until: u64) {
     }
     for height in stored..until {
         let observed = &HISTORY[usize::try_from(height).unwrap()];
-        let block = seen(observed, block_of(observed));
+        let block = seen(observed, observed.block());
         let (_, root) = replica.decide(&block).unwrap();
         assert_eq!(root, observed.root, "block {}", height + 1);
         replica.store_decided().unwrap();

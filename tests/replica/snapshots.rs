@@ -27,7 +27,7 @@ use white_city_tests::{
     simulator::{Observed, World},
 };
 use white_city_wire::{
-    Hash, Network, Refusal, board::Status, charter::Replica as Listed, hash::sha256, seal::Seal,
+    Hash, Network, Refusal, board::Status, charter::Replica as Listed, hash::sha256,
 };
 
 use crate::{
@@ -69,9 +69,7 @@ fn made(seed: u64) -> Option<Made> {
             let network = Network::clone(observed.executed.before.network());
             replica.init(network).unwrap();
         }
-        replica
-            .decide(&seen(&observed, block_of(&observed)))
-            .unwrap();
+        replica.decide(&seen(&observed, observed.block())).unwrap();
         replica.store_decided().unwrap();
         last = Some(observed);
     }
@@ -86,21 +84,6 @@ fn made(seed: u64) -> Option<Made> {
         chunks,
         _folder: folder,
     })
-}
-
-/// What was decided, sealed.
-pub fn block_of(observed: &Observed) -> Vec<Bytes> {
-    let context = observed.executed.context;
-    let seal = Seal {
-        root: observed.root,
-        parent_hash: context.parent_hash,
-        parent_time: context.parent_time,
-    };
-    let txs = observed.executed.applied();
-    let txs = txs.map(|(tx, _)| Bytes::from(tx.encode()));
-    std::iter::once(Bytes::from(seal.encode()))
-        .chain(txs)
-        .collect()
 }
 
 /// Reads a snapshot as soon as it is there.
@@ -346,7 +329,7 @@ fn a_replica_that_was_restored_says_nothing_before_its_first_block_and_goes_on_f
     // The next block is decided without it, and makes it whole.
     let mut world = made.world;
     let observed = world.block();
-    let block = seen(&observed, block_of(&observed));
+    let block = seen(&observed, observed.block());
     assert!(newcomer.judge(&block).unwrap().is_err());
     let proposal = newcomer.propose(seen(&observed, Vec::new()), 1 << 20);
     assert!(proposal.unwrap().is_empty());
@@ -355,7 +338,7 @@ fn a_replica_that_was_restored_says_nothing_before_its_first_block_and_goes_on_f
     newcomer.store_decided().unwrap();
     assert!(refused(&newcomer) < questions.len());
     let observed = world.block();
-    let block = seen(&observed, block_of(&observed));
+    let block = seen(&observed, observed.block());
     newcomer.judge(&block).unwrap().unwrap();
 }
 

@@ -10,10 +10,12 @@ use std::{
     sync::Arc,
 };
 
+use prost::bytes::Bytes;
 use white_city_state_machine::Session;
 use white_city_wire::{
     AppState, Charter, Entry, Hash, Network, NetworkId, SessionId, SignedEntry, SignedTx,
     VerifiedTx,
+    seal::Seal,
     tx::{Action, Post, bytes_to_sign},
 };
 
@@ -59,6 +61,22 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// The block as it was decided: its seal, and what was applied.
+    #[must_use]
+    pub fn block(&self) -> Vec<Bytes> {
+        let context = self.executed.context;
+        let seal = Seal {
+            root: self.root,
+            parent_hash: context.parent_hash,
+            parent_time: context.parent_time,
+        };
+        let txs = self.executed.applied();
+        let txs = txs.map(|(tx, _)| Bytes::from(tx.encode()));
+        std::iter::once(Bytes::from(seal.encode()))
+            .chain(txs)
+            .collect()
+    }
+
     /// An execution of which nothing else is known.
     #[must_use]
     pub fn only(executed: &Executed) -> Self {

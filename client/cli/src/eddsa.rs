@@ -8,7 +8,7 @@ mod made;
 mod party;
 pub mod refresh;
 mod result;
-mod share_file;
+pub mod share_file;
 pub mod sign;
 
 use std::path::Path;

@@ -1,15 +1,15 @@
 //! The directory of a party's journals, and `white-city journal …`
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::ErrorKind,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
 use white_city_client::{
     SessionId,
+    files::make_private_folder,
     journal::{self, JournalError, Kept},
     read::SessionRef,
 };
@@ -43,11 +43,7 @@ pub fn path(
 /// The folder of an identity's journals, which is made if it isn't there.
 pub fn folder_made(identity: &Path) -> Result<PathBuf, Failure> {
     let folder = folder(identity);
-    let made = DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(&folder);
-    made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    make_private_folder(&folder)?;
     Ok(folder)
 }
 

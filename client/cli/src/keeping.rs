@@ -2,14 +2,13 @@
 
 use std::{
     fmt,
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use white_city_client::{
     Client, Fork, NetworkId, Trust,
+    files::make_private_folder,
     trust::{BadTrustFile, TrustFile},
     trust_file::TrustFileError,
 };
@@ -86,8 +85,7 @@ fn make_folder(file: &Path) -> Result<(), Failure> {
     else {
         return Ok(());
     };
-    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))
+    Ok(make_private_folder(folder)?)
 }
 
 /// Merges what two files know.

@@ -25,6 +25,16 @@ pub const ALL: [&str; 4] = [KEYGEN, REFRESH, SIGN, AGGREGATE];
 /// Version of all of them.
 pub const VERSION: u32 = 1;
 
+/// The protocol that a preset is of.
+pub const fn protocol(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Keygen => KEYGEN,
+        Preset::Refresh => REFRESH,
+        Preset::Sign => SIGN,
+        Preset::AggregateSign => AGGREGATE,
+    }
+}
+
 /// Input of [`KEYGEN`].
 #[derive(Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct KeygenInput {

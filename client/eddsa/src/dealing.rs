@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::message::{self, Commitment, Opening, Share};
 use crate::polynomial::{Polynomial, public_share};
 use crate::randomness::{Deriver, Randomness};
+use crate::secret::on_clean_stack;
 use crate::{Backend, Error, Outgoing, hash};
 
 /// Messages of one round as the protocols keep them: by roster index.
@@ -134,12 +135,28 @@ impl<B: Backend> Dealer<B> {
     }
 
     /// The share of the party at this Shamir index.
-    pub(crate) fn share(&self, shamir_index: u16) -> Zeroizing<B::Scalar> {
+    fn share(&self, shamir_index: u16) -> Zeroizing<B::Scalar> {
         self.polynomial.share(shamir_index)
     }
 
-    /// Round 2: the opening for everybody, and a share for each of `recipients` (roster index, Shamir index).
-    pub(crate) fn reveal(&self, recipients: impl Iterator<Item = (u16, u16)>) -> Outgoing {
+    /// Round 2: what to post, the opening and a share for each other party that has committed, and the own share. `shamir_of` gives the
+    /// Shamir index of a party of the roster.
+    pub(crate) fn deal(
+        &self,
+        committed: &Commitments,
+        (index, shamir_index): (u16, u16),
+        shamir_of: impl Fn(u16) -> Option<u16>,
+    ) -> (Outgoing, Box<Zeroizing<B::Scalar>>) {
+        let others = committed.keys().filter(|&&party| party != index);
+        let recipients = others.filter_map(|&party| Some((party, shamir_of(party)?)));
+        on_clean_stack(|| {
+            let own = Box::new(self.share(shamir_index));
+            (self.reveal(recipients), own)
+        })
+    }
+
+    /// The opening for everybody, and a share for each of `recipients` (roster index, Shamir index).
+    fn reveal(&self, recipients: impl Iterator<Item = (u16, u16)>) -> Outgoing {
         let p2p = recipients
             .map(|(party, shamir_index)| {
                 let share = Share(B::scalar_to_bytes(&self.share(shamir_index)));

@@ -134,12 +134,8 @@ impl<B: Backend> Round1<B> {
         session.check_senders(1, &dealer.commitment, broadcasts, is_member)?;
         let committed = dealing::read_commitments(broadcasts)?;
         enough(1, committed.len(), quorum)?;
-        let others = committed.keys().filter(|&&party| party != session.index());
-        let recipients = others.map(|&party| (party, party));
-        let (outgoing, own) = on_clean_stack(|| {
-            let own = Box::new(dealer.share(session.index()));
-            (dealer.reveal(recipients), own)
-        });
+        let index = session.index();
+        let (outgoing, own) = dealer.deal(&committed, (index, index), Some);
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

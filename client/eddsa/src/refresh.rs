@@ -152,12 +152,8 @@ impl<B: Backend> Round1<B> {
             .check_senders(1, &dealer.commitment, broadcasts, is_holder)?;
         let committed = dealing::read_commitments(broadcasts)?;
         job.all_there(1, broadcasts)?;
-        let others = committed.keys().filter(|&&party| party != index);
-        let recipients = others.filter_map(|&party| Some((party, job.holder(party)?)));
-        let (outgoing, own) = on_clean_stack(|| {
-            let own = Box::new(dealer.share(job.own_holder));
-            (dealer.reveal(recipients), own)
-        });
+        let me = (index, job.own_holder);
+        let (outgoing, own) = dealer.deal(&committed, me, |party| job.holder(party));
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

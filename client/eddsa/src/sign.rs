@@ -130,12 +130,8 @@ impl<B: Backend> Round1<B> {
             })?;
         let committed = dealing::read_commitments(broadcasts)?;
         job.enough(1, committed.len())?;
-        let others = committed.keys().filter(|&&party| party != index);
-        let recipients = others.filter_map(|&party| Some((party, job.signer(party)?)));
-        let (outgoing, own) = on_clean_stack(|| {
-            let own = Box::new(dealer.share(job.own_signer));
-            (dealer.reveal(recipients), own)
-        });
+        let me = (index, job.own_signer);
+        let (outgoing, own) = dealer.deal(&committed, me, |party| job.signer(party));
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

@@ -1,16 +1,15 @@
 //! Openings that were asked for, each in a file of its own before it is sent: the same request opens the same session, whoever was killed.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::ErrorKind,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use tokio::sync::Mutex;
 use white_city_client::{
     Client, Error, Opening, SessionId, Spec,
-    files::{create_secret, read_secret},
+    files::{create_secret, make_private_folder, read_secret},
     wire::hash::sha256,
 };
 
@@ -41,7 +40,7 @@ pub(crate) async fn open(
     match send(client, &mut opening).await {
         Ok(id) => Ok(id),
         // No board has shown it in time, so nobody can have joined it.
-        Err(_) if is_over(client, &opening).await => {
+        Err(_) if client.is_over(&opening).await => {
             let mut another = decide(client, &file, &spec, Some(opening.id())).await?;
             Ok(send(client, &mut another).await?)
         }
@@ -61,8 +60,7 @@ pub(crate) async fn open(
 
 /// The file of a request on this network.
 fn file(client: &Client, folder: &Path, name: &str) -> Result<PathBuf, Failure> {
-    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    made.map_err(|error| Failure::io(&format!("{}: {error}", folder.display())))?;
+    make_private_folder(folder).map_err(|error| Failure::io(&error))?;
     let what = [&client.network().id.0[..], name.as_bytes()].concat();
     Ok(folder.join(sha256(&what).to_string()))
 }
@@ -103,14 +101,4 @@ fn kept(client: &Client, file: &Path) -> Result<Option<Opening>, Failure> {
 async fn send(client: &Client, opening: &mut Opening) -> Result<SessionId, Error> {
     client.stamp(opening).await?;
     client.open_with(opening).await
-}
-
-/// Whether the board's time has passed what the opening names, and it has no such session.
-async fn is_over(client: &Client, opening: &Opening) -> bool {
-    let now = client.status().await;
-    now.is_ok_and(|now| now.board_ms() > opening.open().open_by_ms)
-        && matches!(
-            client.open_of(opening.id()).await,
-            Err(Error::UnknownSession(_))
-        )
 }

@@ -1,9 +1,8 @@
 //! The folder that everything of a person is in.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,8 @@ use serde::Serialize;
 
 use super::{Contacts, Group, GroupError, Name, contacts};
 use crate::files::{
-    FileError, create_whole, open_locked, read_open, read_public, remove, replace_locked,
+    FileError, create_whole, make_private_folder, open_locked, read_open, read_public, remove,
+    replace_locked,
 };
 
 /// Largest file, bytes.
@@ -220,10 +220,8 @@ fn change_file<T>(
 
 /// Makes a folder for its owner alone.
 fn make(path: &Path) -> Result<(), GroupError> {
-    match DirBuilder::new().mode(0o700).recursive(true).create(path) {
-        Ok(()) => check(path),
-        Err(error) => Err(FileError::io(path)(error).into()),
-    }
+    make_private_folder(path)?;
+    check(path)
 }
 
 /// Refuses a folder that others may look into; one that isn't there has nothing to hide.

@@ -22,7 +22,6 @@ use white_city_wire::{
     Hash, Network,
     hash::sha256,
     read::{join_hashes, split_hashes},
-    seal::Seal,
 };
 
 use crate::{Target, genesis, kept::folder};
@@ -104,13 +103,6 @@ fn make() -> Made {
 
 fn proposed(height: u64, observed: &Observed) -> Proposed {
     let context = observed.executed.context;
-    let seal = Seal {
-        root: observed.root,
-        parent_hash: context.parent_hash,
-        parent_time: context.parent_time,
-    };
-    let txs = observed.executed.applied();
-    let txs = txs.map(|(tx, _)| Bytes::from(tx.encode()));
     Proposed {
         height,
         time: context.time,
@@ -119,9 +111,7 @@ fn proposed(height: u64, observed: &Observed) -> Proposed {
         voters: voters(observed),
         misbehavior: Vec::new(),
         hash: Some(sha256(&height.to_be_bytes())),
-        block: std::iter::once(Bytes::from(seal.encode()))
-            .chain(txs)
-            .collect(),
+        block: observed.block(),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     chain::{naive, replica},
     history::{BLOCKS, HISTORY, link_header, root_at},
     restart::seen,
-    snapshots::{block_of, genesis_json},
+    snapshots::genesis_json,
 };
 
 /// Variables of a worker: its folder, and what it does there.
@@ -211,7 +211,7 @@ impl Worker {
         }
         for height in stored..blocks {
             let observed = &HISTORY[height];
-            let block = seen(observed, block_of(observed));
+            let block = seen(observed, observed.block());
             let (_, root) = self.replica.decide(&block).unwrap();
             assert_eq!(root, observed.root);
             self.replica.store_decided().unwrap();

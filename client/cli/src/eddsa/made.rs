@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use serde_json::json;
-use white_city_client::{Observer, SessionId, vault::Unlock};
+use white_city_client::{Client, Observer, SessionId, vault::Unlock};
 
-use super::{party::Party, result::Done, share_file::ShareFile};
+use super::{
+    party::Party,
+    result::{self, Done},
+    share_file::ShareFile,
+};
 use crate::{
+    args::PartyArgs,
     failure::Failure,
     output::{Output, shown},
     progress::parties,
@@ -39,8 +44,22 @@ pub async fn finish(
     Ok(done(out, &key, Some(&party.session), party.output))
 }
 
+/// The share that an earlier run of the same command has made, once more.
+pub async fn again(
+    client: &Client,
+    party: &PartyArgs,
+    out: &Path,
+    (share, unlock): (&ShareFile, &Unlock),
+    output: &Output,
+) -> Done {
+    result::end_journal(client, party, unlock, output).await;
+    // Nobody can say any more who has no share once the session is erased.
+    let observer = client.observe(party.session).await.ok();
+    done(out, &Key::of(share), observer.as_ref(), output)
+}
+
 /// The part of a share that anybody may know.
-pub struct Key {
+struct Key {
     session: SessionId,
     public_key: [u8; 32],
     parties: u16,
@@ -48,8 +67,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Of this share.
-    pub fn of(share: &ShareFile) -> Self {
+    fn of(share: &ShareFile) -> Self {
         Self {
             session: share.session,
             public_key: share.share.public_key(),
@@ -60,7 +78,7 @@ impl Key {
 }
 
 /// The key, and who may have no share of it: whoever didn't finish with the others has told nobody that it has one.
-pub fn done(out: &Path, key: &Key, observer: Option<&Observer>, output: &Output) -> Done {
+fn done(out: &Path, key: &Key, observer: Option<&Observer>, output: &Output) -> Done {
     let public_key = hex::encode(key.public_key);
     let finished = observer.map(Observer::finished);
     let without: Option<Vec<u16>> = finished.map(|finished| {

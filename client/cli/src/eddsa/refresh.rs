@@ -4,9 +4,9 @@ use white_city_client::{Client, SessionId, Spec, vault::Unlock};
 use white_city_eddsa::refresh;
 
 use super::{
-    made::{self, Key},
+    made,
     party::Party,
-    result::{self, Done},
+    result::Done,
     share_file::{self, ShareFile},
     sign,
 };
@@ -27,10 +27,10 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
     // Before anything is asked for.
-    share_file::made(&args.out, &unlock, args.session.session)?;
+    let earlier = share_file::made(&args.out, &unlock, args.session.session)?;
     let key = unlock::identity(&args.session.identity, Some(&unlock), output)?;
     let client = network::signing(network, &args.session.identity.identity, key)?;
-    let done = make(&client, args, &unlock, output).await?;
+    let done = make(&client, args, earlier, &unlock, output).await?;
     output.note(&format!(
         "delete {} once no session signs with it any more: until then whoever gets enough old shares has the key",
         args.share.display()
@@ -38,22 +38,16 @@ pub async fn run(
     done.deliver(output)
 }
 
-/// Joins the session and runs this party to the end; gives what an earlier run has made once more.
+/// Joins the session and runs this party to the end; gives the share that an earlier run has made once more.
 pub async fn make(
     client: &Client,
     args: &RefreshArgs,
+    earlier: Option<ShareFile>,
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
-    if let Some(share) = share_file::made(&args.out, unlock, args.session.session)? {
-        result::end_journal(client, &args.session, unlock, output).await;
-        let observer = client.observe(args.session.session).await.ok();
-        return Ok(made::done(
-            &args.out,
-            &Key::of(&share),
-            observer.as_ref(),
-            output,
-        ));
+    if let Some(share) = earlier {
+        return Ok(made::again(client, &args.session, &args.out, (&share, unlock), output).await);
     }
     let mut party = Party::enter(client, &args.session, unlock, output).await?;
     let played = play(&mut party, args, unlock).await;

@@ -25,23 +25,40 @@ use crate::{
 /// Signs; gives what an earlier run of the same command has signed once more.
 pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
     let unlock = unlock::vault(&args.unlock)?;
-    let given = expected::message(&args.expected)?;
     // Before anything is asked for.
-    result::earlier(&args.party, &args.expected, given.as_deref())?;
+    let signing = Signing::read(args)?;
     let key = unlock::identity(&args.party.identity, Some(&unlock), output)?;
     let client = network::signing(network, &args.party.identity.identity, key)?;
-    make(&client, args, &unlock, output).await?.deliver(output)
+    let done = make(&client, args, signing, &unlock, output).await?;
+    done.deliver(output)
+}
+
+/// What is known before anything is asked of anybody.
+pub struct Signing {
+    /// The message that this party has; `None` if it signs any.
+    given: Option<Vec<u8>>,
+    /// What an earlier run of the same command has signed.
+    earlier: Option<Done>,
+}
+
+impl Signing {
+    /// Reads it.
+    pub fn read(args: &SignArgs) -> Result<Self, Failure> {
+        let given = expected::message(&args.expected)?;
+        let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
+        Ok(Self { given, earlier })
+    }
 }
 
 /// Joins the session and runs this party to the end; gives what an earlier run has signed once more.
 pub async fn make(
     client: &Client,
     args: &SignArgs,
+    Signing { given, earlier }: Signing,
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
-    let given = expected::message(&args.expected)?;
-    if let Some(done) = result::earlier(&args.party, &args.expected, given.as_deref())? {
+    if let Some(done) = earlier {
         result::end_journal(client, &args.party, unlock, output).await;
         return Ok(done);
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use hours::Hours;
 pub use judge::Verdict;
 pub use rates::Rates;
@@ -22,7 +23,12 @@ use white_city_client::{
     groups::{Group, Name},
 };
 
-use crate::{args::hex32, failure::Failure, people::People, presets};
+use crate::{
+    args::{Preset, hex32},
+    failure::Failure,
+    people::People,
+    presets,
+};
 
 /// Largest policy, bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -324,18 +330,12 @@ impl Rule {
 }
 
 fn protocols(names: &[String]) -> Result<Vec<&'static str>, String> {
-    let known = [
-        ("eddsa-keygen", presets::KEYGEN),
-        ("eddsa-refresh", presets::REFRESH),
-        ("eddsa-sign", presets::SIGN),
-        ("eddsa-aggregate-sign", presets::AGGREGATE),
-    ];
     if names.is_empty() {
         return Err("protocols: expected one at least".into());
     }
     let protocol = |name: &String| {
-        let found = known.iter().find(|(known, _)| known == name);
-        found.map(|(_, protocol)| *protocol).ok_or_else(|| {
+        let preset = Preset::from_str(name, false);
+        preset.map(presets::protocol).map_err(|_| {
             format!(
                 "protocols: {name:?}, expected eddsa-keygen, eddsa-refresh, eddsa-sign or eddsa-aggregate-sign"
             )

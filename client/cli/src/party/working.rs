@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, SignArgs, UnlockArgs},
-    eddsa::{keygen, refresh, sign},
+    eddsa::{
+        keygen, refresh, share_file,
+        sign::{self, Signing},
+    },
     failure::Failure,
     output::Output,
     presets::{AggregateInput, read_input},
@@ -35,7 +38,8 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
                 out: service.folder.share(session),
                 unlock: opened_already(),
             };
-            let done = keygen::make(client, &args, unlock, output).await?;
+            let earlier = share_file::made(&args.out, unlock, session)?;
+            let done = keygen::make(client, &args, earlier, unlock, output).await?;
             made(service, &request, &args.out)?;
             done
         }
@@ -52,7 +56,8 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
                 out,
                 unlock: opened_already(),
             };
-            let done = refresh::make(client, &args, unlock, output).await?;
+            let earlier = share_file::made(&args.out, unlock, session)?;
+            let done = refresh::make(client, &args, earlier, unlock, output).await?;
             made(service, &request, &args.out)?;
             service.retire(public_key, old, session)?;
             done
@@ -62,7 +67,7 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
                 .keys
                 .share(public_key, request.spec().prev_session)?;
             let args = signing(service, &request, share)?;
-            sign::make(client, &args, unlock, output).await?
+            sign::make(client, &args, Signing::read(&args)?, unlock, output).await?
         }
         What::Aggregate { .. } => {
             let spec = request.spec();
@@ -76,7 +81,7 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
             let key = own.and_then(|key| service.keys.single(&key.0));
             let key = key.ok_or_else(|| Failure::usage("no signing key that the session names"))?;
             let args = signing(service, &request, key)?;
-            sign::make(client, &args, unlock, output).await?
+            sign::make(client, &args, Signing::read(&args)?, unlock, output).await?
         }
     };
     Ok(done.value)

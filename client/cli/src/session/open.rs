@@ -123,7 +123,7 @@ async fn open(
         output.note(&format!("going on with the session {}", before.id()));
         match stamp_and_send(client, &mut before, kept.as_mut(), output).await {
             Ok(()) => return Ok((before, kept)),
-            Err(error) if !is_over(client, &before).await => return Err(error.into()),
+            Err(error) if !client.is_over(&before).await => return Err(error.into()),
             // No board has shown it in time, so nobody can have joined it.
             Err(error) => output.note(&format!("that one can't be opened any more: {error}")),
         }
@@ -169,16 +169,6 @@ async fn stamp_and_send(
     let sent = progress::while_stamping(output, news.clone(), client.open_with(opening));
     tell_of_silence(client, &news, sent, output).await?;
     Ok(())
-}
-
-/// Whether the board's time has passed what the opening names, and it has no such session.
-async fn is_over(client: &Client, opening: &Opening) -> bool {
-    let now = client.status().await;
-    now.is_ok_and(|now| now.board_ms() > opening.open().open_by_ms)
-        && matches!(
-            client.open_of(opening.id()).await,
-            Err(Error::UnknownSession(_))
-        )
 }
 
 /// Does it, and says after each ten seconds whom it waits for.

@@ -1,16 +1,16 @@
 //! A party of any protocol, round by round: what it posts comes from files, what it gets goes to files, and all else is in its journal.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
 use white_city_client::{
     Client, End, Error, Hash, Inbox, Session,
-    files::{create_secret, read_secret},
+    files::{create_secret, make_private_folder, read_secret},
     wire::{board::Status, hash::sha256},
 };
 use white_city_gateway::shown::Round;
@@ -166,8 +166,7 @@ pub async fn inbox(
 fn write(inbox: &Inbox, out: &Path) -> Result<(), Failure> {
     let (broadcast, p2p) = (out.join("broadcast"), out.join("p2p"));
     for folder in [&broadcast, &p2p] {
-        let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-        made.map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+        make_private_folder(folder)?;
     }
     for (from, bytes) in &inbox.broadcasts {
         write_whole(&broadcast.join(from.to_string()), bytes)?;
