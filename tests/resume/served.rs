@@ -1,6 +1,9 @@
 //! Parties that are services: they join by a policy, ask people, and are killed at any moment.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::process::Child;
@@ -417,23 +420,37 @@ async fn services_that_are_killed_at_any_moment_sign_each_session_once() {
             world.assert_nobody_is_blamed(id).await;
         }
     }
+    // As if it had been killed between the last line about a session and taking away what was kept for it.
+    services[0].kill().await.unwrap();
+    let lines = std::fs::read_to_string(folder(&world, 0).join("audit.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    let last = last["session"].as_str().unwrap();
+    std::fs::write(folder(&world, 0).join("decided").join(last), "").unwrap();
+    std::fs::write(
+        folder(&world, 0)
+            .join("journals")
+            .join(format!("{last}.result")),
+        "",
+    )
+    .unwrap();
+    services[0] = serve(&world, 0);
     for party in 0..2 {
-        for what in ["decided", "journals", "queue"] {
-            let empty = async {
-                while folder(&world, party)
-                    .join(what)
-                    .read_dir()
-                    .unwrap()
-                    .next()
-                    .is_some()
-                {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, empty)
-                .await
-                .unwrap_or_else(|_| panic!("{what} is left"));
-        }
+        nothing_is_left(&folder(&world, party)).await;
     }
     world.net.stop().await.unwrap();
+}
+
+/// Waits until a service keeps nothing for going on.
+async fn nothing_is_left(folder: &Path) {
+    for what in ["decided", "journals", "queue"] {
+        let is_empty = || folder.join(what).read_dir().unwrap().next().is_none();
+        let empty = async {
+            while !is_empty() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, empty)
+            .await
+            .unwrap_or_else(|_| panic!("{what} is left"));
+    }
 }

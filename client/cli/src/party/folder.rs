@@ -1,15 +1,16 @@
 //! The folder of a service: what it has decided, what it waits for people with, and what came of it.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use white_city_client::{
-    SessionId,
-    files::{FileError, create_secret, read_secret},
+    Error, SessionId,
+    files::{FileError, create_secret, make_private_folder, read_secret},
+    journal,
 };
 
 use crate::failure::Failure;
@@ -51,14 +52,10 @@ impl Folder {
     pub fn make(path: &Path) -> Result<(Self, Lock), Failure> {
         for folder in [""].iter().chain(&FOLDERS) {
             let folder = path.join(folder);
-            let made = DirBuilder::new()
-                .mode(0o700)
-                .recursive(true)
-                .create(&folder);
+            make_private_folder(&folder)?;
             let bad = |what: &dyn std::fmt::Display| {
                 Failure::usage(format!("{}: {what}", folder.display()))
             };
-            made.map_err(|error| bad(&error))?;
             let mode = fs::metadata(&folder).map_err(|error| bad(&error))?.mode() & 0o777;
             // Whoever can write into it decides what is signed.
             if mode & 0o077 != 0 {
@@ -183,11 +180,20 @@ impl Folder {
         Ok(found.iter().filter_map(|path| session_of(path)).collect())
     }
 
-    /// Takes away the decision on a session that is over and in the audit log.
+    /// Takes away what was kept for going on with a session that is over and in the audit log. Where the others may have seen the session
+    /// finish, the share that isn't confirmed stays with its journal, for whoever looks at it.
+    ///
+    /// The decision goes last: whoever is killed on the way does this again at the next start.
     ///
     /// # Errors
-    /// When it can't be taken away.
+    /// When something can't be taken away.
     pub fn forget(&self, session: SessionId) -> Result<(), Failure> {
+        let journal = self.journal(session);
+        if journal.exists() && !self.unconfirmed(session).exists() {
+            journal::forget(&journal, session)
+                .map_err(|error| Failure::from(Error::from(error)))?;
+        }
+        take_away(&journal.with_extension("result"))?;
         take_away(&self.message(session))?;
         take_away(&self.decided(session))
     }

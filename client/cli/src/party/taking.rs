@@ -6,13 +6,11 @@ use serde_json::{Value, json};
 use white_city_client::{
     End, Error, SessionId,
     files::{create_secret, refuse_existing},
-    journal,
 };
 
 use super::{
     deciding::is_open_to,
     decision::{Decision, Reason, Says},
-    folder::take_away,
     service::Service,
     working,
 };
@@ -147,14 +145,8 @@ impl Service {
         Ok(())
     }
 
-    /// Takes away what was kept for going on. Where the others may have seen the session finish, the share that isn't confirmed stays with
-    /// its journal, for whoever looks at it.
+    /// Takes away what was kept for going on.
     fn forget(&self, id: SessionId) -> Result<(), Failure> {
-        let path = self.folder.journal(id);
-        if path.exists() && !self.folder.unconfirmed(id).exists() {
-            journal::forget(&path, id).map_err(|error| Failure::from(Error::from(error)))?;
-        }
-        take_away(&path.with_extension("result"))?;
         self.folder.forget(id)?;
         self.audit.forget(id);
         self.let_go(id);
