@@ -243,8 +243,12 @@ impl Client {
             .map_err(|error| unknown_session(error.or_erased(), id.into()))
     }
 
-    /// As [`Client::signed_open_of`]; read once for all sessions of the process. An erased one is found by whoever reads on.
-    pub(crate) async fn opening_of(&self, id: SessionId) -> Result<Arc<(Open, Signature)>, Error> {
+    /// As [`Client::open_of`], with the opener's signature; read once for all that this client does. That a session was erased since is found by
+    /// whoever reads on.
+    ///
+    /// # Errors
+    /// As [`Client::open_of`].
+    pub async fn opening_of(&self, id: SessionId) -> Result<Arc<(Open, Signature)>, Error> {
         let checked = &self.replicas().checked;
         if let Some(opening) = checked.opening(&id) {
             return Ok(opening);

@@ -268,7 +268,12 @@ impl SessionList {
         let (read, mut tally) = (ReadSignedSpec(id), Tally::new());
         let opened = self.replicas.read_reached(&read, height, &mut tally).await;
         match opened.map_err(|error| error.or_erased()) {
-            Ok(opened) => Ok(Some(opened)),
+            Ok(opened) => {
+                // Whoever finds it reads on.
+                let opening = Arc::new(opened.clone().into_value());
+                self.replicas.checked.note_opening(id, opening);
+                Ok(Some(opened))
+            }
             Err(Error::Refused { .. } | Error::Erased) => Ok(None),
             Err(error) => Err(error),
         }

@@ -134,6 +134,36 @@ async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
     // Whoever hasn't joined has no journal to go on from.
     assert_eq!(code(&run(verb("post", 0, &first)).await), 2);
     assert_eq!(code(&run(verb("join", 0, &["--yes"])).await), 0);
+    let recall = ["--name", "nonce", "--out", "recalled"];
+    assert_eq!(code(&run(verb("recall", 0, &recall)).await), 11);
+    for (state, kept) in [
+        ("word", &b"word"[..]),
+        ("other", b"other"),
+        ("other", b"other"),
+    ] {
+        let remember = ["--name", "nonce", "--state", state];
+        let remembered = result(&run(verb("remember", 0, &remember)).await);
+        assert_eq!(remembered["bytes"], kept.len());
+        let out = format!("recalled-{state}");
+        result(&run(verb("recall", 0, &["--name", "nonce", "--out", &out])).await);
+        assert_eq!(std::fs::read(world.dir.path().join(out)).unwrap(), kept);
+    }
+    // The newest counts, and nothing else is overwritten by it.
+    assert_eq!(
+        code(
+            &run(verb(
+                "recall",
+                0,
+                &["--name", "nonce", "--out", "recalled-word"]
+            ))
+            .await
+        ),
+        2
+    );
+    assert_eq!(
+        code(&run(verb("remember", 0, &["--name", "a b", "--state", "word"])).await),
+        2
+    );
     let once = run(verb("post", 0, &[&first[..], &["--once"]].concat())).await;
     assert_eq!(code(&once), 9, "{once:?}");
     assert_eq!(code(&run(verb("join", 1, &["--yes"])).await), 0);

@@ -1,5 +1,7 @@
 //! Parties that are services: they join by a policy, ask people, and are killed at any moment.
 
+mod keys;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -7,11 +9,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::process::Child;
-use white_city_client::{
-    End, Receipt, SessionId, Signer,
-    groups::{Contacts, Group, Home, Member, Name},
-    wire::tx::Leave,
-};
+use white_city_client::{End, Receipt, SessionId, wire::tx::Leave};
 use white_city_tests::rng::Rng;
 
 use crate::world::{MESSAGE, PATIENCE, World, assert_signs, result, run, spawn, world};
@@ -33,7 +31,7 @@ members = "any"
 
 [[rule]]
 name = "small"
-protocols = ["eddsa-sign"]
+protocols = ["eddsa-sign", "eddsa-sign-many"]
 members = "any"
 messages = { exact = ["resumed"], pattern = "pay [0-9]{1,2}" }
 
@@ -128,7 +126,19 @@ async fn sign(world: &World, key: &str, message: &str) -> SessionId {
 /// A board with three services, and the key that they have made.
 async fn served() -> (World, Vec<Child>, String, SessionId) {
     let world = world().await;
-    std::fs::write(world.dir.path().join("policy.toml"), POLICY).unwrap();
+    // Whoever gets a share has to be named.
+    let known: Vec<String> = (0..3)
+        .map(|party| format!("{:?}", world.identity(party).to_string()))
+        .collect();
+    let rule = format!(
+        "[[rule]]\nname = \"holders\"\nprotocols = [\"eddsa-reshare\"]\nmembers = [{}]\nterms = {{ threshold = {{ min = 2 }} }}\n",
+        known.join(", ")
+    );
+    std::fs::write(
+        world.dir.path().join("policy.toml"),
+        format!("{POLICY}\n{rule}"),
+    )
+    .unwrap();
     let services: Vec<Child> = (0..3).map(|party| serve(&world, party)).collect();
     let id = world.open_keygen().await;
     let mut key = String::new();
@@ -192,6 +202,26 @@ async fn services_sign_what_their_policy_lets_through_and_decline_the_rest_by_na
             .join(id.to_string())
             .exists()
     );
+    // Many messages, of which one isn't let through.
+    for (messages, is_signed) in [(["pay 1", "pay 2"], true), (["pay 1", "pay 1000"], false)] {
+        let lines = messages.map(|message| hex::encode(message) + "\n").concat();
+        std::fs::write(world.dir.path().join("messages"), lines).unwrap();
+        let what = [
+            "--preset",
+            "eddsa-sign-many",
+            "--public-key",
+            &key,
+            "--messages",
+            "messages",
+        ];
+        let id = world.open(&[0, 1], &what).await;
+        if is_signed {
+            let signed = noted(&world, 0, id, "finished").await;
+            assert_eq!(signed["result"]["signatures"].as_array().unwrap().len(), 2);
+        } else {
+            assert_eq!(declined(&world, id).await.1, 1);
+        }
+    }
     // A key that nobody has a share of.
     let id = sign(&world, &"11".repeat(32), MESSAGE).await;
     assert_eq!(declined(&world, id).await.1, 4);
@@ -201,124 +231,6 @@ async fn services_sign_what_their_policy_lets_through_and_decline_the_rest_by_na
     let id = sign(&world, &key, "odd one").await;
     assert_eq!(declined(&world, id).await.1, 2);
     assert_eq!(noted(&world, 0, id, "declined").await["why"], "too odd");
-    world.net.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names() {
-    let (world, _services, key, made) = served().await;
-    let continued = |made: SessionId| ["--previous".to_owned(), made.to_string()];
-    let what = ["--preset", "eddsa-refresh", "--public-key", &key];
-    let [flag, previous] = continued(made);
-    let id = world
-        .open(&[2, 0, 1], &[&what[..], &[&flag, &previous]].concat())
-        .await;
-    for party in 0..3 {
-        noted(&world, party, id, "finished").await;
-    }
-    let what = [
-        "--preset",
-        "eddsa-sign",
-        "--public-key",
-        &key,
-        "--message",
-        "pay 8",
-    ];
-    let [flag, previous] = continued(id);
-    let id = world
-        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
-        .await;
-    for party in 1..3 {
-        let signed = noted(&world, party, id, "finished").await;
-        assert_signs(&signed["result"], &key, b"pay 8");
-    }
-    // The old ones are gone, and nobody brings them back by naming them.
-    assert!(
-        !folder(&world, 0)
-            .join("shares")
-            .join(made.to_string())
-            .exists()
-    );
-    let [flag, previous] = continued(made);
-    let id = world
-        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
-        .await;
-    assert_eq!(declined(&world, id).await.1, 4);
-    let id = sign(&world, &key, "pay 9").await;
-    noted(&world, 0, id, "finished").await;
-    world.net.stop().await.unwrap();
-}
-
-/// A group makes its keys all together, and signs with them and no others.
-const GROUP_POLICY: &str = r#"
-version = 1
-
-[[rule]]
-name = "the group's keys"
-protocols = ["eddsa-keygen", "eddsa-refresh"]
-group = "treasury"
-openers = ["alice"]
-
-[[rule]]
-name = "the group's signatures"
-protocols = ["eddsa-sign"]
-group = "treasury"
-messages = "any"
-"#;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn services_of_a_group_make_its_key_note_it_and_sign_with_it_alone() {
-    let world = world().await;
-    std::fs::write(world.dir.path().join("group.toml"), GROUP_POLICY).unwrap();
-    let names = ["alice", "bob", "carol"].map(|name| name.parse::<Name>().unwrap());
-    let members = (0..).zip(&names).map(|(party, name)| Member {
-        name: name.clone(),
-        key: world.key(party).identity(),
-    });
-    let members: Vec<Member> = members.collect();
-    let treasury: Name = "treasury".parse().unwrap();
-    let home = |party: usize| Home::at(world.file(party, "home"));
-    for party in 0..3 {
-        let add = |contacts: &mut Contacts| {
-            members
-                .iter()
-                .try_for_each(|one| contacts.add(one.name.clone(), one.key).map(drop))
-        };
-        home(party).change_contacts(add).unwrap();
-        let group = Group::new(treasury.clone(), members.clone()).unwrap();
-        home(party).create(&group).unwrap();
-    }
-    let _services: Vec<Child> = (0..3)
-        .map(|party| serve_by(&world, party, "group.toml"))
-        .collect();
-    let made = world.open_keygen().await;
-    let mut key = String::new();
-    for party in 0..3 {
-        let line = noted(&world, party, made, "finished").await;
-        key = line["result"]["public_key"].as_str().unwrap().to_owned();
-        let group = home(party).group(&treasury).unwrap();
-        let known = group.key_of(&made).unwrap();
-        assert_eq!(
-            (known.public_key.to_string(), known.threshold),
-            (key.clone(), 2)
-        );
-        assert!(known.share.as_ref().is_some_and(|share| share.is_file()));
-    }
-    let id = sign(&world, &key, "anything").await;
-    for party in 0..2 {
-        let signed = noted(&world, party, id, "finished").await;
-        assert_signs(&signed["result"], &key, b"anything");
-    }
-    // Another key, and a key of some of the group only.
-    let id = sign(&world, &"11".repeat(32), "anything").await;
-    assert_eq!(declined(&world, id).await.1, 1);
-    let id = world
-        .open(&[0, 1], &["--preset", "eddsa-keygen", "--threshold", "2"])
-        .await;
-    assert_eq!(declined(&world, id).await.1, 1);
-    let line = noted(&world, 0, id, "declined").await;
-    let text = line["request"]["text"].as_str().unwrap();
-    assert!(text.starts_with("alice asks alice, bob"), "{line}");
     world.net.stop().await.unwrap();
 }
 

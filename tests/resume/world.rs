@@ -79,7 +79,7 @@ impl World {
         LocalKey::load(&self.file(party, "key"), None).unwrap()
     }
 
-    fn identity(&self, party: usize) -> IdentityKey {
+    pub fn identity(&self, party: usize) -> IdentityKey {
         self.key(party).identity()
     }
 

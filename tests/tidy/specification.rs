@@ -18,8 +18,8 @@ fn is_of_tag(c: char) -> bool {
 
 /// The tags in a text: names that end with a version. `X` stands for each of the protocols that deal.
 fn tags(text: &str) -> BTreeSet<String> {
-    let text =
-        ["keygen", "refresh", "sign"].map(|protocol| text.replace("/X/", &format!("/{protocol}/")));
+    let text = ["keygen", "refresh", "reshare", "sign"]
+        .map(|protocol| text.replace("/X/", &format!("/{protocol}/")));
     let text = text.concat();
     let tags = text.match_indices(TAG).filter_map(|(at, _)| {
         let rest = &text[at..];
@@ -146,6 +146,7 @@ fn tags_and_names_are_found() {
         "white-city/a-b/1",
         "white-city/keygen/c/12",
         "white-city/refresh/c/12",
+        "white-city/reshare/c/12",
         "white-city/sign/c/12",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());

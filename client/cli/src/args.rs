@@ -16,13 +16,17 @@ use std::{ffi::OsString, path::PathBuf};
 pub use board::{BoardCommand, CharterCommand, TrustCommand};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use eddsa::{
-    EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, RefreshArgs, SignArgs,
+    EddsaCommand, ExpectedArgs, KeyCommand, KeygenArgs, PartyArgs, RefreshArgs, ReshareArgs,
+    SignArgs,
 };
 pub use gateway::GatewayArgs;
 pub use group::{ContactsCommand, GroupCommand, GroupKeygenArgs, GroupSignArgs, MemberArgs};
 pub use journal::JournalCommand;
 pub use party::{PartyCommand, ServeArgs};
-pub use rounds::{ComplainArgs, FinishArgs, InboxArgs, JoinedArgs, PostArgs, RandomnessArgs};
+pub use rounds::{
+    ComplainArgs, FinishArgs, InboxArgs, JoinedArgs, PostArgs, RandomnessArgs, RecallArgs,
+    RememberArgs,
+};
 pub use session::{ListArgs, OpenArgs, Preset, ReceiptArgs, ReceiptKind, SessionCommand, State};
 pub use unlock::{IdentityArgs, MaybeUnlockArgs, ProtectArgs, SignerArgs, UnlockArgs};
 pub use values::{Bytes, Whom, duration, hex32, identity};
@@ -42,6 +46,7 @@ const EXIT_CODES: &str = "Exit codes:
     8  another party broke the protocol; the text names it
     9  other parties have to act first (--once)
    10  a receipt proves what it says, but rests on validators of an older era than is asked for: renew it
+   11  nothing is remembered under this name
   130  interrupted
   141  whoever read the output has gone";
 
@@ -164,9 +169,10 @@ pub struct VerifyArgs {
     /// newest era that the trust file knows]
     #[arg(long, value_name = "N")]
     pub min_era: Option<u32>,
-    /// An EdDSA signature, or a file that holds one as 64 bytes or in hex: it has to be the one that the session finished with
+    /// An EdDSA signature, or a file that holds one as 64 bytes or in hex: it has to be the one that the session finished with; of a
+    /// session that signed many messages all of them, in their order
     #[arg(long, value_name = "HEX|FILE")]
-    pub signature: Option<String>,
+    pub signature: Vec<String>,
     /// Receipt of the end of the session that made the key, which --signature needs where no group here has that key
     #[arg(long, value_name = "FILE", requires = "signature")]
     pub key_receipt: Option<PathBuf>,
@@ -189,6 +195,14 @@ pub struct VerifyArgs {
         requires = "signature"
     )]
     pub message_file: Option<PathBuf>,
+    /// File with the messages that have to be those that were signed, one a line, in hex
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "verified_message",
+        requires = "signature"
+    )]
+    pub messages: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,12 @@ mod consent;
 mod expected;
 pub mod keygen;
 mod made;
+mod many;
 mod party;
+mod receipt;
 pub mod refresh;
-mod result;
+pub mod reshare;
+pub mod result;
 pub mod share_file;
 pub mod sign;
 
@@ -40,6 +43,7 @@ pub async fn run(
     match command {
         EddsaCommand::Keygen(keygen_args) => keygen::run(&keygen_args, args, output).await,
         EddsaCommand::Refresh(refresh_args) => refresh::run(&refresh_args, args, output).await,
+        EddsaCommand::Reshare(reshare_args) => reshare::run(&reshare_args, args, output).await,
         EddsaCommand::Sign(sign_args) => sign::run(&sign_args, args, output).await,
         EddsaCommand::Key(command) => key(&command, output),
         EddsaCommand::KeyFile { out } => {

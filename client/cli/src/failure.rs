@@ -98,6 +98,11 @@ impl Failure {
         Self::new(6, text)
     }
 
+    /// A session's journal has no state of this name.
+    pub fn not_remembered(name: &str) -> Self {
+        Self::new(11, format!("nothing is remembered under {name:?}"))
+    }
+
     /// An answer, a session or a receipt can't be true.
     pub fn verification(text: impl Into<String>) -> Self {
         Self::new(7, text)

@@ -1,6 +1,6 @@
 //! Messages that are signed: how arguments give one, and how a session's input names one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use white_city_client::{
@@ -47,6 +47,22 @@ pub fn given(
     })
 }
 
+/// Messages of a file: one a line, in hex; an empty line is an empty message.
+pub fn many(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let bytes = read_public(file, MESSAGE_BYTES_MAX)?;
+    let bad = |what: String| Failure::usage(format!("{}: {what}", file.display()));
+    let text = std::str::from_utf8(&bytes).map_err(|error| bad(error.to_string()))?;
+    let message = |(number, line): (usize, &str)| {
+        hex::decode(line.trim_end_matches('\r')).map_err(|error| {
+            bad(format!(
+                "line {}: expected a message in hex: {error}",
+                number + 1
+            ))
+        })
+    };
+    text.lines().enumerate().map(message).collect()
+}
+
 impl Named {
     /// The input that says what this message is, in full if that fits.
     pub fn input(
@@ -70,7 +86,7 @@ impl Named {
     }
 
     /// The message itself: what the session names, which has to be what was given, if something was.
-    pub fn resolve(&self, given: Option<Vec<u8>>) -> Result<Vec<u8>, Failure> {
+    pub fn resolve(&self, given: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Whole { message_hex } => {
                 let message = hex::decode(message_hex)
@@ -97,15 +113,24 @@ impl Named {
                         "the session signs {named}, and only names them: expected --message-file with the message itself"
                     ))
                 })?;
-                let (bytes, hash) = (size(&given), sha256(&given));
+                let (bytes, hash) = (size(given), sha256(given));
                 if (bytes, hash) != (*message_bytes, *message_sha256) {
                     return Err(Failure::usage(format!(
                         "the session signs another message than the given one: {named}, not {bytes} bytes with the SHA-256 {hash}"
                     )));
                 }
-                Ok(given)
+                Ok(given.to_vec())
             }
         }
+    }
+
+    /// For people, in any case.
+    pub fn shown(&self) -> String {
+        let hex = match self {
+            Self::Whole { message_hex } => format!("the bytes {message_hex}"),
+            Self::ByHash { .. } => String::new(),
+        };
+        self.to_text().unwrap_or(hex)
     }
 
     /// For people: text in quotes, so that it can't look like another line.
@@ -151,10 +176,7 @@ mod tests {
                 panic!("{bytes}");
             };
             assert_eq!(message_bytes, bytes as u64);
-            assert_eq!(
-                named(&message).resolve(Some(message.clone())).unwrap(),
-                message
-            );
+            assert_eq!(named(&message).resolve(Some(&message)).unwrap(), message);
         }
     }
 
@@ -165,7 +187,7 @@ mod tests {
             let mut other = message.clone();
             other[size - 1] ^= 1;
             for wrong in [other, vec![7; size + 1], Vec::new()] {
-                assert_eq!(named(&message).resolve(Some(wrong)).unwrap_err().code, 2);
+                assert_eq!(named(&message).resolve(Some(&wrong)).unwrap_err().code, 2);
             }
         }
         assert_eq!(named(b"m").resolve(None).unwrap(), b"m");
@@ -179,7 +201,7 @@ mod tests {
             message_sha256: sha256(b"m"),
             message_bytes,
         };
-        let text = |named: Named| named.resolve(Some(b"m".to_vec())).unwrap_err().text;
+        let text = |named: Named| named.resolve(Some(b"m")).unwrap_err().text;
         let limit = format!("at most {MESSAGE_BYTES_MAX} are signed");
         assert!(text(at(MESSAGE_BYTES_MAX + 1)).contains(&limit));
         assert!(!text(at(MESSAGE_BYTES_MAX)).contains(&limit));

@@ -12,16 +12,26 @@ use crate::{
     message::{self, Named},
 };
 
+mod many;
+mod reshare;
+
+pub use many::SignManyInput;
+pub use reshare::ReshareInput;
+
 /// Makes a key of which some of the parties can sign together.
 pub const KEYGEN: &str = "white-city/eddsa-keygen";
 /// Gives such a key other shares.
 pub const REFRESH: &str = "white-city/eddsa-refresh";
+/// Gives such a key other holders, and another threshold.
+pub const RESHARE: &str = "white-city/eddsa-reshare";
 /// Signs with such a key.
 pub const SIGN: &str = "white-city/eddsa-sign";
+/// Signs many messages with such a key, in one session.
+pub const SIGN_MANY: &str = "white-city/eddsa-sign-many";
 /// Signs, all together, each with a key of its own.
 pub const AGGREGATE: &str = "white-city/eddsa-aggregate-sign";
 /// All of them.
-pub const ALL: [&str; 4] = [KEYGEN, REFRESH, SIGN, AGGREGATE];
+pub const ALL: [&str; 6] = [KEYGEN, REFRESH, RESHARE, SIGN, SIGN_MANY, AGGREGATE];
 /// Version of all of them.
 pub const VERSION: u32 = 1;
 
@@ -30,7 +40,9 @@ pub const fn protocol(preset: Preset) -> &'static str {
     match preset {
         Preset::Keygen => KEYGEN,
         Preset::Refresh => REFRESH,
+        Preset::Reshare => RESHARE,
         Preset::Sign => SIGN,
+        Preset::SignMany => SIGN_MANY,
         Preset::AggregateSign => AGGREGATE,
     }
 }
@@ -170,6 +182,7 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
     Ok(match preset {
         Preset::Keygen => keygen_needs(args, parties)?,
         Preset::Refresh => refresh_needs(args, parties)?,
+        Preset::Reshare => reshare::needs(args, parties)?,
         Preset::Sign => {
             let public_key = public_key(args)?;
             let input = Named::input(&message(args)?, |message| {
@@ -189,6 +202,7 @@ fn needs(args: &OpenArgs, preset: Preset, parties: u16) -> Result<Needs, Failure
                 corrupt: all_others,
             }
         }
+        Preset::SignMany => many::needs(args, parties)?,
         Preset::AggregateSign => {
             check_signing_keys(args, parties)?;
             let input = Named::input(&message(args)?, |message| {
@@ -240,14 +254,7 @@ fn keygen_needs(args: &OpenArgs, parties: u16) -> Result<Needs, Failure> {
 fn refresh_needs(args: &OpenArgs, parties: u16) -> Result<Needs, Failure> {
     let all_others = parties.saturating_sub(1);
     let public_key = Hash(public_key(args)?);
-    if args.quorum.is_some_and(|quorum| quorum < parties) {
-        return Err(Failure::usage("--quorum: a refresh needs all parties"));
-    }
-    if args.previous.is_none() {
-        return Err(Failure::usage(
-            "--previous: expected the session that made the shares, so that nobody brings others",
-        ));
-    }
+    all_and_the_same_shares(args, parties)?;
     Ok(Needs {
         protocol: REFRESH,
         input: json(&RefreshInput { public_key })?,
@@ -259,6 +266,19 @@ fn refresh_needs(args: &OpenArgs, parties: u16) -> Result<Needs, Failure> {
     })
 }
 
+/// Refuses a session that goes on without somebody, or doesn't say which shares it is about.
+fn all_and_the_same_shares(args: &OpenArgs, parties: u16) -> Result<(), Failure> {
+    if args.quorum.is_some_and(|quorum| quorum < parties) {
+        return Err(Failure::usage("--quorum: this preset needs all parties"));
+    }
+    if args.previous.is_none() {
+        return Err(Failure::usage(
+            "--previous: expected the session that made the shares, so that nobody brings others",
+        ));
+    }
+    Ok(())
+}
+
 fn public_key(args: &OpenArgs) -> Result<[u8; 32], Failure> {
     let key = args.public_key;
     key.ok_or_else(|| Failure::usage("--public-key: expected the key"))
@@ -267,9 +287,17 @@ fn public_key(args: &OpenArgs) -> Result<[u8; 32], Failure> {
 /// Refuses what the preset doesn't take: whoever gives it thinks that it counts.
 fn refuse_untaken(args: &OpenArgs, preset: Preset) -> Result<(), Failure> {
     let (is_keygen, is_aggregate) = (preset == Preset::Keygen, preset == Preset::AggregateSign);
-    let signs = !is_keygen && preset != Preset::Refresh;
+    let is_reshare = preset == Preset::Reshare;
+    let (is_many, signs) = (
+        preset == Preset::SignMany,
+        matches!(preset, Preset::Sign | Preset::AggregateSign),
+    );
+    let has_threshold = is_keygen || is_reshare;
     let untaken = [
-        ("--threshold", args.threshold.is_some(), is_keygen),
+        ("--threshold", args.threshold.is_some(), has_threshold),
+        ("--messages", args.messages.is_some(), is_many),
+        ("--joins", !args.joins.is_empty(), is_reshare),
+        ("--leaves", !args.leaves.is_empty(), is_reshare),
         ("--message", args.message.is_some(), signs),
         ("--message-hex", args.message_hex.is_some(), signs),
         ("--message-file", args.message_file.is_some(), signs),

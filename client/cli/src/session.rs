@@ -53,6 +53,8 @@ pub async fn run(
         SessionCommand::Finish(finish) => rounds::finish(&finish, args, output).await,
         SessionCommand::Complain(about) => rounds::complain(&about, args, output).await,
         SessionCommand::Randomness(drawn) => rounds::randomness(&drawn, args, output).await,
+        SessionCommand::Remember(state) => rounds::remember(&state, args, output).await,
+        SessionCommand::Recall(state) => rounds::recall(&state, args, output).await,
         SessionCommand::Decline {
             session,
             identity,

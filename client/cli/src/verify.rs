@@ -12,7 +12,7 @@ use white_city_client::{
         json as names,
     },
 };
-use white_city_eddsa::{Session, Subject, outcome_of};
+use white_city_eddsa::{Session, Subject, outcome_of, outcome_of_many};
 
 use crate::{
     args::{NetworkArgs, VerifyArgs},
@@ -20,7 +20,10 @@ use crate::{
     message::{self, Named},
     network,
     output::{Output, to_json},
-    presets::{AGGREGATE, AggregateInput, KEYGEN, SIGN, SignInput, read_input},
+    presets::{
+        AGGREGATE, AggregateInput, KEYGEN, RESHARE, SIGN, SIGN_MANY, SignInput, SignManyInput,
+        read_input,
+    },
     receipt::proven_json,
     session::{meaning, roster_text},
 };
@@ -49,8 +52,8 @@ pub fn run(args: &VerifyArgs, network: &NetworkArgs, output: &Output) -> Result<
         add(&mut value, "spec", to_json(&names::Spec::from(open)));
         add(&mut value, "names", to_json(&called.collect::<Vec<_>>()));
     }
-    if let Some(signature) = &args.signature {
-        let signed = signed(args, signature, &proven, &trust, output)?;
+    if !args.signature.is_empty() {
+        let signed = signed(args, &proven, &trust, output)?;
         lines.push(signed.text);
         add(&mut value, "signed", signed.value);
     }
@@ -131,13 +134,13 @@ struct SignedBy {
 /// Checks that a signature is the one that the session has finished with.
 fn signed(
     args: &VerifyArgs,
-    signature: &str,
     proven: &Proven,
     trust: &Trust,
     output: &Output,
 ) -> Result<SignedBy, Failure> {
     let no = |what: &str| Failure::verification(format!("{}: {what}", args.file.display()));
-    let signature = read_signature(signature)?;
+    let signatures = args.signature.iter().map(|given| read_signature(given));
+    let signatures: Vec<[u8; 64]> = signatures.collect::<Result<_, _>>()?;
     let finished = outcome(&proven.claim).ok_or_else(|| {
         no("it doesn't say that the session finished: expected a receipt of its end")
     })?;
@@ -145,38 +148,38 @@ fn signed(
         return Err(no("it doesn't say what the session was"));
     };
     let spec = &open.spec;
-    let given = message::given(
-        args.message.as_ref(),
-        args.message_hex.as_ref(),
-        args.message_file.as_ref(),
-    )?;
     let roster: Vec<[u8; 32]> = spec.roster.iter().map(|key| *key.as_bytes()).collect();
     let parties = Session::new(session.0, &roster, 0).map_err(|error| no(&error.to_string()))?;
-    let resolve = |named: &Named| {
-        let message = named.resolve(given.clone());
-        message.map_err(|failure| no(&failure.text))
+    let one = || match &*signatures {
+        [signature] => Ok(signature),
+        _ => Err(Failure::usage("--signature: the session made one")),
     };
     let (public_key, named, made) = match &*spec.protocol {
         SIGN => {
             let input = read_input::<SignInput>(spec)?;
             let key = Key::find(args, spec, trust, output)?;
-            let (message, signers) = (resolve(&input.message)?, key.places(&spec.roster)?);
+            let (message, signers) = (given(args, &input.message)?, key.places(&spec.roster)?);
             let subject = Subject::Threshold {
                 key_outcome: &key.outcome.0,
                 signers: &signers,
             };
             let key = input.public_key.0;
-            (
-                key,
-                input.message,
-                outcome_of(&parties, subject, key, &message, &signature),
-            )
+            let made = outcome_of(&parties, subject, key, &message, one()?);
+            (key, to_json(&input.message), made)
+        }
+        SIGN_MANY => {
+            let input = read_input::<SignManyInput>(spec)?;
+            let key = Key::find(args, spec, trust, output)?;
+            let (messages, signers) = (given_many(args, &input)?, key.places(&spec.roster)?);
+            let (by, key) = ((&key.outcome.0, &*signers), input.public_key.0);
+            let made = outcome_of_many(&parties, by, key, &messages, &signatures);
+            (key, json!({ "messages_hex": input.messages_hex }), made)
         }
         AGGREGATE => {
             let input = read_input::<AggregateInput>(spec)?;
-            let ((_, key), message) = (input.keys()?, resolve(&input.message)?);
-            let made = outcome_of(&parties, Subject::Aggregate, key, &message, &signature);
-            (key, input.message, made)
+            let ((_, key), message) = (input.keys()?, given(args, &input.message)?);
+            let made = outcome_of(&parties, Subject::Aggregate, key, &message, one()?);
+            (key, to_json(&input.message), made)
         }
         other => {
             return Err(no(&format!(
@@ -185,22 +188,50 @@ fn signed(
         }
     };
     let public_key = hex::encode(public_key);
-    let made = made.map_err(|_| {
-        no(&format!(
+    let made = made.map_err(|error| match error {
+        white_city_eddsa::Error::Signature => no(&format!(
             "the signature isn't one of the session's message under the key {public_key}"
-        ))
+        )),
+        error => Failure::usage(format!("--signature: {error}")),
     })?;
     if Hash(made) != finished {
         return Err(no(
             "the signature is valid, but it isn't the one that the session finished with",
         ));
     }
-    let mut value = json!({ "signature": hex::encode(signature), "public_key": public_key, "outcome": finished });
-    if let (Value::Object(value), Value::Object(named)) = (&mut value, to_json(&named)) {
+    let mut value = match &*signatures {
+        [signature] => json!({ "signature": hex::encode(signature) }),
+        all => json!({ "signatures": all.iter().map(hex::encode).collect::<Vec<_>>() }),
+    };
+    add(&mut value, "public_key", json!(public_key));
+    add(&mut value, "outcome", json!(finished));
+    if let (Value::Object(value), Value::Object(named)) = (&mut value, named) {
         value.extend(named);
     }
     let text = format!("signature  is the one that this session made with the key {public_key}");
     Ok(SignedBy { value, text })
+}
+
+/// The message that the session signed, which has to be the one that was given, if one was.
+fn given(args: &VerifyArgs, named: &Named) -> Result<Vec<u8>, Failure> {
+    let given = message::given(
+        args.message.as_ref(),
+        args.message_hex.as_ref(),
+        args.message_file.as_ref(),
+    )?;
+    let message = named.resolve(given.as_deref());
+    message.map_err(|failure| {
+        Failure::verification(format!("{}: {}", args.file.display(), failure.text))
+    })
+}
+
+/// The messages that the session signed.
+fn given_many(args: &VerifyArgs, input: &SignManyInput) -> Result<Vec<Vec<u8>>, Failure> {
+    let given = args.messages.as_deref().map(message::many).transpose()?;
+    let messages = input.messages(given.as_deref());
+    messages.map_err(|failure| {
+        Failure::verification(format!("{}: {}", args.file.display(), failure.text))
+    })
 }
 
 /// 64 bytes: in hex, or in a file as they are or in hex.
@@ -259,10 +290,12 @@ impl Key {
             )));
         }
         match (outcome(&proven.claim), proven.open) {
-            (Some(outcome), Some(open)) if open.spec.protocol == KEYGEN => Ok(Self {
-                outcome,
-                roster: open.spec.roster,
-            }),
+            (Some(outcome), Some(open)) if [KEYGEN, RESHARE].contains(&&*open.spec.protocol) => {
+                Ok(Self {
+                    outcome,
+                    roster: open.spec.roster,
+                })
+            }
             _ => Err(no(
                 "it doesn't say that a session finished that makes keys".into()
             )),

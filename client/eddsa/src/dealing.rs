@@ -1,4 +1,5 @@
-//! Everybody deals a random secret to everybody: commit, then reveal with shares. Key generation deals keys, threshold signing deals nonces.
+//! Everybody deals a secret to everybody: commit, then reveal with shares. Key generation deals keys, threshold signing deals nonces, and a
+//! resharing deals shares of a key.
 //!
 //! Torsion. Dealers' points are not checked for torsion one by one (a full multiplication each), only their sums, coefficient by coefficient.
 //! That is enough: nothing but the sums is used later, and if they are torsion-free, then the check of the share against them is an equation in
@@ -91,8 +92,19 @@ pub(crate) struct Dealer<B: Backend> {
 }
 
 impl<B: Backend> Dealer<B> {
-    /// `hedge`: a long-term secret, or nothing.
+    /// Deals something random. `hedge`: a long-term secret, or nothing.
     pub(crate) fn new(domain: &Domain, index: u16, hedge: &[u8], randomness: &Randomness) -> Self {
+        Self::of(domain, index, None, hedge, randomness)
+    }
+
+    /// Deals `secret`, or something random.
+    pub(crate) fn of(
+        domain: &Domain,
+        index: u16,
+        secret: Option<Zeroizing<B::Scalar>>,
+        hedge: &[u8],
+        randomness: &Randomness,
+    ) -> Self {
         let derive = Deriver {
             tag: domain.derive,
             context: &domain.context,
@@ -100,8 +112,10 @@ impl<B: Backend> Dealer<B> {
             hedge,
             randomness,
         };
-        let coefficients: Vec<_> = (0..=domain.degree)
-            .map(|power| derive.scalar::<B>("coefficient", power))
+        let random = |power| derive.scalar::<B>("coefficient", power);
+        let constant = secret.unwrap_or_else(|| random(0));
+        let coefficients: Vec<_> = std::iter::once(constant)
+            .chain((1..=domain.degree).map(random))
             .collect();
         let polynomial = Polynomial::<B>(coefficients);
         let points: Vec<_> = polynomial
@@ -139,19 +153,17 @@ impl<B: Backend> Dealer<B> {
         self.polynomial.share(shamir_index)
     }
 
-    /// Round 2: what to post, the opening and a share for each other party that has committed, and the own share. `shamir_of` gives the
-    /// Shamir index of a party of the roster.
+    /// Round 2: what to post, the opening and a share for each of `recipients` but this party itself, and the own share. Each party is its
+    /// roster index and its Shamir index.
     pub(crate) fn deal(
         &self,
-        committed: &Commitments,
         (index, shamir_index): (u16, u16),
-        shamir_of: impl Fn(u16) -> Option<u16>,
+        recipients: impl Iterator<Item = (u16, u16)>,
     ) -> (Outgoing, Box<Zeroizing<B::Scalar>>) {
-        let others = committed.keys().filter(|&&party| party != index);
-        let recipients = others.filter_map(|&party| Some((party, shamir_of(party)?)));
+        let others = recipients.filter(|(party, _)| *party != index);
         on_clean_stack(|| {
             let own = Box::new(self.share(shamir_index));
-            (self.reveal(recipients), own)
+            (self.reveal(others), own)
         })
     }
 
@@ -185,13 +197,13 @@ pub(crate) fn read_commitments<T: AsRef<[u8]>>(
 
 /// The sum of all dealings, for one party.
 pub(crate) struct Dealt<B: Backend> {
-    /// Commitments to the sum of all polynomials: `degree + 1` points of the prime-order group, the first not the identity.
+    /// `degree + 1` points of the prime-order group, the first not the identity.
     pub commitments: Vec<B::Point>,
     /// This party's share of that sum.
     pub share: Zeroizing<B::Scalar>,
 }
 
-/// This party as a recipient: its index in the roster, its Shamir index, and the share that it dealt to itself.
+/// This party as a recipient: its index in the roster, its Shamir index, and the share that it dealt to itself; zero if it deals none.
 pub(crate) struct Recipient<B: Backend> {
     pub index: u16,
     pub shamir_index: u16,
@@ -206,6 +218,20 @@ pub(crate) fn collect<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
     openings: &BTreeMap<u16, T>,
     p2p: &BTreeMap<u16, S>,
 ) -> Result<Dealt<B>, Error> {
+    let commitments = open_all::<B, T>(domain, committed, openings)?;
+    let share = take_share(domain, &commitments, me, openings, p2p)?;
+    match commitments.first() {
+        Some(sum) if *sum != B::identity() => Ok(Dealt { commitments, share }),
+        _ => Err(Error::Identity),
+    }
+}
+
+/// Commitments to the sum of all polynomials: the part of round 2 that everybody reads.
+pub(crate) fn open_all<B: Backend, T: AsRef<[u8]>>(
+    domain: &Domain,
+    committed: &Commitments,
+    openings: &BTreeMap<u16, T>,
+) -> Result<Vec<B::Point>, Error> {
     let mut sums = vec![B::identity(); usize::from(domain.degree) + 1];
     for (&dealer, bytes) in openings {
         let commitment = committed.get(&dealer).ok_or(Error::Unexpected {
@@ -217,9 +243,21 @@ pub(crate) fn collect<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
             *sum = B::point_add(sum, point);
         }
     }
-    if !sums.iter().all(B::is_torsion_free) {
-        return Err(blame_torsion::<B, T>(domain, openings));
+    if sums.iter().all(B::is_torsion_free) {
+        Ok(sums)
+    } else {
+        Err(blame_torsion::<B, T>(domain, openings))
     }
+}
+
+/// This party's share of that sum: the part of round 2 that is sent to it.
+pub(crate) fn take_share<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
+    domain: &Domain,
+    sums: &[B::Point],
+    me: &Recipient<B>,
+    openings: &BTreeMap<u16, T>,
+    p2p: &BTreeMap<u16, S>,
+) -> Result<Zeroizing<B::Scalar>, Error> {
     let mut shares = BTreeMap::new();
     for &dealer in openings.keys().filter(|&&dealer| dealer != me.index) {
         let bytes = p2p.get(&dealer).ok_or(Error::MissingShare { dealer })?;
@@ -230,15 +268,10 @@ pub(crate) fn collect<B: Backend, T: AsRef<[u8]>, S: AsRef<[u8]>>(
     let share = shares.values().fold((*me.own).clone(), |sum, share| {
         Zeroizing::new(B::scalar_add(&sum, share))
     });
-    if B::mul_base(&share) != public_share::<B>(&sums, me.shamir_index) {
-        return Err(blame_share::<B, T>(domain, me, openings, &shares));
-    }
-    match sums.first() {
-        Some(sum) if *sum != B::identity() => Ok(Dealt {
-            commitments: sums,
-            share,
-        }),
-        _ => Err(Error::Identity),
+    if B::mul_base(&share) == public_share::<B>(sums, me.shamir_index) {
+        Ok(share)
+    } else {
+        Err(blame_share::<B, T>(domain, me, openings, &shares))
     }
 }
 

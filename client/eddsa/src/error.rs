@@ -157,6 +157,15 @@ pub enum Error {
         /// Its index.
         party: u16,
     },
+    /// A holder of a share dealt something else to the next holders.
+    #[error("party {party} dealt something else than its share of the key")]
+    OtherShare {
+        /// The dealer.
+        party: u16,
+    },
+    /// What was dealt to the next holders isn't the key. Those who deal know whose fault that is.
+    #[error("what the holders dealt isn't the key")]
+    OtherKey,
     /// The parties' points sum to the identity. Needs a collusion that nobody can attribute.
     #[error("the sum of all parties' points is the identity")]
     Identity,
@@ -180,7 +189,8 @@ impl Error {
             | Self::BadProof { party }
             | Self::Torsion { party }
             | Self::BadPartial { party }
-            | Self::WrongKey { party } => Some(*party),
+            | Self::WrongKey { party }
+            | Self::OtherShare { party } => Some(*party),
             Self::MissingShare { dealer } | Self::BadShare { dealer } => Some(*dealer),
             Self::Parameter { .. }
             | Self::Repeated { .. }
@@ -190,6 +200,7 @@ impl Error {
             | Self::OwnMessage { .. }
             | Self::Absent { .. }
             | Self::TooFew { .. }
+            | Self::OtherKey
             | Self::Identity
             | Self::Signature
             | Self::Key(_) => None,

@@ -79,20 +79,12 @@ impl KeyShare {
     /// A digest of everything public: the same for all participants, so that they can confirm it to each other.
     #[must_use]
     pub fn outcome(&self) -> [u8; 32] {
-        let numbers = self.numbers();
-        hash::digest(
-            OUTCOME,
-            &[&self.context, &numbers, self.commitments.as_flattened()],
+        outcome(
+            &self.context,
+            (self.parties, self.degree),
+            &self.participants,
+            &self.commitments,
         )
-    }
-
-    /// Parties, degree and participants.
-    fn numbers(&self) -> Vec<u8> {
-        [self.parties, self.degree]
-            .iter()
-            .chain(&self.participants)
-            .flat_map(|number| number.to_be_bytes())
-            .collect()
     }
 
     pub(crate) fn points<B: Backend>(&self) -> Result<Vec<B::Point>, Malformed> {
@@ -207,6 +199,21 @@ impl KeyShare {
         }
         Ok(())
     }
+}
+
+/// The digest of everything public about a key, also for whoever has no share of it.
+pub(crate) fn outcome(
+    context: &[u8; 32],
+    (parties, degree): (u16, u16),
+    participants: &[u16],
+    commitments: &[[u8; 32]],
+) -> [u8; 32] {
+    let numbers: Vec<u8> = [parties, degree]
+        .iter()
+        .chain(participants)
+        .flat_map(|number| number.to_be_bytes())
+        .collect();
+    hash::digest(OUTCOME, &[context, &numbers, commitments.as_flattened()])
 }
 
 impl std::fmt::Debug for KeyShare {

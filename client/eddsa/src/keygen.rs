@@ -135,7 +135,8 @@ impl<B: Backend> Round1<B> {
         let committed = dealing::read_commitments(broadcasts)?;
         enough(1, committed.len(), quorum)?;
         let index = session.index();
-        let (outgoing, own) = dealer.deal(&committed, (index, index), Some);
+        let recipients = committed.keys().map(|&party| (party, party));
+        let (outgoing, own) = dealer.deal((index, index), recipients);
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

@@ -4,7 +4,9 @@
 //! |---|---|---|---|
 //! | key generation | makes a key of which any `degree + 1` parties hold enough | [`keygen::ROUNDS`] | [`keygen`] |
 //! | refresh | the same key gets other shares, by all who have one | [`refresh::ROUNDS`] | [`refresh`] |
+//! | resharing | the same key gets other holders and another threshold, by `degree + 1` or more of its parties | [`reshare::ROUNDS`] | [`reshare`] |
 //! | threshold signing | any `degree + 1` or more of the key's parties | [`sign::ROUNDS`] | [`sign`] |
+//! | the same for many messages | likewise, a signature for each message | [`sign::many::ROUNDS`] | [`sign::many`] |
 //! | aggregated signing | all of `n` parties, each with a key pair of its own | [`aggregate::ROUNDS`] | [`aggregate`] |
 //!
 //! # Shape
@@ -81,6 +83,7 @@ pub mod message;
 mod polynomial;
 mod randomness;
 pub mod refresh;
+pub mod reshare;
 mod secret;
 mod session;
 pub mod sign;
@@ -95,4 +98,4 @@ pub use key_share::KeyShare;
 pub use randomness::Randomness;
 pub use session::{MAX_PARTIES, MIN_PARTIES, Outgoing, Session};
 pub use signed::Signed;
-pub use verdict::{Subject, outcome_of};
+pub use verdict::{Subject, outcome_of, outcome_of_many};

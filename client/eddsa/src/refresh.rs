@@ -9,7 +9,7 @@
 //! 2. broadcast: the dealing with a proof that one knows its first coefficient; p2p: a share of it for each other holder.
 //!
 //! **Everybody who holds a share takes part**, in all rounds: a share that isn't refreshed doesn't fit the others any more, and a party without one of
-//! the new shares may be one that the threshold counts on. A holder that is lost for good needs another key generation.
+//! the new shares may be one that the threshold counts on. Where a holder is lost for good, those who are left [reshare](crate::reshare).
 //!
 //! **An attacker in a party while it refreshes** has its shares of both times: such a party counts as corrupt before and after.
 //!
@@ -74,7 +74,8 @@ pub fn start_with<B: Backend>(
 ) -> Result<(Round1<B>, Outgoing), Error> {
     let all = in_range("participants", key.participants().len(), 0, u16::MAX)?;
     in_range("number of parties", session.parties().into(), all, all)?;
-    let own_holder = session.place_of(key, holders)?;
+    let roster: Vec<u16> = (0..session.parties()).collect();
+    let own_holder = session.place_of(key, &roster, holders)?;
     let holder_bytes: Vec<u8> = holders.iter().flat_map(|h| h.to_be_bytes()).collect();
     let domain = Domain {
         commit: "white-city/eddsa/refresh/commit/1",
@@ -152,8 +153,8 @@ impl<B: Backend> Round1<B> {
             .check_senders(1, &dealer.commitment, broadcasts, is_holder)?;
         let committed = dealing::read_commitments(broadcasts)?;
         job.all_there(1, broadcasts)?;
-        let me = (index, job.own_holder);
-        let (outgoing, own) = dealer.deal(&committed, me, |party| job.holder(party));
+        let recipients = (0..).zip(job.holders.iter().copied());
+        let (outgoing, own) = dealer.deal((index, job.own_holder), recipients);
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

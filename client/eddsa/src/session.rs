@@ -66,28 +66,36 @@ impl Session {
         hash::digest(tag, &all)
     }
 
-    /// This party's index in the roster of a key, where `places` has that of each party of this session.
+    /// This party's index in the roster of a key, where `places` has that of each of the parties `of` this session, of which it is one.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless `places` is as long as the roster; [`Error::NotAParticipant`], [`Error::Repeated`]; [`Error::WrongShare`] if
-    /// the share is another party's.
-    pub(crate) fn place_of(&self, key: &KeyShare, places: &[u16]) -> Result<u16, Error> {
+    /// [`Error::Parameter`] unless `places` is as long as `of`; [`Error::NotAParticipant`], [`Error::Repeated`]; [`Error::WrongShare`] if the share
+    /// is another party's.
+    pub(crate) fn place_of(
+        &self,
+        key: &KeyShare,
+        of: &[u16],
+        places: &[u16],
+    ) -> Result<u16, Error> {
+        let parties = u16::try_from(of.len()).unwrap_or(u16::MAX);
         in_range(
             "number of the key's parties",
             places.len(),
-            self.parties,
-            self.parties,
+            parties,
+            parties,
         )?;
-        let mut seen = BTreeSet::new();
-        for (position, &index) in (0..self.parties).zip(places) {
+        let (mut seen, mut own) = (BTreeSet::new(), None);
+        for (&party, &index) in of.iter().zip(places) {
             if key.participants().binary_search(&index).is_err() {
                 return Err(Error::NotAParticipant { index });
             }
             if !seen.insert(index) {
-                return Err(Error::Repeated { index: position });
+                return Err(Error::Repeated { index: party });
+            }
+            if party == self.index {
+                own = Some(index);
             }
         }
-        let own = places.get(usize::from(self.index)).copied();
         match own {
             Some(own) if own == key.index() => Ok(own),
             own => Err(Error::WrongShare {

@@ -18,6 +18,7 @@
 
 mod finish;
 mod job;
+pub mod many;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +82,17 @@ pub fn start_with<B: Backend>(
     message: &[u8],
     randomness: Randomness,
 ) -> Result<(Round1<B>, Outgoing), Error> {
-    let job = Job::<B>::new(session, key, signers, message)?;
+    let context = context(&session, &key.outcome(), signers, message);
+    let job = Job::<B>::new(session, key, signers, message, context)?;
+    Ok(begin(job, key, &randomness))
+}
+
+/// Draws the nonce, and gives what to post in round 1.
+fn begin<B: Backend>(
+    job: Job<B>,
+    key: &KeyShare,
+    randomness: &Randomness,
+) -> (Round1<B>, Outgoing) {
     let domain = Domain {
         commit: "white-city/eddsa/sign/commit/1",
         proof: "white-city/eddsa/sign/proof/1",
@@ -90,16 +101,14 @@ pub fn start_with<B: Backend>(
         degree: key.degree(),
     };
     let index = job.session.index();
-    let dealer = on_clean_stack(|| Dealer::new(&domain, index, &*key.secret, &randomness));
+    let dealer = on_clean_stack(|| Dealer::new(&domain, index, &*key.secret, randomness));
     let outgoing = Outgoing::broadcast(dealer.commitment.clone());
-    Ok((
-        Round1 {
-            job,
-            domain,
-            dealer,
-        },
-        outgoing,
-    ))
+    let round = Round1 {
+        job,
+        domain,
+        dealer,
+    };
+    (round, outgoing)
 }
 
 /// Round 1 is open, its message is made.
@@ -130,8 +139,10 @@ impl<B: Backend> Round1<B> {
             })?;
         let committed = dealing::read_commitments(broadcasts)?;
         job.enough(1, committed.len())?;
-        let me = (index, job.own_signer);
-        let (outgoing, own) = dealer.deal(&committed, me, |party| job.signer(party));
+        let recipients = committed
+            .keys()
+            .filter_map(|&party| Some((party, job.signer(party)?)));
+        let (outgoing, own) = dealer.deal((index, job.own_signer), recipients);
         let sent = outgoing.broadcast.clone();
         Ok((
             Round2 {

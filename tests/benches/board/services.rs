@@ -17,7 +17,10 @@ use tokio::{
 use white_city_client::{
     Client, Hash, IdentityKey, LocalKey, SessionId, Signer, SpecBuilder, vault,
 };
-use white_city_eddsa::{KeyShare, keygen, sign};
+use white_city_eddsa::{
+    KeyShare, keygen,
+    sign::{self, many},
+};
 use white_city_testnet::binaries::Binaries;
 
 use crate::{
@@ -34,6 +37,9 @@ pub struct Args {
     /// Sessions at once.
     #[arg(long, default_value_t = 20)]
     at_once: usize,
+    /// Messages that each session signs.
+    #[arg(long, default_value_t = 1)]
+    messages: u16,
     /// Time for each of the two, seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -42,7 +48,7 @@ pub struct Args {
 const PARTIES: u16 = 3;
 const THRESHOLD: u16 = 2;
 const MESSAGE: &[u8] = b"a message";
-const POLICY: &str = "version = 1\n[[rule]]\nname = \"all\"\nprotocols = [\"eddsa-keygen\", \"eddsa-sign\"]\n\
+const POLICY: &str = "version = 1\n[[rule]]\nname = \"all\"\nprotocols = [\"eddsa-keygen\", \"eddsa-sign\", \"eddsa-sign-many\"]\n\
     members = \"any\"\nmessages = \"any\"\n";
 
 /// Three services: processes of the command line.
@@ -85,7 +91,12 @@ pub async fn run(bench: &Bench, args: &Args) -> Option<Report> {
         report.row(vec![
             ("parties are", json!(who)),
             ("at once", json!(args.at_once)),
-            ("signatures a second", json!(pace.a_second)),
+            ("messages a session", json!(args.messages)),
+            ("sessions a second", json!(pace.a_second)),
+            (
+                "signatures a second",
+                json!(pace.a_second * f64::from(args.messages)),
+            ),
             ("p95 ms", json!(ms(pace.p95))),
             ("of the library's", json!(pace.a_second / library.a_second)),
             ("MiB before", json!(memory.map(|(before, _)| before))),
@@ -136,18 +147,40 @@ where
 }
 
 /// Opens a session that signs.
-async fn open(client: &Client, roster: Vec<IdentityKey>, key: [u8; 32]) -> SessionId {
-    let input = json!({ "public_key": Hash(key), "message_hex": hex::encode(MESSAGE) });
-    let spec = SpecBuilder::new("white-city/eddsa-sign", 1, roster)
+async fn open(
+    client: &Client,
+    roster: Vec<IdentityKey>,
+    key: [u8; 32],
+    messages: u16,
+) -> SessionId {
+    let key = Hash(key);
+    let (protocol, input) = match messages {
+        1 => (
+            "white-city/eddsa-sign",
+            json!({ "public_key": key, "message_hex": hex::encode(MESSAGE) }),
+        ),
+        _ => {
+            let all: Vec<String> = all_of(messages).iter().map(hex::encode).collect();
+            let input = json!({ "public_key": key, "messages_hex": all });
+            ("white-city/eddsa-sign-many", input)
+        }
+    };
+    let spec = SpecBuilder::new(protocol, 1, roster)
         .max_rounds(u32::from(sign::ROUNDS) + 1)
         .payloads(
-            sign::max_broadcast_bytes(PARTIES - 1),
-            sign::max_p2p_bytes(),
+            many::max_broadcast_bytes(messages, PARTIES - 1),
+            many::max_p2p_bytes(messages),
         )
         .posts(u32::from(sign::ROUNDS), 1)
         .corrupt(PARTIES - 1)
         .input(input.to_string().into_bytes());
     client.open(times(spec).build().unwrap()).await.unwrap()
+}
+
+/// So many different messages.
+fn all_of(messages: u16) -> Vec<Vec<u8>> {
+    let message = |number: u16| [MESSAGE, &number.to_be_bytes()].concat();
+    (0..messages).map(message).collect()
 }
 
 fn times(spec: SpecBuilder) -> SpecBuilder {
@@ -166,7 +199,7 @@ async fn by_library(world: &World, opener: &Client, dir: &Path, args: &Args) -> 
     let keys: Vec<Key> = keys(PARTIES);
     let roster: Vec<IdentityKey> = keys.iter().map(Key::identity).collect();
     let clients = Clients::Separate.of(world, &keys);
-    let public_key = shares[0].public_key();
+    let (public_key, messages) = (shares[0].public_key(), args.messages);
     pace(args, || {
         let (opener, roster, dir) = (opener.clone(), roster.clone(), dir.to_owned());
         let parties: Vec<_> = clients
@@ -175,7 +208,7 @@ async fn by_library(world: &World, opener: &Client, dir: &Path, args: &Args) -> 
             .zip(shares.iter().cloned())
             .collect();
         async move {
-            let id = open(&opener, roster, public_key).await;
+            let id = open(&opener, roster, public_key, messages).await;
             let mut running = JoinSet::new();
             for (index, (client, share)) in parties.into_iter().enumerate() {
                 let journal = dir.join(format!("{id}.{index}"));
@@ -183,7 +216,13 @@ async fn by_library(world: &World, opener: &Client, dir: &Path, args: &Args) -> 
                     let mut session = client.resume(id, &journal).await.unwrap();
                     join(&mut session).await.unwrap();
                     let signers: Vec<u16> = (0..PARTIES).collect();
-                    protocol::sign(OnBoard::new(session), &share, &signers, MESSAGE).await;
+                    let exchange = OnBoard::new(session);
+                    match messages {
+                        1 => protocol::sign(exchange, &share, &signers, MESSAGE).await,
+                        _ => {
+                            protocol::sign_many(exchange, &share, &signers, &all_of(messages)).await
+                        }
+                    }
                     std::fs::remove_file(journal).unwrap();
                 });
             }
@@ -203,8 +242,9 @@ async fn by_services(
     pace(args, || {
         let (opener, roster, finished) =
             (opener.clone(), services.roster.clone(), finished.clone());
+        let messages = args.messages;
         async move {
-            let id = open(&opener, roster, key).await;
+            let id = open(&opener, roster, key, messages).await;
             wait_for(finished, id).await;
         }
     })

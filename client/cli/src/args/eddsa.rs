@@ -25,6 +25,14 @@ const REFRESH_EXAMPLES: &str = "Example:
       --previous $KEYGEN --party $ALICE --party $BOB --party $CAROL
   white-city eddsa refresh --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --out alice.share2";
 
+/// Examples of other holders: one who deals and stays, one who leaves, one who comes.
+const RESHARE_EXAMPLES: &str = "Examples:
+  white-city session open --identity alice.key --key-file alice.key32 --preset eddsa-reshare --public-key $KEY --threshold 2 \\
+      --previous $KEYGEN --party $ALICE --party $BOB --party $DAVE --leaves $BOB --joins $DAVE
+  white-city eddsa reshare --identity alice.key --key-file alice.key32 --session $SESSION --share alice.share --out alice.share2
+  white-city eddsa reshare --identity bob.key --key-file bob.key32 --session $SESSION --share bob.share
+  white-city eddsa reshare --identity dave.key --key-file dave.key32 --session $SESSION --out dave.share";
+
 #[derive(Debug, Subcommand)]
 pub enum EddsaCommand {
     /// Join a session that makes a key, and run this party to the end
@@ -33,6 +41,9 @@ pub enum EddsaCommand {
     /// Join a session that refreshes the shares of a key, and run this party to the end: the same key, other shares
     #[command(after_help = REFRESH_EXAMPLES)]
     Refresh(RefreshArgs),
+    /// Join a session that gives a key other holders, and run this party to the end: the same key, other shares
+    #[command(after_help = RESHARE_EXAMPLES)]
+    Reshare(ReshareArgs),
     /// Join a session that signs, and run this party to the end
     #[command(after_help = SIGN_EXAMPLES)]
     Sign(SignArgs),
@@ -84,6 +95,9 @@ pub struct PartyArgs {
     /// [default: IDENTITY.journals/SESSION]. Never back it up: whoever opens it has this party's part of the session
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
+    /// New file for a receipt of the whole session, once it has finished: what `verify` takes
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
     /// Do what can be done now and exit with 9 if other parties have to act first: run the same command again later
     #[arg(long)]
     pub once: bool,
@@ -121,6 +135,29 @@ pub struct RefreshArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ReshareArgs {
+    #[command(flatten)]
+    pub session: PartyArgs,
+    /// This party's share as it is, if it deals one. It stays: delete it when no session signs with it any more
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub share: Option<PathBuf>,
+    /// New, encrypted file for this party's new share, if it gets one
+    #[arg(long, value_name = "SHARE_FILE")]
+    pub out: Option<PathBuf>,
+    /// Join only if the key takes so many signers afterwards [without it and --party: asked on a terminal, refused elsewhere]
+    #[arg(long, value_name = "SIGNERS")]
+    pub threshold: Option<u16>,
+    /// Join only if exactly these hold the key afterwards, in any order; one for each of them
+    #[arg(long, value_name = "HEX", value_parser = identity)]
+    pub party: Vec<IdentityKey>,
+    /// Join only if this is the key [whoever brings a share knows it from there]
+    #[arg(long, value_name = "HEX", value_parser = hex32)]
+    pub public_key: Option<[u8; 32]>,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct SignArgs {
     #[command(flatten)]
     pub party: PartyArgs,
@@ -146,6 +183,9 @@ pub struct ExpectedArgs {
     /// Join only if this file is signed, of at most 64 MiB
     #[arg(long, value_name = "FILE", group = "expected_message")]
     pub message_file: Option<PathBuf>,
+    /// Join only if the messages of this file are signed, one a line, in hex
+    #[arg(long, value_name = "FILE", group = "expected_message")]
+    pub messages: Option<PathBuf>,
     /// Sign whatever the session's opener wants signed
     #[arg(long, group = "expected_message")]
     pub any_message: bool,

@@ -1,4 +1,4 @@
-//! What a party of any protocol does in a session's rounds: `white-city session post|inbox|finish|complain|randomness`.
+//! What a party of any protocol does in a session's rounds: `white-city session post|inbox|finish|complain|randomness|remember|recall`.
 
 use std::path::PathBuf;
 
@@ -96,6 +96,30 @@ pub struct RandomnessArgs {
     #[arg(long, value_name = "TEXT")]
     pub purpose: String,
     /// File for the 32 bytes, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RememberArgs {
+    #[command(flatten)]
+    pub party: JoinedArgs,
+    /// Name of the state: 1 to 64 printable characters without spaces. What was remembered under it before doesn't count any more
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// File with the state, of at most 1 MiB; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub state: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RecallArgs {
+    #[command(flatten)]
+    pub party: JoinedArgs,
+    /// Name of the state
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// File for it, readable by its owner only
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }

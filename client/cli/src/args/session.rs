@@ -7,7 +7,7 @@ use white_city_client::{IdentityKey, Kem, SessionId};
 
 use super::{
     ComplainArgs, FinishArgs, IdentityArgs, InboxArgs, MaybeUnlockArgs, PostArgs, RandomnessArgs,
-    SignerArgs,
+    RecallArgs, RememberArgs, SignerArgs,
     rounds::POST_EXAMPLES,
     values::{Bytes, Which, duration, hex_bytes, hex32, identity, session_id},
 };
@@ -60,6 +60,10 @@ pub enum SessionCommand {
     Complain(Box<ComplainArgs>),
     /// Write 32 secret bytes that are always the same in this session: a script that draws from them can be killed and run again
     Randomness(Box<RandomnessArgs>),
+    /// Keep a script's own state in the journal, encrypted and on the disk, before posting what depends on it
+    Remember(Box<RememberArgs>),
+    /// Write a state that was remembered, also by a run that was killed; exit code 11 if there is none
+    Recall(Box<RecallArgs>),
     /// Refuse to join a session
     Decline {
         /// Id
@@ -207,9 +211,15 @@ pub enum Preset {
     /// Give such a key other shares: all who have one take part
     #[value(name = "eddsa-refresh")]
     Refresh,
+    /// Give such a key other holders and another threshold: enough who have a share deal it to those who get one
+    #[value(name = "eddsa-reshare")]
+    Reshare,
     /// Sign with such a key
     #[value(name = "eddsa-sign")]
     Sign,
+    /// Sign many messages with such a key, in one session
+    #[value(name = "eddsa-sign-many")]
+    SignMany,
     /// Sign, all together, each with a key of its own
     #[value(name = "eddsa-aggregate-sign")]
     AggregateSign,
@@ -253,7 +263,13 @@ pub struct OpenArgs {
     /// A protocol that this program runs
     #[arg(long)]
     pub preset: Option<Preset>,
-    /// Number of signers that it takes (preset eddsa-keygen)
+    /// A --party that has no share and gets one (preset eddsa-reshare)
+    #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = identity)]
+    pub joins: Vec<IdentityKey>,
+    /// A --party that deals its share and gets no new one (preset eddsa-reshare)
+    #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = identity)]
+    pub leaves: Vec<IdentityKey>,
+    /// Number of signers that it takes (presets eddsa-keygen, eddsa-reshare)
     #[arg(long, value_name = "SIGNERS", conflicts_with = "protocol")]
     pub threshold: Option<u16>,
     /// Text to sign
@@ -275,7 +291,15 @@ pub struct OpenArgs {
         conflicts_with = "protocol"
     )]
     pub message_file: Option<PathBuf>,
-    /// Public key to sign with, or whose shares are refreshed (presets eddsa-sign, eddsa-refresh)
+    /// File with the messages to sign, one a line, in hex (preset eddsa-sign-many)
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "to_sign",
+        conflicts_with = "protocol"
+    )]
+    pub messages: Option<PathBuf>,
+    /// Public key to sign with, or whose shares are changed (presets eddsa-sign, eddsa-sign-many, eddsa-refresh, eddsa-reshare)
     #[arg(long, value_name = "HEX", conflicts_with = "protocol", value_parser = hex32)]
     pub public_key: Option<[u8; 32]>,
     /// Public signing key of a party, in the order of the roster; one for each (preset eddsa-aggregate-sign)

@@ -5,7 +5,13 @@ use std::path::Path;
 use white_city_client::vault::{self, Unlock};
 use white_city_eddsa::aggregate::{self, KeyPair};
 
-use super::{SIGNING_KEY, expected, party::Party, result::Done, sign};
+use super::{
+    SIGNING_KEY,
+    expected::{self, Given},
+    party::Party,
+    result::Done,
+    sign,
+};
 use crate::{
     args::SignArgs,
     failure::{Failure, in_file},
@@ -16,7 +22,7 @@ use crate::{
 pub async fn play(
     party: &mut Party<'_>,
     args: &SignArgs,
-    given: Option<Vec<u8>>,
+    given: &Given,
     unlock: &Unlock,
 ) -> Result<Done, Failure> {
     let key = load_key(&args.share, unlock)?;
@@ -24,7 +30,7 @@ pub async fn play(
     // The session names the keys, so what is signed under is known before anything is shown to anybody.
     let (keys, public_key) = input.keys()?;
     expected::check_key(&args.expected, &public_key)?;
-    let message = input.message.resolve(given)?;
+    let message = input.message.resolve(given.one()?)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
     let started = aggregate::start(session, &key, Some(&keys), &message, party.randomness());

@@ -1,55 +1,60 @@
-//! Whether whoever runs this has said yes to a key generation.
+//! Whether whoever runs this has said yes to who will hold a key.
 
 use std::collections::BTreeSet;
 
-use white_city_client::Session;
+use white_city_client::{IdentityKey, Session};
 
 use crate::{
-    args::KeygenArgs,
     failure::Failure,
     output::{NOT_JOINED, Output},
 };
 
-/// Refuses a key generation with another threshold or roster than the given ones, and asks where they aren't given. A party that
-/// has joined has said yes.
-pub async fn to_keygen(
+/// What a session wants.
+pub struct Wanted<'a> {
+    /// The holders of the key that it makes, in words.
+    pub what: &'static str,
+    /// The number of them that it takes to sign.
+    pub threshold: u16,
+    /// All of them.
+    pub holders: &'a [IdentityKey],
+    /// The question to a person.
+    pub question: String,
+}
+
+/// Refuses another threshold or other holders than those `given`, and asks where they aren't. A party that has joined has said yes.
+pub async fn to_holders(
     session: &Session,
-    threshold: u16,
-    args: &KeygenArgs,
+    wanted: Wanted<'_>,
+    (threshold, party): (Option<u16>, &[IdentityKey]),
     output: &Output,
 ) -> Result<(), Failure> {
-    if let Some(wanted) = args.threshold.filter(|wanted| *wanted != threshold) {
+    let Wanted { what, holders, .. } = wanted;
+    if let Some(given) = threshold.filter(|given| *given != wanted.threshold) {
         return Err(Failure::usage(format!(
-            "the session makes a key that takes {threshold} signers, expected {wanted}"
+            "the session has the key take {} signers, expected {given}",
+            wanted.threshold
         )));
     }
-    let roster: BTreeSet<[u8; 32]> = session
-        .spec()
-        .roster
-        .iter()
-        .map(|key| *key.as_bytes())
-        .collect();
-    let given: BTreeSet<[u8; 32]> = args.party.iter().map(|key| *key.as_bytes()).collect();
-    if !given.is_empty() && given != roster {
-        let mut text = "the session makes a key with others than the given parties".to_owned();
-        for (what, some, others) in [
-            ("in it, but not given", &roster, &given),
-            ("given, but not in it", &given, &roster),
+    let keys = |keys: &[IdentityKey]| -> BTreeSet<[u8; 32]> {
+        keys.iter().map(|key| *key.as_bytes()).collect()
+    };
+    let (holders, given) = (keys(holders), keys(party));
+    if !given.is_empty() && given != holders {
+        let mut text = format!("{what} are others than the given parties");
+        for (which, some, others) in [
+            ("among them, but not given", &holders, &given),
+            ("given, but not among them", &given, &holders),
         ] {
             let keys: Vec<String> = some.difference(others).map(hex::encode).collect();
             if !keys.is_empty() {
-                text.push_str(&format!("; {what}: {}", keys.join(", ")));
+                text.push_str(&format!("; {which}: {}", keys.join(", ")));
             }
         }
         return Err(Failure::usage(text));
     }
-    if (args.threshold.is_some() && !given.is_empty()) || session.has_signed() {
+    if (threshold.is_some() && !given.is_empty()) || session.has_signed() {
         return Ok(());
     }
-    let question = format!(
-        "make a key with these {} parties, of whom {threshold} can sign? yes or no: ",
-        roster.len()
-    );
-    let nobody = "this key generation: expected --threshold and --party for each of the roster";
-    output.consent(question, nobody, NOT_JOINED).await
+    let nobody = format!("this: expected --threshold and --party for each of {what}");
+    output.consent(wanted.question, &nobody, NOT_JOINED).await
 }

@@ -2,19 +2,56 @@
 
 use crate::{args::ExpectedArgs, failure::Failure, message};
 
-/// The message that the party has; `None` if it signs any.
-pub fn message(expected: &ExpectedArgs) -> Result<Option<Vec<u8>>, Failure> {
-    let given = message::given(
-        expected.message.as_ref(),
-        expected.message_hex.as_ref(),
-        expected.message_file.as_ref(),
-    )?;
-    if given.is_none() && !expected.any_message {
-        return Err(Failure::usage(
-            "what is to be signed? expected --message, --message-hex, --message-file or --any-message",
-        ));
+/// What a party means to sign.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Whatever the session's opener wants signed.
+    Any,
+    /// One message.
+    One(Vec<u8>),
+    /// Many, in one session.
+    Many(Vec<Vec<u8>>),
+}
+
+impl Given {
+    /// What the arguments say.
+    pub fn read(expected: &ExpectedArgs) -> Result<Self, Failure> {
+        if let Some(file) = &expected.messages {
+            return Ok(Self::Many(message::many(file)?));
+        }
+        let given = message::given(
+            expected.message.as_ref(),
+            expected.message_hex.as_ref(),
+            expected.message_file.as_ref(),
+        )?;
+        match given {
+            Some(message) => Ok(Self::One(message)),
+            None if expected.any_message => Ok(Self::Any),
+            None => Err(Failure::usage(
+                "what is to be signed? expected --message, --message-hex, --message-file, --messages or --any-message",
+            )),
+        }
     }
-    Ok(given)
+
+    /// The one message of a session that signs one; `None` for any.
+    pub fn one(&self) -> Result<Option<&[u8]>, Failure> {
+        match self {
+            Self::Any => Ok(None),
+            Self::One(message) => Ok(Some(message)),
+            Self::Many(_) => Err(Failure::usage("--messages: the session signs one message")),
+        }
+    }
+
+    /// The messages of a session that signs many; `None` for any.
+    pub fn many(&self) -> Result<Option<&[Vec<u8>]>, Failure> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Many(messages) => Ok(Some(messages)),
+            Self::One(_) => Err(Failure::usage(
+                "the session signs many messages: expected --messages",
+            )),
+        }
+    }
 }
 
 /// Checks the key that the session signs with.
@@ -45,11 +82,11 @@ mod tests {
         assert_eq!(code(None), Ok(()));
         assert_eq!(code(Some([1; 32])), Ok(()));
         assert_eq!(code(Some([2; 32])), Err(2));
-        assert_eq!(message(&ExpectedArgs::default()).unwrap_err().code, 2);
+        assert_eq!(Given::read(&ExpectedArgs::default()).unwrap_err().code, 2);
         let any = ExpectedArgs {
             any_message: true,
             ..Default::default()
         };
-        assert_eq!(message(&any).unwrap(), None);
+        assert_eq!(Given::read(&any).unwrap(), Given::Any);
     }
 }

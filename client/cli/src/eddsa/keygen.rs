@@ -4,7 +4,8 @@ use white_city_client::{Client, vault::Unlock};
 use white_city_eddsa::keygen;
 
 use super::{
-    consent, made,
+    consent::{self, Wanted},
+    made,
     party::Party,
     result::Done,
     share_file::{self, ShareFile},
@@ -59,7 +60,19 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let (round, outgoing) =
         keygen::start(party.eddsa_session()?, degree, quorum, party.randomness())
             .map_err(|error| Failure::usage(error.to_string()))?;
-    consent::to_keygen(&party.session, input.threshold, args, party.output).await?;
+    let roster = &party.session.spec().roster;
+    let wanted = Wanted {
+        what: "the parties that make the key",
+        threshold: input.threshold,
+        holders: roster,
+        question: format!(
+            "make a key with these {} parties, of whom {} can sign? yes or no: ",
+            roster.len(),
+            input.threshold
+        ),
+    };
+    let given = (args.threshold, &*args.party);
+    consent::to_holders(&party.session, wanted, given, party.output).await?;
     party.join().await?;
 
     let inbox = party.exchange(outgoing).await?;

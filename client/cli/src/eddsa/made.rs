@@ -52,7 +52,7 @@ pub async fn again(
     (share, unlock): (&ShareFile, &Unlock),
     output: &Output,
 ) -> Done {
-    result::end_journal(client, party, unlock, output).await;
+    result::tidy_up(client, party, unlock, output).await;
     // Nobody can say any more who has no share once the session is erased.
     let observer = client.observe(party.session).await.ok();
     done(out, &Key::of(share), observer.as_ref(), output)

@@ -1,5 +1,7 @@
 //! The common part of all protocols: joining, exchanging rounds, blaming, finishing.
 
+use std::path::PathBuf;
+
 use white_city_client::{
     Client, End, Error, Hash, Inbox, Session, vault::Unlock, wire::hash::sha256,
 };
@@ -9,6 +11,8 @@ use crate::{
     args::PartyArgs, failure::Failure, journal, output::Output, presets::VERSION, progress,
     session::consent,
 };
+
+use super::receipt;
 
 /// Causes of aborts of these protocols.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,8 @@ pub struct Party<'a> {
     round: u32,
     /// The outcome whose result is out of this process: on the disk, or printed.
     safe: Option<Hash>,
+    /// Where a receipt is wanted.
+    receipt: Option<PathBuf>,
 }
 
 impl<'a> Party<'a> {
@@ -38,6 +44,7 @@ impl<'a> Party<'a> {
         unlock: &Unlock,
         output: &'a Output,
     ) -> Result<Self, Failure> {
+        receipt::check_free(args)?;
         let identity = &args.identity.identity;
         let journal = journal::path(args.journal.as_ref(), identity, args.session)?;
         let mut session = client.resume_locked(args.session, &journal, unlock).await?;
@@ -60,6 +67,7 @@ impl<'a> Party<'a> {
             client: client.clone(),
             round: 0,
             safe: None,
+            receipt: args.receipt.clone(),
         })
     }
 
@@ -210,7 +218,12 @@ impl<'a> Party<'a> {
             }
         };
         match progress::during(self.output, &self.client, news, finished).await? {
-            End::Finished { outcome: agreed } if agreed == outcome => Ok(()),
+            End::Finished { outcome: agreed } if agreed == outcome => {
+                if let Some(path) = &self.receipt {
+                    receipt::keep(path, &self.session, self.output).await;
+                }
+                Ok(())
+            }
             End::Finished { outcome: agreed } => Err(Failure::verification(format!(
                 "the others finished with the outcome {agreed}, this party has {outcome}"
             ))),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::Value;
 use white_city_client::{
     Client,
@@ -9,11 +10,14 @@ use white_city_client::{
     vault::Unlock,
 };
 
+use super::{expected::Given, receipt};
 use crate::{
     args::{ExpectedArgs, PartyArgs},
     failure::Failure,
     journal,
+    message::Named,
     output::Output,
+    presets::SignManyInput,
 };
 
 /// Largest kept result, bytes.
@@ -59,11 +63,11 @@ pub fn keep(args: &PartyArgs, done: &Done) -> Result<(), Failure> {
     Ok(create_secret(&path, done.value.to_string().as_bytes())?)
 }
 
-/// The signature that an earlier run has kept, if it is the one that is expected.
+/// What an earlier run has signed and kept, if it is the one that is expected.
 pub fn earlier(
     args: &PartyArgs,
     expected: &ExpectedArgs,
-    given: Option<&[u8]>,
+    given: &Given,
 ) -> Result<Option<Done>, Failure> {
     let path = kept(args);
     if !path.exists() {
@@ -73,22 +77,33 @@ pub fn earlier(
     let bytes = read_secret(&path, BYTES_MAX)?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     let text = |field: &str| value.get(field).and_then(Value::as_str);
-    let (Some(signature), Some(key)) = (text("signature"), text("public_key")) else {
-        return Err(bad("expected a signature that an earlier run has made"));
+    let none = || bad("expected what an earlier run has signed");
+    let key = crate::args::hex32(text("public_key").ok_or_else(none)?);
+    super::expected::check_key(expected, &key.map_err(|error| bad(&error))?)?;
+    let text = match (text("signature"), value.get("signatures")) {
+        (Some(signature), _) => {
+            let named = serde_json::from_value::<Named>(value.clone());
+            let named = named.map_err(|error| bad(&error.to_string()))?;
+            if let Some(given) = given.one()? {
+                named.resolve(Some(given))?;
+            }
+            signature.to_owned()
+        }
+        (None, Some(Value::Array(signatures))) => {
+            let input =
+                SignManyInput::deserialize(&value).map_err(|error| bad(&error.to_string()))?;
+            input.messages(given.many()?)?;
+            let signatures: Vec<&str> = signatures.iter().filter_map(Value::as_str).collect();
+            signatures.join("\n")
+        }
+        _ => return Err(none()),
     };
-    let named = serde_json::from_value::<crate::message::Named>(value.clone());
-    let named = named.map_err(|error| bad(&error.to_string()))?;
-    if let Some(given) = given {
-        named.resolve(Some(given.to_vec()))?;
-    }
-    let key = crate::args::hex32(key).map_err(|error| bad(&error))?;
-    super::expected::check_key(expected, &key)?;
-    let text = signature.to_owned();
     Ok(Some(Done { value, text }))
 }
 
-/// Removes the journal that an earlier run has left behind with its result safe.
-pub async fn end_journal(client: &Client, args: &PartyArgs, unlock: &Unlock, output: &Output) {
+/// Does what an earlier run with its result safe has left undone: the receipt that is wanted, and the journal's end.
+pub async fn tidy_up(client: &Client, args: &PartyArgs, unlock: &Unlock, output: &Output) {
+    receipt::keep_again(client, args, output).await;
     let path = journal_of(args);
     if !path.exists() {
         return;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use white_city_client::{Client, Hash, SessionId, Spec, vault::Unlock};
+use white_city_client::{Client, Hash, IdentityKey, SessionId, Spec, vault::Unlock};
 use white_city_eddsa::{Signed, sign};
 
 use super::{
-    aggregate, expected,
+    aggregate,
+    expected::{self, Given},
+    many,
     party::Party,
     result::{self, Done},
     share_file::ShareFile,
@@ -18,7 +20,7 @@ use crate::{
     message::Named,
     network,
     output::Output,
-    presets::{AGGREGATE, SIGN, SignInput, read_input},
+    presets::{AGGREGATE, SIGN, SIGN_MANY, SignInput, read_input},
     unlock,
 };
 
@@ -35,8 +37,7 @@ pub async fn run(args: &SignArgs, network: &NetworkArgs, output: &Output) -> Res
 
 /// What is known before anything is asked of anybody.
 pub struct Signing {
-    /// The message that this party has; `None` if it signs any.
-    given: Option<Vec<u8>>,
+    given: Given,
     /// What an earlier run of the same command has signed.
     earlier: Option<Done>,
 }
@@ -44,8 +45,8 @@ pub struct Signing {
 impl Signing {
     /// Reads it.
     pub fn read(args: &SignArgs) -> Result<Self, Failure> {
-        let given = expected::message(&args.expected)?;
-        let earlier = result::earlier(&args.party, &args.expected, given.as_deref())?;
+        let given = Given::read(&args.expected)?;
+        let earlier = result::earlier(&args.party, &args.expected, &given)?;
         Ok(Self { given, earlier })
     }
 }
@@ -59,16 +60,17 @@ pub async fn make(
     output: &Output,
 ) -> Result<Done, Failure> {
     if let Some(done) = earlier {
-        result::end_journal(client, &args.party, unlock, output).await;
+        result::tidy_up(client, &args.party, unlock, output).await;
         return Ok(done);
     }
     let mut party = Party::enter(client, &args.party, unlock, output).await?;
     let played = match party.protocol() {
-        SIGN => play(&mut party, args, given, unlock).await,
+        SIGN => play(&mut party, args, &given, unlock).await,
+        SIGN_MANY => many::play(&mut party, args, &given, unlock).await,
         // Which of the two ways of signing, the session's protocol says.
-        AGGREGATE => aggregate::play(&mut party, args, given, unlock).await,
+        AGGREGATE => aggregate::play(&mut party, args, &given, unlock).await,
         other => Err(Failure::usage(format!(
-            "the session runs {other:?}, expected {SIGN:?} or {AGGREGATE:?}"
+            "the session runs {other:?}, expected {SIGN:?}, {SIGN_MANY:?} or {AGGREGATE:?}"
         ))),
     };
     if let Ok(done) = &played
@@ -85,14 +87,14 @@ pub async fn make(
 async fn play(
     party: &mut Party<'_>,
     args: &SignArgs,
-    given: Option<Vec<u8>>,
+    given: &Given,
     unlock: &Unlock,
 ) -> Result<Done, Failure> {
     let share = ShareFile::load(&args.share, unlock)?;
     let spec = party.session.spec();
     let input = read_input::<SignInput>(spec)?;
     expected::check_key(&args.expected, &input.public_key.0)?;
-    let message = input.message.resolve(given)?;
+    let message = input.message.resolve(given.one()?)?;
     let signers = places(spec, &share, &input.public_key)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
@@ -131,13 +133,7 @@ pub async fn finish(
     signed: &Signed,
     message: &Named,
 ) -> Result<Done, Failure> {
-    if !signed.culprits.is_empty() {
-        let culprits: Vec<String> = signed.culprits.iter().map(u16::to_string).collect();
-        party.output.warning(&format!(
-            "wrong partial signatures, which weren't needed, from: {}",
-            culprits.join(", ")
-        ));
-    }
+    warn_of(&signed.culprits, party.output);
     let signature = hex::encode(signed.signature);
     let mut value = json!({
         "signature": signature,
@@ -153,15 +149,31 @@ pub async fn finish(
         value,
         text: signature,
     };
-    match party.finish(signed.outcome()).await {
+    agree(party, signed.outcome(), done).await
+}
+
+/// Says who sent partial signatures that were wrong and not needed.
+pub fn warn_of(culprits: &[u16], output: &Output) {
+    if !culprits.is_empty() {
+        let culprits: Vec<String> = culprits.iter().map(u16::to_string).collect();
+        output.warning(&format!(
+            "wrong partial signatures, which weren't needed, from: {}",
+            culprits.join(", ")
+        ));
+    }
+}
+
+/// Finishes with this outcome, and gives what was signed once the others agree.
+pub async fn agree(party: &mut Party<'_>, outcome: [u8; 32], done: Done) -> Result<Done, Failure> {
+    match party.finish(outcome).await {
         Ok(()) => Ok(done),
         Err(failure) if failure.is_waiting() => Err(failure),
         Err(failure) => {
             party
                 .output
-                .warning("the session didn't finish, but the signature exists and is valid");
+                .warning("the session didn't finish, but what was signed exists and is valid");
             party.output.result(&done.value, &done.text)?;
-            party.result_is_safe(signed.outcome());
+            party.result_is_safe(outcome);
             Err(failure)
         }
     }
@@ -169,6 +181,16 @@ pub async fn finish(
 
 /// Checks that the session is about this share of this key, and gives its parties' indices in the roster that made the key.
 pub fn places(spec: &Spec, share: &ShareFile, key: &Hash) -> Result<Vec<u16>, Failure> {
+    places_of(spec.roster.iter(), spec, share, key)
+}
+
+/// Checks that the session is about this share of this key, and gives the indices of these parties in the roster that made the key.
+pub fn places_of<'a>(
+    parties: impl Iterator<Item = &'a IdentityKey>,
+    spec: &Spec,
+    share: &ShareFile,
+    key: &Hash,
+) -> Result<Vec<u16>, Failure> {
     if key.0 != share.share.public_key() {
         return Err(Failure::usage(format!(
             "the session is about the key {key}, the share belongs to {}",
@@ -181,7 +203,7 @@ pub fn places(spec: &Spec, share: &ShareFile, key: &Hash) -> Result<Vec<u16>, Fa
             spec.prev_session, share.session
         )));
     }
-    let places = spec.roster.iter().map(|key| {
+    let places = parties.map(|key| {
         let stranger = || Failure::usage(format!("{key} was not in the roster that made the key"));
         share.index_of(key).ok_or_else(stranger)
     });

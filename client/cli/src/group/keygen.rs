@@ -46,6 +46,7 @@ pub async fn run(
             identity: args.member.identity.clone(),
             session,
             journal: None,
+            receipt: None,
             once: false,
         },
         threshold: Some(threshold),

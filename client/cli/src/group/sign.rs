@@ -55,6 +55,7 @@ pub async fn run(
             identity: args.member.identity.clone(),
             session,
             journal: None,
+            receipt: None,
             once: false,
         },
         share,
@@ -62,6 +63,7 @@ pub async fn run(
             message: args.message.clone(),
             message_hex: args.message_hex.clone(),
             message_file: args.message_file.clone(),
+            messages: None,
             any_message: false,
             public_key: Some(key.public_key.0),
         },
@@ -168,7 +170,7 @@ fn fits(group: &Group, key: &GroupKey, open: &Open, message: &[u8]) -> Result<()
         let (got, wanted) = (input.public_key, key.public_key);
         return Err(format!("it signs with the key {got}, expected {wanted}"));
     }
-    let named = input.message.resolve(Some(message.to_vec()));
+    let named = input.message.resolve(Some(message));
     named.map_err(|failure| failure.text)?;
     let stranger = spec.roster.iter().find(|key| group.name_of(key).is_none());
     stranger.map_or(Ok(()), |key| {

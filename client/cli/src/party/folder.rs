@@ -129,6 +129,11 @@ impl Folder {
         }
     }
 
+    /// Whether there is such a note.
+    pub fn has_note(&self, session: SessionId, what: &str) -> bool {
+        self.note_file(session, what).exists()
+    }
+
     /// Takes such a note away.
     ///
     /// # Errors

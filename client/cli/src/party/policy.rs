@@ -73,7 +73,7 @@ pub struct Rule {
     rate: Option<Rate>,
     /// Most sessions that it has under way.
     pub at_once: Option<usize>,
-    /// The keys that are signed with, or refreshed; any if there is no list.
+    /// The keys that are signed with, or whose shares are changed; any if there is no list.
     keys: Option<Vec<[u8; 32]>>,
     messages: Messages,
     /// Who is asked when all the rest fits.
@@ -277,7 +277,7 @@ impl Policy {
 impl Rule {
     fn of(file: RuleFile, beside: &Path, people: &People) -> Result<Self, String> {
         let protocols = protocols(&file.protocols)?;
-        let signing = [presets::SIGN, presets::AGGREGATE];
+        let signing = [presets::SIGN, presets::SIGN_MANY, presets::AGGREGATE];
         let signs = protocols.iter().any(|name| signing.contains(name));
         let group = file.group.map(|name| {
             let group = people.group(&name).cloned();
@@ -292,6 +292,19 @@ impl Rule {
         }
         if group.is_some() && protocols.contains(&presets::AGGREGATE) {
             return Err("group: what its members sign each with a key of their own is no key of the group: expected members".into());
+        }
+        if protocols.contains(&presets::RESHARE) {
+            // A group is who made its keys, and whoever gets a share can sign.
+            if group.is_some() {
+                return Err(
+                    "group: who holds a key may change by eddsa-reshare: expected members".into(),
+                );
+            }
+            if matches!(&members, Some(OneOr::One(_))) && file.approver.is_none() {
+                return Err(
+                    "who may get shares? expected members = [names or keys], or an approver".into(),
+                );
+            }
         }
         if file.at_once == Some(0) {
             return Err("at_once: 0, expected 1 at least".into());
@@ -337,7 +350,7 @@ fn protocols(names: &[String]) -> Result<Vec<&'static str>, String> {
         let preset = Preset::from_str(name, false);
         preset.map(presets::protocol).map_err(|_| {
             format!(
-                "protocols: {name:?}, expected eddsa-keygen, eddsa-refresh, eddsa-sign or eddsa-aggregate-sign"
+                "protocols: {name:?}, expected eddsa-keygen, eddsa-refresh, eddsa-reshare, eddsa-sign, eddsa-sign-many or eddsa-aggregate-sign"
             )
         })
     };

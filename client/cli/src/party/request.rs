@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use white_city_client::{
-    SessionId, Spec,
+    IdentityKey, SessionId, Spec,
     wire::{json::Spec as SpecJson, tx::Open},
 };
 
@@ -11,8 +11,8 @@ use crate::{
     output::to_json,
     people::People,
     presets::{
-        AGGREGATE, AggregateInput, KEYGEN, KeygenInput, REFRESH, RefreshInput, SIGN, SignInput,
-        VERSION, read_input,
+        AGGREGATE, AggregateInput, KEYGEN, KeygenInput, REFRESH, RESHARE, RefreshInput,
+        ReshareInput, SIGN, SIGN_MANY, SignInput, SignManyInput, VERSION, read_input,
     },
 };
 
@@ -41,12 +41,24 @@ pub enum What {
         /// The key.
         public_key: [u8; 32],
     },
+    /// Other holders for a key.
+    Reshare {
+        /// The key, who deals it and to whom.
+        input: ReshareInput,
+        /// Those who hold it from then on.
+        holders: Vec<IdentityKey>,
+    },
     /// A signature with a key that some of these parties have made.
     Sign {
         /// The key.
         public_key: [u8; 32],
         /// The message.
         message: Named,
+    },
+    /// Signatures of many messages with such a key.
+    SignMany {
+        /// The key, and the messages.
+        input: SignManyInput,
     },
     /// A signature of all, each with a key of its own.
     Aggregate {
@@ -89,12 +101,16 @@ impl Request {
             "names": names,
             "threshold": self.what.threshold(),
             "public_key": self.what.public_key().map(hex::encode),
+            "holders": self.what.holders().map(|all| all.iter().map(IdentityKey::to_string).collect::<Vec<_>>()),
             "text": self.to_text(people),
         });
-        if let (Value::Object(request), Some(Value::Object(message))) =
-            (&mut request, self.what.message().map(to_json))
-        {
-            request.extend(message);
+        let named = match &self.what {
+            What::Sign { message, .. } | What::Aggregate { message, .. } => to_json(message),
+            What::SignMany { input } => json!({ "messages_hex": input.messages_hex }),
+            _ => Value::Null,
+        };
+        if let (Value::Object(request), Value::Object(named)) = (&mut request, named) {
+            request.extend(named);
         }
         request
     }
@@ -113,26 +129,30 @@ impl Request {
     /// The session in one line, for people.
     pub fn to_text(&self, people: &People) -> String {
         let opener = people.shown(&self.open.opener);
-        let message = self.what.message().map(|message| {
-            let hex = match message {
-                Named::Whole { message_hex } => format!("the bytes {message_hex}"),
-                Named::ByHash { .. } => String::new(),
-            };
-            message.to_text().unwrap_or(hex)
-        });
-        let what = match (&self.what, message) {
-            (What::Keygen { threshold }, _) => {
+        let messages = self.what.messages();
+        let messages: Vec<String> = messages.iter().map(Named::shown).collect();
+        let what = match &self.what {
+            What::Keygen { threshold } => {
                 format!("make a key of which {threshold} can sign")
             }
-            (What::Refresh { public_key }, _) => {
+            What::Refresh { public_key } => {
                 format!(
                     "refresh their shares of the key {}",
                     hex::encode(public_key)
                 )
             }
-            (_, message) => format!(
+            What::Reshare { input, holders } => {
+                let holders: Vec<String> = holders.iter().map(|key| people.shown(key)).collect();
+                format!(
+                    "have the key {} held by {}, of whom {} can sign",
+                    input.public_key,
+                    holders.join(", "),
+                    input.threshold
+                )
+            }
+            What::Sign { .. } | What::SignMany { .. } | What::Aggregate { .. } => format!(
                 "sign {} with the key {}",
-                message.unwrap_or_default(),
+                messages.join(", "),
                 hex::encode(self.what.public_key().unwrap_or_default())
             ),
         };
@@ -167,12 +187,23 @@ impl What {
                     .0;
                 Ok(Self::Refresh { public_key })
             }
+            RESHARE => {
+                let input = read_input::<ReshareInput>(spec).map_err(wrong)?;
+                input.plan(spec.parties()).map_err(wrong)?;
+                let holders = input.holders(spec);
+                Ok(Self::Reshare { input, holders })
+            }
             SIGN => {
                 let input = read_input::<SignInput>(spec).map_err(wrong)?;
                 Ok(Self::Sign {
                     public_key: input.public_key.0,
                     message: input.message,
                 })
+            }
+            SIGN_MANY => {
+                let input = read_input::<SignManyInput>(spec).map_err(wrong)?;
+                input.messages(None).map_err(wrong)?;
+                Ok(Self::SignMany { input })
             }
             AGGREGATE => {
                 let input = read_input::<AggregateInput>(spec).map_err(wrong)?;
@@ -190,25 +221,42 @@ impl What {
     pub const fn threshold(&self) -> Option<u16> {
         match self {
             Self::Keygen { threshold } => Some(*threshold),
+            Self::Reshare { input, .. } => Some(input.threshold),
             _ => None,
         }
     }
 
-    /// The key that is signed with, or whose shares are refreshed.
+    /// The key that is signed with, or whose shares are changed.
     pub const fn public_key(&self) -> Option<[u8; 32]> {
         match self {
             Self::Keygen { .. } => None,
             Self::Refresh { public_key }
             | Self::Sign { public_key, .. }
             | Self::Aggregate { public_key, .. } => Some(*public_key),
+            Self::Reshare { input, .. } => Some(input.public_key.0),
+            Self::SignMany { input } => Some(input.public_key.0),
         }
     }
 
-    /// The message that is signed.
-    pub const fn message(&self) -> Option<&Named> {
+    /// Those who hold a key from then on, where they aren't simply all parties.
+    fn holders(&self) -> Option<&[IdentityKey]> {
         match self {
-            Self::Keygen { .. } | Self::Refresh { .. } => None,
-            Self::Sign { message, .. } | Self::Aggregate { message, .. } => Some(message),
+            Self::Reshare { holders, .. } => Some(holders),
+            _ => None,
+        }
+    }
+
+    /// The messages that are signed.
+    pub fn messages(&self) -> Vec<Named> {
+        match self {
+            Self::Keygen { .. } | Self::Refresh { .. } | Self::Reshare { .. } => Vec::new(),
+            Self::Sign { message, .. } | Self::Aggregate { message, .. } => vec![message.clone()],
+            Self::SignMany { input } => {
+                let whole = |message_hex: &String| Named::Whole {
+                    message_hex: message_hex.clone(),
+                };
+                input.messages_hex.iter().map(whole).collect()
+            }
         }
     }
 }

@@ -32,8 +32,9 @@ const AGAIN_MAX: Duration = Duration::from_secs(60);
 const TRIES_MAX: u32 = 500;
 /// Most programs and addresses that are asked at once.
 const APPROVERS_MAX: usize = 8;
-/// Notes beside shares.
-const SUPERSEDES: &str = "supersedes";
+/// Name of the note beside a share that took the place of another one.
+pub const SUPERSEDES: &str = "supersedes";
+/// Name of the note beside a share that its group doesn't know yet.
 const GROUP: &str = "group";
 
 /// What a service is told by its operator, read again when it is told to.

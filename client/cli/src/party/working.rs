@@ -8,17 +8,22 @@ use white_city_client::{Error, SessionId};
 use super::{
     decision::{Decision, Says},
     request::{Request, What},
-    service::Service,
+    service::{SUPERSEDES, Service},
 };
 use crate::{
-    args::{ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, SignArgs, UnlockArgs},
+    args::{
+        ExpectedArgs, IdentityArgs, KeygenArgs, PartyArgs, RefreshArgs, ReshareArgs, SignArgs,
+        UnlockArgs,
+    },
     eddsa::{
-        keygen, refresh, share_file,
+        keygen, refresh, reshare,
+        result::Done,
+        share_file,
         sign::{self, Signing},
     },
     failure::Failure,
     output::Output,
-    presets::{AggregateInput, read_input},
+    presets::{AggregateInput, ReshareInput, read_input},
 };
 
 /// Runs the party to the end, or goes on with it; gives the result.
@@ -26,8 +31,8 @@ use crate::{
 /// # Errors
 /// As the command of the same protocol.
 pub async fn run(service: &Service, session: SessionId, output: &Output) -> Result<Value, Failure> {
-    let open = service.client.open_of(session).await?;
-    let request = Request::of(session, open).map_err(Failure::usage)?;
+    let opening = service.client.opening_of(session).await?;
+    let request = Request::of(session, opening.0.clone()).map_err(Failure::usage)?;
     let (client, unlock) = (&service.client, &service.unlock);
     let done = match &request.what {
         What::Keygen { threshold } => {
@@ -62,22 +67,16 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
             service.retire(public_key, old, session)?;
             done
         }
-        What::Sign { public_key, .. } => {
-            let share = service
-                .keys
-                .share(public_key, request.spec().prev_session)?;
+        What::Reshare { input, .. } => reshare(service, &request, input, output).await?,
+        What::Sign { .. } | What::SignMany { .. } => {
+            let key = request.what.public_key().unwrap_or_default();
+            let share = service.keys.share(&key, request.spec().prev_session)?;
             let args = signing(service, &request, share)?;
             sign::make(client, &args, Signing::read(&args)?, unlock, output).await?
         }
         What::Aggregate { .. } => {
-            let spec = request.spec();
-            let index = spec.index_of(&service.identity);
-            let index = index.ok_or_else(|| {
-                let identity = Box::new(service.identity);
-                Failure::from(Error::NotMember { identity })
-            })?;
-            let keys = read_input::<AggregateInput>(spec)?.public_keys;
-            let own = keys.get(usize::from(index));
+            let keys = read_input::<AggregateInput>(request.spec())?.public_keys;
+            let own = keys.get(usize::from(index(service, &request)?));
             let key = own.and_then(|key| service.keys.single(&key.0));
             let key = key.ok_or_else(|| Failure::usage("no signing key that the session names"))?;
             let args = signing(service, &request, key)?;
@@ -85,6 +84,56 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
         }
     };
     Ok(done.value)
+}
+
+/// Deals this party's share, or gets a new one, or both; the old one is given up then.
+async fn reshare(
+    service: &Service,
+    request: &Request,
+    input: &ReshareInput,
+    output: &Output,
+) -> Result<Done, Failure> {
+    let (session, old) = (request.session, request.spec().prev_session);
+    let (index, out) = (index(service, request)?, service.folder.share(session));
+    let receives = !input.leaves.contains(&index);
+    // Killed after the share was given up.
+    if !receives && service.folder.has_note(session, SUPERSEDES) {
+        return Ok(reshare::gone(input, session));
+    }
+    let share = match input.joins.contains(&index) {
+        true => None,
+        // Killed after the new one was made: the old one may have gone already.
+        false if receives && out.exists() => Some(out.clone()),
+        false => Some(service.keys.share(&input.public_key.0, old)?),
+    };
+    let args = ReshareArgs {
+        session: party(service, session),
+        share,
+        out: receives.then_some(out),
+        threshold: Some(input.threshold),
+        party: input.holders(request.spec()),
+        public_key: Some(input.public_key.0),
+        unlock: opened_already(),
+    };
+    let (client, unlock) = (&service.client, &service.unlock);
+    let earlier = reshare::earlier(&args, unlock)?;
+    let done = reshare::make(client, &args, earlier, unlock, output).await?;
+    if let Some(out) = &args.out {
+        made(service, request, out)?;
+    }
+    if args.share.is_some() {
+        service.retire(&input.public_key.0, old, session)?;
+    }
+    Ok(done)
+}
+
+/// This party's index in a session.
+fn index(service: &Service, request: &Request) -> Result<u16, Failure> {
+    let index = request.spec().index_of(&service.identity);
+    index.ok_or_else(|| {
+        let identity = Box::new(service.identity);
+        Error::NotMember { identity }.into()
+    })
 }
 
 /// Notes a share that was made; in the group that it was made for, too, if the rule names one.
@@ -134,6 +183,7 @@ fn party(service: &Service, session: SessionId) -> PartyArgs {
         },
         session,
         journal: Some(service.folder.journal(session)),
+        receipt: Some(service.folder.receipt(session)),
         once: false,
     }
 }

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     args::{
         ComplainArgs, FinishArgs, InboxArgs, JoinedArgs, NetworkArgs, PostArgs, RandomnessArgs,
+        RecallArgs, RememberArgs,
     },
     failure::Failure,
     journal, network,
@@ -249,18 +250,57 @@ pub async fn randomness(
     output: &Output,
 ) -> Result<(), Failure> {
     let (_, session) = enter(&args.party, network, output).await?;
-    let drawn = session.randomness(&args.purpose);
-    let out = &args.out;
+    write_secret(
+        &session,
+        &*session.randomness(&args.purpose),
+        &args.out,
+        output,
+    )
+}
+
+/// Writes a secret into a new file, or one that holds the same already.
+fn write_secret(
+    session: &Session,
+    secret: &[u8],
+    out: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
     let is_there = out.exists();
-    if is_there && read_secret(out, 32)?.as_slice() != drawn.as_slice() {
+    if is_there && read_secret(out, FILE_BYTES_MAX)?.as_slice() != secret {
         return Err(Failure::usage(format!(
             "{}: something else is there: expected a new file, or one of the same bytes",
             out.display()
         )));
     }
     if !is_there {
-        create_secret(out, &*drawn)?;
+        create_secret(out, secret)?;
     }
     let result = json!({ "session": session.id(), "out": shown(out) });
     output.result(&result, &format!("wrote {}", out.display()))
+}
+
+/// Keeps a state in the journal.
+pub async fn remember(
+    args: &RememberArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let state = read(&args.state)?;
+    let (_, mut session) = enter(&args.party, network, output).await?;
+    session.remember(&args.name, &state)?;
+    let result = json!({ "session": session.id(), "result": "remembered", "bytes": state.len() });
+    output.result(&result, &format!("remembered {} bytes", state.len()))
+}
+
+/// Writes a state that was remembered.
+pub async fn recall(
+    args: &RecallArgs,
+    network: &NetworkArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let (_, session) = enter(&args.party, network, output).await?;
+    match session.recall(&args.name) {
+        Some(state) => write_secret(&session, state, &args.out, output),
+        None => Err(Failure::not_remembered(&args.name)),
+    }
 }

@@ -16,7 +16,10 @@ use crate::{
     failure::Failure,
     message::Named,
     output::{Output, to_json},
-    presets::{AggregateInput, KeygenInput, RefreshInput, SignInput, read_input},
+    presets::{
+        AggregateInput, KeygenInput, RefreshInput, ReshareInput, SignInput, SignManyInput,
+        read_input,
+    },
     progress::{dispute_json, named as parties_text, seconds_text},
 };
 
@@ -254,14 +257,39 @@ pub fn meaning(spec: &Spec) -> Vec<String> {
     if let Ok(input) = read_input::<RefreshInput>(spec) {
         lines.push(format!("refreshes  the shares of {}", input.public_key));
     }
+    if let Ok(input) = read_input::<ReshareInput>(spec) {
+        let holders: Vec<String> = input
+            .recipients(spec.parties())
+            .iter()
+            .map(u16::to_string)
+            .collect();
+        lines.push(format!(
+            "reshares   the key {}: held by parties {} afterwards, of whom {} can sign",
+            input.public_key,
+            holders.join(", "),
+            input.threshold
+        ));
+    }
     let named = serde_json::from_slice::<Named>(&spec.input).ok();
     if let Some(message) = named.and_then(|named| named.to_text()) {
         lines.push(format!("message    {message}"));
     }
+    let many = read_input::<SignManyInput>(spec);
+    if let Ok(input) = &many {
+        lines.extend(
+            (1..)
+                .zip(&input.messages_hex)
+                .map(|(number, message_hex): (usize, _)| {
+                    let message_hex = message_hex.clone();
+                    format!("message {number}  {}", Named::Whole { message_hex }.shown())
+                }),
+        );
+    }
     let aggregate = read_input::<AggregateInput>(spec).and_then(|input| input.keys());
     let aggregate = aggregate.map(|(_, key)| Hash(key));
     let shared = || read_input::<SignInput>(spec).map(|input| input.public_key);
-    if let Ok(key) = aggregate.or_else(|_| shared()) {
+    let of_many = || many.map(|input| input.public_key);
+    if let Ok(key) = aggregate.or_else(|_| shared()).or_else(|_| of_many()) {
         lines.push(format!("signed by  the key {key}"));
     }
     lines

@@ -68,6 +68,7 @@ impl<B: Backend> Job<B> {
         key: &KeyShare,
         signers: &[u16],
         message: &[u8],
+        context: [u8; 32],
     ) -> Result<Self, Error> {
         in_range(
             "number of parties",
@@ -75,8 +76,8 @@ impl<B: Backend> Job<B> {
             key.signers_min(),
             key.parties(),
         )?;
-        let own_signer = session.place_of(key, signers)?;
-        let context = context(&session, &key.outcome(), signers, message);
+        let roster: Vec<u16> = (0..session.parties()).collect();
+        let own_signer = session.place_of(key, &roster, signers)?;
         let public = Public {
             session,
             context,

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use white_city_eddsa::{Backend, Curv, Dalek, Error, KeyShare, aggregate};
 
 use crate::harness::{
-    Posts, Step, aggregate_step, agreed, key_pairs, keygen_step, randomness, refresh_step, run,
-    session, sign_step,
+    Posts, Resharing, Step, aggregate_step, agreed, key_pairs, keygen_step, many_step, randomness,
+    refresh_step, run, session, sign_step,
 };
 
 const MESSAGE: &[u8] = b"one signature, two libraries";
@@ -17,7 +17,7 @@ const PARTIES: u16 = 4;
 /// One party's broadcast and p2p payloads of one round.
 type Posted = (Vec<u8>, Vec<Vec<u8>>);
 
-/// Runs key generation, a refresh and both kinds of signing; party i is on curv if bit i of `curv` is set. Gives everything posted.
+/// Runs key generation, a refresh, a resharing and both kinds of signing; party i is on curv if bit i of `curv` is set. Gives everything posted.
 fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
     let mut posted = Vec::new();
     let mut record = |_: u16, posts: &mut Posts| {
@@ -54,6 +54,20 @@ fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
     let signed = agreed(run(parties.collect(), &mut record), MESSAGE);
     assert_eq!(signed.public_key, keys[0].public_key());
 
+    let parties = (0..PARTIES).zip(signers).map(|(index, signer)| {
+        let (session, randomness) = (session(6, PARTIES, index), randomness(6, index));
+        let (key, messages) = (&keys[usize::from(signer)], [MESSAGE, b"another"]);
+        let step = if on_curv(index) {
+            many_step::<Curv>(&session, key, &signers, &messages, randomness)
+        } else {
+            many_step::<Dalek>(&session, key, &signers, &messages, randomness)
+        };
+        (index, step)
+    });
+    for (_, signed) in run(parties.collect(), &mut record) {
+        assert_eq!(signed.unwrap().signed().len(), 2);
+    }
+
     let parties = (0..PARTIES).zip(signers).map(|(index, holder)| {
         let (session, randomness) = (session(4, PARTIES, index), randomness(4, index));
         let key = &keys[usize::from(holder)];
@@ -66,6 +80,29 @@ fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
     });
     for (_, new) in run(parties.collect(), &mut record) {
         assert_eq!(new.unwrap().public_key(), keys[0].public_key());
+    }
+
+    let resharing = Resharing {
+        parties: PARTIES,
+        keys: &keys,
+        dealers: [(0, 3), (1, 1), (3, 0)].into(),
+        recipients: [1, 2, 3].into(),
+        degree: 1,
+    };
+    let parties = (0..PARTIES).map(|index| {
+        let step = if on_curv(index) {
+            resharing.step::<Curv>(5, index)
+        } else {
+            resharing.step::<Dalek>(5, index)
+        };
+        (index, step)
+    });
+    for (_, new) in run(parties.collect(), &mut record) {
+        assert!(
+            new.unwrap()
+                .share
+                .is_none_or(|share| share.public_key() == keys[0].public_key())
+        );
     }
 
     let parties = (0..PARTIES)
@@ -94,7 +131,7 @@ fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
 #[test]
 fn mixed_sessions_end_in_valid_signatures_and_every_byte_is_the_same() {
     let expected = sessions(0b0000);
-    assert_eq!(expected.len(), 2 + 4 + 2 + 3);
+    assert_eq!(expected.len(), 2 + 4 + 4 + 2 + 2 + 3);
     for curv in [0b0001, 0b1010, 0b1111] {
         assert_eq!(sessions(curv), expected);
     }

@@ -7,7 +7,8 @@ use white_city_eddsa::message::{Commitment, KeyAndCommitment, Nonce, Opening, Pa
 use white_city_eddsa::{KeyShare, Malformed};
 
 use crate::harness::{
-    Posts, aggregate_parties, agreed, keygen_parties, keys, refresh_parties, run, sign_parties,
+    Posts, Resharing, aggregate_parties, agreed, keygen_parties, keys, many_parties,
+    refresh_parties, run, sign_parties,
 };
 
 fn record(out: &mut String, protocol: &str, round: u16, posts: &Posts) {
@@ -60,6 +61,35 @@ fn every_message_is_byte_for_byte_what_it_was() {
     )
     .unwrap();
     writeln!(out, "refresh outcome {}", hex::encode(new.outcome())).unwrap();
+    let parties = many_parties(6, &keys, &[2, 0], &[b"one", b"two"]);
+    let results = run(parties, |round, posts| {
+        record(&mut out, "sign-many", round, posts);
+    });
+    let signed = results[&0].as_ref().unwrap();
+    for one in signed.signed() {
+        writeln!(out, "sign-many signature {}", hex::encode(one.signature)).unwrap();
+    }
+    writeln!(out, "sign-many outcome {}", hex::encode(signed.outcome())).unwrap();
+    // Of three holders one is gone, one leaves; two join.
+    let resharing = Resharing {
+        parties: 4,
+        keys: &keys,
+        dealers: [(1, 2), (3, 0)].into(),
+        recipients: [0, 1, 2].into(),
+        degree: 2,
+    };
+    let mut reshared = run(resharing.all(5), |round, posts| {
+        record(&mut out, "reshare", round, posts);
+    });
+    let new = reshared.remove(&2).unwrap().unwrap();
+    let share = new.share.unwrap();
+    writeln!(
+        out,
+        "reshare share {}",
+        hex::encode(share.to_bytes().as_slice())
+    )
+    .unwrap();
+    writeln!(out, "reshare outcome {}", hex::encode(new.outcome)).unwrap();
     assert_eq!(out, include_str!("../golden/messages.txt"), "\n{out}");
 }
 

@@ -6,7 +6,12 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use white_city_eddsa::aggregate::KeyPair;
 use white_city_eddsa::{
     Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, Signed, aggregate, keygen,
-    refresh, sign,
+    refresh,
+    reshare::{self, Held, Plan, Reshared},
+    sign::{
+        self,
+        many::{self, SignedMany},
+    },
 };
 
 /// The inbox that one party reads of a closed round.
@@ -159,6 +164,54 @@ pub fn refresh_parties(
         .collect()
 }
 
+/// Who deals and who receives, and the key's share that each dealer has.
+pub struct Resharing<'a> {
+    pub parties: u16,
+    pub keys: &'a [KeyShare],
+    /// Index in the session, and in the roster of the key.
+    pub dealers: BTreeMap<u16, u16>,
+    pub recipients: BTreeSet<u16>,
+    pub degree: u16,
+}
+
+impl Resharing<'_> {
+    pub fn plan(&self) -> Plan {
+        let dealers = self.dealers.keys().copied().collect();
+        let key = self.keys[0].public_key();
+        Plan::new(key, &dealers, &self.recipients, self.degree).unwrap()
+    }
+
+    pub fn step<B: Backend>(&self, sid: u8, index: u16) -> Step<Reshared> {
+        let holders: Vec<u16> = self.dealers.values().copied().collect();
+        let holder = self.dealers.get(&index);
+        let key = holder.map(|holder| self.keys.iter().find(|key| key.index() == *holder).unwrap());
+        let held = key.map(|key| Held {
+            key,
+            holders: &holders,
+        });
+        let session = session(sid, self.parties, index);
+        let started = reshare::start_with::<B>(session, self.plan(), held, randomness(sid, index));
+        let (round1, post) = started.unwrap();
+        Step::Post(
+            post,
+            Box::new(move |inbox| {
+                let (round2, post) = round1.close(&inbox.broadcasts)?;
+                let close: Close<Reshared> = Box::new(move |inbox| {
+                    round2.close(&inbox.broadcasts, &inbox.p2p).map(Step::Done)
+                });
+                Ok(Step::Post(post, close))
+            }),
+        )
+    }
+
+    pub fn all(&self, sid: u8) -> BTreeMap<u16, Step<Reshared>> {
+        let parties = 0..self.parties;
+        parties
+            .map(|index| (index, self.step::<Dalek>(sid, index)))
+            .collect()
+    }
+}
+
 pub fn sign_step<B: Backend>(
     session: Session,
     key: &KeyShare,
@@ -190,6 +243,64 @@ fn sign_rest<B: Backend>(round2: sign::Round2<B>, inbox: &Inbox) -> Result<Step<
             Ok(Step::Post(post, close))
         }),
     ))
+}
+
+pub fn many_step<B: Backend>(
+    session: &Session,
+    key: &KeyShare,
+    signers: &[u16],
+    messages: &[&[u8]],
+    randomness: Randomness,
+) -> Step<SignedMany> {
+    let started = many::start_with::<B, _>(session, key, signers, messages, randomness);
+    let (round1, post) = started.unwrap();
+    Step::Post(
+        post,
+        Box::new(move |inbox| {
+            let (round2, post) = round1.close(&inbox.broadcasts)?;
+            Ok(Step::Post(
+                post,
+                Box::new(move |inbox| many_rest(round2, inbox)),
+            ))
+        }),
+    )
+}
+
+fn many_rest<B: Backend>(
+    round2: many::Round2<B>,
+    inbox: &Inbox,
+) -> Result<Step<SignedMany>, Error> {
+    let round3 = round2.close(&inbox.broadcasts, &inbox.p2p)?;
+    Ok(Step::Post(
+        Outgoing::default(),
+        Box::new(move |inbox| {
+            let (round4, post) = round3.close(&inbox.posted)?;
+            let close: Close<SignedMany> =
+                Box::new(move |inbox| round4.close(&inbox.broadcasts).map(Step::Done));
+            Ok(Step::Post(post, close))
+        }),
+    ))
+}
+
+pub fn many_parties(
+    sid: u8,
+    keys: &[KeyShare],
+    signers: &[u16],
+    messages: &[&[u8]],
+) -> BTreeMap<u16, Step<SignedMany>> {
+    let parties = u16::try_from(signers.len()).unwrap();
+    (0..parties)
+        .zip(signers)
+        .map(|(index, signer)| {
+            let key = keys.iter().find(|key| key.index() == *signer).unwrap();
+            let session = session(sid, parties, index);
+            let random = randomness(sid, index);
+            (
+                index,
+                many_step::<Dalek>(&session, key, signers, messages, random),
+            )
+        })
+        .collect()
 }
 
 pub fn aggregate_step<B: Backend>(

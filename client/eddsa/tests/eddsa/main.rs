@@ -6,6 +6,8 @@ mod backends;
 mod encoding;
 mod harness;
 mod keygen;
+mod many;
 mod refresh;
+mod reshare;
 mod sign;
 mod tamper;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use white_city_eddsa::{KeyShare, Signed};
 
 use crate::harness::{
-    Posts, Results, aggregate_parties, assert_valid, keygen_parties, keys, refresh_parties, run,
-    sign_parties,
+    Posts, Resharing, Results, aggregate_parties, assert_valid, keygen_parties, keys,
+    refresh_parties, run, sign_parties,
 };
 
 const MESSAGE: &[u8] = b"message";
@@ -127,6 +127,27 @@ proptest! {
         });
         prop_assert!(applied);
         check_dealing(tweak, &results, |new| assert_eq!(new.public_key(), keys[0].public_key()))?;
+    }
+
+    #[test]
+    fn in_a_resharing(tweak in prop_oneof![broadcast(vec![1, 2]), p2p()], degree in 1_u16..3) {
+        let keys = keys(PARTIES, degree);
+        // The first holder is gone; whoever has its index here is new.
+        let resharing = Resharing {
+            parties: PARTIES,
+            keys: &keys,
+            dealers: (1..PARTIES).map(|party| (party, party)).collect(),
+            recipients: (0..CORRUPT).collect(),
+            degree,
+        };
+        let mut applied = false;
+        let results = run(resharing.all(2), |round, posts| {
+            applied |= tweak.apply(round, CORRUPT, posts);
+        });
+        prop_assert!(applied);
+        check_dealing(tweak, &results, |new| {
+            assert_eq!(new.share.as_ref().unwrap().public_key(), keys[0].public_key());
+        })?;
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use white_city_eddsa::{
     Dalek, KeyShare, Outgoing, Randomness, Session,
     aggregate::{self, KeyPair},
-    keygen, sign,
+    keygen,
+    sign::{self, many},
 };
 
 use super::exchange::Exchange;
@@ -40,6 +41,31 @@ pub async fn sign(mut exchange: impl Exchange, share: &KeyShare, signers: &[u16]
     let signed = round4.close(&said.broadcasts).unwrap();
     exchange.agree(&signed.outcome()).await;
     verify(&share.public_key(), message, &signed.signature);
+}
+
+/// The same for many messages in one session.
+pub async fn sign_many(
+    mut exchange: impl Exchange,
+    share: &KeyShare,
+    signers: &[u16],
+    messages: &[Vec<u8>],
+) {
+    let session = session(&exchange);
+    let begun = many::start(&session, share, signers, messages, randomness());
+    let (round1, outgoing) = begun.unwrap();
+    let said = exchange.exchange(outgoing).await;
+    let (round2, outgoing) = round1.close(&said.broadcasts).unwrap();
+    let said = exchange.exchange(outgoing).await;
+    let round3 = round2.close(&said.broadcasts, &said.p2p).unwrap();
+    let said = exchange.exchange(nothing()).await;
+    let confirmed: BTreeSet<u16> = said.posted.into_iter().collect();
+    let (round4, outgoing) = round3.close(&confirmed).unwrap();
+    let said = exchange.exchange(outgoing).await;
+    let signed = round4.close(&said.broadcasts).unwrap();
+    exchange.agree(&signed.outcome()).await;
+    for (one, message) in signed.signed().iter().zip(messages) {
+        verify(&share.public_key(), message, &one.signature);
+    }
 }
 
 /// The signature of all under the sum of their keys.

@@ -83,12 +83,15 @@ impl Rule {
             let key = hex::encode(key);
             return Err(format!("keys: {key} isn't among them"));
         }
-        let message = request.what.message();
-        let message = message.map_or(Ok(None), |message| self.messages.fit(message))?;
+        // Only a session of one message may name it by its hash.
+        let mut kept = None;
+        for message in request.what.messages() {
+            kept = self.messages.fit(&message)?;
+        }
         // The last, as it says nothing of the session.
         let rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_room(request.session, now_ms, &rates)?;
-        Ok(message)
+        Ok(kept)
     }
 
     /// Whether the rate lets one more in; one that it has let in doesn't count once more.
@@ -170,7 +173,7 @@ impl Messages {
                 (Some(path), Some(found))
             }
         };
-        let message = named.resolve(given);
+        let message = named.resolve(given.as_deref());
         let message = message.map_err(|failure| format!("messages: {}", failure.text))?;
         let known: BTreeSet<&[u8]> = exact.iter().map(Vec::as_slice).collect();
         let is_text = |text: &str| {

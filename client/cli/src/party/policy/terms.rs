@@ -17,6 +17,10 @@ pub struct Terms {
     corrupt: Option<Range>,
     join_time: Option<Times>,
     round_time: Option<Times>,
+    /// How long payloads stay after the end.
+    retention: Option<Times>,
+    /// Most bytes of all entries together.
+    max_bytes: Option<u64>,
     /// Whether sessions have to be fork-safe; they have, unless this says otherwise.
     #[serde(default = "fork_safe")]
     fork_safe: bool,
@@ -35,6 +39,8 @@ impl Default for Terms {
             corrupt: None,
             join_time: None,
             round_time: None,
+            retention: None,
+            max_bytes: None,
             fork_safe: true,
         }
     }
@@ -79,6 +85,10 @@ impl Terms {
         }
         timely("join_time", self.join_time, spec.join_ms)?;
         timely("round_time", self.round_time, spec.round_ms)?;
+        timely("retention", self.retention, spec.retention_ms)?;
+        if let Some(most) = self.max_bytes.filter(|most| spec.max_bytes > *most) {
+            return Err(expected("max_bytes", spec.max_bytes, 0, most));
+        }
         match self.fork_safe && !Spec::is_fork_safe(spec) {
             true => Err("fork_safe: two groups of its parties may end differently".into()),
             false => Ok(()),
