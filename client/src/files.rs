@@ -299,7 +299,7 @@ pub(crate) fn replace_locked(path: &Path, bytes: &[u8]) -> Result<(), FileError>
 ///
 /// # Errors
 /// [`FileError::Exists`] when something has this name, or [`FileError::Io`].
-pub(crate) fn create_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub fn create_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     refuse_existing(path)?;
     let temporary = temporary_name(path)?;
     let named = create_public(&temporary, bytes).and_then(|()| rename_new(&temporary, path));
@@ -348,8 +348,31 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         .map_err(FileError::io(path))
 }
 
+/// Random part of the name that a file has while it is written, bytes.
+const RANDOM_BYTES: usize = 8;
+
+/// Takes away what was being written into a folder by processes that were killed. Nobody may write into it meanwhile.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn remove_unfinished(folder: &Path) -> Result<(), FileError> {
+    for file in fs::read_dir(folder).map_err(FileError::io(folder))? {
+        let path = file.map_err(FileError::io(folder))?.path();
+        let is_unfinished = || {
+            let stem = path.file_stem()?.to_str()?;
+            let (_, random) = stem.rsplit_once('.')?;
+            let is_random = random.len() == 2 * RANDOM_BYTES && hex::decode(random).is_ok();
+            (path.extension()? == "tmp" && is_random).then_some(())
+        };
+        if is_unfinished().is_some() {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn temporary_name(path: &Path) -> Result<PathBuf, FileError> {
-    let mut random = [0; 8];
+    let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random)
         .map_err(|error| FileError::io(path)(io::Error::other(error.to_string())))?;
     let mut name = path

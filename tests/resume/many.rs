@@ -8,7 +8,7 @@ use crate::{
     world::{PATIENCE, Step, World, assert_signs, result, run, spawn, world},
 };
 
-const MESSAGES: [&[u8]; 3] = [b"one", b"", b"one"];
+const MESSAGES: [&[u8]; 3] = [b"one", b"two", b"one"];
 
 /// The arguments of a party that signs `what`.
 fn args(party: usize, id: SessionId, what: &[&str]) -> Vec<String> {

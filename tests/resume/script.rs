@@ -148,17 +148,18 @@ async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
         result(&run(verb("recall", 0, &["--name", "nonce", "--out", &out])).await);
         assert_eq!(std::fs::read(world.dir.path().join(out)).unwrap(), kept);
     }
-    // The newest counts, and nothing else is overwritten by it.
+    // The newest counts, also where an older one was written.
+    result(
+        &run(verb(
+            "recall",
+            0,
+            &["--name", "nonce", "--out", "recalled-word"],
+        ))
+        .await,
+    );
     assert_eq!(
-        code(
-            &run(verb(
-                "recall",
-                0,
-                &["--name", "nonce", "--out", "recalled-word"]
-            ))
-            .await
-        ),
-        2
+        std::fs::read(world.dir.path().join("recalled-word")).unwrap(),
+        b"other"
     );
     assert_eq!(
         code(&run(verb("remember", 0, &["--name", "a b", "--state", "word"])).await),

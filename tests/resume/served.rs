@@ -32,6 +32,7 @@ members = "any"
 [[rule]]
 name = "small"
 protocols = ["eddsa-sign", "eddsa-sign-many"]
+terms = { messages = { max = 2 } }
 members = "any"
 messages = { exact = ["resumed"], pattern = "pay [0-9]{1,2}" }
 
@@ -131,7 +132,8 @@ async fn served() -> (World, Vec<Child>, String, SessionId) {
         .map(|party| format!("{:?}", world.identity(party).to_string()))
         .collect();
     let rule = format!(
-        "[[rule]]\nname = \"holders\"\nprotocols = [\"eddsa-reshare\"]\nmembers = [{}]\nterms = {{ threshold = {{ min = 2 }} }}\n",
+        "[[rule]]\nname = \"holders\"\nprotocols = [\"eddsa-reshare\"]\nmembers = [{}]\nterms = {{ holders = {{ min = 2 }} }}\n\
+         approver = {{ program = [\"/bin/sh\", \"-c\", \"grep -q give.theirs.away\"] }}\n",
         known.join(", ")
     );
     std::fs::write(
@@ -338,6 +340,13 @@ async fn services_that_are_killed_at_any_moment_sign_each_session_once() {
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     let last = last["session"].as_str().unwrap();
     std::fs::write(folder(&world, 0).join("decided").join(last), "").unwrap();
+    std::fs::write(
+        folder(&world, 0)
+            .join("journals")
+            .join("result.0123456789abcdef.tmp"),
+        "",
+    )
+    .unwrap();
     std::fs::write(
         folder(&world, 0)
             .join("journals")

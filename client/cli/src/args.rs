@@ -170,7 +170,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N")]
     pub min_era: Option<u32>,
     /// An EdDSA signature, or a file that holds one as 64 bytes or in hex: it has to be the one that the session finished with; of a
-    /// session that signed many messages all of them, in their order
+    /// session that signed many messages all of them in their order, or a file of them, one a line
     #[arg(long, value_name = "HEX|FILE")]
     pub signature: Vec<String>,
     /// Receipt of the end of the session that made the key, which --signature needs where no group here has that key

@@ -47,18 +47,15 @@ pub fn given(
     })
 }
 
-/// Messages of a file: one a line, in hex; an empty line is an empty message.
+/// Messages of a file: one a line, in hex. None is empty: an empty line would be signed by mistake.
 pub fn many(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let bytes = read_public(file, MESSAGE_BYTES_MAX)?;
     let bad = |what: String| Failure::usage(format!("{}: {what}", file.display()));
     let text = std::str::from_utf8(&bytes).map_err(|error| bad(error.to_string()))?;
     let message = |(number, line): (usize, &str)| {
-        hex::decode(line.trim_end_matches('\r')).map_err(|error| {
-            bad(format!(
-                "line {}: expected a message in hex: {error}",
-                number + 1
-            ))
-        })
+        let bytes = hex::decode(line.trim_end_matches('\r')).ok();
+        let bytes = bytes.filter(|bytes| !bytes.is_empty());
+        bytes.ok_or_else(|| bad(format!("line {}: expected a message in hex", number + 1)))
     };
     text.lines().enumerate().map(message).collect()
 }

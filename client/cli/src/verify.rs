@@ -28,8 +28,8 @@ use crate::{
     session::{meaning, roster_text},
 };
 
-/// Largest file of a signature, bytes.
-const SIGNATURE_BYTES_MAX: u64 = 1_024;
+/// Largest file of signatures, bytes.
+const SIGNATURES_BYTES_MAX: u64 = 65_536;
 
 /// Checks a file offline, and says what it proves.
 pub fn run(args: &VerifyArgs, network: &NetworkArgs, output: &Output) -> Result<(), Failure> {
@@ -139,8 +139,10 @@ fn signed(
     output: &Output,
 ) -> Result<SignedBy, Failure> {
     let no = |what: &str| Failure::verification(format!("{}: {what}", args.file.display()));
-    let signatures = args.signature.iter().map(|given| read_signature(given));
-    let signatures: Vec<[u8; 64]> = signatures.collect::<Result<_, _>>()?;
+    let mut signatures = Vec::new();
+    for given in &args.signature {
+        signatures.extend(read_signatures(given)?);
+    }
     let finished = outcome(&proven.claim).ok_or_else(|| {
         no("it doesn't say that the session finished: expected a receipt of its end")
     })?;
@@ -199,9 +201,10 @@ fn signed(
             "the signature is valid, but it isn't the one that the session finished with",
         ));
     }
-    let mut value = match &*signatures {
-        [signature] => json!({ "signature": hex::encode(signature) }),
-        all => json!({ "signatures": all.iter().map(hex::encode).collect::<Vec<_>>() }),
+    let all: Vec<String> = signatures.iter().map(hex::encode).collect();
+    let mut value = match spec.protocol == SIGN_MANY {
+        true => json!({ "signatures": all }),
+        false => json!({ "signature": all.first() }),
     };
     add(&mut value, "public_key", json!(public_key));
     add(&mut value, "outcome", json!(finished));
@@ -214,6 +217,9 @@ fn signed(
 
 /// The message that the session signed, which has to be the one that was given, if one was.
 fn given(args: &VerifyArgs, named: &Named) -> Result<Vec<u8>, Failure> {
+    if args.messages.is_some() {
+        return Err(Failure::usage("--messages: the session signed one message"));
+    }
     let given = message::given(
         args.message.as_ref(),
         args.message_hex.as_ref(),
@@ -227,6 +233,11 @@ fn given(args: &VerifyArgs, named: &Named) -> Result<Vec<u8>, Failure> {
 
 /// The messages that the session signed.
 fn given_many(args: &VerifyArgs, input: &SignManyInput) -> Result<Vec<Vec<u8>>, Failure> {
+    if args.message.is_some() || args.message_hex.is_some() || args.message_file.is_some() {
+        return Err(Failure::usage(
+            "the session signed many messages: expected --messages",
+        ));
+    }
     let given = args.messages.as_deref().map(message::many).transpose()?;
     let messages = input.messages(given.as_deref());
     messages.map_err(|failure| {
@@ -234,24 +245,26 @@ fn given_many(args: &VerifyArgs, input: &SignManyInput) -> Result<Vec<Vec<u8>>, 
     })
 }
 
-/// 64 bytes: in hex, or in a file as they are or in hex.
-fn read_signature(given: &str) -> Result<[u8; 64], Failure> {
+/// 64 bytes in hex; or a file of them, as they are, or in hex, one a line.
+fn read_signatures(given: &str) -> Result<Vec<[u8; 64]>, Failure> {
     let from_hex = |text: &str| {
         let bytes = hex::decode(text.trim()).ok()?;
         <[u8; 64]>::try_from(bytes).ok()
     };
     if let Some(signature) = from_hex(given) {
-        return Ok(signature);
+        return Ok(vec![signature]);
     }
-    let bytes = read_public(Path::new(given), SIGNATURE_BYTES_MAX)?;
-    let raw = <[u8; 64]>::try_from(&*bytes).ok();
-    let text = std::str::from_utf8(&bytes).ok().and_then(from_hex);
-    let wrong = || {
+    let bytes = read_public(Path::new(given), SIGNATURES_BYTES_MAX)?;
+    if let Ok(raw) = <[u8; 64]>::try_from(&*bytes) {
+        return Ok(vec![raw]);
+    }
+    let lines = std::str::from_utf8(&bytes).ok();
+    let lines = lines.and_then(|text| text.lines().map(from_hex).collect::<Option<Vec<_>>>());
+    lines.filter(|signatures| !signatures.is_empty()).ok_or_else(|| {
         Failure::usage(format!(
-            "{given}: expected a signature, 64 bytes or 128 hex digits"
+            "{given}: expected a signature, 64 bytes or 128 hex digits, or such digits on each line"
         ))
-    };
-    raw.or(text).ok_or_else(wrong)
+    })
 }
 
 /// What a signing session says of its key by the session that made it.

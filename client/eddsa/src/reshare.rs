@@ -28,7 +28,7 @@ use crate::message::{self, Opening, Share};
 use crate::polynomial::{lagrange, public_share};
 use crate::secret::{Secret, on_clean_stack};
 use crate::session::{MIN_PARTIES, in_range, opaque_debug};
-use crate::{Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session};
+use crate::{Backend, Dalek, Error, KeyShare, Malformed, Outgoing, Randomness, Session};
 
 /// The number of rounds in which parties post.
 pub const ROUNDS: u16 = 2;
@@ -62,7 +62,7 @@ impl Plan {
     /// less than the signers needed from then on, 1 to one less than there are recipients.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if there are too few or too many of them, or the degree is out of range.
+    /// [`Error::Parameter`] if there are too few or too many of them, or the degree is out of range; [`Error::Key`] if that is no key.
     pub fn new(
         public_key: [u8; 32],
         dealers: &BTreeSet<u16>,
@@ -78,6 +78,9 @@ impl Plan {
             recipients_max,
         )?;
         in_range("degree", degree.into(), 1, most.saturating_sub(1))?;
+        let point = Dalek::point_from_bytes(&public_key);
+        let is_key = |point: &_| *point != Dalek::identity() && Dalek::is_torsion_free(point);
+        point.filter(is_key).ok_or(Error::Key(Malformed::Point))?;
         Ok(Self {
             public_key,
             dealers: dealers.iter().copied().collect(),
@@ -250,13 +253,16 @@ impl<B: Backend> Weights<B> {
             .iter()
             .find(|(_, (holder, _))| *holder == key.index());
         let index = index.map_or(0, |(dealer, _)| *dealer);
-        Ok(Dealer::of(
-            domain,
-            index,
-            Some(secret),
-            &*key.secret,
-            randomness,
-        ))
+        // What is dealt depends on these, so what is drawn for its proof has to.
+        let mut hedge = Zeroizing::new(Vec::with_capacity(64 + 2 * self.all.len()));
+        hedge.extend_from_slice(&*key.secret);
+        hedge.extend_from_slice(&key.outcome());
+        hedge.extend(
+            self.all
+                .values()
+                .flat_map(|(holder, _)| holder.to_be_bytes()),
+        );
+        Ok(Dealer::of(domain, index, Some(secret), &hedge, randomness))
     }
 
     /// What each dealer has to deal, times the generator.

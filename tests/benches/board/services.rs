@@ -49,7 +49,7 @@ const PARTIES: u16 = 3;
 const THRESHOLD: u16 = 2;
 const MESSAGE: &[u8] = b"a message";
 const POLICY: &str = "version = 1\n[[rule]]\nname = \"all\"\nprotocols = [\"eddsa-keygen\", \"eddsa-sign\", \"eddsa-sign-many\"]\n\
-    members = \"any\"\nmessages = \"any\"\n";
+    members = \"any\"\nmessages = \"any\"\nterms = { messages = { max = 256 } }\n";
 
 /// Three services: processes of the command line.
 struct Services {

@@ -19,6 +19,8 @@ pub struct Wanted<'a> {
     pub holders: &'a [IdentityKey],
     /// The question to a person.
     pub question: String,
+    /// What else would have to be given, if nobody is asked.
+    pub missing: Option<&'static str>,
 }
 
 /// Refuses another threshold or other holders than those `given`, and asks where they aren't. A party that has joined has said yes.
@@ -52,9 +54,12 @@ pub async fn to_holders(
         }
         return Err(Failure::usage(text));
     }
-    if (threshold.is_some() && !given.is_empty()) || session.has_signed() {
+    let says_all = threshold.is_some() && !given.is_empty() && wanted.missing.is_none();
+    if says_all || session.has_signed() {
         return Ok(());
     }
-    let nobody = format!("this: expected --threshold and --party for each of {what}");
+    let missing = wanted.missing.map(|missing| format!("{missing}, "));
+    let missing = missing.unwrap_or_default();
+    let nobody = format!("this: expected {missing}--threshold and --party for each of {what}");
     output.consent(wanted.question, &nobody, NOT_JOINED).await
 }

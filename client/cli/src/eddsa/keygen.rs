@@ -7,6 +7,7 @@ use super::{
     consent::{self, Wanted},
     made,
     party::Party,
+    receipt,
     result::Done,
     share_file::{self, ShareFile},
 };
@@ -38,12 +39,13 @@ pub async fn make(
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
+    receipt::check_free(&args.session)?;
     if let Some(share) = earlier {
         return Ok(made::again(client, &args.session, &args.out, (&share, unlock), output).await);
     }
     let mut party = Party::enter(client, &args.session, unlock, output).await?;
     let played = play(&mut party, args, unlock).await;
-    party.close(played)
+    party.close(played).await
 }
 
 async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<Done, Failure> {
@@ -63,6 +65,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let roster = &party.session.spec().roster;
     let wanted = Wanted {
         what: "the parties that make the key",
+        missing: None,
         threshold: input.threshold,
         holders: roster,
         question: format!(

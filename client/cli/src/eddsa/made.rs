@@ -63,6 +63,7 @@ struct Key {
     session: SessionId,
     public_key: [u8; 32],
     parties: u16,
+    participants: Vec<u16>,
     signers_min: u16,
 }
 
@@ -72,6 +73,7 @@ impl Key {
             session: share.session,
             public_key: share.share.public_key(),
             parties: share.share.parties(),
+            participants: share.share.participants().to_vec(),
             signers_min: share.share.signers_min(),
         }
     }
@@ -81,14 +83,17 @@ impl Key {
 fn done(out: &Path, key: &Key, observer: Option<&Observer>, output: &Output) -> Done {
     let public_key = hex::encode(key.public_key);
     let finished = observer.map(Observer::finished);
+    let takes_part = |index: &u16| key.participants.contains(index);
     let without: Option<Vec<u16>> = finished.map(|finished| {
-        let all = 0..key.parties;
-        all.filter(|index| !finished.contains(index)).collect()
+        let has_one = |index: &u16| takes_part(index) && finished.contains(index);
+        (0..key.parties).filter(|index| !has_one(index)).collect()
     });
-    if let Some(without) = without.as_ref().filter(|without| !without.is_empty()) {
+    let unconfirmed = without.iter().flatten().copied().filter(takes_part);
+    let unconfirmed: Vec<u16> = unconfirmed.collect();
+    if !unconfirmed.is_empty() {
         output.warning(&format!(
             "no share was confirmed by parties {}: they may have none, and it takes {} to sign",
-            parties(without),
+            parties(&unconfirmed),
             key.signers_min
         ));
     }

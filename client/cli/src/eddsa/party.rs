@@ -44,7 +44,6 @@ impl<'a> Party<'a> {
         unlock: &Unlock,
         output: &'a Output,
     ) -> Result<Self, Failure> {
-        receipt::check_free(args)?;
         let identity = &args.identity.identity;
         let journal = journal::path(args.journal.as_ref(), identity, args.session)?;
         let mut session = client.resume_locked(args.session, &journal, unlock).await?;
@@ -81,8 +80,12 @@ impl<'a> Party<'a> {
         self.safe = Some(Hash(outcome));
     }
 
-    /// Forgets the session's keys if nobody needs them any more: the result is safe, there will be none, or nothing was signed.
-    pub fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+    /// Writes the receipt that is wanted, and forgets the session's keys if nobody needs them any more: the result is safe, there will be
+    /// none, or nothing was signed.
+    pub async fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if let (Ok(_), Some(path)) = (&result, &self.receipt) {
+            receipt::keep(path, &self.session, self.output).await;
+        }
         let aborted = matches!(self.session.end(), Some(End::Aborted(_)));
         if result.is_ok() || aborted || !self.session.has_signed() {
             let forgotten = match self.safe {
@@ -218,12 +221,7 @@ impl<'a> Party<'a> {
             }
         };
         match progress::during(self.output, &self.client, news, finished).await? {
-            End::Finished { outcome: agreed } if agreed == outcome => {
-                if let Some(path) = &self.receipt {
-                    receipt::keep(path, &self.session, self.output).await;
-                }
-                Ok(())
-            }
+            End::Finished { outcome: agreed } if agreed == outcome => Ok(()),
             End::Finished { outcome: agreed } => Err(Failure::verification(format!(
                 "the others finished with the outcome {agreed}, this party has {outcome}"
             ))),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use white_city_client::{
     Client, Observer, Receipt,
-    files::{create_public, read_public},
+    files::{create_whole, read_public},
     receipt::RECEIPT_BYTES_MAX,
 };
 
@@ -33,7 +33,7 @@ pub async fn keep(path: &Path, observer: &Observer, output: &Output) {
     }
     let kept = async {
         let receipt = observer.ceremony_receipt().await?;
-        Ok::<_, Failure>(create_public(path, &receipt.to_bytes())?)
+        Ok::<_, Failure>(create_whole(path, &receipt.to_bytes())?)
     };
     if let Err(failure) = kept.await {
         output.warning(&format!(

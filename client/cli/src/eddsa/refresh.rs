@@ -6,6 +6,7 @@ use white_city_eddsa::refresh;
 use super::{
     made,
     party::Party,
+    receipt,
     result::Done,
     share_file::{self, ShareFile},
     sign,
@@ -46,12 +47,13 @@ pub async fn make(
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
+    receipt::check_free(&args.session)?;
     if let Some(share) = earlier {
         return Ok(made::again(client, &args.session, &args.out, (&share, unlock), output).await);
     }
     let mut party = Party::enter(client, &args.session, unlock, output).await?;
     let played = play(&mut party, args, unlock).await;
-    party.close(played)
+    party.close(played).await
 }
 
 async fn play(party: &mut Party<'_>, args: &RefreshArgs, unlock: &Unlock) -> Result<Done, Failure> {

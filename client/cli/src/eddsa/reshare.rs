@@ -8,6 +8,7 @@ use super::{
     consent::{self, Wanted},
     made,
     party::Party,
+    receipt,
     result::Done,
     share_file::{self, ShareFile},
     sign,
@@ -58,12 +59,13 @@ pub async fn make(
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
+    receipt::check_free(&args.session)?;
     if let (Some(share), Some(out)) = (earlier, &args.out) {
         return Ok(made::again(client, &args.session, out, (&share, unlock), output).await);
     }
     let mut party = Party::enter(client, &args.session, unlock, output).await?;
     let played = play(&mut party, args, unlock).await;
-    party.close(played)
+    party.close(played).await
 }
 
 async fn play(party: &mut Party<'_>, args: &ReshareArgs, unlock: &Unlock) -> Result<Done, Failure> {
@@ -182,6 +184,7 @@ async fn consent(
         .collect();
     let wanted = Wanted {
         what: "those who hold the key afterwards",
+        missing: (!is_known).then_some("--public-key"),
         threshold: input.threshold,
         question: format!(
             "have the key {} held by {}, of whom {} can sign? yes or no: ",
@@ -191,7 +194,7 @@ async fn consent(
         ),
         holders: &holders,
     };
-    let given = (args.threshold.filter(|_| is_known), &*args.party);
+    let given = (args.threshold, &*args.party);
     consent::to_holders(&party.session, wanted, given, party.output).await
 }
 

@@ -11,6 +11,7 @@ use super::{
     expected::{self, Given},
     many,
     party::Party,
+    receipt,
     result::{self, Done},
     share_file::ShareFile,
 };
@@ -59,6 +60,7 @@ pub async fn make(
     unlock: &Unlock,
     output: &Output,
 ) -> Result<Done, Failure> {
+    receipt::check_free(&args.party)?;
     if let Some(done) = earlier {
         result::tidy_up(client, &args.party, unlock, output).await;
         return Ok(done);
@@ -80,7 +82,7 @@ pub async fn make(
         output.warning(&format!("the signature isn't kept: {}", failure.text));
         return played;
     }
-    party.close(played)
+    party.close(played).await
 }
 
 /// Joins the session and runs this party to the end.

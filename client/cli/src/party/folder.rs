@@ -9,7 +9,7 @@ use std::{
 
 use white_city_client::{
     Error, SessionId,
-    files::{FileError, create_secret, make_private_folder, read_secret},
+    files::{FileError, create_secret, make_private_folder, read_secret, remove_unfinished},
     journal,
 };
 
@@ -75,7 +75,13 @@ impl Folder {
             .open(&lock);
         let file = file.map_err(|error| bad(error.to_string()))?;
         match file.try_lock() {
-            Ok(()) => Ok((Self(path.to_owned()), Lock { _file: file })),
+            Ok(()) => {
+                // Of one that was killed. People answer into the queue also while no service runs.
+                for folder in FOLDERS.iter().filter(|folder| **folder != "queue") {
+                    remove_unfinished(&path.join(folder))?;
+                }
+                Ok((Self(path.to_owned()), Lock { _file: file }))
+            }
             Err(TryLockError::WouldBlock) => Err(bad("another service has this folder".into())),
             Err(TryLockError::Error(error)) => Err(bad(error.to_string())),
         }

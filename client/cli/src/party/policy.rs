@@ -300,11 +300,19 @@ impl Rule {
                     "group: who holds a key may change by eddsa-reshare: expected members".into(),
                 );
             }
-            if matches!(&members, Some(OneOr::One(_))) && file.approver.is_none() {
-                return Err(
-                    "who may get shares? expected members = [names or keys], or an approver".into(),
-                );
+            // Whoever may open such a session chooses whom the key goes to, and how few of them can sign.
+            let is_list = |names: &Option<OneOr>| matches!(names, Some(OneOr::List(_)));
+            let is_bounded = file.terms.bounds_holders() && file.keys.is_some();
+            let says_all = is_list(&members) && is_list(&file.openers) && is_bounded;
+            if file.approver.is_none() && !says_all {
+                return Err("eddsa-reshare: whose key goes to whom? expected openers, members and keys as lists, and terms with threshold.min and \
+                            holders.min, or an approver".into());
             }
+        }
+        if protocols.contains(&presets::SIGN_MANY) && !file.terms.bounds_messages() {
+            return Err(
+                "eddsa-sign-many: how many in a session? expected terms with messages.max".into(),
+            );
         }
         if file.at_once == Some(0) {
             return Err("at_once: 0, expected 1 at least".into());

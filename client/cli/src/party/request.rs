@@ -95,13 +95,19 @@ impl Request {
         let names: Map<String, Value> = named
             .filter_map(|key| Some((key.to_string(), people.name_of(key)?.to_string().into())))
             .collect();
+        let texts = |keys: &[IdentityKey]| -> Vec<String> {
+            keys.iter().map(ToString::to_string).collect()
+        };
+        let changes = self.what.changes(spec);
         let mut request = json!({
             "session": self.session,
             "spec": SpecJson::from(&self.open),
             "names": names,
             "threshold": self.what.threshold(),
             "public_key": self.what.public_key().map(hex::encode),
-            "holders": self.what.holders().map(|all| all.iter().map(IdentityKey::to_string).collect::<Vec<_>>()),
+            "holders": self.what.holders().map(texts),
+            "joins": changes.as_ref().map(|[joins, _]| texts(joins)),
+            "leaves": changes.as_ref().map(|[_, leaves]| texts(leaves)),
             "text": self.to_text(people),
         });
         let named = match &self.what {
@@ -143,12 +149,20 @@ impl Request {
             }
             What::Reshare { input, holders } => {
                 let holders: Vec<String> = holders.iter().map(|key| people.shown(key)).collect();
-                format!(
+                let mut text = format!(
                     "have the key {} held by {}, of whom {} can sign",
                     input.public_key,
                     holders.join(", "),
                     input.threshold
-                )
+                );
+                let [joins, leaves] = self.what.changes(self.spec()).unwrap_or_default();
+                for (what, keys) in [("get a first share", joins), ("give theirs away", leaves)] {
+                    let shown: Vec<String> = keys.iter().map(|key| people.shown(key)).collect();
+                    if !shown.is_empty() {
+                        text.push_str(&format!("; those who {what}: {}", shown.join(", ")));
+                    }
+                }
+                text
             }
             What::Sign { .. } | What::SignMany { .. } | What::Aggregate { .. } => format!(
                 "sign {} with the key {}",
@@ -239,11 +253,25 @@ impl What {
     }
 
     /// Those who hold a key from then on, where they aren't simply all parties.
-    fn holders(&self) -> Option<&[IdentityKey]> {
+    pub fn holders(&self) -> Option<&[IdentityKey]> {
         match self {
             Self::Reshare { holders, .. } => Some(holders),
             _ => None,
         }
+    }
+
+    /// Those who join, and those who leave, the holders of a key.
+    fn changes(&self, spec: &Spec) -> Option<[Vec<IdentityKey>; 2]> {
+        let Self::Reshare { input, .. } = self else {
+            return None;
+        };
+        let keys = |places: &[u16]| {
+            let keys = places
+                .iter()
+                .filter_map(|place| spec.roster.get(usize::from(*place)));
+            keys.copied().collect()
+        };
+        Some([keys(&input.joins), keys(&input.leaves)])
     }
 
     /// The messages that are signed.

@@ -82,6 +82,8 @@ pub struct Service {
     pub rates: Mutex<Rates>,
     /// Sessions that each rule has under way.
     under_way: Mutex<BTreeMap<String, BTreeSet<SessionId>>>,
+    /// Keys, and the sessions that made their shares, that are being refreshed or given to others.
+    changing: Arc<Mutex<BTreeSet<Sharing>>>,
     /// Changes of groups, one after the other.
     groups: Mutex<()>,
     /// Programs and addresses that are asked at once.
@@ -90,6 +92,22 @@ pub struct Service {
     places: Semaphore,
     /// Sessions that compute at once.
     pub room: Semaphore,
+}
+
+/// The shares of a key that a session has made.
+type Sharing = ([u8; 32], SessionId);
+
+/// Shares that are being changed, for as long as it lives.
+pub struct Changing {
+    all: Arc<Mutex<BTreeSet<Sharing>>>,
+    this: Sharing,
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.this);
+    }
 }
 
 /// What a service is made of.
@@ -151,6 +169,7 @@ impl Service {
             told: RwLock::new(Arc::new(parts.told)),
             rates: Mutex::new(before.rates),
             under_way: Mutex::new(under_way),
+            changing: Arc::default(),
             groups: Mutex::default(),
             approvers: Semaphore::new(APPROVERS_MAX),
             places: Semaphore::new(places),
@@ -201,6 +220,23 @@ impl Service {
             sessions.remove(&session);
             !sessions.is_empty()
         });
+    }
+
+    /// Begins to change the shares of a key, which nobody else may do meanwhile: two sessions would end with two kinds of shares.
+    ///
+    /// # Errors
+    /// When another session is about that.
+    pub fn change(&self, key: [u8; 32], made: SessionId) -> Result<Changing, Failure> {
+        let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !changing.insert((key, made)) {
+            return Err(Failure::usage(
+                "another session is under way that changes these shares",
+            ));
+        }
+        Ok(Changing {
+            all: Arc::clone(&self.changing),
+            this: (key, made),
+        })
     }
 
     /// Gives up a share that was refreshed: nothing is signed with it any more, and if it is in the service's folder it is deleted.

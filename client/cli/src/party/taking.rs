@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use white_city_client::{
     End, Error, SessionId,
-    files::{create_public, refuse_existing},
+    files::{create_whole, refuse_existing},
 };
 
 use super::{
@@ -166,7 +166,7 @@ impl Service {
             Some(End::Unknown(_)) => observer.end_receipt().await?,
             Some(_) => observer.ceremony_receipt().await?,
         };
-        create_public(&path, &receipt.to_bytes())?;
+        create_whole(&path, &receipt.to_bytes())?;
         Ok(shown)
     }
 }

@@ -50,6 +50,7 @@ pub async fn run(service: &Service, session: SessionId, output: &Output) -> Resu
         }
         What::Refresh { public_key } => {
             let (out, old) = (service.folder.share(session), request.spec().prev_session);
+            let _turn = service.change(*public_key, old)?;
             let share = match out.exists() {
                 // Killed after it was made: the old one may have gone already.
                 true => out.clone(),
@@ -96,15 +97,23 @@ async fn reshare(
     let (session, old) = (request.session, request.spec().prev_session);
     let (index, out) = (index(service, request)?, service.folder.share(session));
     let receives = !input.leaves.contains(&index);
-    // Killed after the share was given up.
+    let key = &input.public_key.0;
+    // Killed while the share was given up.
     if !receives && service.folder.has_note(session, SUPERSEDES) {
+        service.retire(key, old, session)?;
         return Ok(reshare::gone(input, session));
     }
+    let _turn = service.change(*key, old)?;
     let share = match input.joins.contains(&index) {
+        true if !out.exists() && service.keys.share(key, old).is_ok() => {
+            return Err(Failure::usage(
+                "the session gives this party a first share, and it has one: expected it to deal that",
+            ));
+        }
         true => None,
         // Killed after the new one was made: the old one may have gone already.
         false if receives && out.exists() => Some(out.clone()),
-        false => Some(service.keys.share(&input.public_key.0, old)?),
+        false => Some(service.keys.share(key, old)?),
     };
     let args = ReshareArgs {
         session: party(service, session),
@@ -121,9 +130,7 @@ async fn reshare(
     if let Some(out) = &args.out {
         made(service, request, out)?;
     }
-    if args.share.is_some() {
-        service.retire(&input.public_key.0, old, session)?;
-    }
+    service.retire(key, old, session)?;
     Ok(done)
 }
 

@@ -300,7 +300,11 @@ pub async fn recall(
 ) -> Result<(), Failure> {
     let (_, session) = enter(&args.party, network, output).await?;
     match session.recall(&args.name) {
-        Some(state) => write_secret(&session, state, &args.out, output),
+        Some(state) => {
+            write_whole(&args.out, state)?;
+            let result = json!({ "session": session.id(), "out": shown(&args.out) });
+            output.result(&result, &format!("wrote {}", args.out.display()))
+        }
         None => Err(Failure::not_remembered(&args.name)),
     }
 }

@@ -198,9 +198,17 @@ fn the_payloads_are_exactly_as_large_as_announced() {
 #[test]
 fn a_plan_is_within_its_bounds() {
     let set = |parties: &[u16]| parties.iter().copied().collect::<BTreeSet<u16>>();
+    let key = keys(2, 1)[0].public_key();
     let plan = |dealers: &[u16], recipients: &[u16], degree| {
-        Plan::new([1; 32], &set(dealers), &set(recipients), degree).map(drop)
+        Plan::new(key, &set(dealers), &set(recipients), degree).map(drop)
     };
+    // The identity, a point of small order, and no point: dealings of any sum could be made to fit one.
+    let (mut identity, mut no_point) = ([0; 32], [0xff; 32]);
+    (identity[0], no_point[31]) = (1, 0x7f);
+    for none in [identity, [0; 32], no_point] {
+        let refused = Plan::new(none, &set(&[0, 1]), &set(&[0, 1]), 1);
+        assert!(matches!(refused, Err(Error::Key(_))), "{refused:?}");
+    }
     assert_eq!(plan(&[0, 1], &[2, 3, 4], 1), Ok(()));
     assert_eq!(plan(&[0, 1], &[2, 3, 4], 2), Ok(()));
     let all: Vec<u16> = (0..1024).collect();

@@ -13,6 +13,10 @@ use crate::{args::duration, party::request::Request};
 pub struct Terms {
     parties: Option<Range>,
     threshold: Option<Range>,
+    /// Those who hold a key from then on, where it is given to others.
+    holders: Option<Range>,
+    /// Messages that one session signs.
+    messages: Option<Range>,
     quorum: Option<Range>,
     corrupt: Option<Range>,
     join_time: Option<Times>,
@@ -35,6 +39,8 @@ impl Default for Terms {
         Self {
             parties: None,
             threshold: None,
+            holders: None,
+            messages: None,
             quorum: None,
             corrupt: None,
             join_time: None,
@@ -71,6 +77,17 @@ struct Times {
 }
 
 impl Terms {
+    /// Whether they say how many signers and how many holders a key has at least.
+    pub fn bounds_holders(&self) -> bool {
+        let least = |range: &Option<Range>| range.is_some_and(|range| range.min > 0);
+        least(&self.threshold) && least(&self.holders)
+    }
+
+    /// Whether they say how many messages a session signs at most.
+    pub fn bounds_messages(&self) -> bool {
+        self.messages.is_some_and(|range| range.max < no_bound())
+    }
+
     /// Whether a session's are within them.
     ///
     /// # Errors
@@ -82,6 +99,14 @@ impl Terms {
         within("corrupt", self.corrupt, spec.corrupt)?;
         if let Some(threshold) = request.what.threshold() {
             within("threshold", self.threshold, threshold)?;
+        }
+        let number = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        if let Some(holders) = request.what.holders() {
+            within("holders", self.holders, number(holders.len()))?;
+        }
+        let messages = request.what.messages().len();
+        if messages > 0 {
+            within("messages", self.messages, number(messages))?;
         }
         timely("join_time", self.join_time, spec.join_ms)?;
         timely("round_time", self.round_time, spec.round_ms)?;

@@ -1,3 +1,5 @@
+mod holders;
+
 use std::sync::Mutex;
 
 use white_city_client::{
