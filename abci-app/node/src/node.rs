@@ -264,14 +264,21 @@ impl Node {
     /// [`Error::Io`], [`Error::Malformed`].
     pub fn write_configs(&self, network: &Network) -> Result<(), Error> {
         let socket = format!("unix://{}", self.socket()?.display());
+        let text = self.engine_file(network, &socket)?;
+        write_atomic(&self.home.join("config/config.toml"), text.as_bytes())?;
+        let text = self.replica_file(&socket)?;
+        write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
+    }
+
+    pub(crate) fn engine_file(&self, network: &Network, socket: &str) -> Result<String, Error> {
         let settings = &self.settings;
         let joined = |of: fn(&Card) -> String| {
             let all: Vec<String> = self.others.iter().map(of).collect();
             all.join(",")
         };
-        let config = NodeConfig {
+        node_config::render(&NodeConfig {
             moniker: self.card.says().name.clone(),
-            proxy_app: socket.clone(),
+            proxy_app: socket.into(),
             signer: settings.remote_signer.clone(),
             rpc: settings.rpc.to_string(),
             p2p: settings.p2p.to_string(),
@@ -283,11 +290,7 @@ impl Node {
             filter_peers: true,
             json_log: settings.log_format == LogFormat::Json,
             one_machine: settings.one_machine,
-        };
-        let text = node_config::render(&config)?;
-        write_atomic(&self.home.join("config/config.toml"), text.as_bytes())?;
-        let text = self.replica_file(&socket)?;
-        write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
+        })
     }
 
     pub(crate) fn replica_file(&self, socket: &str) -> Result<String, Error> {

@@ -145,7 +145,7 @@ pub(crate) fn set(text: &str, section: &str, key: &str, value: &str) -> Result<S
     }
 }
 
-fn missing(section: &str, key: &str, reason: &str) -> Error {
+pub(crate) fn missing(section: &str, key: &str, reason: &str) -> Error {
     Error::Malformed {
         path: "config/cometbft.toml".into(),
         reason: format!("[{section}] {key}: {reason}"),
