@@ -13,6 +13,7 @@ use crate::files::write_atomic;
 use crate::home::LAST_SIGNED;
 use crate::join_file::{self, Join};
 use crate::node::{GENESIS_FILE, Node};
+use crate::rules::Rules;
 use crate::{Error, node_config, running};
 
 /// Blocks between two snapshots of nodes that have the default.
@@ -35,6 +36,8 @@ pub struct Verified {
     pub nodes: u16,
     /// Number of the others among them that prove a height.
     pub answered: usize,
+    /// Numbers of the rules, in force and asked for.
+    pub rules: Rules,
 }
 
 /// Asks the other nodes for the board's state and verifies it.
@@ -69,6 +72,7 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
+        rules: Rules::of(&charter, charter.board_ms()),
     })
 }
 
@@ -195,6 +199,7 @@ mod tests {
             hash: String::new(),
             nodes,
             answered,
+            rules: Rules::default(),
         }
     }
 
