@@ -8,13 +8,13 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
-use white_city_wire::Network;
 use white_city_wire::json::Program;
+use white_city_wire::{Hash, Network};
 
 use crate::card::Card;
 use crate::files::write_atomic;
 use crate::joining::{self, Verified};
-use crate::node::{NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY, local};
+use crate::node::{CARDS, NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY, local};
 use crate::rpc;
 use crate::rules::{self, Rules, plain};
 use crate::running::{self, Programs};
@@ -71,8 +71,24 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
         );
         installed = taken.ok().flatten();
     }
+    let verified = joining::verified(node).await;
     if let Ok(network) = &network {
-        note("cards", cards(node, network));
+        let first = network
+            .charter
+            .replicas
+            .iter()
+            .map(|replica| replica.operator);
+        let operators = match &verified {
+            Ok(verified) => verified.operators.clone(),
+            Err(_) => first.collect(),
+        };
+        note("cards", cards(node, &operators));
+        for card in &node.others {
+            let said = card.says();
+            if !operators.contains(&said.operator) {
+                note(&format!("{}: card", said.name), Ok(outside(card)));
+            }
+        }
         for found in fits(node, network) {
             note("settings", found);
         }
@@ -86,7 +102,6 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
         clocks.extend(clock);
     }
     note("clock", clock(clocks));
-    let verified = joining::verified(node).await;
     note("board", board(&verified));
     if let Ok(verified) = &verified {
         for (what, found) in numbers(node, installed, &verified.rules).await {
@@ -177,7 +192,7 @@ async fn configuration(node: &Node, programs: &Programs) -> Result<Option<Progra
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let socket = format!("unix://{}", folder.path().join("app.sock").display());
     let text = node
-        .replica_file(&socket)
+        .replica_file(&socket, node.settings.profile.profile())
         .map_err(|error| error.to_string())?;
     let file = folder.path().join("replica.toml");
     write_atomic(&file, text.as_bytes()).map_err(|error| error.to_string())?;
@@ -202,15 +217,11 @@ fn fits(node: &Node, network: &Network) -> Vec<Result<String, String>> {
     }
 }
 
-fn cards(node: &Node, network: &Network) -> Result<String, String> {
-    let mut missing = Vec::new();
-    for replica in &network.charter.replicas {
-        let own = node.card.says().operator == replica.operator;
-        let mut others = node.others.iter();
-        if !own && !others.any(|card| card.says().operator == replica.operator) {
-            missing.push(replica.operator.to_string());
-        }
-    }
+fn cards(node: &Node, operators: &[Hash]) -> Result<String, String> {
+    let all = std::iter::once(&node.card).chain(&node.others);
+    let known: Vec<Hash> = all.map(|card| card.says().operator).collect();
+    let missing = operators.iter().filter(|one| !known.contains(one));
+    let missing: Vec<String> = missing.map(Hash::to_string).collect();
     match missing.is_empty() {
         true => Ok(format!("{} of other nodes", node.others.len())),
         false => Err(format!(
@@ -218,6 +229,14 @@ fn cards(node: &Node, network: &Network) -> Result<String, String> {
             missing.join(", ")
         )),
     }
+}
+
+/// What there is to be said of a peer whose operator isn't one now.
+fn outside(card: &Card) -> String {
+    format!(
+        "its operator isn't in the charter in force: a newcomer, or one who has left; delete {CARDS}/{}.json then, and restart",
+        card.says().operator
+    )
 }
 
 async fn dialled(card: &Card) -> Result<String, String> {

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use white_city_client::{Client, Trust};
+use white_city_wire::Hash;
 use white_city_wire::charter::faults;
 
 use crate::files::write_atomic;
@@ -36,6 +37,8 @@ pub struct Verified {
     pub nodes: u16,
     /// Number of the others among them that prove a height.
     pub answered: usize,
+    /// Operators in the charter in force.
+    pub operators: Vec<Hash>,
     /// Numbers of the rules, in force and asked for.
     pub rules: Rules,
 }
@@ -72,6 +75,12 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
+        operators: charter
+            .charter
+            .replicas
+            .iter()
+            .map(|replica| replica.operator)
+            .collect(),
         rules: Rules::of(&charter, charter.board_ms()),
     })
 }
@@ -199,6 +208,7 @@ mod tests {
             hash: String::new(),
             nodes,
             answered,
+            operators: Vec::new(),
             rules: Rules::default(),
         }
     }

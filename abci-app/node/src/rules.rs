@@ -77,7 +77,7 @@ impl Rules {
         let knows = |number: u32| (known.oldest_protocol..=known.newest_protocol).contains(&number);
         let asked = self.asked.as_ref().map(|asked| asked.protocol);
         let mut wanted = [Some(self.in_force), asked].into_iter().flatten();
-        match missing.into_iter().find(|number| !knows(*number)) {
+        match wanted.find(|number| !knows(*number)) {
             None => Ok(format!("{program} {version} knows {numbers}")),
             Some(number) => Err(format!(
                 "{program} {version} knows {numbers}, and {}: it stops at the first block under protocol {number}; install one that knows it before",
