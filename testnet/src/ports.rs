@@ -37,6 +37,11 @@ impl Ports {
         self.at(EACH * replica)
     }
 
+    /// Address of it.
+    pub(crate) fn rpc_url(&self, replica: usize) -> String {
+        format!("http://127.0.0.1:{}", self.rpc(replica))
+    }
+
     /// Port where a replica listens for the others.
     pub(crate) fn p2p(&self, replica: usize) -> u16 {
         self.at(EACH * replica + 1)

@@ -1,7 +1,6 @@
 //! What the commands do
 
 mod ceremony;
-mod sharing;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use white_city_node::home::{self, LAST_SIGNED};
 use white_city_node::node::{self, GENESIS_FILE, Node, OPERATOR_KEY, Start};
 use white_city_node::process::{Exit, Program, interrupted, this_program};
 use white_city_node::running::{self, Programs};
-use white_city_node::{Error, backup, cometbft, doctor, fit, joining};
+use white_city_node::{Error, backup, cometbft, doctor, fit, joining, sharing};
 
 use crate::args::{CardArgs, Cli, Command, InitArgs, OperatorArgs};
 

@@ -4,6 +4,8 @@
 //! what can still differ: the operator's choices in `node.toml` and the replica's keys there, and what the operators have agreed on
 //! and this program's defaults for the engine weren't made for.
 
+use std::path::Path;
+
 use toml::{Table, Value};
 use white_city_wire::Network;
 
@@ -32,10 +34,13 @@ impl Files {
                 reason: error.to_string(),
             })
         };
+        let config = node.engine_config(&network.params, Path::new("app.sock"));
         let mut replica = read(REPLICA_DEFAULTS)?;
-        replica.extend(read(&node.replica_file("")?)?);
+        replica.extend(read(
+            &node.replica_file(&config.proxy_app, config.profile)?,
+        )?);
         Ok(Self {
-            engine: read(&node.engine_file(network, "")?)?,
+            engine: read(&node_config::render(&config)?)?,
             replica,
         })
     }
@@ -209,7 +214,7 @@ mod tests {
         white_city_client::genesis::from_json(text.as_bytes()).unwrap()
     }
 
-    fn node(dir: &std::path::Path, settings: &str) -> Node {
+    fn node(dir: &Path, settings: &str) -> Node {
         let key = LocalKey::from_seed(&[1; 32]).unwrap();
         if crate::node::check_empty(dir).is_ok() {
             crate::node::init(dir, &start("alice"), &key).unwrap();

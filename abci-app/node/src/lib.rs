@@ -36,6 +36,7 @@ pub mod rpc;
 pub mod rules;
 pub mod running;
 pub mod settings;
+pub mod sharing;
 pub mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -43,3 +44,4 @@ pub mod watch;
 
 pub use error::{Error, Tooling};
 pub use profile::Profile;
+pub use white_city_client::LocalKey;

@@ -24,6 +24,7 @@ const ONE_MACHINE: [(&str, &str, &str); 4] = [
 ];
 
 /// Settings that differ from replica to replica, or follow from the genesis.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeConfig {
     /// Name in logs and at its peers.
     pub moniker: String,
