@@ -57,6 +57,18 @@ impl Ports {
             .saturating_add(u16::try_from(offset).unwrap_or(u16::MAX))
     }
 
+    /// Those that were chosen, or else a free block, the preferred one if it is free.
+    pub(crate) fn new(
+        chosen: Option<u16>,
+        replicas: usize,
+        preferred: Option<u16>,
+    ) -> Result<Self, Error> {
+        match chosen {
+            Some(base) => Self::fixed(base, replicas),
+            None => Self::free(replicas, preferred),
+        }
+    }
+
     /// Exactly the ports from `base` on, or an error that names the one that is taken.
     pub(crate) fn fixed(base: u16, replicas: usize) -> Result<Self, Error> {
         let count = u16::try_from(EACH * replicas).unwrap_or(u16::MAX);

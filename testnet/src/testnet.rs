@@ -55,7 +55,7 @@ impl Testnet {
         options.check()?;
         // First what takes long and may fail: nothing is left behind then.
         let programs = programs(options).await?;
-        let ports = ports(options, options.replicas + options.spares, None)?;
+        let ports = Ports::new(options.port_base, options.replicas + options.spares, None)?;
         Self::over(Homes::create(options, &ports)?, ports, options, &programs)
     }
 
@@ -67,7 +67,8 @@ impl Testnet {
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let programs = programs(options).await?;
         let mut homes = Homes::open(options)?;
-        let ports = ports(options, homes.record.replicas, homes.record.port_base)?;
+        let (count, last) = (homes.record.replicas, homes.record.port_base);
+        let ports = Ports::new(options.port_base, count, last)?;
         homes.set_port_base(ports.base())?;
         Self::over(homes, ports, options, &programs)
     }
@@ -81,16 +82,8 @@ impl Testnet {
         let count = homes.record.replicas;
         let sockets = SocketDir::new(&homes.dir.join("run"), "control.sock".len())?;
         let rpc_urls: Vec<_> = (0..count).map(|k| ports.rpc_url(k)).collect();
-        let replicas = rpc_urls
-            .iter()
-            .enumerate()
-            .map(|(index, rpc)| ListedReplica {
-                index,
-                rpc: rpc.clone(),
-                home: homes.home(index),
-                node_pid: 0,
-                app_pid: 0,
-            });
+        let replicas = rpc_urls.iter().enumerate();
+        let replicas = replicas.map(|(k, rpc)| ListedReplica::stopped(k, rpc, homes.home(k)));
         let content = Network {
             version: 1,
             chain_id: homes.record.chain_id.clone(),
@@ -535,13 +528,6 @@ impl Testnet {
             count: self.replicas(),
         };
         self.rpc_urls.get(index).map(String::as_str).ok_or(none)
-    }
-}
-
-fn ports(options: &Options, count: usize, preferred: Option<u16>) -> Result<Ports, Error> {
-    match options.port_base {
-        Some(base) => Ports::fixed(base, count),
-        None => Ports::free(count, preferred),
     }
 }
 

@@ -14,10 +14,11 @@ use white_city_wire::{Hash, Network};
 use crate::card::Card;
 use crate::files::write_atomic;
 use crate::joining::{self, Verified};
-use crate::node::{CARDS, NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY, local};
+use crate::node::{CARDS, NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY};
 use crate::rpc;
 use crate::rules::{self, Rules, plain};
 use crate::running::{self, Programs};
+use crate::settings::local;
 use crate::{Error, cometbft, fit};
 
 /// Longest that another node may take to answer.

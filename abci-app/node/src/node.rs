@@ -24,7 +24,7 @@ use crate::files::{private_dir, read, write_atomic};
 use crate::home::LAST_SIGNED;
 use crate::keys::{self, KeyPair};
 use crate::node_config::{self, NodeConfig};
-use crate::settings::{self, LogFormat, NODE_FILE, Settings};
+use crate::settings::{self, LogFormat, NODE_FILE, Settings, local};
 use crate::{Error, Profile, ceremony};
 
 /// Name of a node's own card in its home.
@@ -394,18 +394,6 @@ impl Node {
         all.sort_unstable();
         all.dedup();
         all
-    }
-}
-
-/// Address at which this machine reaches one that it listens at.
-#[must_use]
-pub fn local(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            (std::net::Ipv6Addr::LOCALHOST, address.port()).into()
-        }
-        _ => address,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `node.toml`: what the operator of a node chooses
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -182,6 +182,16 @@ pub fn render(values: &[(&str, toml::Value)]) -> Result<String, Error> {
         .try_fold(NODE_DEFAULTS.to_owned(), |text, (key, value)| {
             crate::node_config::set(&text, "", key, &value.to_string())
         })
+}
+
+/// Address at which this machine reaches one that it listens at.
+#[must_use]
+pub fn local(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
 }
 
 fn bad(reason: String) -> Error {
