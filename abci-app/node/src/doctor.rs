@@ -211,9 +211,10 @@ async fn configuration(node: &Node, programs: &Programs) -> Result<Option<Progra
 
 /// Whether the settings fit the genesis: one finding, or one for each that doesn't.
 fn fits(node: &Node, network: &Network) -> Vec<Result<String, String>> {
-    match fit::misfits(node, network) {
+    let found = fit::misfits(node, network).map(|misfits| [misfits, fit::crowded(node)].concat());
+    match found {
         Ok(none) if none.is_empty() => vec![Ok("they fit the genesis".into())],
-        Ok(misfits) => misfits.into_iter().map(Err).collect(),
+        Ok(found) => found.into_iter().map(Err).collect(),
         Err(error) => vec![Err(error.to_string())],
     }
 }

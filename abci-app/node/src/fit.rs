@@ -4,6 +4,8 @@
 //! what can still differ: the operator's choices in `node.toml` and the replica's keys there, and what the operators have agreed on
 //! and this program's defaults for the engine weren't made for.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -194,6 +196,35 @@ fn engines_pool(files: &Files, found: &mut Vec<String>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Other nodes that come from one address, of which the engine takes one connection only unless all are on one machine.
+#[must_use]
+pub fn crowded(node: &Node) -> Vec<String> {
+    if node.settings.one_machine {
+        return Vec::new();
+    }
+    let mut names: BTreeMap<IpAddr, Vec<&str>> = BTreeMap::new();
+    for card in &node.others {
+        let said = card.says();
+        // That a name isn't found is said where it is dialled.
+        for address in said.p2p.to_socket_addrs().into_iter().flatten() {
+            let here = names.entry(address.ip()).or_default();
+            if !here.contains(&said.name.as_str()) {
+                here.push(&said.name);
+            }
+        }
+    }
+    let several = names.iter().filter(|(_, names)| names.len() > 1);
+    several
+        .map(|(address, names)| {
+            format!(
+                "{} come from one address, {address}, and one_machine = false: the engine takes one connection from each; expected an address for \
+                 each node",
+                names.join(", ")
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use white_city_client::LocalKey;
@@ -333,6 +364,28 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn two_nodes_at_one_address_are_named_unless_all_are_on_one_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut node = node(dir.path(), "");
+        let at = |number: u8, p2p: &str| {
+            let (card, key) = crate::card::tests::some(number);
+            let mut said = card.says().clone();
+            said.p2p = p2p.into();
+            crate::card::Card::sign(said, &key).unwrap()
+        };
+        node.others = vec![
+            at(1, "192.0.2.7:1"),
+            at(2, "192.0.2.7:2"),
+            at(3, "192.0.2.8:1"),
+        ];
+        let found = crowded(&node);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("node1, node2 come"), "{found:?}");
+        node.settings.one_machine = true;
+        assert_eq!(crowded(&node), [] as [&str; 0]);
     }
 
     #[test]

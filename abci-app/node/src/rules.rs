@@ -78,9 +78,9 @@ impl Rules {
         let asked = self.asked.as_ref().map(|asked| asked.protocol);
         let mut wanted = [Some(self.in_force), asked].into_iter().flatten();
         match wanted.find(|number| !knows(*number)) {
-            None => Ok(format!("{program} {version} knows {numbers}")),
+            None => Ok(format!("{program} ({version}) knows {numbers}")),
             Some(number) => Err(format!(
-                "{program} {version} knows {numbers}, and {}: it stops at the first block under protocol {number}; install one that knows it before",
+                "{program} ({version}) knows {numbers}, and {}: it stops at the first block under protocol {number}; install one that knows it before",
                 self.told()
             )),
         }
@@ -168,7 +168,7 @@ mod tests {
             }),
         };
         let stops = rules.judged("it", &program(2, 2)).unwrap_err();
-        for part in ["it 1 knows protocol 2", "1 of the 3", "protocol 3"] {
+        for part in ["it (1) knows protocol 2", "1 of the 3", "protocol 3"] {
             assert!(stops.contains(part), "{part}: {stops}");
         }
     }
