@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Running, company::Company};
+use crate::{
+    Running,
+    company::{Company, wait},
+};
 
 const KEY: &str = "config/priv_validator_key.json";
 const LAST_SIGNED: &str = "data/priv_validator_state.json";
@@ -27,8 +30,13 @@ pub fn signs_for(company: &mut Company<'_>, dir: &Path) -> Option<Running> {
     fs::rename(company.home.join(KEY), place.join("key.json")).unwrap();
     let last: Value =
         serde_json::from_slice(&fs::read(company.home.join(LAST_SIGNED)).unwrap()).unwrap();
-    // The same, but for the round, which is a text here.
-    let last = json!({ "height": last["height"], "round": last["round"].to_string(), "step": last["step"] });
+    // The same, but for the round, which is a text here, and the block, which isn't known.
+    let last = json!({
+        "height": last["height"],
+        "round": last["round"].to_string(),
+        "step": last["step"],
+        "block_id": null,
+    });
     fs::write(place.join("state.json"), last.to_string()).unwrap();
     let socket = company.home.join("app/sign.sock");
     let config = format!(
@@ -47,15 +55,15 @@ pub fn signs_for(company: &mut Company<'_>, dir: &Path) -> Option<Running> {
     let log = File::create(place.join("log")).unwrap();
     signer.stdout(log.try_clone().unwrap()).stderr(log);
     let signer = Running(signer.spawn().unwrap());
-    company.reaches(before + 3);
+    let log = || fs::read_to_string(place.join("log")).unwrap();
+    wait("its node to go on", || match company.height() {
+        Ok(height) if height >= before + 3 => Ok(()),
+        seen => Err(format!("{seen:?}: {}", log())),
+    });
     let state = fs::read_to_string(place.join("state.json")).unwrap();
     let state: Value = serde_json::from_str(&state).unwrap();
     let signed: u64 = state["height"].as_str().unwrap().parse().unwrap();
-    assert!(
-        signed > before,
-        "{state}: {}",
-        fs::read_to_string(place.join("log")).unwrap()
-    );
+    assert!(signed > before, "{state}: {}", log());
     assert!(!company.home.join(KEY).exists());
     Some(signer)
 }
