@@ -84,6 +84,7 @@ impl Board for Replica {
         query::answer(
             committed.as_deref().zip(trust.as_ref()),
             &self.work(),
+            self.known_rules(),
             hint,
             path,
             data,

@@ -1,7 +1,7 @@
 //! The program: from the command line to the end of the process.
 
 use std::{
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -30,6 +30,7 @@ use crate::{
     health::{HealthPort, Monitor},
     joined, links,
     metrics::Measured,
+    query,
 };
 
 /// A bad configuration, or a socket or store that can't be opened.
@@ -51,7 +52,7 @@ pub struct Args {
     /// Folder with replica.toml.
     #[arg(long, value_name = "DIR")]
     pub home: PathBuf,
-    /// Checks the configuration and exits.
+    /// Checks the configuration, says as JSON which program this is and which rules' numbers it knows, and exits.
     #[arg(long)]
     pub check: bool,
 }
@@ -73,10 +74,18 @@ pub fn run<A: Application + Board + Sync>(
         Err(error) => return fail(&error.to_string()),
     };
     if args.check {
-        return ExitCode::SUCCESS;
+        return tell(&config);
     }
     start_log(&config);
     serve(&config, wrap).unwrap_or_else(|error| fail(&error))
+}
+
+fn tell(config: &Config) -> ExitCode {
+    let program = serde_json::to_string(&query::program(config.known)).map_err(Into::into);
+    match program.and_then(|program| writeln!(std::io::stdout(), "{program}")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
 }
 
 fn fail(error: &str) -> ExitCode {

@@ -18,6 +18,7 @@ use white_city_wire::{
     limits::WIRE_VERSION,
     pb::{self, answer::Body as Found, query::Question},
     proof::SessionProof,
+    protocol::Known,
     read::{DIRECT_PORT_HINT, DIRECT_URL_HINT, PAGE_BYTES, PageRoom, QUERY_PATH, decode_query},
     tree::short_path,
 };
@@ -28,6 +29,7 @@ use crate::{
     store::{Sealed, StoreError, StoredEntry},
     work::Work,
 };
+pub use json::program;
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
@@ -39,6 +41,7 @@ impl From<StoreError> for Refusal {
 pub fn answer(
     known: Option<(&Committed, &Trust)>,
     work: &Work,
+    rules: Known,
     hint: &str,
     path: &str,
     data: &[u8],
@@ -51,7 +54,7 @@ pub fn answer(
                 value: answer.encode_to_vec(),
                 info: hint.into(),
             }),
-        Some((committed, _)) => json::answer(committed, work, path).map(|info| Told {
+        Some((committed, _)) => json::answer(committed, work, rules, path).map(|info| Told {
             value: Vec::new(),
             info,
         }),

@@ -4,10 +4,10 @@
 //! DIR/testnet.json     what this network is; written last, so a directory without it is incomplete
 //! DIR/lock             held by the launcher
 //! DIR/genesis.json     for clients; each replica has its own copy
-//! DIR/operators/       the operators' keys, which no replica needs: replica0.key, …, for white-city board charter
+//! DIR/operators/       the operators' keys: replica0.key, …, for white-city board charter; with them a start at other ports signs new cards
 //! DIR/network.json     addresses and process ids, while the network runs
 //! DIR/run/             unix sockets, where their paths fit
-//! DIR/replica0/        a home: config/, data/ (CometBFT's), app/ (the application's), app.log, node.log
+//! DIR/replica0/        a node's home, as `white-city-node` has it
 //! ```
 
 use std::fs::File;
@@ -15,13 +15,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ports::Ports;
 use crate::{AppState, Application, Engine, Error, Options};
-use white_city_node::Error as NodeError;
 use white_city_node::files::{private_dir, read, remove, write_atomic};
 use white_city_node::genesis::{self, Draft, Genesis};
-use white_city_node::home;
-use white_city_node::keys::{self, KeyPair};
+use white_city_node::home::{self, LAST_SIGNED};
+use white_city_node::node::{self, CONSENTS, GENESIS_FILE, Node, Start, VALIDATOR_KEY};
 use white_city_node::params::{default_app_state, random_bytes, with_random};
+use white_city_node::{Error as NodeError, LocalKey, ceremony, keys};
+
+/// Version of the layout.
+const VERSION: u32 = 2;
 
 /// Identity of a network; the content of `testnet.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +52,10 @@ pub(crate) struct Homes {
     pub(crate) dir: PathBuf,
     pub(crate) record: Record,
     pub(crate) genesis: Genesis,
-    /// Each replica's node id, in order; or what is wrong with its home.
-    pub(crate) node_ids: Vec<Result<String, String>>,
-    _lock: File,
+    /// What is wrong with each replica's home, in order.
+    pub(crate) bad: Vec<Option<String>>,
+    /// Of the directory and of the homes.
+    _locks: Vec<File>,
 }
 
 /// Whether `dir` holds a network that can be continued, nothing, or something else.
@@ -69,8 +74,7 @@ pub(crate) fn exists(dir: &Path) -> Result<bool, Error> {
 
 impl Homes {
     /// Makes a new network.
-    pub(crate) fn create(options: &Options) -> Result<Self, Error> {
-        options.check()?;
+    pub(crate) fn create(options: &Options, ports: &Ports) -> Result<Self, Error> {
         private_dir(&options.dir)?;
         let dir = options
             .dir
@@ -91,16 +95,16 @@ impl Homes {
         let app_state = with_random(app_state)?;
         let memory = options.tmpfs.then(memory_dir).transpose()?;
         let record = Record {
-            version: 1,
+            version: VERSION,
             chain_id,
             engine: options.engine,
             application: options.application,
             replicas: options.replicas + options.spares,
             spares: options.spares,
-            port_base: None,
+            port_base: Some(ports.base()),
             memory: memory.clone(),
         };
-        let written = write_homes(&dir, &record, app_state);
+        let written = write_homes(&dir, &record, ports, app_state);
         if let (Err(_), Some(memory)) = (&written, &memory) {
             // The first error is the one to tell.
             let _ = remove(memory);
@@ -143,6 +147,13 @@ impl Homes {
     /// Reads a network's directory back, and checks that it is one chain, with enough complete homes for a board.
     fn check(dir: PathBuf, lock: File) -> Result<Self, Error> {
         let record = read_record(&dir)?;
+        if record.version != VERSION {
+            let reason = format!(
+                "it is of version {}, expected {VERSION}; remove it, or run it with the program that made it",
+                record.version
+            );
+            return Err(stale(&dir, &reason));
+        }
         if record
             .memory
             .as_ref()
@@ -168,39 +179,51 @@ impl Homes {
             );
             return Err(stale(&dir, &format!("genesis.json: {reason}")));
         }
-        let complete =
-            record.version == 1 && genesis.validators.len() + record.spares == record.replicas;
+        let complete = genesis.validators.len() + record.spares == record.replicas;
         if !complete || record.replicas == 0 {
             return Err(stale(
                 &dir,
                 "testnet.json and genesis.json do not belong together",
             ));
         }
-        let node_ids: Vec<_> = (0..record.replicas)
-            .map(|index| {
-                check_home(&dir.join(format!("replica{index}")), &text, &genesis, index)
-                    .map_err(|reason| format!("replica{index}/{reason}"))
-            })
-            .collect();
-        let bad: Vec<&str> = node_ids
-            .iter()
-            .filter_map(|id| id.as_ref().err().map(String::as_str))
-            .collect();
-        if !is_board(record.replicas - bad.len(), record.replicas) {
-            return Err(stale(&dir, &bad.join("; ")));
+        let (mut bad, mut locks) = (Vec::new(), vec![lock]);
+        for index in 0..record.replicas {
+            let home = dir.join(format!("replica{index}"));
+            let checked = check_home(&home, &text, &genesis, index);
+            if checked.is_ok() {
+                // Nobody starts, joins or compacts it by `white-city-node` meanwhile.
+                locks.push(home::lock(&home)?);
+            }
+            bad.push(checked.err());
+        }
+        let all: Vec<&str> = bad.iter().flatten().map(String::as_str).collect();
+        if !is_board(record.replicas - all.len(), record.replicas) {
+            return Err(stale(&dir, &all.join("; ")));
         }
         Ok(Self {
             dir,
             record,
             genesis,
-            node_ids,
-            _lock: lock,
+            bad,
+            _locks: locks,
         })
     }
 
     /// A replica's home.
     pub(crate) fn home(&self, index: usize) -> PathBuf {
         self.dir.join(format!("replica{index}"))
+    }
+
+    /// The replicas with nothing wrong.
+    pub(crate) fn good(&self) -> impl Iterator<Item = usize> {
+        let all = self.bad.iter().enumerate();
+        all.filter_map(|(index, bad)| bad.is_none().then_some(index))
+    }
+
+    /// The key of whoever operates a replica.
+    pub(crate) fn operator(&self, index: usize) -> Result<LocalKey, Error> {
+        let path = operator_key(&self.dir, index);
+        LocalKey::load(&path, None).map_err(bad_key(&path))
     }
 
     /// Remembers where the ports are.
@@ -282,73 +305,94 @@ fn write_record(dir: &Path, record: &Record) -> Result<(), Error> {
     Ok(write_atomic(&dir.join("testnet.json"), text.as_bytes())?)
 }
 
-fn write_homes(dir: &Path, record: &Record, app_state: AppState) -> Result<(), Error> {
-    let operators = dir.join("operators");
-    private_dir(&operators)?;
-    let mut keys = Vec::new();
-    let mut homes = Vec::new();
+/// The file with the key of whoever operates a replica.
+pub(crate) fn operator_key(dir: &Path, index: usize) -> PathBuf {
+    dir.join(format!("operators/replica{index}.key"))
+}
+
+fn bad_key<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Error {
+    let path = path.to_owned();
+    move |error| {
+        Error::Node(NodeError::Malformed {
+            path,
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// The ceremony, by one who has all keys.
+fn write_homes(
+    dir: &Path,
+    record: &Record,
+    ports: &Ports,
+    app_state: AppState,
+) -> Result<(), Error> {
+    private_dir(&dir.join("operators"))?;
+    let mut nodes = Vec::new();
     for index in 0..record.replicas {
-        let link = dir.join(format!("replica{index}"));
+        let home = dir.join(format!("replica{index}"));
         if let Some(memory) = &record.memory {
-            let home = memory.join(format!("replica{index}"));
-            private_dir(&home)?;
-            std::os::unix::fs::symlink(&home, &link).map_err(Error::io("link", &link))?;
+            let place = memory.join(format!("replica{index}"));
+            private_dir(&place)?;
+            std::os::unix::fs::symlink(&place, &home).map_err(Error::io("link", &home))?;
         }
-        for part in ["config", "data", "app"] {
-            private_dir(&link.join(part))?;
-        }
-        let validator = KeyPair::generate()?;
-        let config = link.join("config");
-        write_atomic(
-            &config.join("priv_validator_key.json"),
-            validator.validator_file().as_bytes(),
-        )?;
-        write_atomic(
-            &config.join("node_key.json"),
-            KeyPair::generate()?.node_file().as_bytes(),
-        )?;
-        let state = link.join("data/priv_validator_state.json");
-        write_atomic(&state, keys::NEVER_SIGNED.as_bytes())?;
-        let operator = KeyPair::generate()?;
-        write_atomic(
-            &operators.join(format!("replica{index}.key")),
-            operator.identity_file().as_bytes(),
-        )?;
-        keys.push(genesis::Keys {
+        let path = operator_key(dir, index);
+        let operator = LocalKey::create_plain(&path).map_err(bad_key(&path))?;
+        let start = Start {
             name: format!("replica{index}"),
-            validator: validator.public(),
-            operator: operator.public(),
-        });
-        homes.push(config);
+            dialled: format!("127.0.0.1:{}", ports.p2p(index)),
+            rpc_url: ports.rpc_url(index),
+            p2p: ([127, 0, 0, 1], ports.p2p(index)).into(),
+            rpc: ([127, 0, 0, 1], ports.rpc(index)).into(),
+            direct: String::new(),
+        };
+        let card = node::init(&home, &start, &operator)?;
+        nodes.push((home, operator, card));
     }
-    keys.truncate(record.replicas - record.spares);
+    let listed = nodes.get(..record.replicas - record.spares);
+    let listed = listed.unwrap_or_default();
+    // Not sorted as operators who don't know one another's order do it: replica 0 is the genesis' first validator.
+    let keys = listed.iter().map(|(_, _, card)| genesis::Keys {
+        name: card.says().name.clone(),
+        validator: card.says().validator.0,
+        operator: card.says().operator.0,
+    });
     let draft = Draft::now(&record.chain_id, app_state)?;
-    let genesis = genesis::render(&draft, &keys)?;
-    for config in homes {
-        write_atomic(&config.join("genesis.json"), genesis.as_bytes())?;
+    let text = genesis::render(&draft, &keys.collect::<Vec<_>>())?;
+    let path = dir.join("genesis.json");
+    write_atomic(&path, text.as_bytes())?;
+    let (_, network) = node::read_genesis(&path)?;
+    for (home, _, _) in &nodes {
+        write_atomic(&home.join(GENESIS_FILE), text.as_bytes())?;
+        for (_, operator, card) in listed {
+            let consent = ceremony::consent(&text, &network, operator)?;
+            let file = format!("{}.json", card.says().operator);
+            write_atomic(&home.join(CONSENTS).join(file), consent.as_bytes())?;
+        }
     }
-    write_atomic(&dir.join("genesis.json"), genesis.as_bytes())?;
     write_record(dir, record)
 }
 
-/// The node id of a complete home, or what is wrong.
-fn check_home(home: &Path, text: &str, genesis: &Genesis, index: usize) -> Result<String, String> {
+/// Checks that a home is complete and this replica's; says what is wrong.
+fn check_home(home: &Path, text: &str, genesis: &Genesis, index: usize) -> Result<(), String> {
+    let named = |name: &str, reason: String| format!("replica{index}/{name}: {reason}");
     let read = |name: &str| {
-        std::fs::read_to_string(home.join(name)).map_err(|error| format!("{name}: {error}"))
+        std::fs::read_to_string(home.join(name)).map_err(|error| named(name, error.to_string()))
     };
-    if read("config/genesis.json")? != text {
-        return Err("config/genesis.json: belongs to another chain than DIR/genesis.json".into());
+    if read(GENESIS_FILE)? != text {
+        let reason = "belongs to another chain than DIR/genesis.json";
+        return Err(named(GENESIS_FILE, reason.into()));
     }
-    let named = |name: &str, reason: String| format!("{name}: {reason}");
-    let name = "config/priv_validator_key.json";
-    let validator = keys::read_validator(&read(name)?).map_err(|reason| named(name, reason))?;
+    let validator = keys::read_validator(&read(VALIDATOR_KEY)?);
+    let validator = validator.map_err(|reason| named(VALIDATOR_KEY, reason))?;
     let known = genesis.validators.get(index);
     if known.is_some_and(|known| known.address != validator.address) {
-        return Err(format!("{name}: not validator {index} of the genesis"));
+        let reason = format!("not validator {index} of the genesis");
+        return Err(named(VALIDATOR_KEY, reason));
     }
-    let name = "data/priv_validator_state.json";
-    serde_json::from_str::<serde_json::Value>(&read(name)?)
-        .map_err(|error| named(name, error.to_string()))?;
-    let name = "config/node_key.json";
-    keys::read_node_id(&read(name)?).map_err(|reason| named(name, reason))
+    serde_json::from_str::<serde_json::Value>(&read(LAST_SIGNED)?)
+        .map_err(|error| named(LAST_SIGNED, error.to_string()))?;
+    Node::open(home)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }

@@ -41,6 +41,19 @@ pub struct ListedReplica {
     pub app_pid: u32,
 }
 
+impl ListedReplica {
+    /// One without processes.
+    pub(crate) fn stopped(index: usize, rpc: &str, home: PathBuf) -> Self {
+        Self {
+            index,
+            rpc: rpc.into(),
+            home,
+            node_pid: 0,
+            app_pid: 0,
+        }
+    }
+}
+
 impl Network {
     /// Reads a `network.json`.
     ///

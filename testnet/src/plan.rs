@@ -1,4 +1,4 @@
-//! The plan of each replica's start: its configuration files and its two command lines
+//! The plan of each replica's start: its node's settings and card, and its two command lines
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,9 +14,11 @@ use crate::network::NetworkFile;
 use crate::ports::Ports;
 use crate::socket::SocketDir;
 use white_city_node::files::write_atomic;
-use white_city_node::join_file;
-use white_city_node::node_config::{self, NodeConfig};
+use white_city_node::node::{self, Node};
+use white_city_node::node_config::NodeConfig;
+use white_city_node::settings::{self, NODE_FILE};
 use white_city_node::supervisor::{Pids, Plan, pair};
+use white_city_node::{join_file, sharing};
 
 /// The programs of a network.
 #[derive(Debug, Default)]
@@ -36,7 +38,12 @@ pub(crate) fn signer_socket(sockets: &SocketDir, index: usize) -> PathBuf {
     sockets.path(&format!("sign{index}.sock"))
 }
 
-/// Writes every replica's configuration for the ports and sockets of this start.
+/// Time that a replica may take until it accepts connections: it may have much to read.
+const APP_READY: Duration = Duration::from_secs(60);
+/// An eighth of the default: all replicas have the processor of one machine.
+const DIRECT_BYTES_PER_SECOND: u32 = 1 << 20;
+
+/// Moves every node to the ports of this start, and writes its configuration for them.
 pub(crate) fn write_configs(
     homes: &Homes,
     ports: &Ports,
@@ -45,88 +52,80 @@ pub(crate) fn write_configs(
     options: &Options,
     profile: Profile,
 ) -> Result<(), Error> {
-    let remote_signers = &options.remote_signers;
-    let port = |k| {
-        links
-            .and_then(|links| links.port(k))
-            .unwrap_or(ports.p2p(k))
-    };
-    let peer = |k: usize, id: &String| format!("{id}@127.0.0.1:{}", port(k));
-    for index in 0..homes.record.replicas {
+    let mut cards = Vec::new();
+    for index in homes.good() {
         let home = homes.home(index);
-        if matches!(homes.node_ids.get(index), Some(Err(_))) {
-            // Nothing is written into a home that isn't this replica's.
-            continue;
-        }
+        let text = settings(index, ports, sockets, options, profile)?;
+        write_atomic(&home.join(NODE_FILE), text.as_bytes())?;
+        let dialled = links.and_then(|links| links.port(index));
+        let dialled = format!("127.0.0.1:{}", dialled.unwrap_or(ports.p2p(index)));
+        let (card, rpc) = (node::own_card(&home)?, ports.rpc_url(index));
+        let has_moved = (&card.says().p2p, &card.says().rpc) != (&dialled, &rpc);
+        cards.push(match has_moved {
+            true => node::renew_card(&home, &homes.operator(index)?, Some(&dialled), Some(&rpc))?,
+            false => card,
+        });
+    }
+    for index in homes.good() {
+        let home = homes.home(index);
         // The configuration that follows knows nothing of a snapshot.
         join_file::give_up(&home)?;
-        let known = homes.node_ids.iter().enumerate();
-        let others: Vec<(usize, &String)> = known
-            .filter(|(k, _)| *k != index)
-            .filter_map(|(k, id)| Some((k, id.as_ref().ok()?)))
-            .collect();
-        let joined = |of: &dyn Fn(usize, &String) -> String| {
-            let all: Vec<String> = others.iter().map(|(k, id)| of(*k, id)).collect();
-            all.join(",")
-        };
-        let address = format!("unix://{}", socket(sockets, index).display());
-        let config = NodeConfig {
-            moniker: format!("replica{index}"),
+        let own = node::own_card(&home)?;
+        for card in cards.iter().filter(|card| **card != own) {
+            sharing::keep_card(&home, card)?;
+        }
+        let node = Node::open(&home)?;
+        let params = &homes.genesis.app_state.params;
+        let config = node.engine_config(params, &socket(sockets, index));
+        node.write(&NodeConfig {
+            profile,
             proxy_app: match homes.record.application {
-                Application::Replica => address.clone(),
+                Application::Replica => config.proxy_app.clone(),
                 Application::Kvstore => "persistent_kvstore".into(),
             },
-            signer: if remote_signers.contains(&index) {
-                format!("unix://{}", signer_socket(sockets, index).display())
-            } else {
-                String::new()
-            },
-            rpc: format!("127.0.0.1:{}", ports.rpc(index)),
-            p2p: format!("127.0.0.1:{}", ports.p2p(index)),
-            persistent_peers: joined(&peer),
-            peer_ids: joined(&|_, id| id.clone()),
-            profile,
-            heartbeat_ms: homes.genesis.app_state.params.heartbeat_ms,
-            max_tx_bytes: homes.genesis.app_state.params.max_tx,
-            filter_peers: false,
-            json_log: false,
-            one_machine: true,
-        };
-        let text = node_config::render(&config)?;
-        write_atomic(&home.join("config/config.toml"), text.as_bytes())?;
-        let text = replica_config(&address, ports.rpc(index), ports.health(index))
-            + &profile.replica_lines()
-            + &snapshot_lines(options, ports, others.iter().map(|(other, _)| *other));
-        write_atomic(&home.join("app/replica.toml"), text.as_bytes())?;
+            ..config
+        })?;
     }
     Ok(())
 }
 
-/// Time that a replica may take until it accepts connections: it may have much to read.
-const APP_READY: Duration = Duration::from_secs(60);
-/// An eighth of the default: all replicas have the processor of one machine.
-const DIRECT_BYTES_PER_SECOND: u32 = 1 << 20;
-
-/// `replica.toml`; what its keys mean is said in `config/replica.toml`.
-fn replica_config(address: &str, rpc_port: u16, health_port: u16) -> String {
-    format!(
-        "# Written by white-city-testnet at every start: changes made here are lost.\n\
-         listen = {}\nengine_rpc = \"127.0.0.1:{rpc_port}\"\ndirect_address = \"127.0.0.1:0\"\nhealth_address = \"127.0.0.1:{health_port}\"\nstore = \"board.redb\"\nlog = \"info\"\nlog_format = \"text\"\n\
-         direct_bytes_per_second = {DIRECT_BYTES_PER_SECOND}\n",
-        toml::Value::String(address.into())
-    )
-}
-
-/// What `replica.toml` says of snapshots, with the others that a restored replica can ask.
-fn snapshot_lines(options: &Options, ports: &Ports, others: impl Iterator<Item = usize>) -> String {
-    let rpcs = others.map(|other| format!("\"127.0.0.1:{}\"", ports.rpc(other)));
-    let rpcs: Vec<String> = rpcs.collect();
-    format!(
-        "snapshot_blocks = {}\nkeep_blocks = {}\ngenesis = \"../config/genesis.json\"\nother_rpcs = [{}]\n",
-        options.snapshot_blocks,
-        options.keep_blocks,
-        rpcs.join(", ")
-    )
+/// `node.toml` of a node that shares its machine with the others.
+fn settings(
+    index: usize,
+    ports: &Ports,
+    sockets: &SocketDir,
+    options: &Options,
+    profile: Profile,
+) -> Result<String, Error> {
+    let here = |port: u16| toml::Value::from(format!("127.0.0.1:{port}"));
+    let number = |value: u64| toml::Value::from(i64::try_from(value).unwrap_or(i64::MAX));
+    let signer = match options.remote_signers.contains(&index) {
+        true => format!("unix://{}", signer_socket(sockets, index).display()),
+        false => String::new(),
+    };
+    let distance = match profile == Profile::REGIONS {
+        true => "regions",
+        false => "data-centre",
+    };
+    let replica = match &options.replica_program {
+        Some(program) => std::path::absolute(program).map_err(Error::io("find", program))?,
+        None => PathBuf::new(),
+    };
+    let text = settings::render(&[
+        ("replica", replica.display().to_string().into()),
+        ("p2p", here(ports.p2p(index))),
+        ("rpc", here(ports.rpc(index))),
+        ("direct", here(0)),
+        ("health", here(ports.health(index))),
+        ("profile", distance.into()),
+        ("remote_signer", signer.into()),
+        ("snapshot_blocks", number(options.snapshot_blocks)),
+        ("keep_blocks", number(options.keep_blocks)),
+        ("log_format", "text".into()),
+        ("one_machine", true.into()),
+    ])?;
+    // The keys of the replica are the last section.
+    Ok(text + &format!("direct_bytes_per_second = {DIRECT_BYTES_PER_SECOND}\n"))
 }
 
 /// The files and command lines with which a replica is started.
@@ -146,11 +145,7 @@ pub(crate) fn plan(
     );
     Plan {
         name: format!("replica {index}"),
-        bad: homes
-            .node_ids
-            .get(index)
-            .and_then(|id| id.as_ref().err())
-            .cloned(),
+        bad: homes.bad.get(index).cloned().flatten(),
         home,
         app: app.map(|app| (app, socket(sockets, index))),
         signer: Some(signer_socket(sockets, index)),
@@ -161,18 +156,5 @@ pub(crate) fn plan(
                 tracing::error!("{error}");
             }
         })),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_replica_is_told_its_socket_whatever_the_path_contains() {
-        let text = replica_config("unix:///a \"b\"\\c.sock", 7, 8);
-        let parsed: toml::Table = text.parse().unwrap();
-        assert_eq!(parsed["listen"].as_str(), Some("unix:///a \"b\"\\c.sock"));
-        assert_eq!(parsed["store"].as_str(), Some("board.redb"));
     }
 }

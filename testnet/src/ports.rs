@@ -37,6 +37,11 @@ impl Ports {
         self.at(EACH * replica)
     }
 
+    /// Address of it.
+    pub(crate) fn rpc_url(&self, replica: usize) -> String {
+        format!("http://127.0.0.1:{}", self.rpc(replica))
+    }
+
     /// Port where a replica listens for the others.
     pub(crate) fn p2p(&self, replica: usize) -> u16 {
         self.at(EACH * replica + 1)
@@ -50,6 +55,18 @@ impl Ports {
     fn at(&self, offset: usize) -> u16 {
         self.base
             .saturating_add(u16::try_from(offset).unwrap_or(u16::MAX))
+    }
+
+    /// Those that were chosen, or else a free block, the preferred one if it is free.
+    pub(crate) fn new(
+        chosen: Option<u16>,
+        replicas: usize,
+        preferred: Option<u16>,
+    ) -> Result<Self, Error> {
+        match chosen {
+            Some(base) => Self::fixed(base, replicas),
+            None => Self::free(replicas, preferred),
+        }
     }
 
     /// Exactly the ports from `base` on, or an error that names the one that is taken.

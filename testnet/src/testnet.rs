@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::binaries::Binaries;
-use crate::homes::{Homes, is_board};
+use crate::homes::{Homes, is_board, operator_key};
 use crate::links::Links;
 use crate::network::{ListedReplica, Network, NetworkFile};
 use crate::plan::{self, Programs};
@@ -55,7 +55,8 @@ impl Testnet {
         options.check()?;
         // First what takes long and may fail: nothing is left behind then.
         let programs = programs(options).await?;
-        Self::over(Homes::create(options)?, options, &programs)
+        let ports = Ports::new(options.port_base, options.replicas + options.spares, None)?;
+        Self::over(Homes::create(options, &ports)?, ports, options, &programs)
     }
 
     /// Continues the network in a directory, with its keys and data. Nothing runs yet.
@@ -65,30 +66,24 @@ impl Testnet {
     /// [`Testnet::create`].
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let programs = programs(options).await?;
-        Self::over(Homes::open(options)?, options, &programs)
+        let mut homes = Homes::open(options)?;
+        let (count, last) = (homes.record.replicas, homes.record.port_base);
+        let ports = Ports::new(options.port_base, count, last)?;
+        homes.set_port_base(ports.base())?;
+        Self::over(homes, ports, options, &programs)
     }
 
-    fn over(mut homes: Homes, options: &Options, programs: &Programs) -> Result<Self, Error> {
+    fn over(
+        homes: Homes,
+        ports: Ports,
+        options: &Options,
+        programs: &Programs,
+    ) -> Result<Self, Error> {
         let count = homes.record.replicas;
-        let ports = match options.port_base {
-            Some(base) => Ports::fixed(base, count)?,
-            None => Ports::free(count, homes.record.port_base)?,
-        };
-        homes.set_port_base(ports.base())?;
         let sockets = SocketDir::new(&homes.dir.join("run"), "control.sock".len())?;
-        let rpc_urls: Vec<_> = (0..count)
-            .map(|k| format!("http://127.0.0.1:{}", ports.rpc(k)))
-            .collect();
-        let replicas = rpc_urls
-            .iter()
-            .enumerate()
-            .map(|(index, rpc)| ListedReplica {
-                index,
-                rpc: rpc.clone(),
-                home: homes.home(index),
-                node_pid: 0,
-                app_pid: 0,
-            });
+        let rpc_urls: Vec<_> = (0..count).map(|k| ports.rpc_url(k)).collect();
+        let replicas = rpc_urls.iter().enumerate();
+        let replicas = replicas.map(|(k, rpc)| ListedReplica::stopped(k, rpc, homes.home(k)));
         let content = Network {
             version: 1,
             chain_id: homes.record.chain_id.clone(),
@@ -328,7 +323,7 @@ impl Testnet {
     /// The file with the key of whoever operates a replica, which no replica needs.
     #[must_use]
     pub fn operator_key(&self, index: usize) -> PathBuf {
-        self.dir().join(format!("operators/replica{index}.key"))
+        operator_key(self.dir(), index)
     }
 
     async fn order(&self, index: usize, order: Order) -> Result<(), Error> {

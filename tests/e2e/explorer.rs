@@ -3,11 +3,15 @@
 //! Where there is no Chromium, no Node or no target `wasm32-unknown-unknown`, these tests say loudly that they did not run;
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does. `WHITE_CITY_SHOTS=FOLDER` keeps pictures.
 
+mod alone;
 mod browser;
+mod forked;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
 use crate::{
+    bad_sender,
+    charters::Board,
     module,
     world::{Key, PATIENCE, Setup, World, finish, join, keys, outcome, post, world},
 };
@@ -16,7 +20,7 @@ use serde_json::json;
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use tokio::{net::TcpListener, task::JoinHandle};
 use white_city_client::{
-    End, Session, SessionId, Signer,
+    End, Error, Session, SessionId, Signer,
     wire::{
         SignedTx,
         tx::{Action, Post},
@@ -253,12 +257,14 @@ async fn a_ceremony_is_seen_as_it_goes_on_and_a_replica_that_lies_is_told() {
     the_grid_by_keyboard(&mut browser);
 
     aborted(&mut browser, &world, &keys).await;
+    disputed(&mut browser, &world, &keys[..3]).await;
     served.liar = None;
     browser.sees("#alarms", "Replica 0: no answer");
     browser.eval("location.hash = '#/replicas'");
     browser.sees(".replicas tr", "lied");
     browser.shot("replicas");
     looks(&mut browser);
+    handed_over(&mut browser, &world, &served.url).await;
     assert_eq!(browser.tell(&json!(["troubles"])), json!([]));
     drop(browser);
     world.stop().await;
@@ -292,56 +298,73 @@ async fn aborted(browser: &mut Browser, world: &World, keys: &[Key]) {
     browser.shot("aborted");
 }
 
-/// A grid of the largest session is no more elements than can be seen, and its ends are reached.
-#[tokio::test]
-async fn a_thousand_parties_cost_no_more_than_can_be_seen() {
-    if !browser::is_possible() {
-        return;
+/// A complaint, its answer, and whom that convicts: the page judges it itself.
+async fn disputed(browser: &mut Browser, world: &World, keys: &[Key]) {
+    let [bad, mut one, mut two] = bad_sender::joined(world, keys).await;
+    browser.eval("location.hash = '#/session/2'");
+    let sent = bad_sender::posts(world, &keys[0], &bad).await;
+    for session in [&mut one, &mut two] {
+        post(session, 1).await.unwrap();
     }
-    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let nobody = "http://127.0.0.1:1".parse().unwrap();
-    let explorer = Explorer::new(vec![nobody], b"\0asm".to_vec()).unwrap();
-    let listener = TcpListener::bind(anywhere).await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let serving = tokio::spawn(explorer.serve(listener));
-    let told = tokio::task::spawn_blocking(move || {
-        let mut browser = Browser::start();
-        browser.tell(&json!(["goto", url]));
-        browser.sees("h1", "Genesis");
-        browser.eval(
-            "(async () => {
-                const { Grid } = await import('./grid.js');
-                const grid = new Grid((party, round) => { window.chosen = [party, round]; });
-                document.querySelector('main').replaceChildren(grid.node);
-                const range = (count) => Array.from({ length: count }, (_, at) => at);
-                grid.show({
-                    parties: range(1024), rounds: range(64), open: 63,
-                    cell: (party, round) => ({ text: 'P', cls: 'signed', words: `party ${party}, round ${round}: post` }),
-                    label: (party) => ({ text: String(party), cls: 'key', words: `party ${party}` }),
-                });
-            })()",
-        );
-        let cells = "document.querySelectorAll('[role=gridcell]').length";
-        let few = |cells: serde_json::Value| (640..5_000).contains(&cells.as_u64().unwrap());
-        assert!(few(browser.eval(cells)));
-        browser.tab_to("[role=gridcell]");
-        browser.press("Control+End");
-        assert_eq!(
-            browser.until("window.chosen?.[0] === 1023 && window.chosen"),
-            json!([1023, 63])
-        );
-        assert_eq!(
-            browser.eval("document.activeElement.ariaLabel"),
-            "party 1023, round 63: post"
-        );
-        assert!(few(browser.eval(cells)));
-        browser.shot("large");
-        browser.press("PageUp");
-        let party = browser.eval("window.chosen[0]").as_u64().unwrap();
-        assert!((900..1023).contains(&party), "{party}");
-        let width = browser.eval("document.documentElement.scrollWidth <= innerWidth");
-        assert_eq!(width, true);
-    });
-    told.await.unwrap();
-    serving.abort();
+    one.wait_round_closed(1).await.unwrap();
+    let unread = one.inbox(1).await.unwrap_err();
+    assert_eq!(unread, Error::Payload { from: 0, round: 1 });
+    one.complain(1, 0).await.unwrap();
+    browser.sees(".head", "dispute");
+    let complaint = "party 1 complained about the payload that party 0 sent it in round 1";
+    browser.sees(".now", complaint);
+    browser.sees(".now", "Awaited: party 0");
+    browser.sees(".now", "for the answer");
+    browser.sees("li", "It was not answered");
+    browser.shot("dispute");
+    bad_sender::reveals(world, &keys[0], &sent, 1).await;
+    browser.sees(".now", "Aborted: ");
+    browser.sees(
+        "li",
+        "Party 0 sent a p2p payload that was proven bad, in round 1.",
+    );
+    browser.sees("li", "It was answered");
+    browser.sees("li", "judged here");
+    browser.shot("judged");
+}
+
+/// The validators hand over to others: a page that is open goes on, and one that begins anew walks there from the genesis.
+async fn handed_over(browser: &mut Browser, world: &World, url: &str) {
+    let board = Board::new(world);
+    let last = board.validator(3);
+    let next = board.next(|charter| charter.replicas.retain(|one| one.validator != last));
+    let next = next.await;
+    browser.eval("location.hash = '#/charter'");
+    let row = |name: &str, value: &str| {
+        format!(
+            "[...document.querySelectorAll('dt')].some((dt) => dt.innerText === {} && dt.nextElementSibling.innerText.startsWith({}))",
+            json!(name),
+            json!(value)
+        )
+    };
+    browser.until(&row("Era of its validators", "0"));
+    board.enact(&[0, 1, 2], &[], &next).await;
+    browser.until(&row("Era of its validators", "1"));
+    browser.until(&row("Term", "1, since block "));
+    assert_eq!(
+        browser.eval("document.querySelectorAll('.operators tbody tr').length"),
+        3
+    );
+    browser.tell(&json!(["eval", "localStorage.clear()"]));
+    browser.tell(&json!(["goto", url]));
+    browser.sees("h1", "Genesis");
+    let file = world.net.dir().join("genesis.json");
+    browser.tell(&json!(["file", "#genesis-file", file]));
+    browser.sees("tbody tr", "✓ verified");
+    browser.eval("location.hash = '#/session/0'");
+    browser.sees(".now", "by a quorum of the parties");
+    browser.eval("location.hash = '#/charter'");
+    browser.until(&row("Era of its validators", "1"));
+    browser.shot("era");
+    let alarms = browser.eval("document.querySelector('#alarms').innerText");
+    assert_eq!(
+        alarms.as_str().unwrap().matches("Replica").count(),
+        1,
+        "{alarms}"
+    );
 }

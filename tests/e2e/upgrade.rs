@@ -11,9 +11,12 @@ use white_city_client::{
     read::SessionRef,
     receipt::BadReceipt,
     trust::NewerRules,
-    wire::protocol::{Known, NEXT},
+    wire::{
+        Charter,
+        protocol::{Known, NEXT},
+    },
 };
-use white_city_testnet::{Error as TestnetError, NodeError, RunState};
+use white_city_testnet::{Error as TestnetError, NodeError, RunState, binaries::Binaries};
 
 use crate::{
     charters::{Board, ceremony, sessions},
@@ -80,12 +83,74 @@ async fn enacted_at(world: &World, replica: usize, term: u32) -> u64 {
     }
 }
 
+/// A charter with the next number.
+async fn with_next(board: &Board<'_>) -> Charter {
+    board.next(|charter| charter.protocol += 1).await
+}
+
 /// Has these operators approve the next number.
 async fn move_on(world: &World, by: &[usize]) -> u32 {
     let board = Board::new(world);
-    let next = board.next(|charter| charter.protocol += 1).await;
+    let next = with_next(&board).await;
     board.approve(by, &[], &next).await;
     next.term
+}
+
+/// What `doctor` says at a replica's home, and its exit code.
+async fn doctor(world: &World, replica: usize) -> (Vec<String>, Option<i32>) {
+    let program = Binaries::find().await.unwrap().node().unwrap();
+    let mut command = tokio::process::Command::new(program);
+    command.arg("--home").arg(world.net.home(replica));
+    let output = command.arg("doctor").output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines = said.lines().map(str::to_owned).collect();
+    (lines, output.status.code())
+}
+
+/// A node is fine as long as nobody asks for more than the programs know, and then says who would stop.
+async fn doctor_says_who_would_stop(world: &World, board: &Board<'_>) -> Charter {
+    let (said, code) = doctor(world, 0).await;
+    assert_eq!(code, Some(0), "{said:?}");
+    let next = with_next(board).await;
+    board.approve(&[0], &[], &next).await;
+    let (said, code) = doctor(world, 0).await;
+    assert_eq!(code, Some(4), "{said:?}");
+    for (start, parts) in [
+        (
+            "ok   rules: ",
+            [
+                format!("protocol {OLD} is in force"),
+                format!("1 of the 3 operators who have to approve a charter with protocol {NEXT}"),
+            ],
+        ),
+        (
+            "ok   rules: ",
+            [
+                "the replica that runs".into(),
+                format!("protocols {OLD} to {NEXT}"),
+            ],
+        ),
+        (
+            "ok   replica1: rules: ",
+            ["its replica".into(), format!("protocols {OLD} to {NEXT}")],
+        ),
+        (
+            "BAD  replica3: rules: ",
+            [
+                format!("knows protocol {OLD},"),
+                format!("it stops at the first block under protocol {NEXT}"),
+            ],
+        ),
+    ] {
+        let is = |line: &&String| {
+            line.starts_with(start) && parts.iter().all(|part| line.contains(part))
+        };
+        assert!(
+            said.iter().any(|line| is(&line)),
+            "{start} {parts:?}: {said:?}"
+        );
+    }
+    next
 }
 
 /// Waits until a replica's program has ended for good, and gives what it and the launcher say.
@@ -181,8 +246,10 @@ async fn a_board_moves_to_the_next_rules_while_sessions_run_and_one_operator_is_
             world.net.wait_ready(PATIENCE).await.unwrap();
             assert_eq!(told(&world, replica).await, OLD.to_string());
         }
-        let term = move_on(&world, &[0, 1, 2]).await;
-        let enacted = enacted_at(&world, 0, term).await;
+        let board = Board::new(&world);
+        let next = doctor_says_who_would_stop(&world, &board).await;
+        board.approve(&[1, 2], &[], &next).await;
+        let enacted = enacted_at(&world, 0, next.term).await;
         // The late one has stored the block, and says what to do.
         says_what_to_do(&halted(&world, 3).await, enacted);
         // The others have gone on.

@@ -12,7 +12,7 @@ const EXIT_CODES: &str = "Exit codes:
   1  it failed, for the reason that is on stderr; starting it again may help
   2  wrong arguments
   3  it can't go on, and would end again at once: the genesis isn't signed by all, or the replica has halted
-  4  doctor found something";
+  4  doctor, or genesis check, found something";
 
 /// One replica of a White City board with its engine, as one company runs it.
 ///
@@ -161,6 +161,6 @@ pub enum GenesisCommand {
     },
     /// Sign the genesis, after it was compared with the others' (`genesis check` prints its hash)
     Sign(OperatorArgs),
-    /// Show the genesis: its hash, who has signed it, who hasn't, what is in it
+    /// Show the genesis: its hash, who has signed it, who hasn't, what is in it, and what of this node's settings doesn't fit it
     Check,
 }

@@ -1,7 +1,6 @@
 //! What the commands do
 
 mod ceremony;
-mod sharing;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,12 +14,15 @@ use white_city_node::home::{self, LAST_SIGNED};
 use white_city_node::node::{self, GENESIS_FILE, Node, OPERATOR_KEY, Start};
 use white_city_node::process::{Exit, Program, interrupted, this_program};
 use white_city_node::running::{self, Programs};
-use white_city_node::{Error, backup, cometbft, doctor, joining};
+use white_city_node::{Error, backup, cometbft, doctor, fit, joining, sharing};
 
 use crate::args::{CardArgs, Cli, Command, InitArgs, OperatorArgs};
 
 /// CometBFT's stores that it can compact.
 const STORES: [&str; 2] = ["blockstore.db", "state.db"];
+
+/// Exit code where something was looked for and found.
+const FOUND: u8 = 4;
 
 /// Runs a command.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
@@ -34,7 +36,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
                 print(&sharing::take(home, path, newcomers)?)?;
             }
         }
-        Command::Genesis(command) => ceremony::run(home, command)?,
+        Command::Genesis(command) => return ceremony::run(home, command),
         Command::Start => start(home).await?,
         Command::Status { json } => status(home, json).await?,
         Command::Doctor { json } => return examine(home, json).await,
@@ -155,6 +157,9 @@ async fn start(home: &Path) -> Result<(), Error> {
     let node = Node::open(home)?;
     let _lock = home::lock(&node.home)?;
     let network = node.genesis()?;
+    for misfit in fit::misfits(&node, &network)? {
+        tracing::warn!("{misfit}");
+    }
     if node.settings.remote_signer.is_empty() && !node.home.join(LAST_SIGNED).exists() {
         return Err(Error::Unverified(format!(
             "{} is missing, so what this validator signed last isn't known: `white-city-node --home {} join` first",
@@ -214,7 +219,7 @@ async fn examine(home: &Path, as_json: bool) -> Result<ExitCode, Error> {
         }
     }
     let is_fine = findings.iter().all(|finding| finding.found.is_ok());
-    Ok(ExitCode::from(if is_fine { 0 } else { 4 }))
+    Ok(ExitCode::from(if is_fine { 0 } else { FOUND }))
 }
 
 async fn join(home: &Path) -> Result<(), Error> {

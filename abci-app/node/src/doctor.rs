@@ -8,15 +8,18 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
-use white_city_wire::Network;
+use white_city_wire::json::Program;
+use white_city_wire::{Hash, Network};
 
 use crate::card::Card;
 use crate::files::write_atomic;
 use crate::joining::{self, Verified};
-use crate::node::{NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY, local};
+use crate::node::{CARDS, NODE_KEY, Node, OPERATOR_KEY, VALIDATOR_KEY};
 use crate::rpc;
+use crate::rules::{self, Rules, plain};
 use crate::running::{self, Programs};
-use crate::{Error, cometbft};
+use crate::settings::local;
+use crate::{Error, cometbft, fit};
 
 /// Longest that another node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,11 +60,39 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     );
     let programs = Programs::find(node).await;
     note("programs", versions(&programs).await);
+    let mut installed = None;
     if let (Ok(_), Ok(programs)) = (&network, &programs) {
-        note("configuration", configuration(node, programs).await);
+        let taken = configuration(node, programs).await;
+        note(
+            "configuration",
+            taken
+                .as_ref()
+                .map(|_| "the replica takes it".into())
+                .map_err(Clone::clone),
+        );
+        installed = taken.ok().flatten();
     }
+    let verified = joining::verified(node).await;
     if let Ok(network) = &network {
-        note("cards", cards(node, network));
+        let first = network
+            .charter
+            .replicas
+            .iter()
+            .map(|replica| replica.operator);
+        let operators = match &verified {
+            Ok(verified) => verified.operators.clone(),
+            Err(_) => first.collect(),
+        };
+        note("cards", cards(node, &operators));
+        for card in &node.others {
+            let said = card.says();
+            if !operators.contains(&said.operator) {
+                note(&format!("{}: card", said.name), Ok(outside(card)));
+            }
+        }
+        for found in fits(node, network) {
+            note("settings", found);
+        }
     }
     let mut clocks = Vec::new();
     for card in &node.others {
@@ -72,8 +103,12 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
         clocks.extend(clock);
     }
     note("clock", clock(clocks));
-    let verified = joining::verified(node).await;
     note("board", board(&verified));
+    if let Ok(verified) = &verified {
+        for (what, found) in numbers(node, installed, &verified.rules).await {
+            note(&what, found);
+        }
+    }
     note("this node", own(node, &verified).await);
     note("progress", ready(node).await);
     findings
@@ -153,12 +188,12 @@ async fn printed(program: &Path, argument: &str) -> Result<String, String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// Whether the replica takes what it would be started with; written elsewhere, as it may be running.
-async fn configuration(node: &Node, programs: &Programs) -> Result<String, String> {
+/// Whether the replica takes what it would be started with; written elsewhere, as it may be running. Gives what it says about itself.
+async fn configuration(node: &Node, programs: &Programs) -> Result<Option<Program>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let socket = format!("unix://{}", folder.path().join("app.sock").display());
     let text = node
-        .replica_file(&socket)
+        .replica_file(&socket, node.settings.profile.profile())
         .map_err(|error| error.to_string())?;
     let file = folder.path().join("replica.toml");
     write_atomic(&file, text.as_bytes()).map_err(|error| error.to_string())?;
@@ -168,20 +203,27 @@ async fn configuration(node: &Node, programs: &Programs) -> Result<String, Strin
     let output = output.map_err(|_| "the replica doesn't answer".to_owned())?;
     let output = output.map_err(|error| error.to_string())?;
     match output.status.success() {
-        true => Ok("the replica takes it".into()),
+        // An older one says nothing.
+        true => Ok(serde_json::from_slice(&output.stdout).ok()),
         false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
     }
 }
 
-fn cards(node: &Node, network: &Network) -> Result<String, String> {
-    let mut missing = Vec::new();
-    for replica in &network.charter.replicas {
-        let own = node.card.says().operator == replica.operator;
-        let mut others = node.others.iter();
-        if !own && !others.any(|card| card.says().operator == replica.operator) {
-            missing.push(replica.operator.to_string());
-        }
+/// Whether the settings fit the genesis: one finding, or one for each that doesn't.
+fn fits(node: &Node, network: &Network) -> Vec<Result<String, String>> {
+    let found = fit::misfits(node, network).map(|misfits| [misfits, fit::crowded(node)].concat());
+    match found {
+        Ok(none) if none.is_empty() => vec![Ok("they fit the genesis".into())],
+        Ok(found) => found.into_iter().map(Err).collect(),
+        Err(error) => vec![Err(error.to_string())],
     }
+}
+
+fn cards(node: &Node, operators: &[Hash]) -> Result<String, String> {
+    let all = std::iter::once(&node.card).chain(&node.others);
+    let known: Vec<Hash> = all.map(|card| card.says().operator).collect();
+    let missing = operators.iter().filter(|one| !known.contains(one));
+    let missing: Vec<String> = missing.map(Hash::to_string).collect();
     match missing.is_empty() {
         true => Ok(format!("{} of other nodes", node.others.len())),
         false => Err(format!(
@@ -189,6 +231,14 @@ fn cards(node: &Node, network: &Network) -> Result<String, String> {
             missing.join(", ")
         )),
     }
+}
+
+/// What there is to be said of a peer whose operator isn't one now.
+fn outside(card: &Card) -> String {
+    format!(
+        "its operator isn't in the charter in force: a newcomer, or one who has left; delete {CARDS}/{}.json then, and restart",
+        card.says().operator
+    )
 }
 
 async fn dialled(card: &Card) -> Result<String, String> {
@@ -209,16 +259,17 @@ async fn asked(card: &Card, network: Option<&Network>) -> (Result<String, String
     if url.is_empty() {
         return (Ok("not on its card".into()), None);
     }
-    match status(url).await {
+    match fetched(url, "status").await {
         Ok((status, clock)) => (compared(card, network, &status), clock),
         Err(error) => (Err(format!("{url}: {error}")), None),
     }
 }
 
-async fn status(url: &str) -> Result<(Value, Option<i64>), String> {
+/// What a node's RPC answers, and how far its clock is ahead of this one, seconds.
+async fn fetched(url: &str, path: &str) -> Result<(Value, Option<i64>), String> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build();
     let client = client.map_err(|error| error.to_string())?;
-    let answer = client.get(format!("{}/status", url.trim_end_matches('/')));
+    let answer = client.get(format!("{}/{path}", url.trim_end_matches('/')));
     let mut answer = answer.send().await.map_err(|error| error.to_string())?;
     let date = answer.headers().get(reqwest::header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
@@ -241,20 +292,26 @@ fn compared(card: &Card, network: Option<&Network>, status: &Value) -> Result<St
     let id = at("/result/node_info/id").ok_or("it isn't a node's RPC")?;
     if id != card.says().node {
         return Err(format!(
-            "it is the node {id}, the card says {}",
+            "it is the node {}, the card says {}",
+            plain(id),
             card.says().node
         ));
     }
     let chain = at("/result/node_info/network").unwrap_or_default();
     if let Some(network) = network.filter(|network| network.chain_id != chain) {
         return Err(format!(
-            "it is on the chain {chain}, not {}",
+            "it is on the chain {}, not {}",
+            plain(chain),
             network.chain_id
         ));
     }
     let version = at("/result/node_info/version").unwrap_or_default();
     let height = at("/result/sync_info/latest_block_height").unwrap_or_default();
-    Ok(format!("height {height}, CometBFT {version}"))
+    Ok(format!(
+        "height {}, CometBFT {}",
+        plain(height),
+        plain(version)
+    ))
 }
 
 /// The median of how far the others are ahead.
@@ -279,6 +336,44 @@ fn board(verified: &Result<Verified, Error>) -> Result<String, String> {
         )),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Whether the programs of this node and of the others know the rules that the board asks for: this program, the replica that is installed,
+/// the one that runs, and the others' by their word.
+async fn numbers(
+    node: &Node,
+    installed: Option<Program>,
+    rules: &Rules,
+) -> Vec<(String, Result<String, String>)> {
+    let told = async |url: &str| {
+        let answer = fetched(url, "abci_query?path=%22/json/program%22").await;
+        answer.and_then(|(answer, _)| rules::read(&answer))
+    };
+    let mut all = vec![
+        ("rules".to_owned(), Ok(rules.told())),
+        ("rules".into(), rules.judged("this program", &rules::own())),
+    ];
+    if let Some(program) = installed {
+        let judged = rules.judged("the replica that is installed", &program);
+        all.push(("rules".into(), judged));
+    }
+    // That it doesn't run, or runs behind, is said elsewhere.
+    if let Ok(program) = told(&running::own_rpc(node)).await {
+        let judged = rules.judged("the replica that runs", &program);
+        all.push(("rules".into(), judged));
+    }
+    for card in &node.others {
+        let said = card.says();
+        let found = match said.rpc.as_str() {
+            "" => Ok("not on its card".into()),
+            url => match told(url).await {
+                Ok(program) => rules.judged("its replica", &program),
+                Err(error) => Ok(format!("not known: {error}")),
+            },
+        };
+        all.push((format!("{}: rules", said.name), found));
+    }
+    all
 }
 
 async fn own(node: &Node, verified: &Result<Verified, Error>) -> Result<String, String> {

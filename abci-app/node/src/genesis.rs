@@ -22,6 +22,8 @@ const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
 const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
 /// CometBFT's limit.
 const CHAIN_ID_MAX: usize = 50;
+/// Hours whose nanoseconds CometBFT's 63 bits hold.
+const EVIDENCE_HOURS_MAX: u64 = 2_562_047;
 
 /// The parts of an existing genesis that the launcher needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +188,28 @@ fn block_max_bytes(consensus: &Consensus, params: &Params) -> Result<u64, Error>
 /// Checks that every replica and client will make, before anything is written.
 fn check(draft: &Draft, app_state: &AppState, block_max_bytes: u64) -> Result<(), Error> {
     check_chain_id(&draft.chain_id)?;
+    let consensus = &draft.consensus;
+    for (what, got, most) in [
+        (
+            "evidence_max_age_blocks",
+            consensus.evidence_max_age_blocks,
+            i64::MAX.unsigned_abs(),
+        ),
+        (
+            "evidence_max_age_hours",
+            consensus.evidence_max_age_hours,
+            EVIDENCE_HOURS_MAX,
+        ),
+    ] {
+        // CometBFT would refuse it when it starts, once everybody has signed.
+        if !(1..=most).contains(&got) {
+            return Err(Error::Option {
+                what,
+                got: got.to_string(),
+                expected: format!("1 to {most}"),
+            });
+        }
+    }
     let chain = Chain {
         chain_id: draft.chain_id.clone(),
         genesis_time: draft.time,
@@ -200,7 +224,7 @@ fn check(draft: &Draft, app_state: &AppState, block_max_bytes: u64) -> Result<()
             })
             .collect(),
         block_max_bytes: i64::try_from(block_max_bytes).unwrap_or(i64::MAX),
-        evidence_max_bytes: i64::try_from(draft.consensus.evidence_max_bytes).unwrap_or(i64::MAX),
+        evidence_max_bytes: i64::try_from(consensus.evidence_max_bytes).unwrap_or(i64::MAX),
     };
     white_city_wire::Network::new(chain, app_state.clone())?;
     Ok(())
@@ -290,6 +314,34 @@ mod tests {
             block_max_bytes(&defaults, &params),
             Err(Error::Option { .. })
         ));
+    }
+
+    #[test]
+    fn evidence_has_an_age_that_cometbft_takes() {
+        let mut draft = Draft::now("board", app_state()).unwrap();
+        let replicas: Vec<_> = (0..4).map(|_| keys()).collect();
+        let blocks = i64::MAX.unsigned_abs();
+        for (blocks, hours, named) in [
+            (1, 1, None),
+            (blocks, EVIDENCE_HOURS_MAX, None),
+            (0, 1, Some("evidence_max_age_blocks")),
+            (blocks + 1, 1, Some("evidence_max_age_blocks")),
+            (1, 0, Some("evidence_max_age_hours")),
+            (1, EVIDENCE_HOURS_MAX + 1, Some("evidence_max_age_hours")),
+        ] {
+            draft.consensus.evidence_max_age_blocks = blocks;
+            draft.consensus.evidence_max_age_hours = hours;
+            match (render(&draft, &replicas), named) {
+                (Ok(text), None) => {
+                    let genesis: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    let age = &genesis["consensus_params"]["evidence"]["max_age_duration"];
+                    let nanos: i64 = age.as_str().unwrap().parse().unwrap();
+                    assert_eq!(nanos / 3_600_000_000_000, hours.cast_signed());
+                }
+                (Err(Error::Option { what, .. }), Some(named)) => assert_eq!(what, named),
+                (other, _) => panic!("{blocks} {hours}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -7,12 +7,14 @@
 use std::path::Path;
 
 use white_city_client::{Client, Trust};
+use white_city_wire::Hash;
 use white_city_wire::charter::faults;
 
 use crate::files::write_atomic;
 use crate::home::LAST_SIGNED;
 use crate::join_file::{self, Join};
 use crate::node::{GENESIS_FILE, Node};
+use crate::rules::Rules;
 use crate::{Error, node_config, running};
 
 /// Blocks between two snapshots of nodes that have the default.
@@ -35,6 +37,10 @@ pub struct Verified {
     pub nodes: u16,
     /// Number of the others among them that prove a height.
     pub answered: usize,
+    /// Operators in the charter in force.
+    pub operators: Vec<Hash>,
+    /// Numbers of the rules, in force and asked for.
+    pub rules: Rules,
 }
 
 /// Asks the other nodes for the board's state and verifies it.
@@ -69,6 +75,13 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
+        operators: charter
+            .charter
+            .replicas
+            .iter()
+            .map(|replica| replica.operator)
+            .collect(),
+        rules: Rules::of(&charter, charter.board_ms()),
     })
 }
 
@@ -195,6 +208,8 @@ mod tests {
             hash: String::new(),
             nodes,
             answered,
+            operators: Vec::new(),
+            rules: Rules::default(),
         }
     }
 

@@ -96,16 +96,6 @@ impl KeyPair {
         Zeroizing::new(format!("{{\"priv_key\":{}}}\n", self.secret().as_str()))
     }
 
-    /// An operator's key, as the command line's `--identity` takes it
-    pub fn identity_file(&self) -> Zeroizing<String> {
-        let secret = Zeroizing::new(hex::encode(self.0.as_bytes()));
-        Zeroizing::new(format!(
-            "white-city identity key, version 1\npublic {}\nsecret {}\n",
-            hex::encode(self.0.verifying_key().as_bytes()),
-            secret.as_str()
-        ))
-    }
-
     fn secret(&self) -> Zeroizing<String> {
         let pair = Zeroizing::new(self.0.to_keypair_bytes());
         let value = Zeroizing::new(STANDARD.encode(pair.as_slice()));

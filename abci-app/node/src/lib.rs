@@ -19,6 +19,7 @@ pub mod cometbft;
 pub mod doctor;
 mod error;
 pub mod files;
+pub mod fit;
 pub mod genesis;
 pub mod guard;
 pub mod home;
@@ -32,8 +33,10 @@ pub mod params;
 pub mod process;
 mod profile;
 pub mod rpc;
+pub mod rules;
 pub mod running;
 pub mod settings;
+pub mod sharing;
 pub mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -41,3 +44,4 @@ pub mod watch;
 
 pub use error::{Error, Tooling};
 pub use profile::Profile;
+pub use white_city_client::LocalKey;

@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use white_city_client::{LocalKey, Signer as _};
-use white_city_wire::{Hash, Network};
+use white_city_wire::{Hash, Network, Params};
 
 use crate::card::{CARD_BYTES_MAX, Card, Statement};
 use crate::files::{private_dir, read, write_atomic};
 use crate::home::LAST_SIGNED;
 use crate::keys::{self, KeyPair};
 use crate::node_config::{self, NodeConfig};
-use crate::settings::{self, LogFormat, NODE_FILE, Settings};
-use crate::{Error, ceremony};
+use crate::settings::{self, LogFormat, NODE_FILE, Settings, local};
+use crate::{Error, Profile, ceremony};
 
 /// Name of a node's own card in its home.
 pub const CARD_FILE: &str = "card.json";
@@ -102,7 +102,11 @@ pub fn init(home: &Path, start: &Start, operator: &LocalKey) -> Result<Card, Err
         issued: now(),
     };
     let card = signed(statement, operator)?;
-    let settings = settings::render(start.p2p, start.rpc, &start.direct)?;
+    let settings = settings::render(&[
+        ("p2p", start.p2p.to_string().into()),
+        ("rpc", start.rpc.to_string().into()),
+        ("direct", start.direct.clone().into()),
+    ])?;
     Settings::read(&settings)?;
     for (name, text) in [
         (VALIDATOR_KEY, validator.validator_file().as_str()),
@@ -263,34 +267,46 @@ impl Node {
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
     pub fn write_configs(&self, network: &Network) -> Result<(), Error> {
-        let socket = format!("unix://{}", self.socket()?.display());
+        self.write(&self.engine_config(&network.params, &self.socket()?))
+    }
+
+    /// The same, with an engine's configuration that differs from what follows from the settings.
+    ///
+    /// # Errors
+    /// As [`Node::write_configs`].
+    pub fn write(&self, config: &NodeConfig) -> Result<(), Error> {
+        let text = node_config::render(config)?;
+        write_atomic(&self.home.join("config/config.toml"), text.as_bytes())?;
+        let text = self.replica_file(&config.proxy_app, config.profile)?;
+        write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
+    }
+
+    /// What differs from node to node of the engine's configuration, whose replica listens at this socket.
+    #[must_use]
+    pub fn engine_config(&self, params: &Params, socket: &Path) -> NodeConfig {
         let settings = &self.settings;
         let joined = |of: fn(&Card) -> String| {
             let all: Vec<String> = self.others.iter().map(of).collect();
             all.join(",")
         };
-        let config = NodeConfig {
+        NodeConfig {
             moniker: self.card.says().name.clone(),
-            proxy_app: socket.clone(),
+            proxy_app: format!("unix://{}", socket.display()),
             signer: settings.remote_signer.clone(),
             rpc: settings.rpc.to_string(),
             p2p: settings.p2p.to_string(),
             persistent_peers: joined(Card::peer),
             peer_ids: joined(|card| card.says().node.clone()),
             profile: settings.profile.profile(),
-            heartbeat_ms: network.params.heartbeat_ms,
-            max_tx_bytes: network.params.max_tx,
+            heartbeat_ms: params.heartbeat_ms,
+            max_tx_bytes: params.max_tx,
             filter_peers: true,
             json_log: settings.log_format == LogFormat::Json,
             one_machine: settings.one_machine,
-        };
-        let text = node_config::render(&config)?;
-        write_atomic(&self.home.join("config/config.toml"), text.as_bytes())?;
-        let text = self.replica_file(&socket)?;
-        write_atomic(&self.home.join("app/replica.toml"), text.as_bytes())
+        }
     }
 
-    pub(crate) fn replica_file(&self, socket: &str) -> Result<String, Error> {
+    pub(crate) fn replica_file(&self, socket: &str, profile: Profile) -> Result<String, Error> {
         let settings = &self.settings;
         let mut keys = settings.replica_keys.clone();
         let text = |value: &str| toml::Value::String(value.into());
@@ -298,12 +314,10 @@ impl Node {
             toml::Value::Array(values.iter().map(|value| text(value)).collect())
         };
         let ids = self.others.iter().map(|card| card.says().node.clone());
-        let profile: toml::Table =
-            toml::from_str(&settings.profile.profile().replica_lines()).unwrap_or_default();
-        for (key, value) in profile {
-            keys.entry(key).or_insert(value);
-        }
         let number = |value: u64| toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
+        for (key, ms) in profile.replica() {
+            keys.entry(key).or_insert(number(ms));
+        }
         for (key, value) in [
             ("listen", text(socket)),
             ("engine_rpc", text(&local(settings.rpc).to_string())),
@@ -380,18 +394,6 @@ impl Node {
         all.sort_unstable();
         all.dedup();
         all
-    }
-}
-
-/// Address at which this machine reaches one that it listens at.
-#[must_use]
-pub fn local(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            (std::net::Ipv6Addr::LOCALHOST, address.port()).into()
-        }
-        _ => address,
     }
 }
 
@@ -604,7 +606,7 @@ mod tests {
             node.peers_from(),
             ["192.0.2.9/32", "198.51.100.0/24", "2001:db8::1/128"]
         );
-        let text = node.replica_file("unix://x").unwrap();
+        let text = node.replica_file("unix://x", Profile::REGIONS).unwrap();
         let file: toml::Table = text.parse().unwrap();
         assert_eq!(file["peer_ids"].as_array().unwrap().len(), 1);
         assert_eq!(file["engine_rpc"].as_str(), Some("127.0.0.1:26657"));

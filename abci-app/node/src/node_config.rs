@@ -24,6 +24,7 @@ const ONE_MACHINE: [(&str, &str, &str); 4] = [
 ];
 
 /// Settings that differ from replica to replica, or follow from the genesis.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeConfig {
     /// Name in logs and at its peers.
     pub moniker: String,
@@ -145,7 +146,7 @@ pub(crate) fn set(text: &str, section: &str, key: &str, value: &str) -> Result<S
     }
 }
 
-fn missing(section: &str, key: &str, reason: &str) -> Error {
+pub(crate) fn missing(section: &str, key: &str, reason: &str) -> Error {
     Error::Malformed {
         path: "config/cometbft.toml".into(),
         reason: format!("[{section}] {key}: {reason}"),

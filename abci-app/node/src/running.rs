@@ -10,10 +10,10 @@ use white_city_wire::Network;
 
 use crate::card::Card;
 use crate::files::is_executable;
-use crate::node::{Node, local};
+use crate::node::Node;
 use crate::process::this_program;
 use crate::rpc::{self, Status};
-use crate::settings::NODE_FILE;
+use crate::settings::{NODE_FILE, local};
 use crate::supervisor::{self, APP_LOG, ENGINE_LOG, Handle, Order, Pids, Plan, RunState};
 use crate::watch::{Watch, Watched};
 use crate::{Error, cometbft, join_file, joining, logs};

@@ -1,6 +1,6 @@
 //! `node.toml`: what the operator of a node chooses
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -172,21 +172,26 @@ impl Settings {
     }
 }
 
-/// The commented file of a new node.
+/// The commented file of a node with these values.
 ///
 /// # Errors
-/// If the defaults that were compiled in lack a key; a test excludes it.
-pub fn render(p2p: SocketAddr, rpc: SocketAddr, direct: &str) -> Result<String, Error> {
-    let quoted = |value: &str| toml::Value::String(value.into()).to_string();
-    let mut text = NODE_DEFAULTS.to_owned();
-    for (key, value) in [
-        ("p2p", quoted(&p2p.to_string())),
-        ("rpc", quoted(&rpc.to_string())),
-        ("direct", quoted(direct)),
-    ] {
-        text = crate::node_config::set(&text, "", key, &value)?;
+/// [`Error::Malformed`] for a key that the defaults lack.
+pub fn render(values: &[(&str, toml::Value)]) -> Result<String, Error> {
+    values
+        .iter()
+        .try_fold(NODE_DEFAULTS.to_owned(), |text, (key, value)| {
+            crate::node_config::set(&text, "", key, &value.to_string())
+        })
+}
+
+/// Address at which this machine reaches one that it listens at.
+#[must_use]
+pub fn local(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
     }
-    Ok(text)
 }
 
 fn bad(reason: String) -> Error {
@@ -203,7 +208,12 @@ mod tests {
     #[test]
     fn a_new_file_and_an_empty_one_have_the_defaults() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let text = render(address("192.0.2.1:7"), address("127.0.0.1:8"), "0.0.0.0:9").unwrap();
+        let text = render(&[
+            ("p2p", "192.0.2.1:7".into()),
+            ("rpc", "127.0.0.1:8".into()),
+            ("direct", "0.0.0.0:9".into()),
+        ]);
+        let text = text.unwrap();
         let settings = Settings::read(&text).unwrap();
         assert_eq!(settings.p2p, address("192.0.2.1:7"));
         let empty = Settings::read("").unwrap();
@@ -216,6 +226,7 @@ mod tests {
         assert_eq!(empty, expected);
         assert_eq!(empty.profile.profile(), Profile::REGIONS);
         assert!(!empty.one_machine);
+        assert!(render(&[("direkt", "".into())]).is_err());
     }
 
     #[test]

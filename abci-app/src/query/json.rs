@@ -1,6 +1,6 @@
 //! Answers for people: `/json/params`, `/json/sessions`, `/json/sessions/PARTY`, `/json/session/ID`,
 //! `/json/session/ID/spec`, `/json/session/ID/round/N`, `/json/openers`,
-//! `/json/work`; ID is a session's id or number. What is in them is [`white_city_wire::json`]'s.
+//! `/json/work`, `/json/program`; ID is a session's id or number. What is in them is [`white_city_wire::json`]'s.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,8 +8,12 @@ use white_city_state_machine::{Dispute, Session, Slot};
 use white_city_wire::{
     Bitmap, Hash, Refusal, SessionId,
     board::Status,
-    json::{self, Answer, Board, Opener, Openers, SessionLine, Sessions, SlotKind, remaining_ms},
+    json::{
+        self, Answer, Board, Opener, Openers, Program, SessionLine, Sessions, SlotKind,
+        remaining_ms,
+    },
     pb,
+    protocol::Known,
     tx::open_from_accepted_pb,
 };
 
@@ -17,7 +21,12 @@ use super::{Reader, is_closed};
 use crate::{committed::Committed, work::Work};
 
 /// Answers a path.
-pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, Refusal> {
+pub fn answer(
+    committed: &Committed,
+    work: &Work,
+    known: Known,
+    path: &str,
+) -> Result<String, Refusal> {
     let reader = Reader { committed };
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
@@ -30,6 +39,7 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
         }
         ["json", "openers"] => openers(&reader)?,
         ["json", "work"] => to_value(work)?,
+        ["json", "program"] => to_value(&program(known))?,
         ["json", "session", id] => session(&reader, &*reader.find(&reference(id)?)?)?,
         ["json", "session", id, "spec"] => spec(&reader, &*reader.find(&reference(id)?)?)?,
         ["json", "session", id, "round", number] => {
@@ -41,7 +51,7 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
         _ => {
             return Err(Refusal::BadQuery(
                 "unknown path; known are /v1 (protobuf) and /json/params, /json/sessions[/PARTY], /json/openers, \
-                 /json/work, /json/session/ID[/spec|/round/N]"
+                 /json/work, /json/program, /json/session/ID[/spec|/round/N]"
                     .into(),
             ));
         }
@@ -52,6 +62,16 @@ pub fn answer(committed: &Committed, work: &Work, path: &str) -> Result<String, 
         answer: value,
     })?;
     Ok(answer.to_string())
+}
+
+/// This program, and the numbers of the rules that it knows.
+pub fn program(known: Known) -> Program {
+    let all = known.all();
+    Program {
+        version: env!("CARGO_PKG_VERSION").into(),
+        oldest_protocol: *all.start(),
+        newest_protocol: *all.end(),
+    }
 }
 
 fn reference(text: &str) -> Result<Option<pb::SessionRef>, Refusal> {

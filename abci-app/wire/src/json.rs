@@ -284,6 +284,17 @@ pub struct Board<P, C> {
     pub root: Hash,
 }
 
+/// A replica's program, by its own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Its version.
+    pub version: String,
+    /// Oldest number of the rules that it knows.
+    pub oldest_protocol: u32,
+    /// Newest number of them.
+    pub newest_protocol: u32,
+}
+
 /// An answer under `/json`, with the state that it is from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer<A> {

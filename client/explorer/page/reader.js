@@ -64,8 +64,27 @@ class Reader {
     });
     const answers = (await Promise.all(asked)).filter((answer) => answer !== null);
     answers.sort((one, other) => other.height - one.height);
+    await this.#compare(answers);
     const { replicas, highest, alarm } = this;
     return { replicas, highest, alarm, board: answers[0] ?? null };
+  }
+
+  // Whoever is ahead shows its block of the height that the slowest is at, too: the verifier finds two histories only where blocks are
+  // neighbours, and replicas that show different ones need not be at the same height at any look.
+  async #compare(answers) {
+    const low = answers.at(-1)?.height ?? 0;
+    const ahead = answers.filter(({ height }) => height > low + 1);
+    const asked = ahead.map(async ({ by }) => {
+      try {
+        await this.#header(this.replicas[by], low);
+      } catch (error) {
+        // It may not keep such old ones.
+        if (error.kind !== "unreachable") {
+          this.#note(this.replicas[by], error, "header");
+        }
+      }
+    });
+    await Promise.all(asked);
   }
 
   // The first answer that is proven and not old, from one replica after the other; or the newest of those that are.

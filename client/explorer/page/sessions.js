@@ -93,17 +93,24 @@ export class Sessions {
     return this.proven.get(number)?.status ?? this.said.get(number)?.status ?? null;
   }
 
-  // The numbers of a state, the newest first.
-  #numbers(total) {
-    const all = Array.from({ length: total }, (_, at) => total - 1 - at);
-    return this.status === "all" ? all : all.filter((number) => this.#status(number) === this.status);
+  // What is on the page, the newest first. Of a large board not even the numbers are gone through.
+  #shown(total) {
+    const is_all = this.status === "all";
+    const some = is_all ? [] : this.#numbersOf(this.status);
+    const found = is_all ? total : some.length;
+    const pages = Math.max(1, Math.ceil(found / ROWS));
+    this.page = Math.min(Math.max(0, this.page), pages - 1);
+    const first = this.page * ROWS;
+    const end = Math.min(found, first + ROWS);
+    const rows = is_all
+      ? Array.from({ length: end - first }, (_, at) => total - 1 - first - at)
+      : some.slice(first, end);
+    return { found, pages, rows };
   }
 
-  #shown(total) {
-    const numbers = this.#numbers(total);
-    const pages = Math.max(1, Math.ceil(numbers.length / ROWS));
-    this.page = Math.min(Math.max(0, this.page), pages - 1);
-    return { numbers, pages, rows: numbers.slice(this.page * ROWS, (this.page + 1) * ROWS) };
+  #numbersOf(status) {
+    const numbers = [...new Set([...this.said.keys(), ...this.proven.keys()])];
+    return numbers.filter((number) => this.#status(number) === status).sort((one, other) => other - one);
   }
 
   async refresh({ board }) {
@@ -182,7 +189,7 @@ export class Sessions {
 
   #render(board) {
     const total = board?.value.session_count ?? 0;
-    const { numbers, pages, rows } = this.#shown(total);
+    const { found, pages, rows } = this.#shown(total);
     fill(this.summary, this.#summary(board, total));
     fill(this.rows, rows.map((number) => this.#row(number)));
     this.table.hidden = rows.length === 0;
@@ -198,8 +205,8 @@ export class Sessions {
     }
     this.newer.disabled = this.page === 0;
     this.older.disabled = this.page + 1 >= pages;
-    this.pages.hidden = numbers.length <= ROWS;
-    fill(this.place, `${this.page * ROWS + 1} to ${Math.min(numbers.length, (this.page + 1) * ROWS)} of ${numbers.length}`);
+    this.pages.hidden = found <= ROWS;
+    fill(this.place, `${this.page * ROWS + 1} to ${Math.min(found, (this.page + 1) * ROWS)} of ${found}`);
   }
 
   #summary(board, total) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
+use white_city_node::{fit, home, node::Node};
 use white_city_testnet::{Error, Network, NodeError, Testnet, default_app_state};
 
 use crate::support::{cometbft, opened, options};
@@ -82,6 +83,47 @@ async fn keys_are_private_and_all_different() {
         let path = dir.path().join("replica0/config").join(name);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[tokio::test]
+async fn each_home_is_a_nodes_and_follows_the_ports_as_long_as_the_operators_keys_are_there() {
+    let Some((dir, _)) = created().await else {
+        return;
+    };
+    let mut cards = Vec::new();
+    for base in [21_000, 22_000, 22_000] {
+        let mut options = options(dir.path());
+        options.port_base = Some(base);
+        let testnet = opened(&options).await.unwrap();
+        cards.clear();
+        for k in 0..4 {
+            let node = Node::open(&testnet.home(k)).unwrap();
+            let network = node.genesis().unwrap();
+            assert_eq!(fit::misfits(&node, &network).unwrap(), [] as [&str; 0]);
+            assert_eq!(
+                node.settings.rpc.port(),
+                base + 3 * u16::try_from(k).unwrap()
+            );
+            assert_eq!(node.card.says().rpc, testnet.rpc_urls()[k]);
+            assert_eq!(node.others.len(), 3);
+            cards.push(node.card.clone());
+        }
+        for k in 0..4 {
+            let node = Node::open(&testnet.home(k)).unwrap();
+            assert!(node.others.iter().all(|card| cards.contains(card)));
+            // Whoever would start it beside the launcher, or delete its chain, can't.
+            let held = home::lock(&testnet.home(k)).unwrap_err();
+            assert!(matches!(held, NodeError::Locked { .. }), "{held}");
+        }
+    }
+    let key = dir.path().join("operators/replica1.key");
+    std::fs::rename(&key, dir.path().join("taken-away")).unwrap();
+    let mut options = options(dir.path());
+    options.port_base = Some(22_000);
+    drop(opened(&options).await.unwrap());
+    options.port_base = Some(23_000);
+    let refused = opened(&options).await.unwrap_err().to_string();
+    assert!(refused.contains("operators/replica1.key"), "{refused}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `white-city-node genesis …`
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use white_city_client::Signer as _;
 use white_city_node::ceremony;
@@ -8,27 +9,31 @@ use white_city_node::files::{read, write_atomic};
 use white_city_node::node::{
     CARDS, CONSENTS, Node, own_card, read_cards, read_consents, read_genesis,
 };
-use white_city_node::{Error, keys};
+use white_city_node::{Error, fit, keys};
 use white_city_wire::hash::sha256;
 
-use super::{genesis_path, operator, print};
+use super::{FOUND, genesis_path, operator, print};
 use crate::args::GenesisCommand;
 
 /// Runs a command.
-pub fn run(home: &Path, command: GenesisCommand) -> Result<(), Error> {
+pub fn run(home: &Path, command: GenesisCommand) -> Result<ExitCode, Error> {
     match command {
-        GenesisCommand::Draft { chain_id } => print(&ceremony::new_draft(&chain_id)?),
-        GenesisCommand::Make { draft } => make(home, &draft),
+        GenesisCommand::Draft { chain_id } => print(&ceremony::new_draft(&chain_id)?)?,
+        GenesisCommand::Make { draft } => make(home, &draft)?,
         GenesisCommand::Sign(args) => {
             let (text, network) = read_genesis(&genesis_path(home))?;
             let key = operator(home, &args)?;
             let consent = ceremony::consent(&text, &network, &key)?;
             let path = home.join(CONSENTS).join(format!("{}.json", key.identity()));
             write_atomic(&path, consent.as_bytes())?;
-            check(home)
+            check(home)?;
         }
-        GenesisCommand::Check => check(home),
+        GenesisCommand::Check => {
+            let fits = check(home)?;
+            return Ok(ExitCode::from(if fits { 0 } else { FOUND }));
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn make(home: &Path, draft: &Path) -> Result<(), Error> {
@@ -47,11 +52,13 @@ fn make(home: &Path, draft: &Path) -> Result<(), Error> {
         });
     }
     write_atomic(&path, text.as_bytes())?;
-    check(home)
+    check(home)?;
+    Ok(())
 }
 
-/// Says what a genesis is, so that operators can compare it over another channel.
-fn check(home: &Path) -> Result<(), Error> {
+/// Says what a genesis is, so that operators can compare it over another channel, and what of this node doesn't fit it; gives whether all
+/// does.
+fn check(home: &Path) -> Result<bool, Error> {
     let (text, network) = read_genesis(&genesis_path(home))?;
     let node = Node::open(home)?;
     let consented = read_consents(&home.join(CONSENTS), &text, &network)?;
@@ -78,6 +85,10 @@ fn check(home: &Path) -> Result<(), Error> {
             keys::address(&replica.validator.0)
         );
     }
+    let misfits = fit::misfits(&node, &network)?;
+    for misfit in &misfits {
+        out += &format!("DOESN'T FIT  {misfit}\n");
+    }
     let missing = ceremony::missing(&network, &consented).len();
     out += &match missing {
         0 => "All operators have signed: `start` runs the node.\n".to_owned(),
@@ -86,5 +97,6 @@ fn check(home: &Path) -> Result<(), Error> {
             network.charter.replicas.len()
         ),
     };
-    print(&out)
+    print(&out)?;
+    Ok(misfits.is_empty())
 }

@@ -1,15 +1,14 @@
-//! `white-city-node share` and `take`: what operators send one another, in one file
+//! What operators send one another, in one file: cards, genesis and consents
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use white_city_node::card::Card;
-use white_city_node::files::{read, write_atomic};
-use white_city_node::node::{CARDS, CONSENTS, own_card, read_cards, read_genesis};
-use white_city_node::{Error, ceremony};
 
-use super::genesis_path;
+use crate::card::Card;
+use crate::files::{read, write_atomic};
+use crate::node::{CARDS, CONSENTS, GENESIS_FILE, own_card, read_card, read_cards, read_genesis};
+use crate::{Error, ceremony};
 
 /// Largest file that is taken, bytes: a genesis with a thousand openers is far smaller.
 const SHARED_BYTES_MAX: u64 = 32 << 20;
@@ -26,11 +25,14 @@ struct Shared {
 }
 
 /// All that this node has for the others.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
 pub fn share(home: &Path) -> Result<String, Error> {
     let mut cards = read_cards(&home.join(CARDS))?;
     cards.push(own_card(home)?);
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let path = genesis_path(home);
+    let path = home.join(GENESIS_FILE);
     let genesis = path.exists().then(|| read(&path)).transpose()?;
     let folder = home.join(CONSENTS);
     let mut consents = Vec::new();
@@ -49,6 +51,9 @@ pub fn share(home: &Path) -> Result<String, Error> {
 
 /// Takes what another node shares, or its card alone; says what was new. Cards of operators whom the genesis doesn't list are taken only
 /// if they are meant to be: whoever sends a file could put anybody's into it.
+///
+/// # Errors
+/// [`Error::Malformed`] says what is wrong with the file; [`Error::Io`].
 pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> {
     let malformed = |reason: String| Error::Malformed {
         path: path.to_owned(),
@@ -76,7 +81,7 @@ pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> 
     if let Some(genesis) = &shared.genesis {
         told.extend(keep_genesis(home, genesis, &malformed)?);
     }
-    let genesis = genesis_path(home);
+    let genesis = home.join(GENESIS_FILE);
     let listed = genesis
         .exists()
         .then(|| read_genesis(&genesis))
@@ -109,11 +114,14 @@ pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> 
     Ok(told.join("\n") + "\n")
 }
 
-/// Keeps a card, unless there is one of its operator that is as new.
-fn keep_card(home: &Path, card: &Card) -> Result<Option<String>, Error> {
+/// Keeps a card, unless there is one of its operator that is as new; says if it does.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`].
+pub fn keep_card(home: &Path, card: &Card) -> Result<Option<String>, Error> {
     let said = card.says();
     let path = home.join(CARDS).join(format!("{}.json", said.operator));
-    if path.exists() && white_city_node::node::read_card(&path)?.says().issued >= said.issued {
+    if path.exists() && read_card(&path)?.says().issued >= said.issued {
         return Ok(None);
     }
     write_atomic(&path, card.text().as_bytes())?;
@@ -129,7 +137,7 @@ fn keep_genesis(
     text: &str,
     malformed: &dyn Fn(String) -> Error,
 ) -> Result<Option<String>, Error> {
-    let path = genesis_path(home);
+    let path = home.join(GENESIS_FILE);
     if path.exists() {
         return match read(&path)? == text {
             true => Ok(None),
@@ -152,7 +160,7 @@ fn keep_consent(
     consent: &str,
     malformed: &dyn Fn(String) -> Error,
 ) -> Result<Option<String>, Error> {
-    let (text, network) = read_genesis(&genesis_path(home))?;
+    let (text, network) = read_genesis(&home.join(GENESIS_FILE))?;
     let operator = ceremony::read_consent(consent, &text, &network);
     let operator = operator.map_err(|reason| malformed(format!("a consent: {reason}")))?;
     let path = home.join(CONSENTS).join(format!("{operator}.json"));
