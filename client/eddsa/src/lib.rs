@@ -81,6 +81,7 @@ pub mod message;
 mod polynomial;
 mod randomness;
 pub mod refresh;
+pub mod run;
 mod secret;
 mod session;
 pub mod sign;
