@@ -3,7 +3,7 @@
 //! Where there is no Chromium, no Node or no target `wasm32-unknown-unknown`, these tests say loudly that they did not run;
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does. `WHITE_CITY_SHOTS=FOLDER` keeps pictures.
 
-mod browser;
+pub mod browser;
 
 use std::{fs, net::SocketAddr, time::Duration};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{cargo, files, read};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 17] = [
+const OURS: [(&str, &[&str]); 18] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     // A replica checks a link between eras as a client does, before it stores it.
@@ -24,6 +24,15 @@ const OURS: [(&str, &[&str]); 17] = [
     (
         "white-city-party",
         &["white-city-verify", "white-city-wire"],
+    ),
+    (
+        "white-city-party-wasm",
+        &[
+            "white-city-eddsa",
+            "white-city-party",
+            "white-city-verify",
+            "white-city-wasm",
+        ],
     ),
     (
         "white-city-client",
@@ -277,6 +286,7 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
         "white-city-verify",
         "white-city-wasm",
         "white-city-party",
+        "white-city-party-wasm",
         "white-city-client",
         "white-city-cli",
         "white-city-eddsa",
@@ -369,6 +379,7 @@ fn the_other_crates_of_the_product_deny_what_can_panic() {
         "client/explorer/src/main.rs",
         "client/gateway/src/lib.rs",
         "client/party/src/lib.rs",
+        "client/party/wasm/src/lib.rs",
         "client/protocols/src/lib.rs",
         "testnet/src/lib.rs",
         "testnet/src/main.rs",
@@ -407,6 +418,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-verify" => "client/verify",
             "white-city-wasm" => "client/verify/wasm",
             "white-city-party" => "client/party",
+            "white-city-party-wasm" => "client/party/wasm",
             "white-city-client" => "client",
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
@@ -420,7 +432,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
         };
         let manifest = read(format!("{folder}/Cargo.toml"));
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder}");
-        if name == "white-city-wasm" {
+        if name == "white-city-wasm" || name == "white-city-party-wasm" {
             // All of the workspace's, but that what it exports has names.
             let lints = read("Cargo.toml");
             let (_, lints) = lints.split_once("[workspace.lints.rust]").unwrap();
