@@ -239,9 +239,14 @@ fn the_pure_crates_use_nothing_that_reaches_the_world() {
 }
 
 #[test]
-fn the_verifier_is_built_from_nothing_that_reaches_the_world() {
+fn what_verifies_and_what_a_party_decides_by_are_built_from_nothing_that_reaches_the_world() {
     let unwanted = set(&NOT_TO_VERIFY);
-    for name in ["white-city-verify", "white-city-wasm"] {
+    for name in [
+        "white-city-verify",
+        "white-city-wasm",
+        "white-city-party",
+        "white-city-party-wasm",
+    ] {
         let built_from = transitive(name);
         let found: Vec<_> = built_from.intersection(&unwanted).collect();
         assert!(found.is_empty(), "{name} is built from {found:?}");

@@ -35,6 +35,8 @@ export class Keep {
       request.result.createObjectStore(JOURNALS);
     };
     const db = await done(request);
+    // A browser that is asked doesn't delete it when the disk is full; it may say no.
+    await navigator.storage?.persist?.();
     let salt = await done(db.transaction(SECRETS).objectStore(SECRETS).get("salt"));
     if (salt === undefined) {
       salt = crypto.getRandomValues(new Uint8Array(16));
