@@ -93,6 +93,7 @@ impl Found {
                 round,
                 anchor,
             } => {
+                let anchor = anchor.map(|anchor| *anchor);
                 let fork = session.observer.fork_from(what, round, anchor);
                 session.party.fail(fork)
             }

@@ -73,7 +73,7 @@ pub enum Unrestored {
         /// The round that it has signed for.
         round: u32,
         /// The proof of the history that it had read then.
-        anchor: Option<pb::Anchor>,
+        anchor: Option<Box<pb::Anchor>>,
     },
 }
 
@@ -314,7 +314,7 @@ fn fork(what: String, entry: &EntryRecord) -> Unrestored {
     Unrestored::Fork {
         what,
         round: entry.round,
-        anchor: entry.anchor.clone(),
+        anchor: entry.anchor.clone().map(Box::new),
     }
 }
 
