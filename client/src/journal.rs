@@ -25,9 +25,8 @@
 
 #[cfg(feature = "fuzzing")]
 pub mod chosen;
-mod format;
 mod kept;
-mod record;
+mod lock;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -35,10 +34,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use format::{Header, Lock, Sealer, Torn};
 pub use kept::{Kept, forget, read};
-pub(crate) use record::{EntryRecord, Record, Remembered, Seeds};
-use white_city_wire::{IdentityKey, NetworkId, SessionId};
+use lock::Lock;
+pub use white_city_party::journal::JournalError;
+use white_city_party::journal::{
+    HEADER_BYTES, Header, JournalId, PREFIX_BYTES, RECORD_BYTES_MAX, Record, Sealer, Torn,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -46,86 +47,10 @@ use crate::{
     vault::{Unlock, VaultError},
 };
 
-/// Why there is no journal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JournalError {
-    /// The file can't be made, read or written.
-    #[error("journal: {0}")]
-    File(String),
-    /// Another process, or another session handle of this one, goes on from it.
-    #[error("journal {path}: another process uses it")]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not a journal of this version, session, network and identity.
-    #[error("journal {path}: expected {expected}")]
-    Other {
-        /// The file.
-        path: PathBuf,
-        /// The journal that it should be.
-        expected: &'static str,
-    },
-    /// Begun with a passphrase, and a key file or nothing was given, or the like.
-    #[error("journal {path}: it was begun with {expected}, and is opened with nothing else")]
-    OtherUnlock {
-        /// The file.
-        path: PathBuf,
-        /// Name of what opens it beside the identity.
-        expected: &'static str,
-    },
-    /// The cost of Argon2id in the header is outside its limits.
-    #[error("journal {path}: {reason}")]
-    Unlock {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The file was changed, or it was written with another identity, passphrase or key file. It is never guessed what it said.
-    #[error(
-        "journal {path}: the record at byte {offset} was changed, or isn't of this journal, or the passphrase or key is wrong"
-    )]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// The byte with which the record begins.
-        offset: u64,
-    },
-    /// Writing failed before; the file may end in the middle of a record.
-    #[error("journal {path}: writing to it has failed before")]
-    Broken {
-        /// The file.
-        path: PathBuf,
-    },
-    /// More than one record can hold.
-    #[error("journal {path}: a record of {got} bytes, at most {max} fit")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size, bytes.
-        got: usize,
-        /// The most, bytes.
-        max: usize,
-    },
-    /// The operating system gave no random bytes.
-    #[error("journal: no random bytes: {0}")]
-    Random(String),
-}
-
 impl From<FileError> for JournalError {
     fn from(error: FileError) -> Self {
         Self::File(error.to_string())
     }
-}
-
-/// The one session of the one party that a journal is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JournalId {
-    pub(crate) network: NetworkId,
-    pub(crate) session: SessionId,
-    pub(crate) identity: IdentityKey,
 }
 
 /// The keys that a journal is encrypted under.
@@ -153,15 +78,18 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         let (file, header) = open_locked(path, id, Lock::of(keys))?;
         let header = Header::decode(&header).filter(|header| header.id == *id);
-        let header = header.ok_or_else(|| JournalError::Other {
+        let other = |path: &Path| JournalError::Other {
             path: path.to_owned(),
             expected: "a journal, version 2, of this session, network and identity",
-        })?;
-        let sealer = Sealer::new(&header, keys);
+        };
+        let header = header.ok_or_else(|| other(path))?;
+        let lock = Lock::decode(&header.lock).ok_or_else(|| other(path))?;
+        let secret = lock.secret(keys, &header.salt);
+        let secret = secret.map_err(|error| unlock_error(path, &error))?;
         let mut journal = Self {
             path: path.to_owned(),
             file,
-            sealer: sealer.map_err(|error| unlock_error(path, &error))?,
+            sealer: Sealer::new(&header, &secret),
             is_broken: false,
         };
         let records = journal.read()?;
@@ -181,16 +109,12 @@ impl Journal {
         let sealed = sealed.ok_or_else(|| JournalError::TooLarge {
             path: self.path.clone(),
             got: plaintext.len(),
-            max: format::RECORD_BYTES_MAX,
+            max: RECORD_BYTES_MAX,
         })?;
         let file = &mut self.file.0;
         let written = file.write_all(&sealed).and_then(|()| file.sync_data());
         self.is_broken = written.is_err();
         written.map_err(|error| io_error(&self.path, &error))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Deletes the file, and with it the keys of the session.
@@ -202,7 +126,7 @@ impl Journal {
     /// Reads all records, and cuts off what was being written when the party was killed.
     fn read(&mut self) -> Result<Vec<Record>, JournalError> {
         let mut records = Vec::new();
-        let mut offset = u64::try_from(format::HEADER_BYTES).unwrap_or(u64::MAX);
+        let mut offset = u64::try_from(HEADER_BYTES).unwrap_or(u64::MAX);
         let corrupt = |path: &Path, offset| JournalError::Corrupt {
             path: path.to_owned(),
             offset,
@@ -233,13 +157,13 @@ impl Journal {
 
     /// The next record; `None` at the end.
     fn read_record(&mut self) -> Result<Option<FoundRecord>, RecordError> {
-        let mut prefix = [0; format::PREFIX_BYTES];
+        let mut prefix = [0; PREFIX_BYTES];
         match read_up_to(&mut self.file.0, &mut prefix)? {
             0 => return Ok(None),
-            format::PREFIX_BYTES => {}
+            PREFIX_BYTES => {}
             _ => return Err(RecordError::Torn),
         }
-        if prefix == [0; format::PREFIX_BYTES] {
+        if prefix == [0; PREFIX_BYTES] {
             return Err(self.torn_if_zeros()?);
         }
         let size = self
@@ -337,7 +261,12 @@ fn open_locked(path: &Path, id: &JournalId, lock: Lock) -> Result<(Locked, Vec<u
                     let dangling = io::Error::other("a symbolic link to nothing");
                     return Err(io_error(path, &dangling));
                 }
-                match create_secret(path, &Header::new(*id, lock, salt).encode()) {
+                let header = Header {
+                    id: *id,
+                    lock: lock.encode(),
+                    salt,
+                };
+                match create_secret(path, &header.encode()) {
                     // Whoever was faster has the lock, or is about to take it.
                     Ok(()) | Err(FileError::Exists { .. }) => continue,
                     Err(error) => return Err(error.into()),
@@ -377,7 +306,7 @@ fn lock_now(file: File, path: &Path) -> Result<Locked, JournalError> {
 
 /// The header, as far as there is one.
 fn read_header(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut header = vec![0; format::HEADER_BYTES];
+    let mut header = vec![0; HEADER_BYTES];
     let got = read_up_to(file, &mut header)?;
     header.truncate(got);
     Ok(header)

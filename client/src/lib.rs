@@ -55,7 +55,6 @@ mod client;
 #[cfg(feature = "round-based")]
 pub mod delivery;
 mod discovery;
-mod error;
 pub mod files;
 pub mod genesis;
 pub mod groups;
@@ -76,7 +75,6 @@ pub mod vault;
 
 pub use client::{Client, ClientBuilder};
 pub use discovery::Discovery;
-pub use error::{AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie, cause_text};
 pub use listed::{FoundSession, SessionFilter, SessionList};
 pub use opening::Opening;
 pub use operating::Said;
@@ -85,6 +83,9 @@ pub use session::{Answer, End, Inbox, Observer, Progress, Session};
 pub use signer::{LocalKey, SignError, Signer};
 pub use spec_builder::SpecBuilder;
 pub use stamping::Stamping;
+pub use white_city_party::{
+    AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie, cause_text,
+};
 pub use white_city_verify::{
     Convicted, Dispute, Receipt, SessionState, Trust, Verified, history, read, receipt, trust,
 };

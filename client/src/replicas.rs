@@ -47,9 +47,9 @@ use tokio::{
 pub(crate) use wakeups::{Seen, Wake, Wakeups};
 
 use crate::{
+    Error,
     bounds::Bounds,
     checked::{Checked, lock},
-    error::Error,
     read::Lie,
     trust::{Mark, NewerRules, Trust},
 };

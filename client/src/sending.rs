@@ -12,7 +12,7 @@ pub(crate) use policy::{TxKind, Usual, View, is_answer_due};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    error::Error,
+    Error,
     replicas::{Replicas, Replies},
 };
 

@@ -16,15 +16,15 @@ use std::{ops::Deref, path::Path, sync::Arc};
 pub use dispute::Answer;
 use dispute::Words;
 pub use inbox::Inbox;
-pub use observer::{End, Observer, Progress};
-use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
-use zeroize::Zeroizing;
+pub use observer::{Observer, Progress};
+pub use white_city_party::End;
+use white_city_party::{Party, Place};
+use white_city_wire::{IdentityKey, SessionId};
 
-use self::{
-    memory::{Fillings, Memory, Secret},
-    notes::Notes,
+use self::memory::Found;
+use crate::{
+    Error, client::Client, journal::Journal, kem::PartyKem, signer::Signer, vault::Unlock,
 };
-use crate::{Error, SessionState, client::Client, journal::Journal, signer::Signer, vault::Unlock};
 
 /// One party's part in one session: it joins, posts, reads, finishes.
 ///
@@ -36,36 +36,13 @@ use crate::{Error, SessionState, client::Client, journal::Journal, signer::Signe
 /// Everything of [`Observer`] is there, too.
 pub struct Session {
     observer: Observer,
-    index: u16,
+    party: Party<PartyKem>,
     signer: Arc<dyn Signer>,
     journal: Option<Journal>,
-    secret: Secret,
-    signed: Fillings,
-    /// Why this party may not write any more.
-    failed: Option<Error>,
-    /// The digest and the bytes with which this party leaves.
-    leave: Option<(Hash, Arc<Vec<u8>>)>,
     /// Whether it stops where the other parties have to act first.
     never_waits: bool,
     /// The words that were signed in a dispute.
     words: Words,
-    /// What the protocol wants to find again.
-    notes: Notes,
-}
-
-/// The join or entry with which this party fills one slot. Nothing else is ever signed for that slot.
-struct Filling {
-    digest: Hash,
-    action: Action,
-    /// The plaintexts that were sealed in it, should somebody claim that it can't be opened; `None` for an entry from the
-    /// journal, until the protocol has posted it again.
-    plaintexts: Option<Vec<(u16, Zeroizing<Vec<u8>>)>>,
-    /// The signed bytes; `None` while the signer is asked.
-    tx: Option<Arc<Vec<u8>>>,
-    /// The board shows it.
-    is_shown: bool,
-    /// The round has closed with it.
-    is_checked: bool,
 }
 
 impl Deref for Session {
@@ -84,29 +61,25 @@ impl Session {
     ) -> Result<Self, Error> {
         let signer = client.signer()?;
         let mut found = match journal {
-            Some(journal) => Memory::open(journal, &client, id, &*signer)?,
-            None => Memory::default(),
+            Some(journal) => Found::open(journal, &client, id, &*signer)?,
+            None => Found::default(),
         };
         let identity = signer.identity();
-        let (observer, index) = match Self::observe(client, id, identity, found.height()).await {
+        let (observer, place) = match Self::observe(client, id, identity, found.height()).await {
             Ok(observed) => observed,
             Err(error) => {
                 found.discard();
                 return Err(error);
             }
         };
+        let secret = found.secret(&place, observer.spec().kem)?;
         let mut session = Self {
-            secret: found.secret(observer.spec().kem, &id, index)?,
             observer,
-            index,
+            party: Party::new(place, secret),
             signer,
             journal: None,
-            signed: Fillings::new(),
-            failed: None,
-            leave: None,
             never_waits: false,
             words: Words::default(),
-            notes: Notes::default(),
         };
         found.restore(&mut session)?;
         Ok(session)
@@ -118,15 +91,11 @@ impl Session {
         id: SessionId,
         identity: IdentityKey,
         height: u64,
-    ) -> Result<(Observer, u16), Error> {
+    ) -> Result<(Observer, Place), Error> {
         let observer = Observer::new(client, id, Some(&identity), height).await?;
-        let index = observer
-            .spec()
-            .index_of(&identity)
-            .ok_or_else(|| Error::NotMember {
-                identity: Box::new(identity),
-            })?;
-        Ok((observer, index))
+        let network = observer.client().network();
+        let place = Place::of(network, id, observer.spec(), identity)?;
+        Ok((observer, place))
     }
 
     /// From now on nothing waits for other parties: what would have to fails with [`Error::Waiting`], once everything that this
@@ -138,26 +107,25 @@ impl Session {
     /// This party's index in the roster.
     #[must_use]
     pub const fn index(&self) -> u16 {
-        self.index
+        self.party.place().index
     }
 
     /// Whether this party has joined, as far as this process or its journal knows.
     #[must_use]
     pub fn has_signed(&self) -> bool {
-        !self.signed.is_empty() || self.leave.is_some()
+        self.party.has_signed()
     }
 
     /// Whether this party has left by name, in this process or another one.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        let has_left = |now: &SessionState| now.leavers().contains(&self.index);
-        self.leave.is_some() || self.observer.now().is_some_and(|now| has_left(now))
+        self.party.has_left(self.observer.seen())
     }
 
     /// The roster's size.
     #[must_use]
-    pub fn n(&self) -> u16 {
-        self.observer.spec().parties()
+    pub const fn n(&self) -> u16 {
+        self.party.place().n
     }
 
     /// Waits until joining has closed and round 1 is open with this party in it.
@@ -177,7 +145,8 @@ impl Session {
         if round <= open {
             return Ok(());
         }
-        let is_next = round == open.saturating_add(1) && self.signed.contains_key(&open);
+        let has_written = self.party.filling(open).is_some();
+        let is_next = round == open.saturating_add(1) && has_written;
         if !is_next && self.observer.end().is_none() {
             return Err(Error::WrongRound {
                 asked: round,
@@ -199,19 +168,20 @@ impl Session {
     pub async fn wait_round_closed(&mut self, round: u32) -> Result<(), Error> {
         loop {
             if self.observer.history().open_round() > round {
-                return self.check_own_slot(round);
+                return self.party.check_own_slot(self.observer.seen(), round);
             }
             self.sync().await?;
             if self.observer.history().open_round() > round {
                 continue;
             }
-            if let Some(ended) = self.ended() {
+            if let Some(ended) = self.party.ended(self.observer.seen()) {
                 return Err(ended);
             }
             if self.has_left() {
                 return Err(Error::Left);
             }
-            if self.signed.get(&round).is_some_and(|own| !own.is_shown) {
+            let own = self.party.filling(round);
+            if own.is_some_and(|own| !own.is_shown) {
                 self.send_slot(round).await?;
                 continue;
             }
@@ -241,7 +211,7 @@ impl Session {
     pub async fn sync(&mut self) -> Result<(), Error> {
         let synced = self.observer.sync().await;
         if let Err(fork @ Error::Fork(_)) = &synced {
-            self.fail(fork.clone());
+            self.party.fail(fork.clone());
         }
         synced?;
         self.answer_complaint().await;
@@ -260,73 +230,10 @@ impl Session {
     pub async fn wait_end(&mut self) -> Result<End, Error> {
         loop {
             self.sync().await?;
-            if let Some(end) = self.as_seen_by_me() {
+            if let Some(end) = self.party.as_seen_by_me(self.observer.seen()) {
                 return Ok(end);
             }
             self.wait_for_others().await?;
         }
-    }
-
-    /// The end as an error of whoever wanted to go on.
-    fn ended(&self) -> Option<Error> {
-        Some(match self.as_seen_by_me()? {
-            End::Finished { outcome } => Error::Finished { outcome },
-            End::Aborted(record) => Error::Aborted(record),
-            End::Unknown(record) => Error::Unknown(record),
-        })
-    }
-
-    /// The end; an abort that follows this party's own finish proves nothing.
-    fn as_seen_by_me(&self) -> Option<End> {
-        let finished = |own: &Filling| matches!(own.action, Action::Finish(_));
-        Some(match self.observer.end()?.clone() {
-            End::Aborted(record) if self.signed.values().any(finished) => End::Unknown(record),
-            end => end,
-        })
-    }
-
-    /// Whether the closed round holds what this party signed for it. If it doesn't, this party doesn't write any more.
-    fn check_own_slot(&mut self, round: u32) -> Result<(), Error> {
-        let stored = self
-            .observer
-            .history()
-            .round(round)
-            .and_then(|closed| closed.digests.get(usize::from(self.index)).copied())
-            .flatten();
-        let (open, height) = (self.observer.history().open_round(), self.observer.height());
-        let failure = match (stored, self.signed.get_mut(&round)) {
-            (Some(stored), Some(own)) if stored == own.digest => {
-                (own.is_shown, own.is_checked) = (true, true);
-                return Ok(());
-            }
-            (Some(existing), Some(_)) => Error::SlotTaken { round, existing },
-            (Some(_), None) => Error::NoJournal { round },
-            (None, _) => Error::Late {
-                round,
-                open,
-                height,
-            },
-        };
-        Err(self.fail(failure))
-    }
-
-    /// Whether all rounds before `round` closed with what this party signed for them.
-    fn check_own_slots_before(&mut self, round: u32) -> Result<(), Error> {
-        for earlier in 0..round {
-            let is_checked = self.signed.get(&earlier).is_some_and(|own| own.is_checked);
-            if !is_checked {
-                self.check_own_slot(earlier)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the first failure: joins, posts and finishes fail with it from now on.
-    fn fail(&mut self, failure: Error) -> Error {
-        self.failed.get_or_insert(failure).clone()
-    }
-
-    fn check_not_failed(&self) -> Result<(), Error> {
-        self.failed.clone().map_or(Ok(()), Err)
     }
 }

@@ -4,6 +4,7 @@ mod local;
 
 use futures::future::BoxFuture;
 pub use local::{KeyFileError, LocalKey};
+pub use white_city_party::SignError;
 use white_city_wire::{IdentityKey, NetworkId, Signature, tx::Action};
 use zeroize::Zeroizing;
 
@@ -33,19 +34,4 @@ pub trait Signer: Send + Sync {
     fn storage_key(&self) -> Result<Zeroizing<[u8; 32]>, SignError> {
         Err(SignError::NoStorageKey)
     }
-}
-
-/// Why there is no signature.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignError {
-    /// Evidence carries its own signatures.
-    #[error("this kind of transaction isn't signed")]
-    NotSigned,
-    /// The signer has no key for files.
-    #[error("the signer has no storage key, which encrypts journals")]
-    NoStorageKey,
-    /// The signer gave another reason.
-    #[error("the signer refused: {0}")]
-    Refused(String),
 }

@@ -7,7 +7,7 @@ use white_city_wire::{
     limits::{ENTRY_BYTES, TX_BYTES_MIN},
 };
 
-use crate::error::Error;
+use crate::Error;
 
 /// Most bytes of a post's transaction beside its payloads.
 const POST_FRAME_BYTES: u64 = 256;

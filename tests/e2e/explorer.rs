@@ -4,7 +4,7 @@
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does. `WHITE_CITY_SHOTS=FOLDER` keeps pictures.
 
 mod alone;
-mod browser;
+pub mod browser;
 mod forked;
 
 use std::{fs, net::SocketAddr, time::Duration};

@@ -15,6 +15,7 @@ mod gateway;
 mod module;
 mod monitoring;
 mod outage;
+mod party_page;
 mod proxy;
 mod replicas;
 mod resized;

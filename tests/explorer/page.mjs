@@ -18,14 +18,26 @@ const LOOK_MS = 50;
 
 const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: SWITCHES });
 const context = await browser.newContext({ viewport: { width: 1200, height: 900 } });
-const page = await context.newPage();
 const troubles = [];
-page.on("console", (message) => {
-  if (message.type() === "error") {
-    troubles.push(message.text());
+const tabs = {};
+// The tab that commands are for.
+let page = null;
+
+async function tab(name) {
+  if (tabs[name] === undefined) {
+    tabs[name] = await context.newPage();
+    tabs[name].on("console", (message) => {
+      if (message.type() === "error") {
+        troubles.push(message.text());
+      }
+    });
+    tabs[name].on("pageerror", (error) => troubles.push(String(error)));
   }
-});
-page.on("pageerror", (error) => troubles.push(String(error)));
+  page = tabs[name];
+  return null;
+}
+
+await tab("first");
 
 // `eval` of a page would need a policy that lets strings be run: the browser itself is asked.
 async function until(expression, ms) {
@@ -43,6 +55,12 @@ async function until(expression, ms) {
 }
 
 const COMMANDS = {
+  tab,
+  close: async (name) => {
+    await tabs[name].close();
+    delete tabs[name];
+    return null;
+  },
   goto: (url) => page.goto(url).then(() => null),
   file: (selector, path) => page.setInputFiles(selector, path),
   fill: (selector, text) => page.fill(selector, text),

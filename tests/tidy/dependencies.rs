@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{cargo, files, read};
 
 /// Our crates and which of ours each may use outside its tests. Exactly these.
-const OURS: [(&str, &[&str]); 16] = [
+const OURS: [(&str, &[&str]); 18] = [
     ("white-city-wire", &[]),
     ("white-city-state-machine", &["white-city-wire"]),
     // A replica checks a link between eras as a client does, before it stores it.
@@ -22,8 +22,21 @@ const OURS: [(&str, &[&str]); 16] = [
     ("white-city-verify", &["white-city-wire"]),
     ("white-city-wasm", &["white-city-verify"]),
     (
-        "white-city-client",
+        "white-city-party",
         &["white-city-verify", "white-city-wire"],
+    ),
+    (
+        "white-city-party-wasm",
+        &[
+            "white-city-eddsa",
+            "white-city-party",
+            "white-city-verify",
+            "white-city-wasm",
+        ],
+    ),
+    (
+        "white-city-client",
+        &["white-city-party", "white-city-verify", "white-city-wire"],
     ),
     ("white-city-eddsa", &[]),
     // It hands questions on, and the page that it serves verifies the answers.
@@ -226,9 +239,14 @@ fn the_pure_crates_use_nothing_that_reaches_the_world() {
 }
 
 #[test]
-fn the_verifier_is_built_from_nothing_that_reaches_the_world() {
+fn what_verifies_and_what_a_party_decides_by_are_built_from_nothing_that_reaches_the_world() {
     let unwanted = set(&NOT_TO_VERIFY);
-    for name in ["white-city-verify", "white-city-wasm"] {
+    for name in [
+        "white-city-verify",
+        "white-city-wasm",
+        "white-city-party",
+        "white-city-party-wasm",
+    ] {
         let built_from = transitive(name);
         let found: Vec<_> = built_from.intersection(&unwanted).collect();
         assert!(found.is_empty(), "{name} is built from {found:?}");
@@ -255,7 +273,8 @@ fn the_verifier_takes_from_the_standard_library_nothing_that_reaches_the_world()
     ];
     let (mut sources, mut found) = (0, Vec::new());
     for (path, text) in files() {
-        if path.starts_with("client/verify/") && path.ends_with(".rs") {
+        let is_pure = path.starts_with("client/verify/") || path.starts_with("client/party/");
+        if is_pure && path.ends_with(".rs") {
             sources += 1;
             let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
             let used = lines.filter(|line| words.iter().any(|word| line.contains(word)));
@@ -271,6 +290,8 @@ fn what_a_party_runs_has_none_of_the_replicas_code() {
     for name in [
         "white-city-verify",
         "white-city-wasm",
+        "white-city-party",
+        "white-city-party-wasm",
         "white-city-client",
         "white-city-cli",
         "white-city-eddsa",
@@ -362,6 +383,8 @@ fn the_other_crates_of_the_product_deny_what_can_panic() {
         "client/explorer/src/lib.rs",
         "client/explorer/src/main.rs",
         "client/gateway/src/lib.rs",
+        "client/party/src/lib.rs",
+        "client/party/wasm/src/lib.rs",
         "client/protocols/src/lib.rs",
         "testnet/src/lib.rs",
         "testnet/src/main.rs",
@@ -399,6 +422,8 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
             "white-city-state-machine" => "abci-app/state-machine",
             "white-city-verify" => "client/verify",
             "white-city-wasm" => "client/verify/wasm",
+            "white-city-party" => "client/party",
+            "white-city-party-wasm" => "client/party/wasm",
             "white-city-client" => "client",
             "white-city-cli" => "client/cli",
             "white-city-eddsa" => "client/eddsa",
@@ -412,7 +437,7 @@ fn every_crate_obeys_the_workspaces_lints_and_versions() {
         };
         let manifest = read(format!("{folder}/Cargo.toml"));
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder}");
-        if name == "white-city-wasm" {
+        if name == "white-city-wasm" || name == "white-city-party-wasm" {
             // All of the workspace's, but that what it exports has names.
             let lints = read("Cargo.toml");
             let (_, lints) = lints.split_once("[workspace.lints.rust]").unwrap();

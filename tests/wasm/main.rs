@@ -4,11 +4,13 @@
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does.
 
 mod module;
+mod party;
 mod recorded;
 
 use std::{
     fs,
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -24,8 +26,13 @@ use white_city_client::{
 /// Needs of a case: which check, and the inputs.
 type Case = (&'static str, Vec<Vec<u8>>);
 
-/// Answers of Node to the cases.
+/// Answers of Node to the cases, by the verifier.
 fn run(cases: &[Case]) -> Vec<Value> {
+    run_on(&module(), cases)
+}
+
+/// Answers of Node to the cases, one after the other, by a module.
+fn run_on(module: &Path, cases: &[Case]) -> Vec<Value> {
     let cases = cases.iter().map(|(verify, inputs)| {
         let inputs = inputs.iter().map(|input| STANDARD.encode(input));
         json!([verify, inputs.collect::<Vec<_>>()])
@@ -33,7 +40,7 @@ fn run(cases: &[Case]) -> Vec<Value> {
     let cases: Vec<Value> = cases.collect();
     let mut node = Command::new("node")
         .arg(root().join("tests/wasm/verify.mjs"))
-        .arg(module())
+        .arg(module)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

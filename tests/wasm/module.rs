@@ -1,4 +1,4 @@
-//! The verifier as a module of WebAssembly, as tests build it.
+//! The verifier, and what a party runs, as modules of WebAssembly, as tests build them.
 
 use std::{
     env,
@@ -43,16 +43,27 @@ pub fn missing(what: &str) -> bool {
     false
 }
 
-/// Builds the module.
-pub fn module() -> PathBuf {
+/// Builds the modules.
+fn built(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wasm");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .args(["build", "--quiet", "--locked", "--offline"])
-        .args(["-p", "white-city-wasm", "--target", TARGET, "--target-dir"])
+        .args(["-p", "white-city-wasm", "-p", "white-city-party-wasm"])
+        .args(["--target", TARGET, "--target-dir"])
         .arg(&folder)
         .current_dir(root())
         .status();
     assert!(built.unwrap().success());
-    folder.join(TARGET).join("debug/white_city_wasm.wasm")
+    folder.join(TARGET).join("debug").join(name)
+}
+
+/// The verifier.
+pub fn module() -> PathBuf {
+    built("white_city_wasm.wasm")
+}
+
+/// What a party runs.
+pub fn party() -> PathBuf {
+    built("white_city_party_wasm.wasm")
 }

@@ -84,6 +84,7 @@ mod polynomial;
 mod randomness;
 pub mod refresh;
 pub mod reshare;
+pub mod run;
 mod secret;
 mod session;
 pub mod sign;

@@ -21,7 +21,7 @@ export const forget = () => {
   }
 };
 
-function keep(genesis) {
+export function keep(genesis) {
   try {
     localStorage.setItem(KEPT, genesis);
   } catch {

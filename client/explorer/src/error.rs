@@ -16,6 +16,9 @@ pub enum ExplorerError {
     /// Not the verifier.
     #[error("the verifier isn't WebAssembly: expected white_city_wasm.wasm")]
     Verifier,
+    /// Not what a party runs.
+    #[error("what a party runs isn't WebAssembly: expected white_city_party_wasm.wasm")]
+    Party,
     /// No TLS, or no HTTP.
     #[error("no HTTP client: {0}")]
     Http(String),

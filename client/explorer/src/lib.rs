@@ -3,7 +3,7 @@
 //! An [`Explorer`] serves the page and the verifier as WebAssembly (`client/verify/wasm`), and hands the page's questions on to the
 //! replicas, since a browser asks nobody but the page's own server. It answers nothing itself, so nobody has to believe it but for the
 //! page: whoever can't trust another one's machine with that runs an explorer of his own. Only questions are handed on: sizes, times and rates are
-//! bounded, and nothing can be written. The genesis never comes here.
+//! bounded, and nothing can be written, unless the page of a party is served, too ([`Explorer::with_party`]). The genesis never comes here.
 #![cfg_attr(
     not(test),
     deny(
@@ -43,6 +43,8 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 pub struct Explorer {
     replicas: Vec<Replica>,
     verifier: Bytes,
+    /// What a party runs, where its page is served, too.
+    party: Option<Bytes>,
     rate: DefaultDirectRateLimiter,
     turns: Semaphore,
 }
@@ -63,9 +65,23 @@ impl Explorer {
         Ok(Self {
             replicas,
             verifier: verifier.into(),
+            party: None,
             rate: RateLimiter::direct(quota),
             turns: Semaphore::new(QUESTIONS_AT_ONCE),
         })
+    }
+
+    /// Serves the page of a party, too, and hands its transactions on. `party` is `white_city_party_wasm.wasm`, which the page runs. Whoever
+    /// serves the page has what its user has: so this is for the user's own machine, and nobody else's page.
+    ///
+    /// # Errors
+    /// [`ExplorerError::Party`] for what isn't WebAssembly.
+    pub fn with_party(mut self, party: Vec<u8>) -> Result<Self, ExplorerError> {
+        if !party.starts_with(WASM_MAGIC) {
+            return Err(ExplorerError::Party);
+        }
+        self.party = Some(party.into());
+        Ok(self)
     }
 
     /// Serves whoever connects, and ends by being dropped only.

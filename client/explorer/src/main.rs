@@ -33,6 +33,9 @@ struct Args {
     /// The verifier [default: white_city_wasm.wasm beside this program]
     #[arg(long, value_name = "FILE")]
     verifier: Option<PathBuf>,
+    /// Serves the page of a party at party.html, too, with this file, white_city_party_wasm.wasm: on the party's own machine
+    #[arg(long, value_name = "FILE")]
+    party: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -56,6 +59,16 @@ async fn run(args: Args) -> Result<(), String> {
     let verifier = std::fs::read(&file)
         .map_err(|error| format!("{}: {error}; it is made by `{MAKE}`", file.display()))?;
     let explorer = Explorer::new(args.replicas, verifier).map_err(|error| error.to_string())?;
+    let explorer = match args.party {
+        Some(file) => {
+            let party = std::fs::read(&file);
+            let party = party.map_err(|error| format!("{}: {error}", file.display()))?;
+            explorer
+                .with_party(party)
+                .map_err(|error| error.to_string())?
+        }
+        None => explorer,
+    };
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.map_err(|error| format!("{}: {error}", args.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;

@@ -49,6 +49,13 @@ struct Committed {
 }
 
 #[derive(Deserialize)]
+struct Submitted {
+    #[serde(default)]
+    code: u32,
+    log: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Queried {
     response: Response,
 }
@@ -142,6 +149,22 @@ impl Replica {
         };
         let header = json!({ "result": { "signed_header": committed.signed_header } });
         Ok(header.to_string().into_bytes())
+    }
+
+    /// Hands a transaction to its engine, which says whether it takes it.
+    pub(crate) async fn submit(&self, tx: &[u8]) -> Result<(), NoAnswer> {
+        let params = json!({ "tx": STANDARD.encode(tx) });
+        let body = self.call("broadcast_tx_sync", params, COMMIT_BYTES_MAX);
+        let answer: Rpc<Submitted> = serde_json::from_slice(&body.await?)
+            .map_err(|_| NoAnswer::Unreachable("an answer that isn't JSON-RPC".into()))?;
+        match answer.result {
+            Some(Submitted { code: 0, .. }) => Ok(()),
+            Some(Submitted { code, log }) => {
+                let text = shown(&log.unwrap_or_default());
+                Err(NoAnswer::Refused { code, text })
+            }
+            None => Err(NoAnswer::Unreachable(shown(&error_text(answer.error)))),
+        }
     }
 
     async fn call(&self, method: &str, params: Value, most: usize) -> Result<Vec<u8>, NoAnswer> {

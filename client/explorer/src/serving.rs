@@ -22,9 +22,13 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
-use white_city_wire::read;
+use white_city_wire::{SignedTx, limits, read};
 
-use crate::{ANSWER_DUE, Explorer, Replica, assets::ASSETS, replica::NoAnswer};
+use crate::{
+    ANSWER_DUE, Explorer, Replica,
+    assets::{ASSETS, Asset, PARTY},
+    replica::NoAnswer,
+};
 
 /// Longest life of a connection: browsers make another one.
 const CONNECTION: Duration = Duration::from_secs(300);
@@ -34,6 +38,8 @@ const CONNECTIONS: usize = 256;
 const REQUEST_DUE: Duration = Duration::from_secs(10);
 /// Largest question, bytes.
 const QUESTION_BYTES_MAX: usize = read::QUERY_BYTES_MAX as usize;
+/// Largest transaction, bytes: no board takes a larger one.
+const TX_BYTES_MAX: usize = limits::TX_BYTES_MAX as usize;
 /// Longest time that a question waits for its turn.
 const TURN_DUE: Duration = Duration::from_secs(5);
 /// Pause where no connection can be taken.
@@ -87,16 +93,34 @@ pub(crate) async fn serve(explorer: Arc<Explorer>, listener: TcpListener) {
     }
 }
 
+fn with_asset(
+    router: Router<Arc<Explorer>>,
+    (path, kind, content): Asset,
+) -> Router<Arc<Explorer>> {
+    router.route(path, get(async move || file(kind, content.into())))
+}
+
+/// The page of a party, and what it writes.
+fn of_party() -> Router<Arc<Explorer>> {
+    let own = PARTY.into_iter().fold(Router::new(), with_asset);
+    own.route("/party.wasm", get(party))
+        .route("/r/{replica}/txs", post(transaction))
+        .layer(DefaultBodyLimit::max(TX_BYTES_MAX))
+}
+
 fn router(explorer: Arc<Explorer>) -> Router {
-    let own = ASSETS.into_iter().fold(Router::new(), |router, asset| {
-        let (path, kind, content) = asset;
-        router.route(path, get(async move || file(kind, content.into())))
-    });
+    let own = ASSETS.into_iter().fold(Router::new(), with_asset);
+    let own = match explorer.party {
+        Some(_) => own.merge(of_party()),
+        None => own,
+    };
     own.route("/verifier.wasm", get(verifier))
         .route("/replicas.json", get(replicas))
-        .route("/r/{replica}/v1", post(question))
+        .route(
+            "/r/{replica}/v1",
+            post(question).layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX)),
+        )
         .route("/r/{replica}/commit/{height}", get(commit))
-        .layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX))
         .layer(middleware::from_fn(with_headers))
         .with_state(explorer)
 }
@@ -121,6 +145,33 @@ fn file(kind: &'static str, content: Bytes) -> Response {
 
 async fn verifier(State(explorer): Shared) -> Response {
     file("application/wasm", explorer.verifier.clone())
+}
+
+async fn party(State(explorer): Shared) -> Response {
+    file(
+        "application/wasm",
+        explorer.party.clone().unwrap_or_default(),
+    )
+}
+
+async fn transaction(State(explorer): Shared, Path(at): Path<usize>, tx: Bytes) -> Response {
+    // What no party has signed isn't handed on.
+    if let Err(refusal) = SignedTx::decode(&tx) {
+        return failed(StatusCode::BAD_REQUEST, &refusal.to_string());
+    }
+    // A refusal is an answer here: the board says what becomes of it.
+    let submitted = async |replica: &Replica| match replica.submit(&tx).await {
+        Err(NoAnswer::Refused { code, text }) => Ok(Some((code, text))),
+        submitted => submitted.map(|()| None),
+    };
+    match explorer.turn(at, submitted).await {
+        Ok(None) => json_of(StatusCode::OK, &json!({ "taken": true })),
+        Ok(Some((code, text))) => {
+            let refused = json!({ "taken": false, "code": code, "text": text });
+            json_of(StatusCode::OK, &refused)
+        }
+        Err(response) => response,
+    }
 }
 
 async fn replicas(State(explorer): Shared) -> Response {
@@ -150,11 +201,11 @@ async fn commit(State(explorer): Shared, Path((at, height)): Path<(usize, u64)>)
 
 impl Explorer {
     /// Asks a replica when there is a turn for it.
-    async fn turn(
+    async fn turn<T>(
         &self,
         at: usize,
-        ask: impl AsyncFnOnce(&Replica) -> Result<Vec<u8>, NoAnswer>,
-    ) -> Result<Vec<u8>, Response> {
+        ask: impl AsyncFnOnce(&Replica) -> Result<T, NoAnswer>,
+    ) -> Result<T, Response> {
         let unknown = || failed(StatusCode::NOT_FOUND, "no replica has this number");
         let replica = self.replicas.get(at).ok_or_else(unknown)?;
         if self.rate.check().is_err() {
@@ -277,9 +328,38 @@ mod tests {
         assert_eq!(names, r#"{"replicas":["127.0.0.1:1"]}"#);
     }
 
+    #[tokio::test]
+    async fn where_a_party_is_served_its_transactions_are_handed_on_and_nothing_else_is() {
+        let replica: Replica = "http://127.0.0.1:1".parse().unwrap();
+        let explorer = Explorer::new(vec![replica], b"\0asm".to_vec()).unwrap();
+        let refused = Explorer::new(
+            vec!["http://127.0.0.1:1".parse().unwrap()],
+            b"\0asm".to_vec(),
+        );
+        assert!(refused.unwrap().with_party(b"asm".to_vec()).is_err());
+        let explorer = explorer.with_party(b"\0asm party".to_vec()).unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = TcpListener::bind(anywhere).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(explorer.serve(listener));
+        let http = Client::builder().no_proxy().build().unwrap();
+        let module = http.get(format!("{url}/party.wasm")).send().await.unwrap();
+        assert_eq!(module.bytes().await.unwrap(), &b"\0asm party"[..]);
+        for (body, expected) in [
+            (vec![1], StatusCode::BAD_REQUEST),
+            (vec![0; TX_BYTES_MAX + 1], StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            let sent = http.post(format!("{url}/r/0/txs")).body(body).send();
+            assert_eq!(sent.await.unwrap().status(), expected);
+        }
+        let large = vec![0; QUESTION_BYTES_MAX + 1];
+        let asked = http.post(format!("{url}/r/0/v1")).body(large).send();
+        assert_eq!(asked.await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
     #[test]
     fn no_script_of_the_page_makes_markup_of_text() {
-        for (path, _, content) in ASSETS {
+        for (path, _, content) in ASSETS.into_iter().chain(PARTY) {
             let text = std::str::from_utf8(content).unwrap();
             for way in [
                 "innerHTML",

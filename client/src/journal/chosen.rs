@@ -5,10 +5,7 @@ use std::path::Path;
 use white_city_wire::{NetworkId, SessionId};
 use zeroize::Zeroizing;
 
-use super::{
-    Journal, JournalError, JournalId, Keys, Record,
-    format::{Header, Lock, Sealer},
-};
+use super::{Header, Journal, JournalError, JournalId, Keys, Lock, Record, Sealer};
 use crate::{LocalKey, Signer as _};
 
 fn keys() -> Keys<'static> {
@@ -29,8 +26,14 @@ fn id() -> Option<JournalId> {
 /// The bytes of a journal with these plaintexts where records should be; `None` if one of them is too large.
 #[must_use]
 pub fn written<'a>(plaintexts: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
-    let header = Header::new(id()?, Lock::of(&keys()), [4; 32]);
-    let mut sealer = Sealer::new(&header, &keys()).ok()?;
+    let lock = Lock::of(&keys());
+    let header = Header {
+        id: id()?,
+        lock: lock.encode(),
+        salt: [4; 32],
+    };
+    let secret = lock.secret(&keys(), &header.salt).ok()?;
+    let mut sealer = Sealer::new(&header, &secret);
     let mut bytes = header.encode();
     for plaintext in plaintexts {
         bytes.extend_from_slice(&sealer.seal(plaintext, [5; 24])?);

@@ -4,7 +4,9 @@ use std::{fs::OpenOptions, io::ErrorKind, path::Path};
 
 use white_city_wire::{IdentityKey, NetworkId, SessionId};
 
-use super::{Header, JournalError, TryLockError, io_error, lock_named, read_header, sync_folder};
+use super::{
+    Header, JournalError, Lock, TryLockError, io_error, lock_named, read_header, sync_folder,
+};
 use crate::files::check_owner_only;
 
 /// The facts that a journal tells without being opened.
@@ -44,13 +46,14 @@ pub fn read(path: &Path) -> Result<Kept, JournalError> {
     }
     let header = Header::decode(&read_header(&mut file).map_err(io)?);
     let header = header.ok_or_else(|| other(path))?;
+    let lock = Lock::decode(&header.lock).ok_or_else(|| other(path))?;
     // Shared: two who look at the same time don't take each other for its user.
     let is_in_use = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     Ok(Kept {
         network: header.id.network,
         session: header.id.session,
         identity: header.id.identity,
-        opened_with: header.lock.opened_with(),
+        opened_with: lock.opened_with(),
         bytes: meta.len(),
         is_in_use,
     })

@@ -1,12 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
-use white_city_wire::hash::sha256;
+use white_city_party::journal::{EntryRecord, Remembered, Seeds};
+use white_city_wire::{NetworkId, SessionId, hash::sha256};
 
-use super::{
-    format::{Header, Lock},
-    *,
-};
+use super::*;
 use crate::{
     LocalKey, Signer,
     vault::{Cost, Kdf},
@@ -107,11 +105,11 @@ fn same(found: &[Record], wanted: &[Record]) -> bool {
 
 /// The positions where records begin, and the end of the last one.
 fn boundaries(bytes: &[u8]) -> Vec<usize> {
-    let mut at = format::HEADER_BYTES;
+    let mut at = HEADER_BYTES;
     let mut all = vec![at];
     while at < bytes.len() {
         let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
-        at += format::PREFIX_BYTES + usize::try_from(length).unwrap();
+        at += PREFIX_BYTES + usize::try_from(length).unwrap();
         all.push(at);
     }
     all
@@ -139,7 +137,7 @@ fn wherever_a_journal_is_cut_it_holds_the_records_before_the_cut_and_goes_on_fro
     assert_eq!(boundaries.len(), records().len() + 1);
     for cut in 0..bytes.len() {
         bench.overwrite(&bytes[..cut]);
-        if cut < format::HEADER_BYTES {
+        if cut < HEADER_BYTES {
             assert!(
                 matches!(bench.read(), Err(JournalError::Other { .. })),
                 "{cut}"
@@ -211,14 +209,14 @@ fn a_locked_journal_says_in_one_way_how_it_is_locked() {
 fn a_length_that_no_record_has_is_refused_and_nothing_is_cut_off() {
     let bench = Bench::new();
     let bytes = bench.written();
-    let head = &bytes[..format::HEADER_BYTES];
+    let head = &bytes[..HEADER_BYTES];
     let tag = b"white-city/journal/length/1";
     let tag = [&(tag.len() as u32).to_be_bytes()[..], tag].concat();
     // What surrounds a record's plaintext: a nonce and a tag.
     let around = 24 + 16;
     for (size, is_one) in [
-        (format::RECORD_BYTES_MAX + around, true),
-        (format::RECORD_BYTES_MAX + around + 1, false),
+        (RECORD_BYTES_MAX + around, true),
+        (RECORD_BYTES_MAX + around + 1, false),
         (64 << 20, false),
     ] {
         let length = u32::try_from(size).unwrap().to_be_bytes();
@@ -389,8 +387,8 @@ fn a_record_is_written_up_to_its_limit_and_refused_past_it() {
     let (mut journal, _) = bench.open().unwrap();
     let leave = |size| Record::Leave(vec![1; size]);
     let fits = (0..16)
-        .map(|less| format::RECORD_BYTES_MAX - less)
-        .find(|size| leave(*size).to_bytes().len() == format::RECORD_BYTES_MAX)
+        .map(|less| RECORD_BYTES_MAX - less)
+        .find(|size| leave(*size).to_bytes().len() == RECORD_BYTES_MAX)
         .unwrap();
     assert!(matches!(
         journal.append(&leave(fits + 1)),
@@ -501,8 +499,12 @@ fn what_argon2id_costs_is_looked_at_before_it_is_paid() {
     for cost in [most, fewer, Cost::CHEAPEST] {
         let bench = Bench::new();
         let lock = Lock(Some(Kdf::Argon2id(cost)));
-        let header = Header::new(journal_id(), lock, [1; 32]).encode();
-        create_secret(&bench.path(), &header).unwrap();
+        let header = Header {
+            id: journal_id(),
+            lock: lock.encode(),
+            salt: [1; 32],
+        };
+        create_secret(&bench.path(), &header.encode()).unwrap();
         let refused = Journal::open(&bench.path(), &journal_id(), &locked(9, &words)).err();
         assert!(matches!(refused, Some(JournalError::Unlock { .. })));
     }

@@ -7,7 +7,7 @@ use white_city_wire::pb::{self, answer::Body, query::Question};
 
 use super::{Endpoint, ReadError, Replicas};
 use crate::{
-    error::{Error, Fork},
+    Error, Fork,
     read::{Lie, shape},
     trust::{BadLink, LINKS_MAX, LinkFork},
 };

@@ -13,7 +13,7 @@ use white_city_wire::{IdentityKey, read::Statuses};
 
 use super::{Endpoint, ReadError, Replicas, Tally, gather};
 use crate::{
-    error::Error,
+    Error,
     read::{Exchange, Lie, ReadSessionsPage, SessionLine},
 };
 

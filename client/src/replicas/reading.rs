@@ -12,8 +12,8 @@ use white_city_wire::{pb, read::encode_query};
 
 use super::{Asked, Endpoint, ReadError, Replicas, Tally, gather, race::Race};
 use crate::{
+    Error, Fork, ReplicaLie,
     checked::lock,
-    error::{Error, Fork, ReplicaLie},
     read::{
         BoardStatus, Exchange, Lie, Read, ReadStatus, Verified, check_decoded, is_ahead, shape,
     },

@@ -20,7 +20,7 @@ use super::{
     http::{BODY_BYTES_MAX, bounded_body, reason_of, shown},
     proxy::{name_proxy, proxy_of},
 };
-use crate::{base64_fields::are_base64, error::Error, read::Lie};
+use crate::{Error, base64_fields::are_base64, read::Lie};
 
 /// Largest body of a header with its signatures, and of what is said to a transaction, bytes. What is parsed without knowing what
 /// it is takes a hundred times as much in memory.

@@ -15,7 +15,7 @@ use tokio::{
 use white_city_wire::Refusal;
 
 use super::{Endpoint, Replicas, direct::Handed, rpc::Submitted};
-use crate::error::{Error, ReplicaFault};
+use crate::{Error, ReplicaFault};
 
 /// The answers of replicas to a transaction, as far as they have answered.
 #[derive(Default)]

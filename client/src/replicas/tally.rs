@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Endpoint, ReadError};
-use crate::error::{Error, ReplicaFault};
+use crate::{Error, ReplicaFault};
 
 /// See the module.
 #[derive(Default)]

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{Stream, stream::unfold};
 use tokio::{sync::watch, time::Instant};
+use white_city_party::{End, Seen};
 use white_city_wire::{
     Complain, Entry as WireEntry, Hash, IdentityKey, Signature, SignedEntry, Spec,
     board::Status,
@@ -20,7 +21,7 @@ use white_city_wire::{
 };
 
 use crate::{
-    AbortRecord, Dispute, Error, SessionId, Verified,
+    Dispute, Error, SessionId, Verified,
     bounds::Bounds,
     client::Client,
     history::History,
@@ -35,21 +36,6 @@ const ASK_ALL: Bounds = Bounds::ms(200, 5_000);
 
 /// Longest time for replicas at the beginning to reach the height that is asked for.
 const CATCHING_UP: Duration = Duration::from_secs(10);
-
-/// The end of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// A quorum finished with one outcome.
-    Finished {
-        /// The outcome's digest.
-        outcome: Hash,
-    },
-    /// It ended without an outcome.
-    Aborted(Box<AbortRecord>),
-    /// The replicas certify that it ended without an outcome, but this party had finished before. An abort needs no quorum of
-    /// parties, so if more replicas than tolerated are malicious, others may have seen the session finished.
-    Unknown(Box<AbortRecord>),
-}
 
 /// The progress of a session, for showing it. Times are the board's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,6 +184,15 @@ impl Observer {
     #[must_use]
     pub const fn now(&self) -> Option<&Verified<SessionState>> {
         self.now.as_ref()
+    }
+
+    /// What was read, for the party that acts on it.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen {
+            history: &self.history,
+            now: self.now.as_ref(),
+            end: self.end.as_ref(),
+        }
     }
 
     /// Whether the session was read so lately that there is no reason to look again first.

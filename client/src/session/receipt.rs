@@ -18,7 +18,7 @@ impl Session {
     /// hold it; [`Error::Erased`]; as [`crate::Client::read`].
     pub async fn submission_receipt(&self, round: u32) -> Result<Receipt, Error> {
         let missing = || Error::NoJournal { round };
-        let own = self.signed.get(&round).ok_or_else(missing)?;
+        let own = self.party.filling(round).ok_or_else(missing)?;
         let tx = SignedTx::decode(own.tx.as_ref().ok_or_else(missing)?);
         let tx = tx.and_then(|tx| {
             let network = self.client().network().id;
@@ -32,6 +32,6 @@ impl Session {
             Action::Finish(finish) => signed(Entry::Finish(finish.clone())),
             _ => return Err(missing()),
         };
-        self.submission(round, self.index, submitted).await
+        self.submission(round, self.index(), submitted).await
     }
 }

@@ -1,103 +1,62 @@
-//! Filling a slot: the one place where an entry is signed, and what of the board shows that it is there.
+//! Filling a slot: what was decided is signed, kept and sent.
 
-use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
-use white_city_wire::{Hash, SignedTx, board::slot_leaf, tx::Action};
-use zeroize::Zeroizing;
+use white_city_party::Goal;
+use white_city_wire::tx::Action;
 
-use super::{Filling, Session, memory::entry_digest};
+use super::Session;
 use crate::{
     Error,
-    checked::Good,
     sending::{Target, TxKind, Usual, View, send},
 };
 
-/// The change that a transaction is to bring about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goal {
-    /// This party's slot of a round holds this digest.
-    Slot { round: u32, digest: Hash },
-    /// This party has left with this digest.
-    Left { digest: Hash },
-    /// The session is in dispute.
-    Dispute,
-}
-
 impl Session {
-    /// Decides what fills a slot of this party, once for each slot, and has it signed.
-    ///
-    /// Nothing else signs joins and entries. They are in the journal, and on the disk, before they are sent.
-    pub(super) async fn sign_for_slot(
-        &mut self,
-        round: u32,
-        action: Action,
-        plaintexts: Vec<(u16, Zeroizing<Vec<u8>>)>,
-    ) -> Result<(), Error> {
-        self.check_not_failed()?;
-        let digest = entry_digest(&action)
-            .ok_or_else(|| Error::usage("entry", "a join, a post or a finish"))?;
-        // Before the signer is asked: whoever stops waiting for it and asks again gets the same entry signed.
-        let filling = Filling {
-            digest,
-            action,
-            plaintexts: Some(plaintexts),
-            tx: None,
-            is_shown: false,
-            is_checked: false,
-        };
-        match self.signed.entry(round) {
-            Entry::Vacant(free) => free.insert(filling),
-            Entry::Occupied(own) => {
-                let existing = own.get().digest;
-                return Err(Error::SlotTaken { round, existing });
-            }
-        };
+    /// Has what was decided for a slot signed. It is in the journal, and on the disk, before it is sent.
+    pub(super) async fn sign_for_slot(&mut self, round: u32) -> Result<(), Error> {
         let signed = self.signed_bytes(round).await;
         if signed.is_err() {
             // There is no signature that was ever sent.
-            self.signed.remove(&round);
+            self.party.undecide(round);
         }
         signed.map(|_| ())
     }
 
     /// The bytes for a slot that has been decided about.
     async fn signed_bytes(&mut self, round: u32) -> Result<Arc<Vec<u8>>, Error> {
-        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
+        let own = self.party.filling(round);
+        let own = own.ok_or(Error::NoJournal { round })?;
         if let Some(tx) = &own.tx {
             return Ok(Arc::clone(tx));
         }
         let tx = self.sign(own.action.clone()).await?;
         // Nothing waits from here on, so nobody can give up in between.
         self.record_entry(round, &tx)?;
-        if let Some(own) = self.signed.get_mut(&round) {
-            own.tx = Some(Arc::clone(&tx));
-        }
+        self.party.keep(round, &tx);
         Ok(tx)
     }
 
     /// Sends what was signed for a slot until the board shows it.
     pub(super) async fn send_slot(&mut self, round: u32) -> Result<(), Error> {
         let tx = self.signed_bytes(round).await?;
-        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
-        let digest = own.digest;
+        let own = self.party.filling(round);
+        let digest = own.ok_or(Error::NoJournal { round })?.digest;
         self.send_until(tx, Goal::Slot { round, digest }).await?;
-        if let Some(own) = self.signed.get_mut(&round) {
-            own.is_shown = true;
-        }
+        self.party.note_shown(round);
         Ok(())
     }
 
     /// As [`Session::send_slot`], for a slot that the board may show already.
     pub(super) async fn show_slot(&mut self, round: u32) -> Result<(), Error> {
-        let own = self.signed.get(&round).ok_or(Error::NoJournal { round })?;
+        let own = self.party.filling(round);
+        let own = own.ok_or(Error::NoJournal { round })?;
         let (digest, is_shown) = (own.digest, own.is_shown);
-        if !is_shown && !self.is_slot_filled(round, &digest)? {
+        let seen = self.observer.seen();
+        if !is_shown && !self.party.is_slot_filled(seen, round, &digest)? {
             return self.send_slot(round).await;
         }
-        if let Some(own) = self.signed.get_mut(&round) {
-            own.is_shown = true;
-        }
+        self.party.note_shown(round);
         Ok(())
     }
 
@@ -105,12 +64,8 @@ impl Session {
     pub(super) async fn sign(&self, action: Action) -> Result<Arc<Vec<u8>>, Error> {
         let network = self.client().network();
         let signature = self.signer.sign(&action, &network.id).await?;
-        let tx = SignedTx::new(action, signature).map_err(Error::Spec)?;
-        // A signer that signs with another key would only be noticed by everybody else.
-        let tx = tx.verify(&self.signer.identity(), self.n(), &network.id);
-        let tx = tx.map_err(Error::Spec)?;
-        self.client().replicas().checked.note(Good::of_tx(&tx));
-        Ok(Arc::new(tx.encode()))
+        let checked = &self.client().replicas().checked;
+        self.party.signed_tx(action, signature, checked)
     }
 
     /// Sends the same bytes until the board shows that the goal is reached or can't be.
@@ -125,45 +80,6 @@ impl Session {
             goal,
         };
         send(client.replicas(), &tx, kind, &mut reaching).await
-    }
-
-    /// Whether the goal is reached, in the state that was read last.
-    ///
-    /// # Errors
-    /// Why it can't be reached any more.
-    fn is_reached(&mut self, goal: Goal) -> Result<bool, Error> {
-        match goal {
-            Goal::Slot { round, digest } => self.is_slot_filled(round, &digest),
-            Goal::Dispute => self.is_disputed(),
-            Goal::Left { digest } => {
-                if self.observer.end().is_some() {
-                    return Ok(true);
-                }
-                let left = (self.index, digest);
-                Ok(self
-                    .observer
-                    .now()
-                    .is_some_and(|now| now.left.contains(&left)))
-            }
-        }
-    }
-
-    fn is_slot_filled(&mut self, round: u32, digest: &Hash) -> Result<bool, Error> {
-        if self.observer.history().open_round() > round {
-            return self.check_own_slot(round).map(|()| true);
-        }
-        match self.own_slot(round) {
-            Some(leaf) if leaf == slot_leaf(Some(digest)) => Ok(true),
-            Some(existing) => Err(self.fail(Error::SlotTaken { round, existing })),
-            None => self.ended().map_or(Ok(false), Err),
-        }
-    }
-
-    /// The digest in this party's slot of the open round, in the state that was read last.
-    pub(super) fn own_slot(&self, round: u32) -> Option<Hash> {
-        let now = self.observer.now()?;
-        let leaf = now.slot(self.index);
-        (now.leaf.open_round == round && leaf != Hash::ZERO).then_some(leaf)
     }
 }
 
@@ -196,7 +112,10 @@ impl Target for Reaching<'_> {
 
     async fn look(&mut self) -> Result<bool, Error> {
         self.session.sync().await?;
-        self.session.is_reached(self.goal)
+        let Session {
+            party, observer, ..
+        } = &mut *self.session;
+        party.is_reached(observer.seen(), self.goal)
     }
 
     async fn wait(&mut self, until: Instant) -> Result<bool, Error> {

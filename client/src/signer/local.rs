@@ -1,16 +1,11 @@
 //! An identity key in a file of this machine.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
-use ed25519_dalek::{Signer as _, SigningKey};
 use futures::future::{BoxFuture, ready};
-use hkdf::Hkdf;
-use sha2::Sha256;
+use white_city_party::OwnKey;
 use white_city_wire::{
-    Charter, Hash, IdentityKey, NetworkId, Signature,
-    keys::BadKey,
-    signing::{Purpose, signed_bytes},
-    tx,
+    Charter, Hash, IdentityKey, NetworkId, Signature, keys::BadKey, signing::Purpose, tx,
 };
 use zeroize::Zeroizing;
 
@@ -22,8 +17,6 @@ use crate::{
 
 /// First line of a key file.
 const HEAD: &str = "white-city identity key, version 1";
-/// The label that tells the storage key from everything else that may be derived from the secret.
-const STORAGE_INFO: &[u8] = b"white-city/storage-key/1";
 /// Kind of the vaults that hold identities.
 const KIND: &str = "identity";
 /// Largest key file, bytes.
@@ -57,18 +50,8 @@ pub enum KeyFileError {
 }
 
 /// An Ed25519 key in memory; wiped when dropped.
-pub struct LocalKey {
-    secret: SigningKey,
-    identity: IdentityKey,
-}
-
-impl fmt::Debug for LocalKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalKey")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub struct LocalKey(OwnKey);
 
 impl LocalKey {
     /// A key from its 32 secret bytes.
@@ -76,31 +59,27 @@ impl LocalKey {
     /// # Errors
     /// [`BadKey`], which no honestly drawn key meets.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, BadKey> {
-        let secret = SigningKey::from_bytes(seed);
-        let identity = IdentityKey::from_bytes(secret.verifying_key().as_bytes())?;
-        Ok(Self { secret, identity })
+        OwnKey::from_seed(seed).map(Self)
     }
 
     /// Signature with which an operator that the present charter hasn't yet accepts its place in the next one: whoever approves that
     /// charter adds it, so that nobody becomes an operator by a mistyped key.
     #[must_use]
     pub fn accepts(&self, charter: &Charter, network: &NetworkId) -> Signature {
-        let bytes = signed_bytes(Purpose::Operate, network, &charter.hash());
-        Signature(self.secret.sign(&bytes).to_bytes())
+        self.0.signs(Purpose::Operate, network, &charter.hash())
     }
 
     /// Signature under an operator's card: where its node is and which keys it has.
     #[must_use]
     pub fn signs_card(&self, digest: &Hash) -> Signature {
-        let bytes = signed_bytes(Purpose::Card, &NetworkId(Hash::ZERO.0), digest);
-        Signature(self.secret.sign(&bytes).to_bytes())
+        let nowhere = NetworkId(Hash::ZERO.0);
+        self.0.signs(Purpose::Card, &nowhere, digest)
     }
 
     /// Signature with which an operator consents to a network's genesis file.
     #[must_use]
     pub fn consents(&self, network: &NetworkId, file: &Hash) -> Signature {
-        let bytes = signed_bytes(Purpose::Genesis, network, file);
-        Signature(self.secret.sign(&bytes).to_bytes())
+        self.0.signs(Purpose::Genesis, network, file)
     }
 
     /// Draws a new key and writes it to a new file with mode 600, encrypted.
@@ -126,7 +105,8 @@ impl LocalKey {
         let secret = Zeroizing::new(hex::encode(*seed));
         let text = Zeroizing::new(format!(
             "{HEAD}\npublic {}\nsecret {}\n",
-            key.identity, *secret
+            key.0.identity(),
+            *secret
         ));
         create_secret(path, text.as_bytes())?;
         Ok(key)
@@ -166,7 +146,7 @@ impl LocalKey {
         hex::decode_to_slice(secret, &mut *seed)
             .map_err(|_| format("\"secret\" and 64 hex digits in line 3"))?;
         let key = Self::from_seed(&seed)?;
-        if public != key.identity.to_string() {
+        if public != key.0.identity().to_string() {
             return Err(format("the public key of line 2 to belong to the secret"));
         }
         Ok(key)
@@ -181,7 +161,7 @@ fn draw() -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
 
 impl Signer for LocalKey {
     fn identity(&self) -> IdentityKey {
-        self.identity
+        self.0.identity()
     }
 
     fn sign<'a>(
@@ -189,19 +169,11 @@ impl Signer for LocalKey {
         action: &'a tx::Action,
         network: &'a NetworkId,
     ) -> BoxFuture<'a, Result<Signature, SignError>> {
-        let signature = tx::bytes_to_sign(action, network)
-            .map(|bytes| Signature(self.secret.sign(&bytes).to_bytes()))
-            .ok_or(SignError::NotSigned);
-        Box::pin(ready(signature))
+        Box::pin(ready(self.0.sign(action, network)))
     }
 
     fn storage_key(&self) -> Result<Zeroizing<[u8; 32]>, SignError> {
-        let mut key = Zeroizing::new([0; 32]);
-        // 32 bytes are one block of HKDF-SHA256, which can't be too long.
-        Hkdf::<Sha256>::new(None, self.secret.as_bytes())
-            .expand(STORAGE_INFO, &mut *key)
-            .map_err(|_| SignError::NoStorageKey)?;
-        Ok(key)
+        self.0.storage_key()
     }
 }
 
@@ -242,9 +214,9 @@ mod tests {
         let created = LocalKey::create(&path, &key(1)).unwrap();
         let loaded = LocalKey::load(&path, Some(&key(1))).unwrap();
         assert_eq!(loaded.identity(), created.identity());
-        let secret = created.secret.as_bytes();
+        let secret = vault::load(&path, KIND, &key(1)).unwrap();
         let file = std::fs::read(&path).unwrap();
-        let hex = hex::encode(secret);
+        let hex = hex::encode(&*secret);
         for plain in [&secret[..], hex.as_bytes()] {
             assert!(!file.windows(plain.len()).any(|window| window == plain));
         }
@@ -263,7 +235,7 @@ mod tests {
         ));
         // A vault of something else is no identity.
         let other = dir.path().join("share");
-        vault::store(&other, "eddsa-share", secret, &key(1)).unwrap();
+        vault::store(&other, "eddsa-share", &secret, &key(1)).unwrap();
         assert!(matches!(
             LocalKey::load(&other, Some(&key(1))),
             Err(KeyFileError::Vault(VaultError::Kind { .. }))
@@ -288,7 +260,7 @@ mod tests {
         let key = LocalKey::from_seed(&[7; 32]).unwrap();
         let good = format!(
             "{HEAD}\npublic {}\nsecret {}\n",
-            key.identity,
+            key.identity(),
             "07".repeat(32)
         );
         assert!(LocalKey::parse(good.as_bytes()).is_ok());

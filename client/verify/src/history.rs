@@ -156,6 +156,12 @@ impl History {
         self
     }
 
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
     /// The spec.
     #[must_use]
     pub const fn spec(&self) -> &Spec {
@@ -202,6 +208,19 @@ impl History {
     pub fn transcript_before(&self, round: u32) -> Option<Hash> {
         self.round(round.checked_sub(1)?)
             .map(|round| round.transcript)
+    }
+
+    /// Whether a state of the session goes on from what was read. Of one that is further, each round is compared when it is read.
+    #[must_use]
+    pub fn leads_to(&self, leaf: &SessionLeaf) -> bool {
+        let open = self.open_round();
+        let expected = match leaf.open_round {
+            round if round > open => return true,
+            0 => Some(Hash(self.session.0)),
+            round if round == open => Some(self.transcript()),
+            round => self.transcript_before(round),
+        };
+        expected.is_none_or(|expected| leaf.transcript == expected)
     }
 
     /// The join that a party has signed; `None` as long as joining hasn't closed, too.

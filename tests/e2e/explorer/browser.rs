@@ -86,6 +86,11 @@ impl Browser {
         ));
     }
 
+    /// Goes on in this tab, which is opened if there is none of this name.
+    pub fn tab(&mut self, name: &str) {
+        self.tell(&json!(["tab", name]));
+    }
+
     pub fn press(&mut self, key: &str) {
         self.tell(&json!(["press", key]));
     }

@@ -1,7 +1,7 @@
 //! Making a key together.
 
 use white_city_client::{Client, vault::Unlock};
-use white_city_eddsa::keygen;
+use white_city_eddsa::run;
 
 use super::{
     consent::{self, Wanted},
@@ -59,9 +59,8 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let (quorum, input) = (spec.quorum, read_input::<KeygenInput>(spec)?);
     let degree = input.threshold.saturating_sub(1);
     // Before joining, so that nothing that can't run is consented to.
-    let (round, outgoing) =
-        keygen::start(party.eddsa_session()?, degree, quorum, party.randomness())
-            .map_err(|error| Failure::usage(error.to_string()))?;
+    let run = run::keygen(party.eddsa_session()?, degree, quorum, party.randomness());
+    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     let roster = &party.session.spec().roster;
     let wanted = Wanted {
         what: "the parties that make the key",
@@ -77,14 +76,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let given = (args.threshold, &*args.party);
     consent::to_holders(&party.session, wanted, given, party.output).await?;
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
-    let closed = round.close(&inbox.broadcasts, &shares.collect());
-    let share = party.checked(closed).await?;
+    let share = party.run(run).await?;
 
     let share = ShareFile {
         session: party.session.id(),

@@ -1,10 +1,8 @@
 //! Signing many messages with a shared key, in one session.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use white_city_client::vault::Unlock;
-use white_city_eddsa::sign::many;
+use white_city_eddsa::run;
 
 use super::{
     expected::{self, Given},
@@ -34,27 +32,11 @@ pub async fn play(
     let signers = sign::places(spec, &share, &input.public_key)?;
     let (session, randomness) = (party.eddsa_session()?, party.randomness());
     // Before joining, so that nothing that can't run is consented to.
-    let started = many::start(&session, &share.share, &signers, &messages, randomness);
-    let (round, outgoing) = started.map_err(|error| Failure::usage(error.to_string()))?;
+    let run = run::sign_many(&session, &share.share, &signers, &messages, randomness);
+    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     drop(share);
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
-    let closed = round.close(&inbox.broadcasts, &shares.collect());
-    let round = party.checked(closed).await?;
-    // An empty round: whoever is shown another history can't get past it, and no partial signature is out yet.
-    let inbox = party.exchange(Default::default()).await?;
-    let confirmed: BTreeSet<u16> = inbox.posted.iter().copied().collect();
-    let closed = round.close(&confirmed);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let signed = party.checked(closed).await?;
-
+    let signed = party.run(run).await?;
     let culprits = signed.culprits();
     sign::warn_of(&culprits, party.output);
     let signatures: Vec<String> = signed

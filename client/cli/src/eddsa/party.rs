@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use white_city_client::{
     Client, End, Error, Hash, Inbox, Session, vault::Unlock, wire::hash::sha256,
 };
-use white_city_eddsa::{Outgoing, Randomness};
+use white_city_eddsa::{
+    Outgoing, Randomness,
+    run::{Heard, Next, Run},
+};
 
 use crate::{
     args::PartyArgs, failure::Failure, journal, output::Output, presets::VERSION, progress,
@@ -149,6 +152,23 @@ impl<'a> Party<'a> {
             Ok(inbox) => Ok(inbox),
             Err(Error::Payload { from, round }) => Err(self.complain(round, from).await),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs a protocol from its first post to its result.
+    pub async fn run<T>(&mut self, (run, post): (Run<T>, Outgoing)) -> Result<T, Failure> {
+        let (mut run, mut outgoing) = (run, post);
+        loop {
+            let inbox = self.exchange(outgoing).await?;
+            let heard = Heard {
+                posted: inbox.posted.into_iter().collect(),
+                broadcasts: inbox.broadcasts,
+                p2p: inbox.p2p,
+            };
+            match self.checked(run.close(&heard)).await? {
+                Next::Post(next, post) => (run, outgoing) = (next, post),
+                Next::Made(made) => return Ok(made),
+            }
         }
     }
 

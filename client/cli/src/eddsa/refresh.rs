@@ -1,7 +1,7 @@
 //! Refreshing the shares of a key.
 
 use white_city_client::{Client, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::refresh;
+use white_city_eddsa::run;
 
 use super::{
     made,
@@ -66,24 +66,13 @@ async fn play(party: &mut Party<'_>, args: &RefreshArgs, unlock: &Unlock) -> Res
     let old = ShareFile::load(&args.share, unlock)?;
     let holders = holders(party.session.spec(), &old)?;
     // Before joining, so that nothing that can't run is consented to.
-    let started = refresh::start(
-        party.eddsa_session()?,
-        &old.share,
-        &holders,
-        party.randomness(),
-    );
-    let (round, outgoing) = started.map_err(|error| Failure::usage(error.to_string()))?;
+    let randomness = party.randomness();
+    let run = run::refresh(party.eddsa_session()?, &old.share, &holders, randomness);
+    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     let roster = old.roster.clone();
     drop(old);
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
-    let closed = round.close(&inbox.broadcasts, &shares.collect());
-    let share = party.checked(closed).await?;
+    let share = party.run(run).await?;
     let share = ShareFile {
         session: party.session.id(),
         roster,

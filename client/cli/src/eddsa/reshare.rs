@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use white_city_client::{Client, End, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::reshare::{self, Held};
+use white_city_eddsa::{reshare::Held, run};
 
 use super::{
     consent::{self, Wanted},
@@ -96,19 +96,12 @@ async fn play(party: &mut Party<'_>, args: &ReshareArgs, unlock: &Unlock) -> Res
         holders: &holders,
     });
     // Before joining, so that nothing that can't run is consented to.
-    let started = reshare::start(party.eddsa_session()?, plan, held, party.randomness());
-    let (round, outgoing) = started.map_err(|error| Failure::usage(error.to_string()))?;
+    let run = run::reshare(party.eddsa_session()?, plan, held, party.randomness());
+    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     drop(old);
     consent(party, args, &input).await?;
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
-    let closed = round.close(&inbox.broadcasts, &shares.collect());
-    let reshared = party.checked(closed).await?;
+    let reshared = party.run(run).await?;
     let (Some(share), Some(out)) = (reshared.share, &args.out) else {
         party.result_is_safe(reshared.outcome);
         party.finish(reshared.outcome).await?;

@@ -1,10 +1,8 @@
 //! Signing with a shared key.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use white_city_client::{Client, Hash, IdentityKey, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::{Signed, sign};
+use white_city_eddsa::{Signed, run};
 
 use super::{
     aggregate,
@@ -100,32 +98,12 @@ async fn play(
     let signers = places(spec, &share, &input.public_key)?;
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
-    let (round, outgoing) = sign::start(
-        session,
-        &share.share,
-        &signers,
-        &message,
-        party.randomness(),
-    )
-    .map_err(|error| Failure::usage(error.to_string()))?;
+    let randomness = party.randomness();
+    let run = run::sign(session, &share.share, &signers, &message, randomness);
+    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     drop(share);
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let shares = inbox.p2p.iter().map(|(from, share)| (*from, &***share));
-    let closed = round.close(&inbox.broadcasts, &shares.collect());
-    let round = party.checked(closed).await?;
-    // An empty round: whoever is shown another history can't get past it, and no partial signature is out yet.
-    let inbox = party.exchange(Default::default()).await?;
-    let confirmed: BTreeSet<u16> = inbox.posted.iter().copied().collect();
-    let closed = round.close(&confirmed);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let signed = party.checked(closed).await?;
+    let signed = party.run(run).await?;
     finish(party, &signed, &input.message).await
 }
 

@@ -13,8 +13,7 @@ use super::{
     pages::{NotTaken, Pages},
 };
 use crate::{
-    AbortRecord, Error, SessionState, Verified,
-    error::Leaver,
+    AbortRecord, Error, Leaver, SessionState, Verified,
     history::{History, LastRound, check_broadcast, filled},
     read::{Convicted, OrLie, ReadEvidence, SessionEvidence, SignedDispute},
     replicas::Tally,

@@ -7,7 +7,7 @@ use white_city_wire::{
 };
 
 use super::Observer;
-use crate::{Error, Verified, error::Fork, read::InboxPage, replicas::ReadError};
+use crate::{Error, Fork, Verified, read::InboxPage, replicas::ReadError};
 
 impl Observer {
     /// Whether the state goes on from what was read before: if it doesn't, the validators have signed two histories.
@@ -16,23 +16,12 @@ impl Observer {
         leaf: &SessionLeaf,
         page: &Verified<InboxPage>,
     ) -> Result<(), ReadError> {
-        let open = self.history.open_round();
-        let expected = match leaf.open_round {
-            // What comes after is read round by round, and each round is compared then.
-            round if round > open => leaf.transcript,
-            0 => Hash(self.id.0),
-            round if round == open => self.history.transcript(),
-            round => self
-                .history
-                .transcript_before(round)
-                .unwrap_or(leaf.transcript),
-        };
         let side = || pb::ForkSide {
             anchor: page.anchor(),
             proof: None,
             round_root: Vec::new(),
         };
-        if leaf.transcript != expected {
+        if !self.history.leads_to(leaf) {
             return Err(ReadError::Final(self.fork_to(leaf.open_round, side())));
         }
         let newest = self.newest.as_ref();

@@ -38,6 +38,7 @@ pub struct Board {
 }
 
 impl Board {
+    /// The board of a genesis, of which nothing was read.
     pub fn new(trust: Trust) -> Self {
         Self {
             trust,
@@ -47,12 +48,23 @@ impl Board {
         }
     }
 
+    /// The trust in its genesis, and what was learned from there.
     pub const fn trust(&self) -> &Trust {
         &self.trust
     }
 
+    /// The session whose inboxes were read last.
+    pub const fn followed(&self) -> Option<&Followed> {
+        self.followed.as_ref()
+    }
+
+    /// Memory of what was checked once.
+    pub const fn checked(&self) -> &Arc<Checked> {
+        &self.checked
+    }
+
     /// Takes a header as a replica's RPC gives it.
-    pub fn header(&mut self, answer: &[u8]) -> Result<Answered, NotProven> {
+    pub(crate) fn header(&mut self, answer: &[u8]) -> Result<Answered, NotProven> {
         let header = match self.trust.header_json(answer) {
             Ok(header) => header,
             Err(bad) if bad.is_ahead() => {
@@ -93,7 +105,7 @@ impl Board {
     }
 
     /// Takes an answer as a replica gives it.
-    pub fn answer(&mut self, asked: &Asked, answer: &[u8]) -> Result<Answered, NotProven> {
+    pub(crate) fn answer(&mut self, asked: &Asked, answer: &[u8]) -> Result<Answered, NotProven> {
         match asked {
             Asked::Sessions { from_number } => return lines(*from_number, answer),
             Asked::Links { .. } => return self.learn(asked, answer),
@@ -101,6 +113,11 @@ impl Board {
         }
         let height = shape::height(answer);
         let height = height.ok_or_else(|| Lie::new("an answer that can't be read"))?;
+        let floor = asked.from_height();
+        if height < floor {
+            let text = format!("height {height}, and another replica has shown height {floor}");
+            return Err(NotProven::Other { by: "behind", text });
+        }
         let header = self.headers.get(&height).map(Arc::clone);
         let header = header.ok_or_else(|| NotProven::Wants(json!({ "header": height })))?;
         let newer = self.trust.check_rules(&header);
@@ -165,8 +182,17 @@ impl Board {
                 session,
                 round,
                 from_index,
+                reader,
+                ..
             } => self.of_spec(session, |board, spec| {
-                board.inbox(session, spec, (round, from_index), read)
+                let inbox = ReadInbox {
+                    id: session,
+                    spec,
+                    round,
+                    reader,
+                    from_index,
+                };
+                board.inbox(inbox, read)
             }),
             Asked::Evidence { session } => self.of_spec(session, |board, spec| {
                 let evidence = read.check(&ReadEvidence { id: session, spec })?;
@@ -210,40 +236,30 @@ impl Board {
     }
 
     /// Takes a page of a round into the history of its session, which is the one that is followed from now on.
-    fn inbox(
-        &mut self,
-        id: SessionId,
-        spec: &Spec,
-        (round, from_index): (u32, u16),
-        read: Reading<'_>,
-    ) -> Result<Value, NotProven> {
-        let inbox = ReadInbox {
-            id,
-            spec,
-            round,
-            reader: None,
-            from_index,
-        };
+    fn inbox(&mut self, inbox: ReadInbox<'_>, read: Reading<'_>) -> Result<Value, NotProven> {
+        let ReadInbox {
+            id, spec, reader, ..
+        } = inbox;
+        let place = (inbox.round, inbox.from_index);
         let checked = &self.checked;
         let page = read.check(&ReadInboxOnce { inbox, checked })?;
-        // Whoever begins again begins anew.
-        let goes_on = |followed: &Followed| followed.id == id && (round, from_index) != (0, 0);
+        let goes_on = |followed: &Followed| followed.is_of(id, reader) && !followed.is_anew(place);
         let followed = self.followed.take().filter(goes_on);
         let followed = followed.unwrap_or_else(|| {
             let network = self.trust.network().id;
             let history = History::new(network, id, spec.clone());
-            Followed::new(id, history.sharing(Arc::clone(&self.checked)))
+            Followed::new(history.sharing(Arc::clone(&self.checked)), reader)
         });
         let state = page.state();
         let followed = self.followed.insert(followed);
-        let taken = followed.take((round, from_index), page.into_value())?;
+        let taken = followed.take(place, page)?;
         Ok(shown::proven(&state, &taken))
     }
 
     /// Whether a dispute was judged over the rounds that were read.
     fn is_judged(&self, id: SessionId, evidence: &SessionEvidence) -> Result<bool, Lie> {
         let followed = self.followed.as_ref();
-        let followed = followed.filter(|followed| followed.id == id);
+        let followed = followed.filter(|followed| followed.history().session() == id);
         followed.map_or(Ok(false), |followed| followed.judge(evidence))
     }
 
@@ -262,7 +278,7 @@ impl Board {
     }
 
     /// Shows an entry of the session that is followed.
-    pub fn entry(&self, place: &[u8]) -> Result<Answered, NotProven> {
+    pub(crate) fn entry(&self, place: &[u8]) -> Result<Answered, NotProven> {
         let place = serde_json::from_slice(place);
         let (round, index) = place.map_err(|error| NotProven::Usage(error.to_string()))?;
         let followed = self.followed.as_ref();

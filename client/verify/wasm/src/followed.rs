@@ -1,20 +1,28 @@
 //! A session whose entries are read round by round, under their authors' signatures.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use white_city_verify::{
+    Verified,
     history::{ClosedRound, Contradiction, History, LastRound, check_broadcast, filled},
-    read::{InboxPage, Lie, OrLie, SessionEvidence, SessionState},
-    wire::{
-        Entry, SessionId, Signature, SignedEntry, board::Terminal, proof::RoundProof, tx::Join,
-    },
+    read::{Entry, InboxPage, Lie, OrLie, SessionEvidence, SessionState},
+    wire::{self, SessionId, Signature, SignedEntry, board::Terminal, proof::RoundProof, tx::Join},
 };
 
 use crate::outcome::NotProven;
 
 /// See the module.
 pub struct Followed {
-    pub id: SessionId,
-    pub history: History,
+    history: History,
+    /// The party whose p2p payloads come along.
+    reader: Option<u16>,
+    /// The session's state in the round that follows the history, once it was read.
+    now: Option<Verified<SessionState>>,
+    /// The newest state that was read.
+    newest: Option<Verified<()>>,
+    /// Entries with their payloads, by round, for a party.
+    kept: BTreeMap<u32, Vec<Entry>>,
     /// The round whose pages come in.
     pending: Option<Pending>,
     /// The round that was open when the session ended, once its entries have been checked.
@@ -30,38 +38,76 @@ struct Last {
 
 /// Pages of a round, until it is whole.
 struct Pending {
-    now: SessionState,
+    now: Verified<SessionState>,
     proof: Option<RoundProof>,
     pages: InboxPage,
 }
 
 impl Followed {
-    pub const fn new(id: SessionId, history: History) -> Self {
+    /// A session of which nothing was read.
+    pub const fn new(history: History, reader: Option<u16>) -> Self {
         Self {
-            id,
             history,
+            reader,
+            now: None,
+            newest: None,
+            kept: BTreeMap::new(),
             pending: None,
             last: None,
         }
+    }
+
+    /// The rounds that have closed.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The session's state in the round that follows them.
+    pub const fn now(&self) -> Option<&Verified<SessionState>> {
+        self.now.as_ref()
+    }
+
+    /// Entries of a closed round with their payloads, for whose reader they were asked for.
+    pub fn entries_of(&self, round: u32) -> Option<&[Entry]> {
+        self.kept.get(&round).map(Vec::as_slice)
+    }
+
+    /// The record of the end, once the last round's entries were checked against it.
+    pub fn terminal(&self) -> Option<&Terminal> {
+        self.last.as_ref().map(|last| &last.terminal)
+    }
+
+    /// Whether it is this session, as this party reads it.
+    pub fn is_of(&self, id: SessionId, reader: Option<u16>) -> bool {
+        self.history.session() == id && self.reader == reader
+    }
+
+    /// Whether somebody who asks for this page begins again from the start. A party that waits for others to join doesn't.
+    pub fn is_anew(&self, place: (u32, u16)) -> bool {
+        place == (0, 0) && (self.history.open_round() > 0 || self.last.is_some())
     }
 
     /// Takes the next page. Whoever gives another one is told which round comes next.
     pub fn take(
         &mut self,
         (round, from_index): (u32, u16),
-        page: InboxPage,
+        page: Verified<InboxPage>,
     ) -> Result<Value, NotProven> {
         let wants = json!({ "round": self.history.open_round() });
         if round != self.history.open_round() || self.last.is_some() {
             return Err(NotProven::Wants(wants));
         }
-        let pending = match (page.now.clone(), self.pending.take(), from_index) {
-            (Some(now), _, 0) => Pending {
-                now,
-                proof: page.proof.clone(),
-                pages: page,
-            },
+        let pending = match (page.now(), self.pending.take(), from_index) {
+            (Some(now), _, 0) => {
+                self.check_past(&now)?;
+                Pending {
+                    now,
+                    proof: page.proof.clone(),
+                    pages: page.into_value(),
+                }
+            }
             (_, Some(mut pending), 1..) if pending.pages.next_index == Some(from_index) => {
+                let page = page.into_value();
                 pending.pages.joins.extend(page.joins);
                 pending.pages.entries.extend(page.entries);
                 pending.pages.next_index = page.next_index;
@@ -73,19 +119,43 @@ impl Followed {
             self.pending = Some(pending);
             return Ok(json!({ "round": round, "next_index": next_index }));
         }
-        let slots = match &pending.proof {
-            Some(proof) => Some(self.close(&pending, proof)?),
+        let slots = match pending.proof.clone() {
+            Some(proof) => Some(self.close(pending, &proof)?),
             None => self.end(pending)?,
         };
-        Ok(json!({ "round": round, "next_index": null, "slots": slots }))
+        let ended = self.last.is_some();
+        Ok(json!({ "round": round, "next_index": null, "slots": slots, "ended": ended }))
+    }
+
+    /// Whether a state goes on from what was read before: if it doesn't, the validators have signed two histories.
+    fn check_past(&self, now: &Verified<SessionState>) -> Result<(), NotProven> {
+        let newest = self.newest.as_ref();
+        if newest.is_some_and(|newest| newest.height() > now.height()) {
+            let text = format!("height {}, and a newer one was read", now.height());
+            return Err(NotProven::Other { by: "behind", text });
+        }
+        if !self.history.leads_to(&now.leaf) {
+            let text = "two histories: this state doesn't go on from the rounds that were read";
+            return Err(NotProven::fork(text.into()));
+        }
+        let undone = newest.and_then(|newest| newest.leaf()?.undone_by(&now.leaf));
+        undone.map_or(Ok(()), |undone| {
+            let text = format!("two histories: a state undoes an earlier one: {undone}");
+            Err(NotProven::fork(text))
+        })
     }
 
     /// Takes a round that has closed.
-    fn close(&mut self, pending: &Pending, proof: &RoundProof) -> Result<String, NotProven> {
+    fn close(&mut self, pending: Pending, proof: &RoundProof) -> Result<String, NotProven> {
         let (leaf, pages) = (&pending.now.leaf, &pending.pages);
-        let closed = match self.history.open_round() {
+        let round = self.history.open_round();
+        let closed = match round {
             0 => self.history.check_joining(&pages.joins, proof, leaf),
-            _ => self.history.check_round(None, &pages.entries, proof, leaf),
+            _ => {
+                let reader = self.reader;
+                self.history
+                    .check_round(reader, &pages.entries, proof, leaf)
+            }
         };
         let closed = closed.map_err(|contradiction| match contradiction {
             Contradiction::Fork { .. } => NotProven::Other {
@@ -96,13 +166,25 @@ impl Followed {
         })?;
         let slots = self.slots(&closed.joins, &closed.entries);
         self.history.push(closed);
+        if self.reader.is_some() {
+            self.kept.insert(round, pending.pages.entries);
+        }
+        self.newest = Some(pending.now.state());
+        // A state of a later round is one that this history has to reach first.
+        let is_now = pending.now.leaf.open_round == self.history.open_round();
+        self.now = (is_now && pending.now.terminal.is_none()).then_some(pending.now);
         Ok(slots)
     }
 
     /// Takes the round that was open when the session ended; of one that is open still, nothing.
     fn end(&mut self, pending: Pending) -> Result<Option<String>, NotProven> {
         let Pending { now, pages, .. } = pending;
-        let Some(terminal) = now.terminal else {
+        if !now.filled().is_subset(self.history.members()) {
+            return Err(Lie::new("a slot of somebody who is out is filled").into());
+        }
+        self.newest = Some(now.state());
+        let Some(terminal) = now.terminal.clone() else {
+            self.now = Some(now);
             return Ok(None);
         };
         let mut payloads = pages.entries.iter();
@@ -126,6 +208,7 @@ impl Followed {
             entries,
             terminal,
         });
+        self.now = Some(now);
         Ok(Some(slots))
     }
 
@@ -134,8 +217,8 @@ impl Followed {
         let mut slots = vec!['.'; self.history.spec().roster.len()];
         let joins = joins.iter().map(|(join, _)| (join.index, 'J'));
         let entries = entries.iter().map(|signed| match &signed.entry {
-            Entry::Post(post) => (post.index, 'P'),
-            Entry::Finish(finish) => (finish.index, 'F'),
+            wire::Entry::Post(post) => (post.index, 'P'),
+            wire::Entry::Finish(finish) => (finish.index, 'F'),
         });
         for (index, kind) in joins.chain(entries) {
             if let Some(slot) = slots.get_mut(usize::from(index)) {
@@ -185,13 +268,13 @@ impl Followed {
         let of_index = |signed: &&SignedEntry| signed.entry.slot().2 == index;
         let entry = &entries.iter().find(of_index)?.entry;
         Some(match entry {
-            Entry::Post(post) => json!({
+            wire::Entry::Post(post) => json!({
                 "kind": "post",
                 "digest": post.digest(),
                 "broadcast_bytes": post.bcast_len,
                 "p2p_bytes": post.p2p_bytes,
             }),
-            Entry::Finish(finish) => json!({
+            wire::Entry::Finish(finish) => json!({
                 "kind": "finish",
                 "digest": finish.digest(),
                 "outcome": finish.outcome,

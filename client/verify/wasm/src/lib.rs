@@ -24,9 +24,9 @@
     )
 )]
 
-mod board;
-mod followed;
-mod outcome;
+pub mod board;
+pub mod followed;
+pub mod outcome;
 mod question;
 mod shown;
 
@@ -46,6 +46,7 @@ use white_city_verify::{
         read::decode_query,
     },
 };
+use zeroize::Zeroize as _;
 
 thread_local! {
     static GIVEN: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -190,7 +191,7 @@ pub extern "C" fn entry() -> usize {
 }
 
 /// As [`conclude`], for the board that is looked at.
-fn of_board<const N: usize>(
+pub fn of_board<const N: usize>(
     take: impl FnOnce(&mut Board, [&[u8]; N]) -> Result<Answered, NotProven>,
 ) -> usize {
     BOARD.with_borrow_mut(|board| {
@@ -206,7 +207,10 @@ fn conclude<const N: usize>(verify: impl FnOnce([&[u8]; N]) -> Result<Value, Err
     answered(|inputs| Ok(Answered::Proven(verify(inputs)?)))
 }
 
-fn answered<const N: usize>(take: impl FnOnce([&[u8]; N]) -> Result<Answered, NotProven>) -> usize {
+/// Takes what was given, and keeps what came of it, for an export of another module of this kind.
+pub fn answered<const N: usize>(
+    take: impl FnOnce([&[u8]; N]) -> Result<Answered, NotProven>,
+) -> usize {
     let given = GIVEN.take();
     let inputs: Vec<&[u8]> = given.iter().map(Vec::as_slice).collect();
     let concluded = match inputs.try_into() {
@@ -219,14 +223,18 @@ fn answered<const N: usize>(take: impl FnOnce([&[u8]; N]) -> Result<Answered, No
     let concluded = match concluded {
         Ok(Answered::Proven(proven)) => json!({ "proven": proven }),
         Ok(Answered::Said(said)) => json!({ "said": said }),
+        Ok(Answered::Done(done)) => json!({ "done": done }),
         Err(NotProven::Wants(wants)) => json!({ "wants": wants }),
         Err(NotProven::Usage(text)) => json!({ "usage": text }),
+        Err(NotProven::Failed(failed)) => json!({ "failed": failed }),
         Err(NotProven::Refused(error)) => refused(&error),
         Err(NotProven::Other { by, text }) => json!({ "refused": { "by": by, "text": text } }),
     };
     let text = concluded.to_string();
     let length = text.len();
-    RESULT.set(text);
+    // What a party is told may be secret.
+    RESULT.replace(text).zeroize();
+    given.into_iter().for_each(|mut input| input.zeroize());
     length
 }
 

@@ -9,6 +9,8 @@ pub enum Answered {
     Proven(Value),
     /// Nobody can prove it.
     Said(Value),
+    /// This party has done something.
+    Done(Value),
 }
 
 /// Why nothing came of it.
@@ -19,6 +21,8 @@ pub enum NotProven {
     Wants(Value),
     /// Whoever called made a mistake.
     Usage(String),
+    /// This party can't do it.
+    Failed(Value),
     /// It isn't believed, for a reason that isn't the replica's own.
     Other {
         /// The kind of reason.
@@ -29,10 +33,12 @@ pub enum NotProven {
 }
 
 impl NotProven {
+    /// A mistake of whoever called.
     pub fn usage(text: &str) -> Self {
         Self::Usage(text.into())
     }
 
+    /// Two histories that the validators have signed.
     pub const fn fork(text: String) -> Self {
         Self::Other { by: "fork", text }
     }

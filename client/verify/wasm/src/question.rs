@@ -39,11 +39,14 @@ pub enum Asked {
     Joins { session: SessionId },
     /// Which slots of a round are filled.
     Round { session: SessionId, round: u32 },
-    /// The entries of a round.
+    /// The entries of a round, with what was sealed to this party (to nobody unless it is said), of this height or a later one.
     Inbox {
         session: SessionId,
         round: u32,
         from_index: u16,
+        reader: Option<u16>,
+        #[serde(default)]
+        from_height: u64,
     },
     /// The evidence against parties, and what those said who left.
     Evidence { session: SessionId },
@@ -56,6 +59,7 @@ fn by_id(id: &SessionId) -> Option<pb::SessionRef> {
 }
 
 impl Asked {
+    /// The question that this JSON is.
     pub fn from_json(json: &[u8]) -> Result<Self, NotProven> {
         serde_json::from_slice(json).map_err(|error| NotProven::Usage(error.to_string()))
     }
@@ -66,6 +70,14 @@ impl Asked {
             Self::Leaf { session } => Some(SessionRef::Id(*session)),
             Self::Numbered { number } => Some(SessionRef::Number(*number)),
             _ => None,
+        }
+    }
+
+    /// The height below which an answer isn't taken.
+    pub const fn from_height(&self) -> u64 {
+        match self {
+            Self::Inbox { from_height, .. } => *from_height,
+            _ => 0,
         }
     }
 
@@ -106,10 +118,12 @@ impl Asked {
                 session,
                 round,
                 from_index,
+                reader,
+                ..
             } => Question::Inbox(pb::InboxQuery {
                 session: by_id(session),
                 round: *round,
-                reader: NOBODY.into(),
+                reader: reader.unwrap_or(NOBODY).into(),
                 from_index: (*from_index).into(),
             }),
             Self::Evidence { session } => Question::Evidence(pb::EvidenceQuery {

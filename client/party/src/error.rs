@@ -4,15 +4,14 @@ mod kind;
 
 pub use kind::Kind;
 pub use white_city_verify::{Fork, cause_text};
-use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
-
-use crate::{
-    journal::JournalError,
+use white_city_verify::{
     read::{Convicted, Dispute},
     receipt::BadReceipt,
-    signer::SignError,
     trust::NewerRules,
 };
+use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
+
+use crate::{SignError, journal::JournalError};
 
 /// Why one replica gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,7 +330,7 @@ pub enum Error {
     /// The journal of this session can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The other parties have to act first, and this party doesn't wait ([`crate::Session::never_wait`]).
+    /// The other parties have to act first, and this party was told to wait for nobody.
     #[error("{} for {}", waits(*round), parties(missing))]
     Waiting {
         /// The open round; 0 is joining.
@@ -395,7 +394,8 @@ fn faults(faults: &[ReplicaFault]) -> String {
 
 impl Error {
     /// The error for a refusal code that a replica gave.
-    pub(crate) fn from_code(code: u32, text: String, replica: String) -> Self {
+    #[must_use]
+    pub fn from_code(code: u32, text: String, replica: String) -> Self {
         if Refusal::is_quota(code) {
             return Self::QuotaExceeded {
                 code,
@@ -411,14 +411,17 @@ impl Error {
     }
 
     /// The meaning of a refusal to speak of a session's payloads.
-    pub(crate) fn or_erased(self) -> Self {
+    #[must_use]
+    pub fn or_erased(self) -> Self {
         match self {
             Self::Refused { code, .. } if Refusal::is_erased(code) => Self::Erased,
             other => other,
         }
     }
 
-    pub(crate) fn usage(what: &'static str, expected: impl Into<String>) -> Self {
+    /// An error of whoever calls.
+    #[must_use]
+    pub fn usage(what: &'static str, expected: impl Into<String>) -> Self {
         Self::Usage {
             what,
             expected: expected.into(),

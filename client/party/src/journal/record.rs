@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// One record.
 #[derive(Clone, PartialEq, Oneof)]
 #[prost(skip_debug)]
-pub(crate) enum Record {
+pub enum Record {
     /// The first one.
     #[prost(message, tag = "1")]
     Seeds(Seeds),
@@ -25,49 +25,49 @@ pub(crate) enum Record {
 /// A protocol's own state, under a name. The last one of a name counts.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
-pub(crate) struct Remembered {
+pub struct Remembered {
     /// The name.
     #[prost(string, tag = "1")]
-    pub(crate) name: String,
+    pub name: String,
     /// The protocol's bytes.
     #[prost(bytes = "vec", tag = "2")]
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// All randomness of one party in one session.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
-pub(crate) struct Seeds {
+pub struct Seeds {
     /// 32 bytes: the [`white_city_wire::payload::SessionSeed`].
     #[prost(bytes = "vec", tag = "1")]
-    pub(crate) session: Vec<u8>,
+    pub session: Vec<u8>,
     /// 32 bytes: what the protocol draws from.
     #[prost(bytes = "vec", tag = "2")]
-    pub(crate) protocol: Vec<u8>,
+    pub protocol: Vec<u8>,
 }
 
 /// A join or an entry. What is sealed in it isn't here: the protocol derives it again from the seeds.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
-pub(crate) struct EntryRecord {
+pub struct EntryRecord {
     /// The round; 0 is joining.
     #[prost(uint32, tag = "1")]
-    pub(crate) round: u32,
+    pub round: u32,
     /// The signed transaction: it names the transcript.
     #[prost(bytes = "vec", tag = "2")]
-    pub(crate) tx: Vec<u8>,
+    pub tx: Vec<u8>,
     /// The height of the state that this party had read. Tag 3 held plaintexts once.
     #[prost(uint64, tag = "4")]
-    pub(crate) height: u64,
+    pub height: u64,
     /// The proof of the transcript, should another history show up.
     #[prost(message, optional, tag = "5")]
-    pub(crate) anchor: Option<pb::Anchor>,
+    pub anchor: Option<pb::Anchor>,
     /// The era of the validators that had certified that state.
     #[prost(uint32, tag = "6")]
-    pub(crate) era: u32,
+    pub era: u32,
     /// Hash of the header of the link to that era; empty in era 0.
     #[prost(bytes = "vec", tag = "7")]
-    pub(crate) link: Vec<u8>,
+    pub link: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -78,7 +78,9 @@ struct Envelope {
 }
 
 impl Record {
-    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+    /// The bytes that are sealed.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let envelope = Envelope {
             record: Some(self.clone()),
         };
@@ -87,12 +89,14 @@ impl Record {
         bytes
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// The record that these bytes are, if they are one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Envelope::decode(bytes).ok()?.record
     }
 
     /// Forgets what is secret in it.
-    pub(crate) fn wipe(self) {
+    pub fn wipe(self) {
         match self {
             Self::Seeds(seeds) => seeds.wipe(),
             Self::Remembered(mut remembered) => remembered.bytes.zeroize(),
@@ -102,7 +106,8 @@ impl Record {
 }
 
 impl Seeds {
-    pub(crate) fn wipe(mut self) {
+    /// Forgets them.
+    pub fn wipe(mut self) {
         self.session.zeroize();
         self.protocol.zeroize();
     }

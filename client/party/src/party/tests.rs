@@ -1,7 +1,17 @@
-use white_city_wire::{Kem, SessionId, payload::SessionSeed, tree::SlotTree};
+use white_city_wire::{
+    Complain, Kem, Refusal, SessionId,
+    dispute::Verdict,
+    entry::p2p_leaf,
+    payload::{LibraryKem, SessionSeed},
+    tree::SlotTree,
+    tx::{Join, Post},
+};
 use zeroize::Zeroizing;
 
-use super::*;
+use super::{
+    dispute::{check_acquitted, named_payload},
+    *,
+};
 use crate::journal::Seeds;
 
 const SECRET: &[u8] = b"for 1";
@@ -100,7 +110,10 @@ fn only_the_key_that_a_party_has_joined_with_says_what_can_not_be_opened() {
                 session: vec![byte; 32],
                 protocol: vec![0; 32],
             };
-            (Secret::new(seeds, kem, &session, 2).unwrap(), public)
+            (
+                Secret::<LibraryKem>::new(seeds, kem, &session, 2).unwrap(),
+                public,
+            )
         };
         let ((own, key), (other, _)) = (secret(1), secret(2));
         let join = Join {

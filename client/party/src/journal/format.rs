@@ -25,96 +25,52 @@ use sha2::Sha256;
 use white_city_wire::{IdentityKey, NetworkId, SessionId, hash::sha256};
 use zeroize::Zeroizing;
 
-use super::{JournalId, Keys};
-use crate::vault::{Cost, Kdf, VaultError};
+use super::JournalId;
 
 const MAGIC: &[u8; 8] = b"WCJRNL2\0";
+/// Size of what says how the unlock's key is made.
+pub const LOCK_BYTES: usize = 1 + 3 * 4;
 /// Size of a header.
-pub(super) const HEADER_BYTES: usize = 8 + 3 * 32 + Kdf::BYTES + 32;
+pub const HEADER_BYTES: usize = 8 + 3 * 32 + LOCK_BYTES + 32;
 /// Size of what is in front of a record's nonce.
-pub(super) const PREFIX_BYTES: usize = 4 + 8;
-const NONCE_BYTES: usize = 24;
+pub const PREFIX_BYTES: usize = 4 + 8;
+/// Size of a record's nonce.
+pub const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 /// Largest record before it is encrypted: a transaction, and what certifies the state before it.
-pub(super) const RECORD_BYTES_MAX: usize = 4 << 20;
+pub const RECORD_BYTES_MAX: usize = 4 << 20;
 
 /// A record that doesn't open.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Torn {
+pub enum Torn {
     /// Its end is zeros, as after a loss of power.
     Maybe,
+    /// It was changed, or isn't of this journal.
     No,
 }
 
-/// The kind of passphrase or key that is needed beside the identity; `None` if the identity is enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lock(pub(super) Option<Kdf>);
-
-impl Lock {
-    /// A new journal's.
-    pub(super) fn of(keys: &Keys<'_>) -> Self {
-        Self(keys.unlock.map(|unlock| Kdf::of(unlock, Cost::default())))
-    }
-
-    fn encode(self) -> [u8; Kdf::BYTES] {
-        self.0.map_or([0; Kdf::BYTES], |kdf| kdf.encode())
-    }
-
-    fn decode(bytes: &[u8; Kdf::BYTES]) -> Option<Self> {
-        match bytes {
-            [0, ..] => (*bytes == [0; Kdf::BYTES]).then_some(Self(None)),
-            _ => Some(Self(Some(Kdf::decode(bytes)?))),
-        }
-    }
-
-    pub(super) const fn opened_with(&self) -> &'static str {
-        match &self.0 {
-            None => "the identity alone",
-            Some(kdf) => kdf.opened_with(),
-        }
-    }
-
-    /// The secret that everything is derived from.
-    fn secret(self, keys: &Keys<'_>, salt: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        // Sized at once: growing would leave copies of the secret in freed memory.
-        let mut secret = Zeroizing::new(Vec::with_capacity(2 * 32));
-        secret.extend_from_slice(&*keys.storage);
-        match (self.0, keys.unlock) {
-            (Some(kdf), Some(unlock)) => {
-                kdf.check_not_weak()?;
-                secret.extend_from_slice(&*kdf.key(unlock, salt)?);
-            }
-            (None, None) => {}
-            _ => {
-                let expected = self.opened_with();
-                return Err(VaultError::OtherUnlock { expected });
-            }
-        }
-        Ok(secret)
-    }
-}
-
 /// A header, taken apart.
-pub(super) struct Header {
-    pub(super) id: JournalId,
-    pub(super) lock: Lock,
-    salt: [u8; 32],
+pub struct Header {
+    /// What it is of.
+    pub id: JournalId,
+    /// How the unlock's key is made; zeros where the identity alone opens it.
+    pub lock: [u8; LOCK_BYTES],
+    /// What the key is salted with, and the unlock's.
+    pub salt: [u8; 32],
 }
 
 impl Header {
-    /// Of a new journal.
-    pub(super) const fn new(id: JournalId, lock: Lock, salt: [u8; 32]) -> Self {
-        Self { id, lock, salt }
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// The header's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let mut header = self.before_salt();
         header.extend_from_slice(&self.salt);
         header
     }
 
-    /// `None` unless it is whole and of this version.
-    pub(super) fn decode(header: &[u8]) -> Option<Self> {
+    /// The header of these bytes; `None` unless it is whole and of this version.
+    #[must_use]
+    pub fn decode(header: &[u8]) -> Option<Self> {
         let rest = header.strip_prefix(MAGIC)?;
         let (network, rest) = rest.split_first_chunk()?;
         let (session, rest) = rest.split_first_chunk()?;
@@ -125,43 +81,44 @@ impl Header {
             session: SessionId(*session),
             identity: IdentityKey::from_bytes(identity).ok()?,
         };
-        Some(Self::new(id, Lock::decode(lock)?, salt.try_into().ok()?))
+        Some(Self {
+            id,
+            lock: *lock,
+            salt: salt.try_into().ok()?,
+        })
     }
 
     fn before_salt(&self) -> Vec<u8> {
         let (network, session) = (&self.id.network.0, &self.id.session.0);
         let identity = self.id.identity.as_bytes();
-        [&MAGIC[..], network, session, identity, &self.lock.encode()].concat()
+        [&MAGIC[..], network, session, identity, &self.lock].concat()
     }
 }
 
 /// Seals and opens records, one after the other.
-pub(super) struct Sealer {
+pub struct Sealer {
     cipher: XChaCha20Poly1305,
     chain: [u8; 32],
 }
 
 impl Sealer {
-    /// At the journal's first record.
-    ///
-    /// # Errors
-    /// [`VaultError::OtherUnlock`], and as for a vault.
-    pub(super) fn new(header: &Header, keys: &Keys<'_>) -> Result<Self, VaultError> {
+    /// At the journal's first record. The secret is the identity's storage key, and the unlock's behind it.
+    #[must_use]
+    pub fn new(header: &Header, secret: &[u8]) -> Self {
         let info = [&lp(b"white-city/journal/2"), &header.before_salt()[..]].concat();
-        let secret = header.lock.secret(keys, &header.salt)?;
         let mut derived = Zeroizing::new([0; 32]);
         // 32 bytes are one block of HKDF-SHA256, which can't be too long.
-        let expanded =
-            Hkdf::<Sha256>::new(Some(&header.salt), &secret).expand(&info, &mut *derived);
+        let expanded = Hkdf::<Sha256>::new(Some(&header.salt), secret).expand(&info, &mut *derived);
         debug_assert!(expanded.is_ok());
-        Ok(Self {
+        Self {
             cipher: XChaCha20Poly1305::new((&*derived).into()),
             chain: sha256(&header.encode()).0,
-        })
+        }
     }
 
     /// The bytes of the next record; `None` if it is too large.
-    pub(super) fn seal(&mut self, plaintext: &[u8], nonce: [u8; NONCE_BYTES]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn seal(&mut self, plaintext: &[u8], nonce: [u8; NONCE_BYTES]) -> Option<Vec<u8>> {
         if plaintext.len() > RECORD_BYTES_MAX {
             return None;
         }
@@ -179,7 +136,8 @@ impl Sealer {
     }
 
     /// The size of the rest of the next record; `None` if it was changed.
-    pub(super) fn body_bytes(&self, prefix: &[u8; PREFIX_BYTES]) -> Option<usize> {
+    #[must_use]
+    pub fn body_bytes(&self, prefix: &[u8; PREFIX_BYTES]) -> Option<usize> {
         let (length, check) = prefix.split_first_chunk::<4>()?;
         let size = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let range = NONCE_BYTES + TAG_BYTES..=RECORD_BYTES_MAX + NONCE_BYTES + TAG_BYTES;
@@ -187,7 +145,10 @@ impl Sealer {
     }
 
     /// Opens the next record.
-    pub(super) fn open(
+    ///
+    /// # Errors
+    /// [`Torn`].
+    pub fn open(
         &mut self,
         prefix: &[u8; PREFIX_BYTES],
         body: &[u8],
