@@ -8,6 +8,7 @@ use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBOD
 
 use crate::{
     journal::JournalError,
+    parts::BadPart,
     read::{Convicted, Dispute},
     receipt::BadReceipt,
     signer::SignError,
@@ -232,6 +233,16 @@ pub enum Error {
         from: u16,
         /// The round.
         round: u32,
+    },
+    /// A post that isn't the next part of what its author posts, which all members see in the same round.
+    #[error("what party {from} posted in round {round} isn't the next part of its post: {why}")]
+    Part {
+        /// Its author.
+        from: u16,
+        /// The board's round.
+        round: u32,
+        /// The rule that it breaks.
+        why: BadPart,
     },
     /// A payload for somebody who can't read it.
     #[error("a payload for party {to}, which isn't another member")]

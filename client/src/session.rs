@@ -8,6 +8,7 @@ mod notes;
 mod observer;
 mod on_all_cores;
 mod receipt;
+mod rounds;
 mod slot;
 mod write;
 
@@ -17,6 +18,7 @@ pub use dispute::Answer;
 use dispute::Words;
 pub use inbox::Inbox;
 pub use observer::{End, Observer, Progress};
+pub use rounds::Rounds;
 use white_city_wire::{Hash, IdentityKey, SessionId, tx::Action};
 use zeroize::Zeroizing;
 

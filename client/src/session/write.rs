@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use white_city_wire::{
-    Hash, IdentityKey, Signature, SignedTx,
+    Bitmap, Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
     limits::{ENTRY_BYTES, NOBODY},
     payload::PayloadContext,
@@ -84,7 +84,7 @@ impl Session {
             self.answer_complaint().await;
             return self.show_slot(round).await;
         }
-        self.check_share(bytes)?;
+        self.check_share("the entry", bytes)?;
         let action = Action::Post(post);
         self.check_transaction(&action)?;
         self.sign_for_slot(round, action, p2p).await?;
@@ -136,7 +136,7 @@ impl Session {
         }
         let round = self.observer.history().open_round();
         self.check_next_round(round)?;
-        self.check_share(ENTRY_BYTES)?;
+        self.check_share("the entry", ENTRY_BYTES)?;
         let finish = FinishHeader {
             session: self.id(),
             round,
@@ -257,12 +257,9 @@ impl Session {
         }
         let mut bytes = ENTRY_BYTES.saturating_add(length(broadcast));
         let members = self.observer.history().members_of(round);
-        for (to, plaintext) in p2p {
+        for payload @ (_, plaintext) in p2p {
+            self.check_recipient(members, p2p, payload)?;
             let sealed = length(plaintext).saturating_add(spec.kem.sealing_bytes().into());
-            if plaintext.is_empty() {
-                let expected = "at least one byte: to send nothing, leave it out";
-                return Err(Error::usage("p2p payload", expected));
-            }
             if sealed > spec.max_p2p.into() {
                 return Err(Error::TooLarge {
                     what: "the sealed payload for one party",
@@ -271,20 +268,34 @@ impl Session {
                     limit: "the spec's max_p2p",
                 });
             }
-            let twice = p2p.iter().filter(|(other, _)| other == to).count() > 1;
-            if *to == self.index || twice || !members.contains(*to) {
-                return Err(Error::Recipient { to: *to });
-            }
             bytes = bytes.saturating_add(sealed);
         }
         Ok(bytes)
     }
 
-    fn check_share(&self, bytes: u64) -> Result<(), Error> {
+    /// Whether one of a post's payloads is something, and for another member, who gets no other one.
+    pub(super) fn check_recipient(
+        &self,
+        members: &Bitmap,
+        p2p: &[(u16, Zeroizing<Vec<u8>>)],
+        (to, plaintext): &(u16, Zeroizing<Vec<u8>>),
+    ) -> Result<(), Error> {
+        if plaintext.is_empty() {
+            let expected = "at least one byte: to send nothing, leave it out";
+            return Err(Error::usage("p2p payload", expected));
+        }
+        let twice = p2p.iter().filter(|(other, _)| other == to).count() > 1;
+        if *to == self.index || twice || !members.contains(*to) {
+            return Err(Error::Recipient { to: *to });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_share(&self, what: &'static str, bytes: u64) -> Result<(), Error> {
         let left = self.spec().share_bytes().saturating_sub(self.used_bytes());
         if bytes > left {
             return Err(Error::TooLarge {
-                what: "the entry",
+                what,
                 bytes,
                 max: left,
                 limit: "what is left of this party's share of the spec's max_bytes",
