@@ -11,7 +11,7 @@ use white_city_client::{
     parts::{BadPart, Parts, Payloads},
     wire::hash::{Preimage, sha256},
 };
-use white_city_kit::{Board, Faults, Party};
+use white_city_kit::{Board, Crashing, Faults, Party};
 
 use futures::{SinkExt as _, StreamExt as _};
 
@@ -458,7 +458,7 @@ async fn whole_party(client: &Client, id: SessionId, journal: &Path) -> [u8; 32]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parts_go_on_from_the_journal_of_a_party_that_was_killed() {
+async fn parts_go_on_from_the_journal_of_parties_that_die_at_every_step() {
     let board = Board::solo().await.unwrap();
     let id = board.open(in_parts(&board, 3, 3)).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -466,24 +466,21 @@ async fn parts_go_on_from_the_journal_of_a_party_that_was_killed() {
         let client = board.client(party).unwrap();
         let journal = dir.path().join(party.to_string());
         async move {
-            let mut killed = 0;
-            // Ever longer, so that it gets to the end some time.
-            for patience in (1..).map(|step| Duration::from_millis(10 * step)) {
-                let whole = whole_party(&client, id, &journal);
-                match tokio::time::timeout(patience, whole).await {
-                    Ok(all) => return (all, killed),
-                    Err(_) => killed += 1,
+            // Each life is a step longer than the one before, until one gets to the end.
+            let mut crashing = Crashing::after(1..1_000);
+            loop {
+                let life = crashing.start(whole_party(&client, id, &journal));
+                if let Some(all) = life.await {
+                    return (all, crashing.crashes());
                 }
             }
-            unreachable!("patience grows for ever")
         }
     });
     let ended = futures::future::join_all(parties);
     let ended = tokio::time::timeout(Duration::from_secs(120), ended);
     let ended = ended.await.unwrap();
     assert!(ended.iter().all(|(all, _)| *all == ended[0].0));
-    let killed = ended.iter().map(|(_, killed)| killed).sum::<u32>();
-    assert!(killed > 3, "{ended:?}");
+    assert!(ended.iter().all(|(_, died)| *died > 10), "{ended:?}");
     let evidence = board.client(0).unwrap().evidence(id).await.unwrap();
     assert!(evidence.culprits.is_empty());
     board.stop().await.unwrap();
