@@ -30,6 +30,7 @@
 //! | it sends one message twice | both arrive; the protocol says what it thinks of it |
 //! | it ends before others do | [`Delivery::run`] posts on until all have ended |
 //! | it ends with messages that weren't posted | [`Delivery::run`] and [`Delivery::close`] post them |
+//! | it sends more than fits into a transaction | where the spec allows parts ([`crate::SpecBuilder::any_size`]), the post goes over several rounds |
 //! | all wait, and nobody says anything | [`DeliveryError::Stuck`] for everybody, in the same round |
 //!
 //! # What a protocol has to keep to
@@ -49,6 +50,8 @@
 //! Messages are encoded by `postcard`: compact, without names of fields, its format documented and stable. It isn't
 //! self-describing, so a type whose `Deserialize` asks for that (untagged or flattened ones) can't be read back. That is
 //! noticed by the sender, before it posts: [`DeliveryError::Encoding`].
+//!
+//! Where a post comes in parts ([`crate::parts`]) these are its payloads when all of it is there.
 //!
 //! The message's number is its place among those that its author sent in that round, from 0 (LEB128):
 //!

@@ -39,6 +39,7 @@
 //!   after a crash; without one a process that was restarted doesn't write into a session that it had joined
 //!   ([`Error::NoJournal`]). After a slot of its own turned out empty or to hold something else, joins, posts and finishes
 //!   fail with that same error.
+//! * A protocol's post may be larger than a transaction: it goes over several of the board's rounds ([`Session::rounds`], [`parts`]).
 //! * Every future can be dropped at any point, and what it did asked for again: cancelling is dropping.
 #![cfg_attr(
     not(test),
@@ -79,10 +80,11 @@ pub use listed::{FoundSession, SessionFilter, SessionList};
 pub use opening::Opening;
 pub use operating::Said;
 pub use replicas::{Freshness, ReplicaHeight};
-pub use session::{Answer, End, Inbox, Observer, Progress, Session};
+pub use session::{Answer, End, Inbox, Observer, Progress, Rounds, Session};
 pub use signer::{LocalKey, SignError, Signer};
-pub use spec_builder::SpecBuilder;
+pub use spec_builder::{RoundBytes, SpecBuilder};
 pub use stamping::Stamping;
+pub use white_city_party::parts;
 pub use white_city_party::{
     AbortRecord, Error, Fork, Kind, Leaver, ReplicaFault, ReplicaLie, cause_text,
 };

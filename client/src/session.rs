@@ -8,6 +8,7 @@ mod notes;
 mod observer;
 mod on_all_cores;
 mod receipt;
+mod rounds;
 mod slot;
 mod write;
 
@@ -17,6 +18,7 @@ pub use dispute::Answer;
 use dispute::Words;
 pub use inbox::Inbox;
 pub use observer::{Observer, Progress};
+pub use rounds::Rounds;
 pub use white_city_party::End;
 use white_city_party::{Party, Place};
 use white_city_wire::{IdentityKey, SessionId};

@@ -1,5 +1,7 @@
 //! Putting a spec together, with defaults for what a protocol doesn't care about.
 
+mod any_size;
+
 use std::time::Duration;
 
 use white_city_wire::{
@@ -7,12 +9,12 @@ use white_city_wire::{
     limits::{ENTRY_BYTES, TX_BYTES_MIN},
 };
 
-use crate::Error;
+use crate::{
+    Error,
+    parts::{PAYLOAD_FRAME_BYTES, POST_FRAME_BYTES},
+};
 
-/// Most bytes of a post's transaction beside its payloads.
-const POST_FRAME_BYTES: u64 = 256;
-/// Most bytes of a post's transaction for each p2p payload beside it: its length twice, and the recipient.
-const PAYLOAD_FRAME_BYTES: u64 = 12;
+pub use any_size::RoundBytes;
 
 /// Builds a [`Spec`]. Everybody has to be there (`quorum` = n), nobody may be corrupt, ten minutes for joining, five for a round,
 /// a day of retention, 64 KB broadcasts and 4 KB plaintexts, unless said otherwise. Payloads are sealed to X-Wing keys where they
@@ -22,8 +24,12 @@ pub struct SpecBuilder {
     spec: Spec,
     kem: Option<Kem>,
     p2p_plaintext: u32,
+    /// Whether that and the largest broadcast were asked for.
+    is_sized: bool,
     /// Rounds with a post, and those of them with p2p payloads.
     posts: Option<(u32, u32)>,
+    /// The protocol's rounds, where posts may have any size.
+    any_size: Option<Vec<RoundBytes>>,
     room: Room,
     quorum: Option<u16>,
     max_bytes: Option<u64>,
@@ -36,6 +42,10 @@ struct Room {
     max_tx: u32,
     /// For all entries of a session, bytes.
     max_session: u64,
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -68,7 +78,9 @@ impl SpecBuilder {
             },
             kem: None,
             p2p_plaintext: 4 << 10,
+            is_sized: false,
             posts: None,
+            any_size: None,
             // Every board has that much for a transaction; for a session, only its charter says.
             room: Room {
                 max_tx: TX_BYTES_MIN,
@@ -142,11 +154,12 @@ impl SpecBuilder {
         self
     }
 
-    /// Largest broadcast and largest p2p plaintext for one recipient, bytes.
+    /// Largest broadcast and largest p2p plaintext for one recipient, bytes; with [`SpecBuilder::any_size`] those of one part.
     #[must_use]
     pub const fn payloads(mut self, broadcast: u32, p2p_plaintext: u32) -> Self {
         self.spec.max_bcast = broadcast;
         self.p2p_plaintext = p2p_plaintext;
+        self.is_sized = true;
         self
     }
 
@@ -176,6 +189,13 @@ impl SpecBuilder {
     /// # Errors
     /// [`Error::Spec`] names the field and what it may be.
     pub fn build(self) -> Result<Spec, Error> {
+        let Some(rounds) = &self.any_size else {
+            return self.build_as_it_is();
+        };
+        self.with_any_size(rounds)?.build_as_it_is()
+    }
+
+    fn build_as_it_is(&self) -> Result<Spec, Error> {
         let mut spec = self.spec.clone();
         spec.kem = self.kem.unwrap_or_else(|| self.largest_that_fits());
         spec.quorum = self.quorum.unwrap_or_else(|| spec.parties());
@@ -205,8 +225,8 @@ impl SpecBuilder {
 
     /// Bytes of the largest post's transaction, rounded up.
     fn largest_tx_bytes(&self, kem: Kem) -> u64 {
-        let payload = PAYLOAD_FRAME_BYTES.saturating_add(self.max_p2p(kem).into());
-        POST_FRAME_BYTES
+        let payload = count(PAYLOAD_FRAME_BYTES).saturating_add(self.max_p2p(kem).into());
+        count(POST_FRAME_BYTES)
             .saturating_add(self.spec.max_bcast.into())
             .saturating_add(payload.saturating_mul(self.others()))
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use prost::Message as _;
 use white_city_client::{
-    AbortRecord, Answer, Dispute, End, Error, Hash, Receipt, Session, SessionId, Signer as _,
-    SpecBuilder,
+    AbortRecord, Answer, Dispute, End, Error, Hash, Receipt, RoundBytes, Session, SessionId,
+    Signer as _, SpecBuilder,
     receipt::{Claim, Proven, checksum},
     wire::{
         Complain, SignedTx,
         board::{Cause, Offence, Status},
         pb::{self, receipt::Body},
-        tx::Action,
+        tx::{Action, Post},
     },
 };
 use white_city_tests::{
@@ -402,4 +402,49 @@ async fn a_lying_replica_can_not_make_a_party_reveal() {
     assert_eq!(record.record.cause, Cause::FalseComplaint);
     let sent = reveals();
     assert!(!sent.is_empty() && sent.iter().all(|tx| *tx == sent[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_can_not_be_opened_convicts_its_sender_as_any_payload() {
+    let world = world().await;
+    let size = RoundBytes {
+        broadcast: 150,
+        p2p: 150,
+    };
+    let id = world.open(spec(3).any_size(&[size; 2])).await;
+    let mut sessions = world.joined(id, 3).await;
+    // The villain's second part is for nobody's key.
+    let honest = async |session: &mut Session| {
+        let mut rounds = session.rounds();
+        rounds.exchange(vec![1; 100], Vec::new()).await
+    };
+    let (villain, others) = sessions.split_at_mut(1);
+    let (one, two) = others.split_at_mut(1);
+    let lies = async {
+        let session = &mut villain[0];
+        session.post(1, vec![0, 1, 7], Vec::new()).await.unwrap();
+        session.wait_round_closed(1).await.unwrap();
+        let bad = unreadable_post(&world, session, 0, &[1, 2]);
+        let (place, header) = ((0, 3), bad.header);
+        let part = vec![0, 0, 7];
+        let bad = Post::new(id, 2, place, header.transcript, part, bad.p2p);
+        assert_eq!(world.send(0, Action::Post(bad.clone())).await, 0);
+        bad
+    };
+    let (bad, one_got, two_got) = tokio::join!(lies, honest(&mut one[0]), honest(&mut two[0]));
+    let payload = Error::Payload { from: 0, round: 2 };
+    assert_eq!(one_got.unwrap_err(), payload);
+    assert_eq!(two_got.unwrap_err(), payload);
+    one[0].complain(2, 0).await.unwrap();
+    let complain = complain_about(&bad, 1, 3).unwrap();
+    let reveal = reveal_of(&complain, ikm_e(SECRET), SECRET);
+    assert_eq!(world.send(0, Action::Reveal(reveal)).await, 0);
+    let record = aborted(two[0].wait_end().await.unwrap());
+    let dispute = Dispute {
+        round: 2,
+        ..DISPUTE
+    };
+    assert_eq!(record.dispute, Some(dispute));
+    assert_eq!(record.record.cause, Cause::BadPayload);
+    assert_eq!(record.culprits[0].index, 0);
 }

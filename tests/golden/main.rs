@@ -8,6 +8,7 @@ mod case;
 mod entries;
 mod keys;
 mod network;
+mod parts;
 mod shown;
 mod state;
 mod trees;
@@ -23,7 +24,7 @@ use case::{Case, read};
 
 type Check = fn(&Case);
 
-const CHECKS: [(&str, Check); 20] = [
+const CHECKS: [(&str, Check); 21] = [
     ("bitmaps", state::bitmap),
     ("blame", state::blame),
     ("cards", cards::card),
@@ -32,6 +33,7 @@ const CHECKS: [(&str, Check); 20] = [
     ("keys", keys::key),
     ("leaves", state::leaf),
     ("network", network::network),
+    ("parts", parts::parts),
     ("payloads", entries::payloads),
     ("refused", txs::refused),
     ("roots", state::root),

@@ -23,6 +23,7 @@ FILES = {
     "signatures": cases.signatures,
     "digests": cases.digests,
     "payloads": cases.payloads,
+    "parts": cases.parts,
     "transcripts": cases.transcripts,
     "bitmaps": cases.bitmaps,
     "terminals": state_cases.terminals,

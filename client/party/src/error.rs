@@ -11,7 +11,7 @@ use white_city_verify::{
 };
 use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
 
-use crate::{SignError, journal::JournalError};
+use crate::{SignError, journal::JournalError, parts::BadPart};
 
 /// Why one replica gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +231,16 @@ pub enum Error {
         from: u16,
         /// The round.
         round: u32,
+    },
+    /// A post that isn't the next part of what its author posts, which all members see in the same round.
+    #[error("what party {from} posted in round {round} isn't the next part of its post: {why}")]
+    Part {
+        /// Its author.
+        from: u16,
+        /// The board's round.
+        round: u32,
+        /// The rule that it breaks.
+        why: BadPart,
     },
     /// A payload for somebody who can't read it.
     #[error("a payload for party {to}, which isn't another member")]

@@ -17,6 +17,7 @@ mod end;
 mod error;
 pub mod journal;
 mod own_key;
+pub mod parts;
 mod party;
 
 pub use end::End;

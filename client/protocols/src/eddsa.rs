@@ -33,9 +33,10 @@ pub async fn keygen<B: Backend>(
     let degree = threshold.saturating_sub(1);
     let (round1, post) = keygen::start_with::<B>(context(session)?, degree, n, randomness)?;
     let Outgoing { broadcast, p2p } = post;
-    let inbox = exchange(session, 1, broadcast, p2p).await?;
+    let mut rounds = session.rounds();
+    let inbox = exchange(&mut rounds, broadcast, p2p).await?;
     let (round2, Outgoing { broadcast, p2p }) = round1.close(&inbox.broadcasts)?;
-    let inbox = exchange(session, 2, broadcast, p2p).await?;
+    let inbox = exchange(&mut rounds, broadcast, p2p).await?;
     let shares: BTreeMap<u16, &[u8]> = inbox.p2p.iter().map(|(from, s)| (*from, &***s)).collect();
     let share = round2.close(&inbox.broadcasts, &shares)?;
     agree(session, &share.outcome()).await?;
@@ -56,16 +57,17 @@ pub async fn sign<B: Backend>(
     let context = context(session)?;
     let (round1, post) = sign::start_with::<B>(context, share, signers, message, randomness)?;
     let Outgoing { broadcast, p2p } = post;
-    let inbox = exchange(session, 1, broadcast, p2p).await?;
+    let mut rounds = session.rounds();
+    let inbox = exchange(&mut rounds, broadcast, p2p).await?;
     let (round2, Outgoing { broadcast, p2p }) = round1.close(&inbox.broadcasts)?;
-    let inbox = exchange(session, 2, broadcast, p2p).await?;
+    let inbox = exchange(&mut rounds, broadcast, p2p).await?;
     let shares: BTreeMap<u16, &[u8]> = inbox.p2p.iter().map(|(from, s)| (*from, &***s)).collect();
     let round3 = round2.close(&inbox.broadcasts, &shares)?;
     // A round without content, before what may be revealed only once.
-    let inbox = exchange(session, 3, Vec::new(), BTreeMap::new()).await?;
+    let inbox = exchange(&mut rounds, Vec::new(), BTreeMap::new()).await?;
     let confirmed: BTreeSet<u16> = inbox.posted.iter().copied().collect();
     let (round4, Outgoing { broadcast, p2p }) = round3.close(&confirmed)?;
-    let inbox = exchange(session, 4, broadcast, p2p).await?;
+    let inbox = exchange(&mut rounds, broadcast, p2p).await?;
     let signed = round4.close(&inbox.broadcasts)?;
     agree(session, &signed.outcome()).await?;
     Ok(signed.signature)

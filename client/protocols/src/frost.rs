@@ -1,4 +1,4 @@
-//! `frost-ed25519`: plain functions between rounds, for which `post` and `inbox` are enough.
+//! `frost-ed25519`: plain functions between rounds.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,8 @@ pub async fn keygen(session: &mut Session, threshold: u16) -> Result<Share, Fail
     let (me, n) = (session.index(), session.n());
     let rng = ChaCha20Rng::from_seed(*session.randomness("frost/keygen"));
     let (secret, package) = part1(identifier(me)?, n, threshold, rng)?;
-    let inbox = exchange(session, 1, package.serialize()?, BTreeMap::new()).await?;
+    let mut rounds = session.rounds();
+    let inbox = exchange(&mut rounds, package.serialize()?, BTreeMap::new()).await?;
     let packages1 = read(me, &inbox.broadcasts, dkg::round1::Package::deserialize)?;
 
     let (secret, mut packages) = part2(secret, &packages1)?;
@@ -58,7 +59,7 @@ pub async fn keygen(session: &mut Session, threshold: u16) -> Result<Share, Fail
         let package = package.ok_or_else(|| format!("no package for party {to}"))?;
         p2p.insert(to, package.serialize()?.into());
     }
-    let inbox = exchange(session, 2, Vec::new(), p2p).await?;
+    let inbox = exchange(&mut rounds, Vec::new(), p2p).await?;
     let payloads = inbox.p2p.iter().map(|(from, bytes)| (from, &**bytes));
     let packages2 = read(me, payloads, dkg::round2::Package::deserialize)?;
 
@@ -83,7 +84,8 @@ pub async fn sign(
     };
     let mut rng = ChaCha20Rng::from_seed(*session.randomness("frost/sign"));
     let (nonces, commitments) = round1::commit(share.signing_share(), &mut rng);
-    let inbox = exchange(session, 1, commitments.serialize()?, BTreeMap::new()).await?;
+    let mut rounds = session.rounds();
+    let inbox = exchange(&mut rounds, commitments.serialize()?, BTreeMap::new()).await?;
     let mut all = BTreeMap::new();
     for (from, bytes) in &inbox.broadcasts {
         let commitments = SigningCommitments::deserialize(bytes);
@@ -93,10 +95,10 @@ pub async fn sign(
     let package = SigningPackage::new(all, message);
 
     // A round without content: whoever is shown another history can't get past it, and no signature share is out yet.
-    exchange(session, 2, Vec::new(), BTreeMap::new()).await?;
+    exchange(&mut rounds, Vec::new(), BTreeMap::new()).await?;
 
     let part = round2::sign(&package, &nonces, share)?;
-    let inbox = exchange(session, 3, part.serialize(), BTreeMap::new()).await?;
+    let inbox = exchange(&mut rounds, part.serialize(), BTreeMap::new()).await?;
     let mut parts = BTreeMap::new();
     for (from, bytes) in &inbox.broadcasts {
         let part = SignatureShare::deserialize(bytes);

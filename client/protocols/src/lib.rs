@@ -4,7 +4,7 @@
 //! | module | protocol | how it runs |
 //! |---|---|---|
 //! | [`givre`] | FROST over Ed25519, from the crate `givre` | unchanged, over [`Session::delivery`] |
-//! | [`frost`] | FROST over Ed25519, from the crate `frost-ed25519` | its plain functions, between `post` and `inbox` |
+//! | [`frost`] | FROST over Ed25519, from the crate `frost-ed25519` | its plain functions, between the rounds of [`Session::rounds`] |
 //! | [`eddsa`] | our own, from `white-city-eddsa` | likewise |
 //!
 //! Threshold ECDSA (`cggmp24`) is in a workspace of its own beside this crate: its dependencies can't share a lock file.
@@ -14,6 +14,7 @@
 //!
 //! [`Session`]: white_city_client::Session
 //! [`Session::randomness`]: white_city_client::Session::randomness
+//! [`Session::rounds`]: white_city_client::Session::rounds
 //! [`Session::delivery`]: white_city_client::Session::delivery
 #![cfg_attr(
     not(test),
@@ -31,23 +32,20 @@ pub mod givre;
 
 use std::collections::BTreeMap;
 
-use white_city_client::{End, Inbox, Session, wire::hash::sha256};
+use white_city_client::{End, Inbox, Rounds, Session, wire::hash::sha256};
 use zeroize::Zeroizing;
 
 /// Whatever went wrong.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Posts in a round, and reads it when it has closed.
+/// Posts in the next round, and reads it when all of it is there.
 async fn exchange(
-    session: &mut Session,
-    round: u32,
+    rounds: &mut Rounds<'_>,
     broadcast: Vec<u8>,
     p2p: BTreeMap<u16, Zeroizing<Vec<u8>>>,
 ) -> Result<Inbox, Failure> {
-    session
-        .post(round, broadcast, p2p.into_iter().collect())
-        .await?;
-    Ok(session.inbox(round).await?)
+    let p2p = p2p.into_iter().collect();
+    Ok(rounds.exchange(broadcast, p2p).await?)
 }
 
 /// Finishes with the digest of a result that all parties have, and waits until they have said so.

@@ -19,7 +19,7 @@ use crate::{Error, Inbox, Session};
 
 /// A session that is posting and reading; it comes back with what it read.
 type Exchange<'s> =
-    Pin<Box<dyn Future<Output = (&'s mut Session, Result<Inbox, Error>)> + Send + 's>>;
+    Pin<Box<dyn Future<Output = (&'s mut Session, Result<(Inbox, u32), Error>)> + Send + 's>>;
 
 enum Board<'s> {
     Idle(&'s mut Session),
@@ -138,7 +138,7 @@ impl<M: Serialize + DeserializeOwned> Engine<'_, M> {
         self.failure.get_or_insert(failure).clone()
     }
 
-    /// One round: the post, and what others posted. Or the one that was begun before.
+    /// One round of the protocol: the post, and what others posted. Or the one that was begun before.
     fn poll_round(&mut self, cx: &mut Context<'_>, has_ended: bool) -> Poll<()> {
         self.board = match mem::replace(&mut self.board, Board::Gone) {
             Board::Idle(session) => {
@@ -153,10 +153,14 @@ impl<M: Serialize + DeserializeOwned> Engine<'_, M> {
         };
         let (session, inbox) = ready!(exchange.as_mut().poll(cx));
         self.board = Board::Idle(session);
-        let heard = inbox.map_err(DeliveryError::from);
-        let heard = heard.and_then(|inbox| post::read(&inbox, self.me));
-        match heard.and_then(|heard| self.take(heard)) {
-            Ok(()) => self.round = self.round.saturating_add(1),
+        let taken = inbox
+            .map_err(DeliveryError::from)
+            .and_then(|(inbox, next)| {
+                self.take(post::read(&inbox, self.me)?)?;
+                Ok(next)
+            });
+        match taken {
+            Ok(next) => self.round = next,
             Err(failure) => drop(self.fail(failure)),
         }
         Poll::Ready(())
@@ -172,20 +176,18 @@ impl<M: Serialize + DeserializeOwned> Engine<'_, M> {
     }
 }
 
-/// Posts and reads one round. Both can be asked for again, so it may be dropped anywhere.
+/// Posts and reads one round of the protocol, and says which of the board's comes after it. It can be asked for again, so it may be
+/// dropped anywhere.
 async fn exchange(
     session: &mut Session,
     round: u32,
     payloads: Payloads,
-) -> (&mut Session, Result<Inbox, Error>) {
+) -> (&mut Session, Result<(Inbox, u32), Error>) {
     let Payloads { broadcast, mut p2p } = payloads;
     let members = session.history().members_of(round);
     // Whoever is out reads nothing any more.
     p2p.retain(|(to, _)| members.contains(*to));
-    let read = match session.post(round, broadcast, p2p).await {
-        Ok(()) => session.inbox(round).await,
-        Err(error) => Err(error),
-    };
+    let read = session.exchange(round, broadcast, p2p).await;
     (session, read)
 }
 

@@ -54,9 +54,8 @@ impl DeliveryError {
     #[must_use]
     pub const fn about(&self) -> Option<u16> {
         match self {
-            Self::Malformed { from, .. } | Self::Session(Error::Payload { from, .. }) => {
-                Some(*from)
-            }
+            Self::Malformed { from, .. }
+            | Self::Session(Error::Payload { from, .. } | Error::Part { from, .. }) => Some(*from),
             _ => None,
         }
     }

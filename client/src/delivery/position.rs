@@ -6,7 +6,7 @@ use round_based::MsgId;
 /// signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The board's round.
+    /// The board's round; the first one of those that the post came in, if it came in parts.
     pub round: u32,
     /// Its author.
     pub sender: u16,

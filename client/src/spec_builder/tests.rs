@@ -96,3 +96,89 @@ fn a_transaction_is_as_large_as_it_was_said_to_be_at_most() {
         }
     }
 }
+
+fn rounds(sizes: &[(u32, u32)]) -> Vec<RoundBytes> {
+    let of = |(broadcast, p2p): &(u32, u32)| RoundBytes {
+        broadcast: *broadcast,
+        p2p: *p2p,
+    };
+    sizes.iter().map(of).collect()
+}
+
+#[test]
+fn posts_that_fit_into_a_transaction_are_posts_as_ever() {
+    let sizes = rounds(&[(100, 0), (0, 32)]);
+    let spec = builder(3).any_size(&sizes).build().unwrap();
+    let plain = builder(3).payloads(100, 32).posts(2, 1).max_rounds(3);
+    let plain = plain.max_bytes(spec.max_bytes).build().unwrap();
+    assert_eq!(spec, plain);
+    assert_eq!(spec.protocol, "white-city/test");
+}
+
+#[test]
+fn there_are_rounds_and_bytes_for_every_part_of_the_largest_post() {
+    let sizes = rounds(&[(100, 0), (3 << 20, 200 << 10), (1, 0)]);
+    for kem in Kem::ALL {
+        let spec = with_room(16, TX_BYTES_MAX, u64::MAX)
+            .any_size(&sizes)
+            .kem(kem)
+            .build()
+            .unwrap();
+        // 3 MiB and fifteen times 200 KiB, in parts of 700 KiB.
+        assert_eq!(spec.protocol, "white-city/test+parts/1:9", "{kem:?}");
+        assert_eq!(spec.max_rounds, 3 * 9 + 1);
+        assert_eq!(spec.max_bcast, TX_BYTES_MAX - 256);
+        assert_eq!(spec.max_p2p, (200 << 10) + kem.sealing_bytes());
+        let least = 16 * ((3 << 20) + 15 * (200 << 10));
+        assert!(
+            (least..least * 11 / 10).contains(&spec.max_bytes),
+            "{spec:?}"
+        );
+    }
+    // Keys are X-Wing's where all of it fits into a session.
+    let most = |bytes| with_room(16, TX_BYTES_MAX, bytes).any_size(&sizes);
+    let x_wing = most(u64::MAX).build().unwrap();
+    assert_eq!(x_wing.kem, Kem::XWing);
+    assert_eq!(kem(most(x_wing.max_bytes)), Kem::XWing);
+    assert_eq!(kem(most(x_wing.max_bytes - 1)), Kem::X25519);
+    assert_eq!(
+        kem(builder(3).any_size(&rounds(&[(1 << 20, 0)]))),
+        Kem::X25519
+    );
+}
+
+#[test]
+fn parts_are_as_small_as_they_are_asked_to_be() {
+    let sizes = |broadcast| rounds(&[(broadcast, 90)]);
+    let of = |broadcast| {
+        let spec = builder(3).payloads(100, 50).any_size(&sizes(broadcast));
+        spec.kem(Kem::X25519).build()
+    };
+    let spec = of(98 * 7).unwrap();
+    assert_eq!(spec.protocol, "white-city/test+parts/1:7");
+    assert_eq!((spec.max_bcast, spec.max_p2p), (100, 50 + 48));
+    assert_eq!(
+        of(98 * 7 + 1).unwrap().protocol,
+        "white-city/test+parts/1:8"
+    );
+    assert_eq!(spec.max_rounds, 8);
+    let most = 98 * 65_535;
+    assert_eq!(of(most).unwrap().max_rounds, 65_536);
+    assert!(matches!(
+        of(most + 1),
+        Err(Error::Usage {
+            what: "any_size",
+            ..
+        })
+    ));
+    let none = builder(3).payloads(2, 50).any_size(&sizes(1)).build();
+    assert!(matches!(none, Err(Error::Usage { .. })), "{none:?}");
+    // More rounds than any session may have, and too long a name.
+    let too_many = builder(3)
+        .payloads(100, 50)
+        .any_size(&[sizes(most), sizes(1)].concat());
+    assert!(matches!(too_many.build(), Err(Error::Spec(_))));
+    let mut long = builder(3).payloads(100, 50).any_size(&sizes(200));
+    long.spec.protocol = "x".repeat(64);
+    assert!(matches!(long.build(), Err(Error::Spec(_))));
+}

@@ -11,6 +11,7 @@ mod frames;
 mod genesis;
 mod golden;
 mod kept;
+mod parts;
 mod questions;
 mod reads;
 mod receipts;
@@ -105,6 +106,7 @@ pub static TARGETS: &[Target] = &[
     transactions::TRANSACTIONS,
     transactions::OPENINGS,
     sealed::PAYLOADS,
+    parts::PARTS,
     config::CONFIG,
     replica::QUERIES,
     replica::PATHS,

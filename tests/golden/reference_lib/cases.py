@@ -220,6 +220,49 @@ def payloads():
     return out
 
 
+def cut(room, broadcast, p2p):
+    """A post in parts, as pairs of a broadcast on the board and payloads."""
+    at, done, out = 0, {to: 0 for to in p2p}, []
+    while not out or at < len(broadcast) or any(done[to] < len(p2p[to]) for to in p2p):
+        left = room["max_tx"] - 256 - 2
+        own = broadcast[at : at + min(room["max_bcast"] - 2, left)]
+        at, left, payloads = at + len(own), left - len(own), []
+        for to in p2p:
+            most = min(room["max_p2p"] - room["sealing"], left - room["sealing"] - 12)
+            if done[to] == len(p2p[to]):
+                continue
+            if most <= 0:
+                break
+            piece = p2p[to][done[to] : done[to] + most]
+            done[to], left = done[to] + len(piece), left - len(piece) - room["sealing"] - 12
+            payloads.append((to, piece))
+        out.append((own, payloads))
+    numbers = range(len(out) - 1, -1, -1)
+    return [(w.u(16, k) + own if k or own else b"", payloads) for k, (own, payloads) in zip(numbers, out)]
+
+
+def parts():
+    """Posts in parts, above the board."""
+    out = []
+    tight = {"max_bcast": 34, "max_p2p": 48 + 20, "max_tx": 256 + 2 + 150, "sealing": 48}
+    wide = {"max_bcast": 66, "max_p2p": 1_136 + 64, "max_tx": 716_800, "sealing": 1_136}
+    for name, room, length, lengths in (
+        ("nothing", wide, 0, {}),
+        ("a broadcast of one part", wide, 64, {}),
+        ("a byte more", wide, 65, {}),
+        ("payloads only", wide, 0, {0: 1, 2: 65}),
+        ("parts that are full before all recipients had their turn", tight, 70, {1: 20, 2: 41, 3: 1, 5: 33}),
+        ("257 parts", {**tight, "max_bcast": 3}, 257, {1: 3}),
+    ):
+        broadcast, p2p = some(f"parts {name}", length), {to: some(f"parts {name} {to}", k) for to, k in lengths.items()}
+        expected = cut(room, broadcast, p2p)
+        listed = [{"to": to, "bytes": b.hex()} for to, b in p2p.items()]
+        shown = [{"broadcast": b.hex(), "p2p": [{"to": to, "bytes": c.hex()} for to, c in payloads]} for b, payloads in expected]
+        inputs = {**room, "protocol": "cggmp24-aux", "broadcast": broadcast, "p2p": listed}
+        out.append(case(name, inputs, spec_protocol=f"cggmp24-aux+parts/1:{len(expected)}", parts=shown))
+    return out
+
+
 def numbered(n):
     """SHA-256 of each index as a u32: digests that need no listing."""
     return [w.h(w.u(32, i)) for i in range(n)]

@@ -17,7 +17,7 @@ pub struct Kind {
 
 impl Kind {
     /// All kinds of errors of this library.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         OTHER,
         WRONG_ROUND,
         RECEIPT,
@@ -51,6 +51,7 @@ impl Kind {
         FORK,
         SLOT_TAKEN,
         PROTOCOL,
+        PART,
         WAITING,
     ];
 
@@ -100,6 +101,7 @@ const UNTRUE: Kind = kind(7_000, "untrue");
 const FORK: Kind = kind(7_001, "fork");
 const SLOT_TAKEN: Kind = kind(7_002, "slot_taken");
 const PROTOCOL: Kind = kind(8_000, "payload");
+const PART: Kind = kind(8_001, "part");
 const WAITING: Kind = kind(9_000, "waiting");
 
 impl Error {
@@ -136,6 +138,7 @@ impl Error {
             Self::Fork(_) => FORK,
             Self::SlotTaken { .. } => SLOT_TAKEN,
             Self::Payload { .. } => PROTOCOL,
+            Self::Part { .. } => PART,
             Self::Waiting { .. } => WAITING,
             Self::WrongRound { .. } => WRONG_ROUND,
             Self::Receipt(_) => RECEIPT,

@@ -1,7 +1,7 @@
 //! All that a party writes: a join, posts, a finish.
 
 use white_city_wire::{
-    Hash, IdentityKey, Signature, SignedTx,
+    Bitmap, Hash, IdentityKey, Signature, SignedTx,
     entry::FinishHeader,
     limits::ENTRY_BYTES,
     payload::{PayloadContext, PayloadKem},
@@ -89,7 +89,7 @@ impl<K: PayloadKem> Party<K> {
             own.plaintexts.get_or_insert(p2p);
             return Ok(true);
         }
-        self.check_share(seen, bytes)?;
+        self.check_share(seen, "the entry", bytes)?;
         let action = Action::Post(post);
         self.check_transaction(&action)?;
         self.decide(round, action, p2p)?;
@@ -117,7 +117,7 @@ impl<K: PayloadKem> Party<K> {
         }
         let round = seen.history.open_round();
         self.check_next_round(seen, round)?;
-        self.check_share(seen, ENTRY_BYTES)?;
+        self.check_share(seen, "the entry", ENTRY_BYTES)?;
         let finish = FinishHeader {
             session: self.place.session,
             round,
@@ -192,12 +192,9 @@ impl<K: PayloadKem> Party<K> {
         }
         let mut bytes = ENTRY_BYTES.saturating_add(length(broadcast));
         let members = seen.history.members_of(round);
-        for (to, plaintext) in p2p {
+        for payload @ (_, plaintext) in p2p {
+            self.check_recipient(members, p2p, payload)?;
             let sealed = length(plaintext).saturating_add(spec.kem.sealing_bytes().into());
-            if plaintext.is_empty() {
-                let expected = "at least one byte: to send nothing, leave it out";
-                return Err(Error::usage("p2p payload", expected));
-            }
             if sealed > spec.max_p2p.into() {
                 return Err(Error::TooLarge {
                     what: "the sealed payload for one party",
@@ -206,20 +203,41 @@ impl<K: PayloadKem> Party<K> {
                     limit: "the spec's max_p2p",
                 });
             }
-            let twice = p2p.iter().filter(|(other, _)| other == to).count() > 1;
-            if *to == self.place.index || twice || !members.contains(*to) {
-                return Err(Error::Recipient { to: *to });
-            }
             bytes = bytes.saturating_add(sealed);
         }
         Ok(bytes)
     }
 
-    fn check_share(&self, seen: Seen<'_>, bytes: u64) -> Result<(), Error> {
+    /// Whether one of a post's payloads is something, and for another one of these members, who gets no other one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], [`Error::Recipient`].
+    pub fn check_recipient(
+        &self,
+        members: &Bitmap,
+        p2p: &[(u16, Zeroizing<Vec<u8>>)],
+        (to, plaintext): &(u16, Zeroizing<Vec<u8>>),
+    ) -> Result<(), Error> {
+        if plaintext.is_empty() {
+            let expected = "at least one byte: to send nothing, leave it out";
+            return Err(Error::usage("p2p payload", expected));
+        }
+        let twice = p2p.iter().filter(|(other, _)| other == to).count() > 1;
+        if *to == self.place.index || twice || !members.contains(*to) {
+            return Err(Error::Recipient { to: *to });
+        }
+        Ok(())
+    }
+
+    /// Whether what is left of this party's share of the session has room for so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], of `what`.
+    pub fn check_share(&self, seen: Seen<'_>, what: &'static str, bytes: u64) -> Result<(), Error> {
         let left = seen.spec().share_bytes().saturating_sub(self.used_bytes());
         if bytes > left {
             return Err(Error::TooLarge {
-                what: "the entry",
+                what,
                 bytes,
                 max: left,
                 limit: "what is left of this party's share of the spec's max_bytes",

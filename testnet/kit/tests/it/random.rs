@@ -11,11 +11,12 @@ use std::{
 
 use futures::{SinkExt as _, StreamExt as _, stream};
 use white_city_client::{
-    Hash,
+    Error, Hash, RoundBytes, SpecBuilder,
     delivery::{
         DeliveryError, RunError,
         round_based::{Delivery as _, Mpc, MpcParty},
     },
+    wire::{limits::NOBODY, tx::Leave},
 };
 use white_city_kit::{Board, Dice, Faults, Habits, Party};
 
@@ -33,6 +34,9 @@ const SHORT: Duration = Duration::from_secs(2);
 /// Words that a party has heard, by sender, in the order of their coming: whether it was a broadcast, and the words.
 type Heard = BTreeMap<u16, Vec<(bool, Words)>>;
 
+/// Bytes of a broadcast or a plaintext in one part, where posts come in parts: the least, and how many sizes there are.
+const PART_BYTES: (u32, u32) = (40, 200);
+
 /// Counts over some runs.
 #[derive(Debug, Default)]
 struct Figures {
@@ -41,6 +45,11 @@ struct Figures {
     messages: u64,
     crashes: u64,
     absences: u64,
+    /// Runs whose posts came in parts, and those of them with a liar.
+    parts: u64,
+    liars: u64,
+    /// Parties that named the liar.
+    named: u64,
 }
 
 async fn protocol<M>(party: M, plan: &Plan, me: u16) -> Result<Heard, DeliveryError>
@@ -56,6 +65,9 @@ where
         }
         while count < plan.awaited(round, me) {
             let message = incomings.next().await.expect("it has no end")?;
+            if Some(message.sender) == plan.liar {
+                continue;
+            }
             let from = heard.entry(message.sender).or_default();
             from.push((message.is_broadcast(), message.msg));
             count += 1;
@@ -67,11 +79,61 @@ where
 async fn party(party: &mut Party, plan: &Plan) -> Result<Heard, RunError<DeliveryError>> {
     let me = party.session.index();
     let mut delivery = party.session.delivery();
-    let heard = delivery.run(|party| protocol(party, plan, me)).await?;
+    let run = delivery.run(|party| protocol(party, plan, me)).await;
     drop(delivery);
+    if let (Err(RunError::Delivery(error)), Some(_)) = (&run, plan.liar) {
+        // Or whoever doesn't see the lie would wait for this party. It may be that the session has ended by now.
+        let _ = party.session.give_up(77, error).await;
+    }
+    let heard = run?;
     let finished = party.session.finish(Hash([1; 32])).await;
     finished.map_err(DeliveryError::from)?;
     Ok(heard)
+}
+
+/// A party that posts parts as it likes: some of them as they should be.
+async fn liar(party: &mut Party, plan: &Plan, dice: &mut Dice) -> Result<(), Error> {
+    let session = &mut party.session;
+    let (max_bcast, max_p2p) = (session.spec().max_bcast, PART_BYTES.0);
+    let (mut following, me) = (0, session.index());
+    for round in 1.. {
+        let length = usize::try_from(dice.below(max_bcast - 1)).unwrap();
+        let mut bytes: Vec<u8> = dice.bytes().into_iter().cycle().take(length).collect();
+        following = match following {
+            0 => u16::try_from(dice.below(4)).unwrap(),
+            more => more - 1,
+        };
+        match dice.below(8) {
+            0 => bytes = Vec::new(),
+            // As it comes.
+            1 => {}
+            _ => drop(bytes.splice(..0, following.to_be_bytes())),
+        }
+        let to = u16::try_from(dice.below(plan.n.into())).unwrap();
+        let p2p = vec![7; usize::try_from(1 + dice.below(max_p2p)).unwrap()];
+        let p2p = (to != me && dice.percent(20)).then(|| (to, p2p.into()));
+        session
+            .post(round, bytes, p2p.into_iter().collect())
+            .await?;
+        session.inbox(round).await?;
+    }
+    Ok(())
+}
+
+/// A spec for a plan, with posts of one part or of several small ones.
+fn spec_of(board: &Board, plan: &Plan, dice: &mut Dice) -> SpecBuilder {
+    let spec = board.spec("kit/random", plan.n);
+    // A busy machine may take its time. Erased some time later, so that many runs need little more memory than few.
+    let spec = spec.times(LONG, LONG, LONG).retention(LONG);
+    if !plan.is_in_parts {
+        return spec.max_rounds(16).payloads(4_096, 4_096);
+    }
+    let [broadcast, p2p] = [(); 2].map(|()| PART_BYTES.0 + dice.below(PART_BYTES.1));
+    let round = RoundBytes {
+        broadcast: 4_096,
+        p2p: 4_096,
+    };
+    spec.payloads(broadcast, p2p).any_size(&[round; 16])
 }
 
 /// One run; what its parties heard is compared with what was sent.
@@ -85,11 +147,8 @@ async fn run(board: &Board, seed: u64) -> Figures {
             faults.crashes.insert(index, steps);
         }
     }
-    let spec = board.spec("kit/random", plan.n).max_rounds(16);
-    // A busy machine may take its time. Erased some time later, so that many runs need little more memory than few.
-    let spec = spec.payloads(4_096, 4_096).times(LONG, LONG, LONG);
-    let mut spec = spec.retention(LONG);
-    if dice.percent(5) {
+    let mut spec = spec_of(board, &plan, &mut dice);
+    if plan.liar.is_none() && dice.percent(5) {
         let index = u16::try_from(dice.below(u32::from(plan.n))).unwrap();
         faults.absent.push(index);
         spec = spec.times(LONG, SHORT, SHORT);
@@ -97,8 +156,13 @@ async fn run(board: &Board, seed: u64) -> Figures {
     let starts = Cell::new(0);
     let results = board.run_with(spec, &faults, async |member: &mut Party| {
         starts.set(starts.get() + 1);
-        let heard = party(member, &plan).await?;
-        Ok((member.session.index(), heard))
+        let me = member.session.index();
+        if plan.liar == Some(me) {
+            // It goes on until nobody goes on with it.
+            let _ = liar(member, &plan, &mut Dice::new(seed)).await;
+            return Ok(None);
+        }
+        Ok(Some((me, party(member, &plan).await?)))
     });
     let results: Vec<Result<_, RunError<DeliveryError>>> = results
         .await
@@ -106,13 +170,21 @@ async fn run(board: &Board, seed: u64) -> Figures {
     let mut figures = Figures {
         crashes: starts.get() - u64::try_from(results.len()).unwrap(),
         absences: u64::from(!faults.absent.is_empty()),
+        parts: u64::from(plan.is_in_parts),
+        liars: u64::from(plan.liar.is_some()),
         ..Figures::default()
     };
+    let mut seen = None;
     for result in results {
         match result {
-            Ok((me, heard)) => {
+            Ok(None) => {}
+            Ok(Some((me, heard))) => {
                 figures.finished += 1;
                 figures.messages += check(&plan, me, &heard, seed);
+            }
+            Err(RunError::Delivery(error)) if plan.liar.is_some() => {
+                figures.named += u64::from(error.about() == plan.liar);
+                check_blame(&plan, error, &mut seen, seed);
             }
             // Without an absent party, everybody ends.
             Err(error) => {
@@ -127,14 +199,39 @@ async fn run(board: &Board, seed: u64) -> Figures {
 /// Everything that was sent to this party, in order, once. Gives how much that was.
 fn check(plan: &Plan, me: u16, heard: &Heard, seed: u64) -> u64 {
     let mut count = 0;
-    for from in (0..plan.n).filter(|from| *from != me) {
+    for from in plan.honest().filter(|from| *from != me) {
         let expected = plan.heard(from, me);
         let got = heard.get(&from).map_or(&[][..], Vec::as_slice);
         assert_eq!(got, expected, "{}: {from} to {me}", again(seed));
         count += u64::try_from(got.len()).unwrap();
     }
-    assert!(!heard.contains_key(&me), "{}: its own", again(seed));
+    for nobody in [Some(me), plan.liar].into_iter().flatten() {
+        assert!(!heard.contains_key(&nobody), "{}: its own", again(seed));
+    }
     count
+}
+
+/// Nobody but the liar is blamed, and whoever sees that it posted no part sees the same.
+fn check_blame(plan: &Plan, error: DeliveryError, seen: &mut Option<Error>, seed: u64) {
+    let liar = plan.liar;
+    match error {
+        DeliveryError::Stuck { .. } => {}
+        DeliveryError::Session(Error::Aborted(record)) => {
+            for leaver in &record.left {
+                let about = match leaver.word {
+                    Some(Leave::Abort { about, .. }) => about,
+                    _ => NOBODY,
+                };
+                assert!([liar.unwrap(), NOBODY].contains(&about), "{}", again(seed));
+            }
+        }
+        DeliveryError::Session(part @ Error::Part { .. }) => {
+            let seen = seen.get_or_insert_with(|| part.clone());
+            assert_eq!(*seen, part, "{}", again(seed));
+            assert_eq!(DeliveryError::from(part).about(), liar, "{}", again(seed));
+        }
+        other => assert_eq!(other.about(), liar, "{}: {other}", again(seed)),
+    }
 }
 
 fn again(seed: u64) -> String {
@@ -173,6 +270,9 @@ async fn everybody_who_ends_has_exactly_what_was_sent_in_order_once() {
             messages: sum.messages + figures.messages,
             crashes: sum.crashes + figures.crashes,
             absences: sum.absences + figures.absences,
+            parts: sum.parts + figures.parts,
+            liars: sum.liars + figures.liars,
+            named: sum.named + figures.named,
         })
         .await;
     let bad = board.bad_answers();
@@ -185,6 +285,7 @@ async fn everybody_who_ends_has_exactly_what_was_sent_in_order_once() {
         // The faults are there, and don't prevent everything.
         assert!(all.crashes > 10 && all.absences > 0 && bad > 100);
         assert!(all.messages > runs && all.failed < all.finished / 4);
+        assert!(all.parts > runs / 5 && all.liars > 5 && all.named > all.liars / 2);
     }
     board.stop().await.unwrap();
 }

@@ -17,6 +17,10 @@ type Speech = Vec<(Option<u16>, Words)>;
 /// The words of each party in each round.
 pub struct Plan {
     pub n: u16,
+    /// Whether posts come in several small parts.
+    pub is_in_parts: bool,
+    /// The party that doesn't keep to the plan, nor to what parts are.
+    pub liar: Option<u16>,
     rounds: Vec<Vec<Speech>>,
 }
 
@@ -27,9 +31,14 @@ impl Plan {
         let n = u16::try_from(2 + dice.below(4)).unwrap();
         let rounds = (0..=usize::try_from(dice.below(5)).unwrap())
             .map(|round| (0..n).map(|_| Self::draw_words(dice, n, round)).collect());
+        let rounds = rounds.collect();
+        let is_in_parts = dice.percent(40);
+        let liar = is_in_parts && n > 2 && dice.percent(30);
         Self {
             n,
-            rounds: rounds.collect(),
+            is_in_parts,
+            liar: liar.then(|| u16::try_from(dice.below(n.into())).unwrap()),
+            rounds,
         }
     }
 
@@ -45,6 +54,12 @@ impl Plan {
                 (to, Words { round, content })
             })
             .collect()
+    }
+
+    /// The parties that keep to the plan.
+    pub fn honest(&self) -> impl Iterator<Item = u16> {
+        let liar = self.liar;
+        (0..self.n).filter(move |party| Some(*party) != liar)
     }
 
     pub fn rounds(&self) -> usize {
@@ -75,7 +90,7 @@ impl Plan {
 
     /// Number of messages that `reader` has to wait for before it can say what it says after this round.
     pub fn awaited(&self, round: usize, reader: u16) -> usize {
-        let others = (0..self.n).filter(|from| *from != reader);
+        let others = self.honest().filter(|from| *from != reader);
         others
             .flat_map(|from| self.heard(from, reader))
             .filter(|(_, words)| words.round <= round)

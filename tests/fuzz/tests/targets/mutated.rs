@@ -71,6 +71,7 @@ each_is_fuzzed! {
     a_transaction_is_taken_only_in_its_one_encoding_and_refused_with_a_code_otherwise: "transactions",
     an_opening_is_its_openers_or_refused: "openings",
     a_payload_is_opened_only_if_it_was_sealed: "payloads",
+    a_part_is_the_next_one_or_refused: "parts",
     a_configuration_is_complete_or_refused: "config",
     a_replica_answers_every_query_or_says_why_not: "queries",
     a_replica_answers_every_path_or_says_why_not: "paths",
