@@ -80,7 +80,7 @@ fn identity(browser: &mut Browser) -> IdentityKey {
     browser.sees("h1", "Party");
     let shown = browser.eval("document.querySelector('#identity').innerText");
     let key = hex::decode(shown.as_str().unwrap()).unwrap();
-    IdentityKey::from_bytes(key.as_slice().try_into().unwrap()).unwrap()
+    IdentityKey::from_bytes(&key).unwrap()
 }
 
 /// Looks at a session, and joins.

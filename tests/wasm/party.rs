@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
-    Client, LocalKey, SessionId, Signer, SpecBuilder, genesis,
+    Client, LocalKey, NetworkId, Session, SessionId, Signer, SpecBuilder, genesis,
     wire::{
         Kem, SignedTx,
         payload::{LibraryKem, PayloadContext, SessionSeed},
@@ -119,6 +119,49 @@ fn bytes(said: &Value) -> Vec<u8> {
     hex::decode(said.as_str().unwrap_or_else(|| panic!("{said}"))).unwrap()
 }
 
+/// The bytes of an action as a party in Rust signs them.
+async fn signed(key: &LocalKey, action: Action, network: &NetworkId) -> Vec<u8> {
+    let signature = key.sign(&action, network).await.unwrap();
+    SignedTx::new(action, signature).unwrap().encode()
+}
+
+/// The join of party 0 with this seed.
+async fn joined(key: &LocalKey, seed: &SessionSeed, id: SessionId, network: &NetworkId) -> Vec<u8> {
+    let join = Join {
+        session: id,
+        index: 0,
+        key: seed.encryption_key(Kem::X25519, &id, 0).unwrap(),
+    };
+    signed(key, Action::Join(join), network).await
+}
+
+/// Its post in round 1.
+async fn posted(
+    key: &LocalKey,
+    seed: &SessionSeed,
+    session: &Session,
+    network: NetworkId,
+) -> Vec<u8> {
+    let (id, history) = (session.id(), session.history());
+    let transcript = history.transcript();
+    let to = history.join(1).unwrap();
+    let context = PayloadContext {
+        network,
+        session: id,
+        transcript,
+        round: 1,
+        from: 0,
+        to: 1,
+        from_key: &key.identity(),
+        to_key: session.spec().key(1).unwrap(),
+        to_join: to.digest(),
+    };
+    let sealed = seed.seal::<LibraryKem>(&context, &to.key, b"for you");
+    let sealed = vec![(1, sealed.unwrap())];
+    let post = Post::new(id, 1, (0, 2), transcript, b"hi".to_vec(), sealed);
+    signed(key, Action::Post(post), &network).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     if !module::is_possible() {
@@ -140,15 +183,7 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     let read = board.read(id, 0).await;
     let join = [("party_join", vec![nonce.clone()]), ("party_kept", vec![])];
     let said = acted(&read, id, b"", &join);
-    let public = seed.encryption_key(Kem::X25519, &id, 0).unwrap();
-    let join = Join {
-        session: id,
-        index: 0,
-        key: public,
-    };
-    let action = Action::Join(join.clone());
-    let signature = key.sign(&action, &network).await.unwrap();
-    let expected = SignedTx::new(action, signature).unwrap().encode();
+    let expected = joined(&key, &seed, id, &network).await;
     let sent = bytes(&said[3]["done"]["send"]);
     assert_eq!(sent, expected);
     let journal = [&said[0]["done"]["keep"], &said[2]["done"]["keep"]]
@@ -174,25 +209,7 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     let acts = [post(b"for you"), ("party_kept", vec![]), post(b"for her")];
     let said = acted(&read, id, &journal, &acts);
     assert_eq!(said[0]["done"]["keep"], json!(null), "{}", said[0]);
-    let history = session.history();
-    let context = PayloadContext {
-        network,
-        session: id,
-        transcript: history.transcript(),
-        round: 1,
-        from: 0,
-        to: 1,
-        from_key: &key.identity(),
-        to_key: session.spec().key(1).unwrap(),
-        to_join: history.join(1).unwrap().digest(),
-    };
-    let to = &history.join(1).unwrap().key;
-    let sealed = seed.seal::<LibraryKem>(&context, to, b"for you").unwrap();
-    let sealed = vec![(1, sealed)];
-    let expected = Post::new(id, 1, (0, 2), history.transcript(), b"hi".to_vec(), sealed);
-    let action = Action::Post(expected);
-    let signature = key.sign(&action, &network).await.unwrap();
-    let expected = SignedTx::new(action, signature).unwrap().encode();
+    let expected = posted(&key, &seed, &session, network).await;
     assert_eq!(bytes(&said[3]["done"]["send"]), expected);
     assert_eq!(said[4]["failed"]["kind"], "differs", "{}", said[4]);
 

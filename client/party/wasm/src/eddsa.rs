@@ -112,10 +112,7 @@ fn seed(seat: &Seat) -> Randomness {
     Randomness::from_seed(*seat.party.randomness("white-city/eddsa"))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature of what maps errors"
-)]
+/// A session or a share that isn't what it has to be.
 fn usage(error: white_city_eddsa::Error) -> Failure {
     Failure::usage(error.to_string())
 }

@@ -24,6 +24,9 @@ pub struct Seat {
     unkept: Option<Unkept>,
 }
 
+/// Plaintexts for other members, by index.
+type Plaintexts = Vec<(u16, Zeroizing<Vec<u8>>)>;
+
 /// What nobody acts on before it is kept.
 enum Unkept {
     /// The beginning of the journal.
@@ -166,7 +169,7 @@ impl Seat {
     ) -> Result<Value, Failure> {
         let p2p = post.p2p.iter();
         let p2p = p2p.map(|(to, text)| Ok((*to, Zeroizing::new(given::bytes(text)?))));
-        let p2p = p2p.collect::<Result<Vec<_>, Failure>>()?;
+        let p2p = p2p.collect::<Result<Plaintexts, Failure>>()?;
         let broadcast = given::bytes(&post.broadcast)?;
         self.post_bytes(&Read::of(board)?, key, (post.round, broadcast, p2p), random)
     }
@@ -176,7 +179,7 @@ impl Seat {
         &mut self,
         read: &Read<'_>,
         key: &OwnKey,
-        (round, broadcast, p2p): (u32, Vec<u8>, Vec<(u16, Zeroizing<Vec<u8>>)>),
+        (round, broadcast, p2p): (u32, Vec<u8>, Plaintexts),
         random: &[u8],
     ) -> Result<Value, Failure> {
         self.check_kept()?;

@@ -113,7 +113,7 @@ impl Board {
         }
         let height = shape::height(answer);
         let height = height.ok_or_else(|| Lie::new("an answer that can't be read"))?;
-        let floor = asked.from_height();
+        let floor = asked.floor();
         if height < floor {
             let text = format!("height {height}, and another replica has shown height {floor}");
             return Err(NotProven::Other { by: "behind", text });

@@ -74,7 +74,7 @@ impl Asked {
     }
 
     /// The height below which an answer isn't taken.
-    pub const fn from_height(&self) -> u64 {
+    pub const fn floor(&self) -> u64 {
         match self {
             Self::Inbox { from_height, .. } => *from_height,
             _ => 0,
