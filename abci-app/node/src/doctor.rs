@@ -74,24 +74,8 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     }
     let verified = joining::verified(node).await;
     if let Ok(network) = &network {
-        let first = network
-            .charter
-            .replicas
-            .iter()
-            .map(|replica| replica.operator);
-        let operators = match &verified {
-            Ok(verified) => verified.operators.clone(),
-            Err(_) => first.collect(),
-        };
-        note("cards", cards(node, &operators));
-        for card in &node.others {
-            let said = card.says();
-            if !operators.contains(&said.operator) {
-                note(&format!("{}: card", said.name), Ok(outside(card)));
-            }
-        }
-        for found in fits(node, network) {
-            note("settings", found);
+        for (what, found) in settled(node, network, verified.as_ref().ok()) {
+            note(&what, found);
         }
     }
     let mut clocks = Vec::new();
@@ -112,6 +96,29 @@ pub async fn examine(node: &Node) -> Vec<Finding> {
     note("this node", own(node, &verified).await);
     note("progress", ready(node).await);
     findings
+}
+
+/// Cards and settings, beside the charter in force, or the first one where that isn't verified.
+fn settled(
+    node: &Node,
+    network: &Network,
+    verified: Option<&Verified>,
+) -> Vec<(String, Result<String, String>)> {
+    let first = network.charter.replicas.iter();
+    let operators = match verified {
+        Some(verified) => verified.operators.clone(),
+        None => first.map(|replica| replica.operator).collect(),
+    };
+    let mut all = vec![("cards".to_owned(), cards(node, &operators))];
+    for card in &node.others {
+        let said = card.says();
+        if !operators.contains(&said.operator) {
+            all.push((format!("{}: card", said.name), Ok(outside(card))));
+        }
+    }
+    let found = fits(node, network).into_iter();
+    all.extend(found.map(|found| ("settings".into(), found)));
+    all
 }
 
 fn secrets(home: &Path) -> Result<String, String> {
