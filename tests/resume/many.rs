@@ -116,6 +116,12 @@ async fn many_messages_are_signed_by_parties_that_are_killed_and_a_receipt_ties_
         last = (id, result(&first));
     }
 
+    assert_verified(&world, made, &last).await;
+    world.net.stop().await.unwrap();
+}
+
+/// Receipts say of the signatures, all of them in their order, that they are the session's.
+async fn assert_verified(world: &World, made: SessionId, last: &(SessionId, Value)) {
     let cli = |args: Vec<String>| {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         run(world.command(&world.url(), &args))
@@ -146,5 +152,4 @@ async fn many_messages_are_signed_by_parties_that_are_killed_and_a_receipt_ties_
     );
     let few = verify(signatures[..2].to_vec()).await;
     assert_eq!(few.status.code(), Some(2));
-    world.net.stop().await.unwrap();
 }

@@ -106,9 +106,8 @@ async fn shell_scripts_are_parties_that_can_be_killed_and_come_by_once_a_round()
     world.net.stop().await.unwrap();
 }
 
-/// What a script can rely on: exit codes, bytes from standard input, JSON, and no second post.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
+async fn a_script_remembers_its_own_state_and_the_newest_counts() {
     let world = world().await;
     let preset = ["--protocol", "words", "--max-rounds", "4"];
     let id = world.open(&[0, 1], &preset).await.to_string();
@@ -130,9 +129,6 @@ async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
         |name: &str, bytes: &[u8]| std::fs::write(world.dir.path().join(name), bytes).unwrap();
     write("word", b"word");
     write("other", b"other");
-    let first = ["--round", "1", "--broadcast", "word"];
-    // Whoever hasn't joined has no journal to go on from.
-    assert_eq!(code(&run(verb("post", 0, &first)).await), 2);
     assert_eq!(code(&run(verb("join", 0, &["--yes"])).await), 0);
     let recall = ["--name", "nonce", "--out", "recalled"];
     assert_eq!(code(&run(verb("recall", 0, &recall)).await), 11);
@@ -165,6 +161,37 @@ async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
         code(&run(verb("remember", 0, &["--name", "a b", "--state", "word"])).await),
         2
     );
+    world.net.stop().await.unwrap();
+}
+
+/// What a script can rely on: exit codes, bytes from standard input, JSON, and no second post.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
+    let world = world().await;
+    let preset = ["--protocol", "words", "--max-rounds", "4"];
+    let id = world.open(&[0, 1], &preset).await.to_string();
+    let verb = |verb: &str, party: usize, more: &[&str]| {
+        let (key, key32) = (format!("party{party}.key"), format!("party{party}.key32"));
+        let args = [
+            "session",
+            verb,
+            &id,
+            "--identity",
+            &key,
+            "--key-file",
+            &key32,
+        ];
+        world.command(&world.url(), &[&args[..], more].concat())
+    };
+    let code = |done: &std::process::Output| done.status.code().unwrap();
+    let write =
+        |name: &str, bytes: &[u8]| std::fs::write(world.dir.path().join(name), bytes).unwrap();
+    write("word", b"word");
+    write("other", b"other");
+    let first = ["--round", "1", "--broadcast", "word"];
+    // Whoever hasn't joined has no journal to go on from.
+    assert_eq!(code(&run(verb("post", 0, &first)).await), 2);
+    assert_eq!(code(&run(verb("join", 0, &["--yes"])).await), 0);
     let once = run(verb("post", 0, &[&first[..], &["--once"]].concat())).await;
     assert_eq!(code(&once), 9, "{once:?}");
     assert_eq!(code(&run(verb("join", 1, &["--yes"])).await), 0);

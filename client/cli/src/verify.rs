@@ -152,43 +152,13 @@ fn signed(
     let spec = &open.spec;
     let roster: Vec<[u8; 32]> = spec.roster.iter().map(|key| *key.as_bytes()).collect();
     let parties = Session::new(session.0, &roster, 0).map_err(|error| no(&error.to_string()))?;
-    let one = || match &*signatures {
-        [signature] => Ok(signature),
-        _ => Err(Failure::usage("--signature: the session made one")),
+    let of = Of {
+        args,
+        spec,
+        parties: &parties,
+        signatures: &signatures,
     };
-    let (public_key, named, made) = match &*spec.protocol {
-        SIGN => {
-            let input = read_input::<SignInput>(spec)?;
-            let key = Key::find(args, spec, trust, output)?;
-            let (message, signers) = (given(args, &input.message)?, key.places(&spec.roster)?);
-            let subject = Subject::Threshold {
-                key_outcome: &key.outcome.0,
-                signers: &signers,
-            };
-            let key = input.public_key.0;
-            let made = outcome_of(&parties, subject, key, &message, one()?);
-            (key, to_json(&input.message), made)
-        }
-        SIGN_MANY => {
-            let input = read_input::<SignManyInput>(spec)?;
-            let key = Key::find(args, spec, trust, output)?;
-            let (messages, signers) = (given_many(args, &input)?, key.places(&spec.roster)?);
-            let (by, key) = ((&key.outcome.0, &*signers), input.public_key.0);
-            let made = outcome_of_many(&parties, by, key, &messages, &signatures);
-            (key, json!({ "messages_hex": input.messages_hex }), made)
-        }
-        AGGREGATE => {
-            let input = read_input::<AggregateInput>(spec)?;
-            let ((_, key), message) = (input.keys()?, given(args, &input.message)?);
-            let made = outcome_of(&parties, Subject::Aggregate, key, &message, one()?);
-            (key, to_json(&input.message), made)
-        }
-        other => {
-            return Err(no(&format!(
-                "the session ran {other:?}, which signs nothing"
-            )));
-        }
-    };
+    let (public_key, named, made) = of.made(trust, output)?;
     let public_key = hex::encode(public_key);
     let made = made.map_err(|error| match error {
         white_city_eddsa::Error::Signature => no(&format!(
@@ -213,6 +183,64 @@ fn signed(
     }
     let text = format!("signature  is the one that this session made with the key {public_key}");
     Ok(SignedBy { value, text })
+}
+
+/// Signatures, and the session that they are said to be of.
+struct Of<'a> {
+    args: &'a VerifyArgs,
+    spec: &'a Spec,
+    parties: &'a Session,
+    signatures: &'a [[u8; 64]],
+}
+
+/// The key, what the session's input says of the message, and the outcome of a session that has made the signatures.
+type Made = ([u8; 32], Value, Result<[u8; 32], white_city_eddsa::Error>);
+
+impl Of<'_> {
+    fn made(&self, trust: &Trust, output: &Output) -> Result<Made, Failure> {
+        let Self {
+            args,
+            spec,
+            parties,
+            signatures,
+        } = self;
+        let one = || match signatures {
+            [signature] => Ok(signature),
+            _ => Err(Failure::usage("--signature: the session made one")),
+        };
+        match &*spec.protocol {
+            SIGN => {
+                let input = read_input::<SignInput>(spec)?;
+                let key = Key::find(args, spec, trust, output)?;
+                let (message, signers) = (given(args, &input.message)?, key.places(&spec.roster)?);
+                let subject = Subject::Threshold {
+                    key_outcome: &key.outcome.0,
+                    signers: &signers,
+                };
+                let key = input.public_key.0;
+                let made = outcome_of(parties, subject, key, &message, one()?);
+                Ok((key, to_json(&input.message), made))
+            }
+            SIGN_MANY => {
+                let input = read_input::<SignManyInput>(spec)?;
+                let key = Key::find(args, spec, trust, output)?;
+                let (messages, signers) = (given_many(args, &input)?, key.places(&spec.roster)?);
+                let (by, key) = ((&key.outcome.0, &*signers), input.public_key.0);
+                let made = outcome_of_many(parties, by, key, &messages, signatures);
+                Ok((key, json!({ "messages_hex": input.messages_hex }), made))
+            }
+            AGGREGATE => {
+                let input = read_input::<AggregateInput>(spec)?;
+                let ((_, key), message) = (input.keys()?, given(args, &input.message)?);
+                let made = outcome_of(parties, Subject::Aggregate, key, &message, one()?);
+                Ok((key, to_json(&input.message), made))
+            }
+            other => Err(Failure::verification(format!(
+                "{}: the session ran {other:?}, which signs nothing",
+                args.file.display()
+            ))),
+        }
+    }
 }
 
 /// The message that the session signed, which has to be the one that was given, if one was.

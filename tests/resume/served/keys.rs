@@ -9,7 +9,7 @@ use white_city_client::{
 };
 
 use super::{audit, declined, folder, noted, serve, serve_by, served, sign};
-use crate::world::{assert_signs, world};
+use crate::world::{World, assert_signs, world};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names() {
@@ -79,24 +79,7 @@ async fn services_give_a_key_to_holders_whom_their_policy_names_and_whoever_left
         assert!(!shares.join(&made).exists());
         assert_eq!(shares.join(id.to_string()).exists(), party != 1);
     }
-    // As if it had been killed before the last line: it has nothing to deal any more, and says what came of it.
-    services[1].kill().await.unwrap();
-    let log = folder(&world, 1).join("audit.jsonl");
-    let lines = std::fs::read_to_string(&log).unwrap();
-    let (before, last) = lines.trim_end().rsplit_once('\n').unwrap();
-    assert!(
-        last.contains("finished") && last.contains(&id.to_string()),
-        "{last}"
-    );
-    std::fs::write(&log, format!("{before}\n")).unwrap();
-    let decided: Value = audit(&world, 1, id).remove(0);
-    assert_eq!(decided["rule"], "holders", "{decided}");
-    let says = serde_json::json!({ "join": { "rule": "holders", "group": null } });
-    let decision = serde_json::json!({ "says": says, "line": decided });
-    let place = folder(&world, 1).join("decided").join(id.to_string());
-    create_secret(&place, decision.to_string().as_bytes()).unwrap();
-    services[1] = serve(&world, 1);
-    noted(&world, 1, id, "finished").await;
+    forget_the_end(&world, &mut services[1], id).await;
     let what = [
         "--preset",
         "eddsa-sign",
@@ -137,6 +120,28 @@ async fn services_give_a_key_to_holders_whom_their_policy_names_and_whoever_left
     let id = world.open(&[0, 2], &[&what[..], &more].concat()).await;
     assert_eq!(declined(&world, id).await.1, 1);
     world.net.stop().await.unwrap();
+}
+
+/// Has the party that left go on as if it had been killed before the last line.
+async fn forget_the_end(world: &World, service: &mut Child, id: SessionId) {
+    // As if it had been killed before the last line: it has nothing to deal any more, and says what came of it.
+    service.kill().await.unwrap();
+    let log = folder(world, 1).join("audit.jsonl");
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let (before, last) = lines.trim_end().rsplit_once('\n').unwrap();
+    assert!(
+        last.contains("finished") && last.contains(&id.to_string()),
+        "{last}"
+    );
+    std::fs::write(&log, format!("{before}\n")).unwrap();
+    let decided: Value = audit(world, 1, id).remove(0);
+    assert_eq!(decided["rule"], "holders", "{decided}");
+    let says = serde_json::json!({ "join": { "rule": "holders", "group": null } });
+    let decision = serde_json::json!({ "says": says, "line": decided });
+    let place = folder(world, 1).join("decided").join(id.to_string());
+    create_secret(&place, decision.to_string().as_bytes()).unwrap();
+    *service = serve(world, 1);
+    noted(world, 1, id, "finished").await;
 }
 
 /// A group makes its keys all together, and signs with them and no others.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use white_city_eddsa::{Backend, Curv, Dalek, Error, KeyShare, aggregate};
 
 use crate::harness::{
-    Posts, Resharing, Step, aggregate_step, agreed, key_pairs, keygen_step, many_step, randomness,
-    refresh_step, run, session, sign_step,
+    Posts, Resharing, Results, Step, aggregate_step, agreed, key_pairs, keygen_step, many_step,
+    randomness, refresh_step, run, session, sign_step,
 };
 
 const MESSAGE: &[u8] = b"one signature, two libraries";
@@ -17,115 +17,130 @@ const PARTIES: u16 = 4;
 /// One party's broadcast and p2p payloads of one round.
 type Posted = (Vec<u8>, Vec<Vec<u8>>);
 
-/// Runs key generation, a refresh, a resharing and both kinds of signing; party i is on curv if bit i of `curv` is set. Gives everything posted.
-fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
-    let mut posted = Vec::new();
-    let mut record = |_: u16, posts: &mut Posts| {
-        let bytes = posts.iter().map(|(&party, post)| {
-            let p2p = post.p2p.values().map(|payload| payload.to_vec()).collect();
-            (party, (post.broadcast.clone(), p2p))
-        });
-        posted.push(bytes.collect());
+/// Whether a party is on curv: if its bit of `curv` is set.
+fn is_on_curv(curv: u16, index: u16) -> bool {
+    curv >> index & 1 == 1
+}
+
+/// A party on dalek, or one on curv.
+macro_rules! on {
+    ($curv:expr, $index:expr, $step:ident($($argument:expr),*)) => {
+        if is_on_curv($curv, $index) {
+            $step::<Curv>($($argument),*)
+        } else {
+            $step::<Dalek>($($argument),*)
+        }
     };
-    let on_curv = |index: u16| curv >> index & 1 == 1;
-    let parties = (0..PARTIES).map(|index| {
-        let (session, randomness) = (session(1, PARTIES, index), randomness(1, index));
-        let step = if on_curv(index) {
-            keygen_step::<Curv>(session, 2, PARTIES, randomness)
-        } else {
-            keygen_step::<Dalek>(session, 2, PARTIES, randomness)
-        };
+}
+
+/// Everything that is posted.
+struct Record(Vec<BTreeMap<u16, Posted>>);
+
+impl Record {
+    fn run<T>(&mut self, parties: impl Iterator<Item = (u16, Step<T>)>) -> Results<T> {
+        run(parties.collect(), |_, posts: &mut Posts| {
+            let bytes = posts.iter().map(|(&party, post)| {
+                let p2p = post.p2p.values().map(|payload| payload.to_vec()).collect();
+                (party, (post.broadcast.clone(), p2p))
+            });
+            self.0.push(bytes.collect());
+        })
+    }
+}
+
+/// Runs key generation, a refresh, a resharing and all kinds of signing; party i is on curv if bit i of `curv` is set. Gives everything
+/// posted.
+fn sessions(curv: u16) -> Vec<BTreeMap<u16, Posted>> {
+    let mut record = Record(Vec::new());
+    let results = record.run((0..PARTIES).map(|index| {
+        let (session, random) = (session(1, PARTIES, index), randomness(1, index));
+        let step = on!(curv, index, keygen_step(session, 2, PARTIES, random));
         (index, step)
-    });
-    let results = run(parties.collect(), &mut record);
+    }));
     let keys: Vec<KeyShare> = results.into_values().map(Result::unwrap).collect();
+    signatures(curv, &keys, &mut record);
+    changes(curv, &keys, &mut record);
+    let pairs = (0..PARTIES).zip(key_pairs(PARTIES));
+    let signed = agreed(
+        record.run(pairs.map(|(index, pair)| {
+            let (session, random) = (session(3, PARTIES, index), randomness(3, index));
+            let step = on!(
+                curv,
+                index,
+                aggregate_step(session, &pair, None, MESSAGE, random)
+            );
+            (index, step)
+        })),
+        MESSAGE,
+    );
+    let pairs = key_pairs(PARTIES);
+    let keys: Vec<_> = pairs.iter().map(aggregate::KeyPair::public_key).collect();
+    let key = aggregate::AggregateKey::new(&keys).unwrap();
+    assert_eq!(signed.public_key, key.public_key());
+    record.0
+}
 
+/// Signatures with a shared key, of one message and of many.
+fn signatures(curv: u16, keys: &[KeyShare], record: &mut Record) {
     let signers = [3, 0, 1, 2];
-    let parties = (0..PARTIES).zip(signers).map(|(index, signer)| {
-        let (session, randomness) = (session(2, PARTIES, index), randomness(2, index));
-        let key = &keys[usize::from(signer)];
-        let step = if on_curv(index) {
-            sign_step::<Curv>(session, key, &signers, MESSAGE, randomness)
-        } else {
-            sign_step::<Dalek>(session, key, &signers, MESSAGE, randomness)
-        };
+    let of = |index: u16| &keys[usize::from(signers[usize::from(index)])];
+    let signed = record.run((0..PARTIES).map(|index| {
+        let (session, random) = (session(2, PARTIES, index), randomness(2, index));
+        let step = on!(
+            curv,
+            index,
+            sign_step(session, of(index), &signers, MESSAGE, random)
+        );
         (index, step)
-    });
-    let signed = agreed(run(parties.collect(), &mut record), MESSAGE);
-    assert_eq!(signed.public_key, keys[0].public_key());
-
-    let parties = (0..PARTIES).zip(signers).map(|(index, signer)| {
-        let (session, randomness) = (session(6, PARTIES, index), randomness(6, index));
-        let (key, messages) = (&keys[usize::from(signer)], [MESSAGE, b"another"]);
-        let step = if on_curv(index) {
-            many_step::<Curv>(&session, key, &signers, &messages, randomness)
-        } else {
-            many_step::<Dalek>(&session, key, &signers, &messages, randomness)
-        };
+    }));
+    assert_eq!(agreed(signed, MESSAGE).public_key, keys[0].public_key());
+    let messages = [MESSAGE, b"another"];
+    let many = record.run((0..PARTIES).map(|index| {
+        let (session, random) = (session(6, PARTIES, index), randomness(6, index));
+        let step = on!(
+            curv,
+            index,
+            many_step(&session, of(index), &signers, &messages, random)
+        );
         (index, step)
-    });
-    for (_, signed) in run(parties.collect(), &mut record) {
+    }));
+    for (_, signed) in many {
         assert_eq!(signed.unwrap().signed().len(), 2);
     }
+}
 
-    let parties = (0..PARTIES).zip(signers).map(|(index, holder)| {
-        let (session, randomness) = (session(4, PARTIES, index), randomness(4, index));
+/// Other shares of the same key, for those who have it and for others.
+fn changes(curv: u16, keys: &[KeyShare], record: &mut Record) {
+    let holders = [3, 0, 1, 2];
+    let refreshed = record.run((0..PARTIES).zip(holders).map(|(index, holder)| {
+        let (session, random) = (session(4, PARTIES, index), randomness(4, index));
         let key = &keys[usize::from(holder)];
-        let step = if on_curv(index) {
-            refresh_step::<Curv>(session, key, &signers, randomness)
-        } else {
-            refresh_step::<Dalek>(session, key, &signers, randomness)
-        };
-        (index, step)
-    });
-    for (_, new) in run(parties.collect(), &mut record) {
+        (
+            index,
+            on!(curv, index, refresh_step(session, key, &holders, random)),
+        )
+    }));
+    for (_, new) in refreshed {
         assert_eq!(new.unwrap().public_key(), keys[0].public_key());
     }
-
     let resharing = Resharing {
         parties: PARTIES,
-        keys: &keys,
+        keys,
         dealers: [(0, 3), (1, 1), (3, 0)].into(),
         recipients: [1, 2, 3].into(),
         degree: 1,
     };
-    let parties = (0..PARTIES).map(|index| {
-        let step = if on_curv(index) {
-            resharing.step::<Curv>(5, index)
-        } else {
-            resharing.step::<Dalek>(5, index)
+    let reshared = record.run((0..PARTIES).map(|index| {
+        let step = match is_on_curv(curv, index) {
+            true => resharing.step::<Curv>(5, index),
+            false => resharing.step::<Dalek>(5, index),
         };
         (index, step)
-    });
-    for (_, new) in run(parties.collect(), &mut record) {
-        assert!(
-            new.unwrap()
-                .share
-                .is_none_or(|share| share.public_key() == keys[0].public_key())
-        );
+    }));
+    for (_, new) in reshared {
+        let share = new.unwrap().share;
+        assert!(share.is_none_or(|share| share.public_key() == keys[0].public_key()));
     }
-
-    let parties = (0..PARTIES)
-        .zip(key_pairs(PARTIES))
-        .map(|(index, key_pair)| {
-            let (session, randomness) = (session(3, PARTIES, index), randomness(3, index));
-            let step = if on_curv(index) {
-                aggregate_step::<Curv>(session, &key_pair, None, MESSAGE, randomness)
-            } else {
-                aggregate_step::<Dalek>(session, &key_pair, None, MESSAGE, randomness)
-            };
-            (index, step)
-        });
-    let signed = agreed(run(parties.collect(), &mut record), MESSAGE);
-    let keys: Vec<_> = key_pairs(PARTIES)
-        .iter()
-        .map(aggregate::KeyPair::public_key)
-        .collect();
-    assert_eq!(
-        signed.public_key,
-        aggregate::AggregateKey::new(&keys).unwrap().public_key()
-    );
-    posted
 }
 
 #[test]
