@@ -226,6 +226,20 @@ async fn a_client_of_before_says_that_it_is_old(world: &World, key: &Key) {
     assert!(old.lies().is_empty(), "nobody is called a liar for it");
 }
 
+/// It fetches all of it, through both numbers; with a program of before it comes as far as that one knows.
+async fn a_replica_that_has_nothing_comes_as_far_as_it_knows(world: &World, enacted: u64) {
+    world.net.kill(2).await.unwrap();
+    world.net.wipe(2).await.unwrap();
+    std::fs::remove_file(world.net.home(2).join("app/next")).unwrap();
+    world.net.start(2).await.unwrap();
+    says_what_to_do(&halted(world, 2).await, enacted);
+    replace_program(world, 2);
+    world.net.start(2).await.unwrap();
+    let height = world.net.height(0).await.unwrap();
+    world.net.wait_height(2, height, PATIENCE).await.unwrap();
+    world.agree().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_board_moves_to_the_next_rules_while_sessions_run_and_one_operator_is_late() {
     let Some(world) = world(setup().await).await else {
@@ -296,17 +310,7 @@ async fn a_board_moves_to_the_next_rules_while_sessions_run_and_one_operator_is_
     for receipt in [&before, &after] {
         receipt.verify(client.trust()).unwrap();
     }
-    // A replica that has nothing fetches all of it, through both numbers; with a program of before it comes as far as that one knows.
-    world.net.kill(2).await.unwrap();
-    world.net.wipe(2).await.unwrap();
-    std::fs::remove_file(world.net.home(2).join("app/next")).unwrap();
-    world.net.start(2).await.unwrap();
-    says_what_to_do(&halted(&world, 2).await, enacted);
-    replace_program(&world, 2);
-    world.net.start(2).await.unwrap();
-    let height = world.net.height(0).await.unwrap();
-    world.net.wait_height(2, height, PATIENCE).await.unwrap();
-    world.agree().await;
+    a_replica_that_has_nothing_comes_as_far_as_it_knows(&world, enacted).await;
     world.stop().await;
 }
 
