@@ -190,7 +190,7 @@ pub extern "C" fn entry() -> usize {
     of_board(|board, [place]| board.entry(place))
 }
 
-/// As [`conclude`], for the board that is looked at.
+/// As [`answered`], for the board that is looked at.
 pub fn of_board<const N: usize>(
     take: impl FnOnce(&mut Board, [&[u8]; N]) -> Result<Answered, NotProven>,
 ) -> usize {
