@@ -33,6 +33,8 @@ const TESTS: [&[&str]; 8] = [
         "kept::a_party_that_has_its_outcome",
         "consent::nobody_makes",
         "results::a_result",
+        "reshared::a_resharing",
+        "many::",
     ],
 ];
 

@@ -262,6 +262,12 @@ async fn a_resharing_that_isnt_the_expected_one_is_refused_before_anything_is_si
             "--out: not expected",
         ),
         (
+            with(0, &|args| {
+                args.extend(["--receipt".into(), "party0.key".into()]);
+            }),
+            "something else is there",
+        ),
+        (
             with(0, &set("--share", "party1.share0".into())),
             "party1.share0",
         ),
