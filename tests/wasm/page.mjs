@@ -4,6 +4,7 @@ import assert from "node:assert";
 
 import { NoAnswer, Reader } from "./asking.js";
 import { Seat } from "./party.js";
+import { Verifier } from "./verifier.js";
 
 // Node doesn't wait for the time limits of questions alone.
 setInterval(() => {}, 1_000);
@@ -131,6 +132,20 @@ const tests = {
     silent = [0, 1];
     await to.followAs("aa", 0);
     assert.equal(to.is_fresh, false);
+  },
+
+  async a_module_that_has_stopped_is_not_called_again() {
+    let calls = 0;
+    const header = () => {
+      calls += 1;
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const verifier = new Verifier({ memory, header, give: () => 0, result: () => 0 });
+    for (let call = 0; call < 2; call += 1) {
+      assert.throws(() => verifier.header("{}"), /has stopped/);
+    }
+    assert.equal(calls, 1);
   },
 
   async a_share_is_kept_before_it_is_told_and_the_journal_is_not_deleted_before() {
