@@ -3,7 +3,8 @@
 import assert from "node:assert";
 
 import { NoAnswer, Reader } from "./asking.js";
-import { Seat } from "./party.js";
+import { Keep } from "./keep.js";
+import { Party, Seat } from "./party.js";
 import { Verifier } from "./verifier.js";
 
 // Node doesn't wait for the time limits of questions alone.
@@ -134,6 +135,23 @@ const tests = {
     assert.equal(to.is_fresh, false);
   },
 
+  async a_party_acts_in_one_session_at_a_time_and_in_none_once_it_is_closed() {
+    const { party: one, seen } = await party();
+    const closed = ({ kind }) => kind === "closed";
+    const first = await one.enter("aa");
+    const waits = assert.rejects(first.until(1), closed);
+    const second = await one.enter("cc");
+    await waits;
+    await assert.rejects(first.join(), closed);
+    await second.join();
+    assert.deepEqual(seen.joined, ["cc"]);
+    one.close();
+    await assert.rejects(second.join(), closed);
+    await assert.rejects(one.enter("aa"), closed);
+    assert.deepEqual([seen.joined, seen.released], [["cc"], true]);
+    assert.ok(seen.calls.includes("party_close"));
+  },
+
   async a_module_that_has_stopped_is_not_called_again() {
     let calls = 0;
     const header = () => {
@@ -197,6 +215,37 @@ const tests = {
     await assert.rejects(seat.join(), (error) => error.message !== "acted");
   },
 };
+
+// A party whose module says yes to everything and notes who joins where, on a board on which every session waits for others to join.
+async function party() {
+  const seen = { joined: [], calls: [], released: false };
+  const says = {
+    open_board: () => believing.openBoard(),
+    question: (asked) => ({ proven: Buffer.from(asked).toString("hex") }),
+    answer: (_, bytes) => text(bytes),
+    party_key: () => ({ done: { identity: "bb" } }),
+    party_standing: () => ({ done: { send: [], open_round: 0, end: null } }),
+    party_join: (of) => {
+      seen.joined.push(JSON.parse(of).session);
+      return { done: {} };
+    },
+  };
+  Verifier.load = async function () {
+    const module = new this({});
+    module.run = (name, ...inputs) => {
+      seen.calls.push(name);
+      return says[name]?.(...inputs) ?? { done: {} };
+    };
+    return module;
+  };
+  Keep.open = async () => ({ secret: async () => new Uint8Array(32), journal: async () => ({ bytes: new Uint8Array(), rows: 0 }) });
+  const request = (_, __, held) => held().then(() => (seen.released = true));
+  Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
+  const value = { protocol: "another", roster: ["bb"] };
+  const replies = { status: status(5), spec: { proven: { height: 5, value } }, inbox: open(0) };
+  await reader(1, (_, __, body) => answer(replies[text(body).of]));
+  return { party: await Party.open({ genesis: "{}", passphrase: "a" }), seen };
+}
 
 // A part in session aa, whose module says what it is told to say.
 function seated(says) {
