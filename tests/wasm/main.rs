@@ -1,9 +1,11 @@
-//! The verifier as WebAssembly, under Node: frozen receipts and a recorded read verify, and what was changed doesn't.
+//! The verifier as WebAssembly, under Node: frozen receipts and a recorded read verify, and what was changed doesn't; and what carries a
+//! party in a page.
 //!
 //! Where there is no Node, or Rust's target `wasm32-unknown-unknown` isn't installed, these tests say loudly that they did not run;
 //! `WHITE_CITY_REQUIRE_COMETBFT=1` forbids that, as CI does.
 
 mod module;
+mod page;
 mod party;
 mod recorded;
 

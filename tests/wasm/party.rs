@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use prost::Message as _;
 use serde_json::{Value, json};
 use tendermint_rpc::{Client as _, HttpClient, client::CompatMode};
 use white_city_client::{
@@ -20,6 +21,8 @@ use white_city_testnet::{Engine, Options, Testnet};
 use crate::{Case, module, run_on};
 
 const SEED: [u8; 32] = [1; 32];
+/// What a journal begins with: docs/spec/files.md.
+const HEADER_BYTES: usize = 8 + 3 * 32 + 13 + 32;
 
 /// What a new journal is drawn from: salt, seeds and a nonce.
 fn drawn() -> Vec<u8> {
@@ -100,13 +103,17 @@ impl Board {
     }
 }
 
+/// The session that a call is about.
+fn of(id: SessionId) -> Vec<u8> {
+    json!({ "session": id }).to_string().into_bytes()
+}
+
 /// Enters as the party with the seed above, and does something; gives what came of each of both.
 fn acted(read: &[Case], id: SessionId, journal: &[u8], act: &[Case]) -> Vec<Value> {
-    let enter = json!({ "session": id }).to_string().into_bytes();
     let mut cases = read.to_vec();
     cases.push(("party_key", vec![SEED.to_vec()]));
-    cases.push(("party_enter", vec![enter, journal.to_vec(), drawn()]));
-    cases.push(("party_kept", vec![]));
+    cases.push(("party_enter", vec![of(id), journal.to_vec(), drawn()]));
+    cases.push(("party_kept", vec![of(id)]));
     cases.extend(act.iter().cloned());
     let mut said = run_on(&module::party(), &cases);
     for said in &said[..read.len()] {
@@ -181,7 +188,10 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
 
     // It joins.
     let read = board.read(id, 0).await;
-    let join = [("party_join", vec![nonce.clone()]), ("party_kept", vec![])];
+    let join = [
+        ("party_join", vec![of(id), nonce.clone()]),
+        ("party_kept", vec![of(id)]),
+    ];
     let said = acted(&read, id, b"", &join);
     let expected = joined(&key, &seed, id, &network).await;
     let sent = bytes(&said[3]["done"]["send"]);
@@ -198,15 +208,17 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     session.wait_ready().await.unwrap();
 
     // It goes on from its journal, and posts.
+    let before = read;
     let read = board.read(id, 1).await;
     let post = |text: &[u8]| {
         let post = json!({ "round": 1, "broadcast": "6869", "p2p": [[1, hex::encode(text)]] });
         (
             "party_post",
-            vec![post.to_string().into_bytes(), nonce.clone()],
+            vec![of(id), post.to_string().into_bytes(), nonce.clone()],
         )
     };
-    let acts = [post(b"for you"), ("party_kept", vec![]), post(b"for her")];
+    let kept = ("party_kept", vec![of(id)]);
+    let acts = [post(b"for you"), kept, post(b"for her")];
     let said = acted(&read, id, &journal, &acts);
     assert_eq!(said[0]["done"]["keep"], json!(null), "{}", said[0]);
     let expected = posted(&key, &seed, &session, network).await;
@@ -218,7 +230,7 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     let acts = [
         post(b"for her"),
         post(b"for you"),
-        ("party_standing", vec![]),
+        ("party_standing", vec![of(id)]),
     ];
     let said = acted(&read, id, &more, &acts);
     assert_eq!(said[2]["failed"]["kind"], "differs", "{}", said[2]);
@@ -226,6 +238,9 @@ async fn a_party_as_webassembly_writes_what_one_in_rust_writes() {
     assert_eq!(said[4]["done"]["send"], json!([hex::encode(&expected)]));
 
     refused(&read, id, &more);
+    let said = acted(&before, id, &more, &[]);
+    assert_eq!(said[0]["failed"]["kind"], "behind", "{}", said[0]);
+    held_to_the_session(&read, id, &more);
     board.net.stop().await.unwrap();
 }
 
@@ -237,21 +252,57 @@ fn refused(read: &[Case], id: SessionId, journal: &[u8]) {
         let said = acted(read, id, &bad, &[]);
         assert_eq!(said[0]["failed"]["kind"], "journal", "{at}: {}", said[0]);
     }
-    let enter = json!({ "session": id }).to_string().into_bytes();
+    // What names the session, where nothing is sealed yet.
+    let mut head = journal.get(..HEADER_BYTES).unwrap().to_vec();
+    head[50] ^= 1;
+    let said = acted(read, id, &head, &[]);
+    assert_eq!(said[0]["failed"]["kind"], "journal", "{}", said[0]);
     let mut cases = read.to_vec();
-    cases.push(("party_join", vec![vec![7; 24]]));
+    cases.push(("party_join", vec![of(id), vec![7; 24]]));
     cases.push(("party_key", vec![vec![9; 32]]));
-    cases.push((
-        "party_enter",
-        vec![enter.clone(), journal.to_vec(), drawn()],
-    ));
+    cases.push(("party_enter", vec![of(id), journal.to_vec(), drawn()]));
     cases.push(("party_key", vec![SEED.to_vec()]));
-    cases.push(("party_enter", vec![enter, vec![], drawn()]));
-    cases.push(("party_join", vec![vec![7; 24]]));
+    cases.push(("party_enter", vec![of(id), vec![], drawn()]));
+    cases.push(("party_join", vec![of(id), vec![7; 24]]));
     let said = run_on(&module::party(), &cases);
     let said = &said[read.len()..];
     assert_eq!(said[0]["usage"], "no identity: party_key comes first");
     assert_eq!(said[2]["failed"]["kind"], "not_member");
     let usage = "what was to be kept wasn't: party_kept comes first";
     assert_eq!(said[5]["usage"], usage);
+}
+
+/// A party acts in the session that it has entered, as it was read last and by itself, and by whole rounds only; and not once it is closed.
+fn held_to_the_session(read: &[Case], id: SessionId, journal: &[u8]) {
+    let standing = |id| ("party_standing", vec![of(id)]);
+    let ("answer", [asked, answer]) = (read[4].0, &read[4].1[..]) else {
+        panic!("{}", read[4].0);
+    };
+    // As nobody in particular, which is another reading of the same session.
+    let mut by_nobody: Value = serde_json::from_slice(asked).unwrap();
+    by_nobody["reader"] = Value::Null;
+    let by_nobody = by_nobody.to_string().into_bytes();
+    // A closed round that is given as if it were open.
+    let mut open = pb::Answer::decode(&answer[..]).unwrap();
+    assert!(open.round.take().is_some());
+    let open = open.encode_to_vec();
+    let acts = [
+        standing(SessionId([5; 32])),
+        standing(id),
+        ("answer", vec![by_nobody, answer.clone()]),
+        standing(id),
+        ("answer", vec![asked.clone(), open]),
+        ("party_close", vec![]),
+        standing(id),
+    ];
+    let said = acted(read, id, journal, &acts);
+    let said = &said[2..];
+    assert_eq!(said[0]["usage"], "the party acts in another session");
+    assert!(said[1]["done"].is_object(), "{}", said[1]);
+    assert!(said[2]["proven"].is_object(), "{}", said[2]);
+    let usage = "the session that was read last isn't this one, or was read by another party";
+    assert_eq!(said[3]["usage"], usage);
+    let lie = "answer: a closed round without its proof";
+    assert_eq!(said[4]["refused"]["text"], lie, "{}", said[4]);
+    assert_eq!(said[6]["usage"], "no identity: party_key comes first");
 }

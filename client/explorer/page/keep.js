@@ -19,9 +19,11 @@ export class Keep {
   #db;
   #key;
 
-  constructor(db, key) {
+  constructor(db, key, is_persistent) {
     this.#db = db;
     this.#key = key;
+    // Whether the browser has promised not to delete it when the disk is full.
+    this.is_persistent = is_persistent;
   }
 
   // Opens what is kept for somebody, or begins it, with a passphrase. A wrong one is noticed with the first secret.
@@ -36,7 +38,7 @@ export class Keep {
     };
     const db = await done(request);
     // A browser that is asked doesn't delete it when the disk is full; it may say no.
-    await navigator.storage?.persist?.();
+    const is_persistent = (await navigator.storage?.persist?.()) ?? false;
     let salt = await done(db.transaction(SECRETS).objectStore(SECRETS).get("salt"));
     if (salt === undefined) {
       salt = crypto.getRandomValues(new Uint8Array(16));
@@ -47,7 +49,7 @@ export class Keep {
     const uses = ["encrypt", "decrypt"];
     // Not extractable: no script reads the key itself, though any of this origin may use it while the page is open.
     const key = await crypto.subtle.deriveKey(how, given, { name: "AES-GCM", length: 256 }, false, uses);
-    return new Keep(db, key);
+    return new Keep(db, key, is_persistent);
   }
 
   // A secret; null where there is none of this name.

@@ -73,7 +73,11 @@ export interface Replica {
   lie: { text: string; of: string; at_ms: number } | null;
 }
 
-/** Why a party couldn't do something. `kind` is one of docs/json.md's, or says which input was wrong. */
+/**
+ * Why a party couldn't do something. `kind` is one of docs/json.md's, or `genesis`, `header` or `answer` (what isn't believed), `usage` (a wrong
+ * call), `fork` or `rules` (two histories, or rules that this program doesn't know: the party stops), `payload` (somebody's message is wrong),
+ * `closed` (this part acts no more), or an end: `aborted`, `unknown`.
+ */
 export class PartyError extends Error {
   readonly kind: string;
 }
@@ -84,15 +88,26 @@ export class Party {
   readonly identity: string;
   readonly network: Network;
   readonly replicas: Replica[];
-  /** Whether f + 1 replicas have proven how far the board is: with fewer, nobody knows how old the newest state is. */
+  /** Whether f + 1 replicas have proven in the last look how far the board is: with fewer, nobody knows how old the newest state is. */
   readonly is_fresh: boolean;
-  /** Lets another tab act as this identity. */
+  /** Whether the browser has promised not to delete what is kept when its disk is full. */
+  readonly is_persistent: boolean;
+  /** Acts no more, and lets another tab act as this identity. */
   close(): void;
+  /** What replicas answer to a question of `client/verify/wasm/src/question.rs`, once it is proven: its `value`, or the `reasons` why there is none. */
+  read(asked: { of: string; [more: string]: unknown }): Promise<{
+    height?: number;
+    value?: unknown;
+    said?: unknown;
+    reasons?: { replica: string; kind: string; text: string }[];
+  }>;
   /** What a party consents to by joining. */
   spec(session: string): Promise<Spec>;
   /** Shares that are kept. */
   shares(): Promise<Extract<Made, { kind: "share" }>[]>;
-  /** This party's part in a session, from its journal if there is one. */
+  /** What was made in a session, and is kept. */
+  made(session: string): Promise<Made | null>;
+  /** This party's part in a session, from its journal if there is one. Of a party one part acts: the one before is `closed`. */
   enter(session: string): Promise<Seat>;
 }
 
@@ -101,7 +116,7 @@ export class Seat {
   readonly session: string;
   readonly index: number;
   readonly spec: Spec;
-  /** Reads what is new, and sends again what the board doesn't show. */
+  /** Reads what is new, as soon as a replica answers, and sends again what the board doesn't show. */
   look(): Promise<Standing>;
   join(): Promise<void>;
   post(round: number, broadcast: Uint8Array, p2p?: [number, Uint8Array][]): Promise<void>;
@@ -110,8 +125,11 @@ export class Seat {
   inbox(round: number): Inbox;
   /** Waits until a round is open, or the session has ended. */
   until(round: number): Promise<Standing>;
-  /** Runs the session's protocol, if it is one of the EdDSA, to its end. */
-  run(how?: { share?: Share | null; tell?: (standing: Standing) => void }): Promise<Made>;
-  /** Deletes the journal, and with it the keys of the session, if nobody needs it any more. */
+  /**
+   * Runs the session's protocol, if it is one of the EdDSA, to its end, and keeps what was made. `tell` is told how the session stands; `null` while
+   * nobody answers. If the session aborts, the journal is deleted.
+   */
+  run(how?: { share?: Share | null; tell?: (standing: Standing | null) => void }): Promise<Made>;
+  /** Deletes the journal, and with it the keys of the session, if nobody needs it any more: of a key's session once the share is kept. */
   forget(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { Reader } from "./asking.js";
 import { Keep } from "./keep.js";
 import { Verifier } from "./verifier.js";
 
+const KEYGEN = "white-city/eddsa-keygen";
 const NONCE_BYTES = 24;
 const ENTER_BYTES = 120;
 // Pause between looks at the board, and time until something that the board doesn't show is sent again.
@@ -18,7 +19,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const unhex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16));
 const encoder = new TextEncoder();
 
-// Why a party couldn't do something; `kind` is one of docs/json.md, or says what was wrong with the call.
+// Why a party couldn't do something; `kind` is one of docs/json.md, or one of those in party.d.ts.
 export class PartyError extends Error {
   constructor(kind, text) {
     super(text);
@@ -44,10 +45,26 @@ class Module extends Verifier {
   }
 }
 
+// One call after the other: the module knows one session at a time.
+class Queue {
+  #last = Promise.resolve();
+
+  turn(act) {
+    const turn = this.#last.then(act);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}
+
 export class Party {
   #module;
   #reader;
   #keep;
+  #queue = new Queue();
+  // The part that may act: one at a time.
+  #live = null;
+  // Why this party acts no more.
+  #dead = null;
   #release;
 
   // Opens the board of a genesis as the identity that is kept for somebody under a passphrase, or as a new one. Of one identity only one
@@ -73,9 +90,9 @@ export class Party {
     return party;
   }
 
-  // Lets another tab act.
+  // Acts no more, and lets another tab act.
   close() {
-    this.#release?.();
+    this.#end(new PartyError("closed", "this party was closed"));
   }
 
   // Whatever replicas say, as the explorer asks it.
@@ -88,11 +105,15 @@ export class Party {
     return this.#reader.replicas;
   }
 
-  // Whether so many replicas have proven how far the board is that one of them is honest; f is that of the genesis. With fewer, nobody knows
-  // how old the newest state is.
+  // Whether so many replicas have proven in the last look how far the board is that one of them is honest: with fewer, nobody knows how old
+  // the newest state is.
   get is_fresh() {
-    const faults = Math.floor((this.network.replica_count - 1) / 3);
-    return this.replicas.filter(({ state, height }) => state === "answers" && height > 0).length > faults;
+    return this.#reader.is_fresh;
+  }
+
+  // Whether the browser has promised not to delete what is kept.
+  get is_persistent() {
+    return this.#keep.is_persistent;
   }
 
   // The spec of a session: what a party consents to by joining.
@@ -107,23 +128,54 @@ export class Party {
   // Shares that are kept, by the session that made them.
   async shares() {
     const names = await this.#keep.names("share/");
-    return Promise.all(names.map((name) => this.#made(name)));
+    return Promise.all(names.map((name) => read(this.#keep, name)));
   }
 
-  // This party's part in a session: from its journal, if there is one.
+  // What was made in a session and is kept: a share or a signature; null where there is neither.
+  async made(session) {
+    return (await read(this.#keep, `share/${session}`)) ?? (await read(this.#keep, `signature/${session}`));
+  }
+
+  // This party's part in a session: from its journal, if there is one. The part in another session acts no more.
   async enter(session) {
     const spec = await this.spec(session);
     const index = spec.roster.indexOf(this.identity);
     if (index < 0) {
       throw new PartyError("not_member", `${this.identity} is not in the session's roster`);
     }
-    const seat = new Seat(this.#module, this.#reader, this.#keep, { session, spec, index, identity: this.identity });
+    const hold = {
+      module: this.#module,
+      reader: this.#reader,
+      keep: this.#keep,
+      queue: this.#queue,
+      // Whether this part may still act.
+      check: (seat) => {
+        if (this.#dead !== null) {
+          throw this.#dead;
+        }
+        if (this.#live !== seat) {
+          throw new PartyError("closed", "this party acts in another session, or has forgotten this one");
+        }
+      },
+      leave: () => (this.#live = null),
+      die: (error) => this.#end(error),
+    };
+    const seat = new Seat(hold, { session, spec, index, identity: this.identity });
+    this.#live = seat;
     await seat.begin();
     return seat;
   }
 
-  async #made(name) {
-    return JSON.parse(new TextDecoder().decode(await this.#keep.secret(name)));
+  #end(error) {
+    if (this.#dead !== null) {
+      return;
+    }
+    this.#dead = error;
+    try {
+      this.#module.act("party_close");
+    } finally {
+      this.#release?.();
+    }
   }
 
   #takeTurn() {
@@ -141,18 +193,20 @@ export class Party {
   }
 }
 
+async function read(keep, name) {
+  const bytes = await keep.secret(name);
+  return bytes === null ? null : JSON.parse(new TextDecoder().decode(bytes));
+}
+
 // A part in one session.
 export class Seat {
-  #module;
-  #reader;
-  #keep;
+  #hold;
   #rows = 0;
-  #sent = { tx: null, at: 0 };
+  // When each transaction was sent last.
+  #sent = new Map();
 
-  constructor(module, reader, keep, { session, spec, index, identity }) {
-    this.#module = module;
-    this.#reader = reader;
-    this.#keep = keep;
+  constructor(hold, { session, spec, index, identity }) {
+    this.#hold = hold;
     this.session = session;
     this.spec = spec;
     this.index = index;
@@ -161,19 +215,39 @@ export class Seat {
   }
 
   async begin() {
-    while (!(await this.#reader.followAs(this.session, this.index))) {
+    while (!(await this.#turn(() => this.#begin()))) {
       await pause(LOOK_MS);
     }
-    const { bytes, rows } = await this.#keep.journal(this.of);
-    this.#rows = rows;
-    const entered = this.#module.act("party_enter", { session: this.session }, bytes, random(ENTER_BYTES));
-    await this.#do(entered);
   }
 
-  // Reads what is new, and sends what the board doesn't show.
+  async #begin() {
+    if (!(await this.#follow())) {
+      return false;
+    }
+    const { bytes, rows } = await this.#hold.keep.journal(this.of);
+    this.#rows = rows;
+    const { keep } = this.#hold.module.act("party_enter", { session: this.session }, bytes, random(ENTER_BYTES));
+    await this.#do({ keep });
+    return true;
+  }
+
+  // Reads what is new, as soon as a replica answers, and sends what the board doesn't show.
   async look() {
-    await this.#reader.followAs(this.session, this.index);
-    const standing = this.#module.act("party_standing");
+    for (;;) {
+      const standing = await this.#turn(() => this.#look());
+      if (standing !== null) {
+        return standing;
+      }
+      await pause(LOOK_MS);
+    }
+  }
+
+  // The same, or null where nobody answers: then nothing is known that could be acted on.
+  async #look() {
+    if (!(await this.#follow())) {
+      return null;
+    }
+    const standing = this.#act("party_standing");
     for (const tx of standing.send) {
       await this.#send(tx);
     }
@@ -181,27 +255,29 @@ export class Seat {
   }
 
   join() {
-    return this.#do(this.#module.act("party_join", random(NONCE_BYTES)));
+    return this.#turn(() => this.#do(this.#act("party_join", random(NONCE_BYTES))));
   }
 
   // Posts in a round: bytes for everybody, and for single parties, by index.
   post(round, broadcast, p2p = []) {
     const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
     const sealed = p2p.map(([to, bytes]) => [to, hex(bytes)]);
-    return this.#do(this.#module.act("party_post", { round, broadcast: hex(broadcast), p2p: sealed }, random(NONCE_BYTES)));
+    const post = { round, broadcast: hex(broadcast), p2p: sealed };
+    return this.#turn(() => this.#do(this.#act("party_post", post, random(NONCE_BYTES))));
   }
 
   finish(outcome) {
-    return this.#do(this.#module.act("party_finish", { outcome }, random(NONCE_BYTES)));
+    return this.#turn(() => this.#do(this.#act("party_finish", { outcome }, random(NONCE_BYTES))));
   }
 
   leave(how) {
-    return this.#do(this.#module.act("party_leave", how, random(NONCE_BYTES)));
+    return this.#turn(() => this.#do(this.#act("party_leave", how, random(NONCE_BYTES))));
   }
 
   // What a closed round holds, opened.
   inbox(round) {
-    const { posted, broadcasts, p2p } = this.#module.act("party_inbox", { round });
+    this.#hold.check(this);
+    const { posted, broadcasts, p2p } = this.#act("party_inbox", { round });
     const opened = (all) => new Map(Object.entries(all).map(([from, hex]) => [Number(from), unhex(hex)]));
     return { round, posted, broadcasts: opened(broadcasts), p2p: opened(p2p) };
   }
@@ -217,62 +293,131 @@ export class Seat {
     }
   }
 
-  // Runs the session's own protocol, one of the EdDSA, to its end: a share, which is kept then, or a signature. `tell` is told how the
-  // session stands.
+  // Runs the session's own protocol, one of the EdDSA, to its end: a share or a signature, which is kept then. `tell` is told how the
+  // session stands, or null while nobody answers. Of a session that has aborted nothing is left; one whose end is unknown keeps its journal.
   async run({ share = null, tell = () => {} } = {}) {
     for (;;) {
-      const standing = await this.look();
+      const { standing, made } = await this.#turn(() => this.#step(share));
       tell(standing);
-      if (standing.end !== null && standing.end.how !== "finished") {
-        throw new PartyError(standing.end.how, standing.end.text);
-      }
-      if (!standing.shown || standing.end !== null) {
-        const next = this.#module.act("eddsa_next", { share }, random(NONCE_BYTES));
-        await this.#do(next);
-        if (next.finished) {
-          return next.made;
-        }
-        if (next.broken && !next.keep && !next.send) {
-          throw new PartyError("payload", next.broken.text);
-        }
+      if (made !== undefined) {
+        return made;
       }
       await pause(LOOK_MS);
     }
   }
 
-  // Deletes the journal, if nobody needs it any more.
-  async forget() {
-    this.#module.act("party_forget");
-    await this.#keep.forget(this.of);
+  async #step(share) {
+    const standing = await this.#look();
+    if (standing === null) {
+      return { standing };
+    }
+    const { end } = standing;
+    if (end !== null && end.how !== "finished") {
+      if (end.how === "aborted") {
+        await this.#forget();
+      }
+      throw new PartyError(end.how, end.text);
+    }
+    if (standing.shown && end === null) {
+      return { standing };
+    }
+    const next = this.#act("eddsa_next", { share }, random(NONCE_BYTES));
+    await this.#do(next);
+    if (next.finished) {
+      await this.#keepMade(next.made);
+      return { standing, made: next.made };
+    }
+    if (next.broken && !next.keep && !next.send) {
+      throw new PartyError("payload", next.broken.text);
+    }
+    return { standing };
+  }
+
+  // Deletes the journal, if nobody needs it any more. This part acts no more.
+  forget() {
+    return this.#turn(() => this.#forget());
+  }
+
+  async #forget() {
+    // A key's share can be made again from nothing but the journal.
+    if (this.spec.protocol === KEYGEN) {
+      const { end } = this.#act("party_standing");
+      const kept = end?.how === "finished" ? await read(this.#hold.keep, `share/${this.session}`) : null;
+      if (end?.how === "finished" && kept?.share?.session !== this.session) {
+        throw new PartyError("usage", "the share isn't kept: run() keeps it");
+      }
+    }
+    this.#act("party_forget");
+    this.#hold.leave();
+    await this.#hold.keep.forget(this.of);
+  }
+
+  // Keeps what was made, unless it is kept.
+  async #keepMade(made) {
+    const { name, bytes } = secretOf(this.session, made);
+    if ((await this.#hold.keep.secret(name)) === null) {
+      await this.#hold.keep.keepSecret(name, bytes);
+    }
   }
 
   // Keeps what is to be kept, and then sends it. A share is kept in the same moment as what says that there is one.
   async #do({ keep, send, made }) {
+    this.#checkOne();
     if (!keep) {
       return send ? this.#send(send) : null;
     }
-    const secret =
-      made?.kind === "share"
-        ? { name: `share/${this.session}`, bytes: encoder.encode(JSON.stringify(made)) }
-        : null;
+    const secret = made?.kind === "share" ? secretOf(this.session, made) : null;
     try {
-      await this.#keep.append(this.of, this.#rows, unhex(keep), secret);
+      await this.#hold.keep.append(this.of, this.#rows, unhex(keep), secret);
     } catch (error) {
       // The module believes in a row that isn't there.
-      this.#module.act("party_key", random(32));
-      throw new PartyError("journal", `not kept, and this party stops: ${error.message}`);
+      const stops = new PartyError("journal", `not kept, and this party stops: ${error.message}`);
+      this.#hold.die(stops);
+      throw stops;
     }
     this.#rows += 1;
-    const { send: kept } = this.#module.act("party_kept");
+    const { send: kept } = this.#act("party_kept");
     return kept ? this.#send(kept) : null;
   }
 
   // To all replicas, once in a while: the board says whether it has it.
   async #send(tx) {
-    if (this.#sent.tx === tx && Date.now() - this.#sent.at < AGAIN_MS) {
+    this.#checkOne();
+    const now = Date.now();
+    if (now - (this.#sent.get(tx) ?? -Infinity) < AGAIN_MS) {
       return;
     }
-    this.#sent = { tx, at: Date.now() };
-    await this.#reader.send(unhex(tx));
+    this.#sent.set(tx, now);
+    await this.#hold.reader.send(unhex(tx));
+  }
+
+  async #follow() {
+    try {
+      return await this.#hold.reader.followAs(this.session, this.index);
+    } finally {
+      this.#checkOne();
+    }
+  }
+
+  // Of two histories none is acted on.
+  #checkOne() {
+    const { alarm, alarm_by } = this.#hold.reader;
+    if (alarm !== null) {
+      throw new PartyError(alarm_by, alarm);
+    }
+  }
+
+  #act(name, ...inputs) {
+    return this.#hold.module.act(name, { session: this.session }, ...inputs);
+  }
+
+  // Acts when all that was asked for before is done, if this part may still act then.
+  #turn(act) {
+    return this.#hold.queue.turn(() => {
+      this.#hold.check(this);
+      return act();
+    });
   }
 }
+
+const secretOf = (session, made) => ({ name: `${made.kind}/${session}`, bytes: encoder.encode(JSON.stringify(made)) });

@@ -11,13 +11,19 @@ const SIGN = "white-city/eddsa-sign";
 const main = document.querySelector("main");
 const alarms = document.querySelector("#alarms");
 const pulse = document.querySelector("#pulse");
-const decoder = new TextDecoder();
+// Of bytes that somebody else has chosen: all of them are shown, or none as text.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const SHOWN_BYTES = 1_024;
 const who = new URLSearchParams(location.search).get("as") ?? "me";
 
 let party = null;
 let running = null;
 
 function trouble(error) {
+  // Another session is looked at by now.
+  if (error?.kind === "closed") {
+    return;
+  }
   fill(alarms, el("p", {}, String(error?.message ?? error)));
 }
 
@@ -31,7 +37,8 @@ function watch() {
   const { replicas } = party;
   const answer = replicas.filter(({ state }) => state === "answers").length;
   const old = party.is_fresh ? "" : ": too few to know how old what they show is";
-  fill(pulse, `${answer} of ${replicas.length} replicas answer${old}`);
+  const kept = party.is_persistent ? "" : ". This browser may delete what is kept here when its disk is full";
+  fill(pulse, `${answer} of ${replicas.length} replicas answer${old}${kept}`);
   const liars = replicas.filter(({ lies }) => lies > 0);
   const told = liars.map(({ at, name, lie }) => el("p", {}, `Replica ${at} (${name}) lies: ${lie.text}`));
   if (told.length > 0) {
@@ -87,29 +94,88 @@ async function choose() {
   }
 }
 
-const text = (hex) => decoder.decode(Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16)));
+const unhex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16));
 
-// The input of a session of the EdDSA.
-const inputOf = ({ protocol, input }) => ([KEYGEN, SIGN].includes(protocol) ? JSON.parse(text(input)) : {});
+// Bytes as text, if they are; null if they aren't.
+function text(hex) {
+  try {
+    return decoder.decode(unhex(hex));
+  } catch {
+    return null;
+  }
+}
+
+// Whatever could look like something else: control characters, those that turn the direction, and all spaces but the plain one.
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+const printable = (shown) => shown.replace(HIDDEN, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
+
+// Bytes that somebody else has chosen: how many, as text if they are text, and in hex. What doesn't fit is counted.
+function bytes(hex, most = SHOWN_BYTES) {
+  const length = hex.length / 2;
+  const shown = hex.slice(0, 2 * most);
+  const more = length > most ? ` … (${length - most} bytes more)` : "";
+  const whole = more === "" ? text(hex) : null;
+  return [
+    `${length} bytes`,
+    whole === null ? null : [": ", el("bdi", { class: "text" }, `“${printable(whole)}”`)],
+    el("br"),
+    code(`${shown}${more}`),
+  ].flat();
+}
+
+const isHex = (value) => typeof value === "string" && /^([0-9a-f]{2})*$/i.test(value);
+
+// The input of a session of the EdDSA; null for any other.
+function inputOf({ protocol, version, input }) {
+  if (![KEYGEN, SIGN].includes(protocol) || version !== 1) {
+    return null;
+  }
+  try {
+    const { threshold, public_key, message_hex } = JSON.parse(text(input));
+    const is_good = protocol === KEYGEN ? Number.isInteger(threshold) : isHex(public_key) && isHex(message_hex);
+    return is_good ? { threshold, public_key, message_hex } : null;
+  } catch {
+    return null;
+  }
+}
+
+const seconds = (ms) => `${Math.floor(ms / 1_000)} s`;
 
 // What a session is about: what whoever joins consents to.
 function about(spec) {
+  const { roster } = spec;
   const wanted = inputOf(spec);
+  const by = roster.indexOf(spec.opener);
+  const fork = spec.fork_safe ? "" : ", not fork-safe";
+  const mine = (key) => (key === party.identity ? " (you)" : "");
   return list([
-    ["Protocol", spec.protocol],
-    spec.protocol === KEYGEN ? ["Signers that it takes", String(wanted.threshold)] : null,
-    spec.protocol === SIGN ? ["Key", code(wanted.public_key)] : null,
-    spec.protocol === SIGN ? ["Message", JSON.stringify(text(wanted.message_hex ?? ""))] : null,
-    ["Opened by", code(spec.opener)],
-    ["Parties", el("ol", { start: "0" }, ...spec.roster.map((key) => el("li", {}, code(key))))],
+    ["Protocol", el("bdi", {}, printable(spec.protocol)), ` version ${spec.version}`],
+    wanted && spec.protocol === KEYGEN ? ["Threshold", `${wanted.threshold} of ${roster.length} can sign with the key`] : null,
+    wanted && spec.protocol === SIGN ? ["Signed by the key", code(wanted.public_key)] : null,
+    wanted && spec.protocol === SIGN ? ["Message", ...bytes(wanted.message_hex, Infinity)] : null,
+    ["Input", ...bytes(spec.input)],
+    ["Opened by", code(spec.opener), by < 0 ? ", not in the roster" : `, party ${by}`],
+    ["Quorum", `${spec.quorum} of ${roster.length}, up to ${spec.corrupt} corrupt${fork}`],
+    ["Time", `${seconds(spec.join_ms)} to join, ${seconds(spec.round_ms)} a round, kept for ${seconds(spec.retention_ms)}`],
+    /^0*$/.test(spec.prev_session ?? "") ? null : ["Continues", code(spec.prev_session)],
+    ["Parties", el("ol", { start: "0" }, ...roster.map((key) => el("li", {}, code(key), mine(key))))],
   ].filter((row) => row !== null));
+}
+
+// What was made, in a word.
+function told(state, { kind, public_key, signature }) {
+  const what = kind === "share" ? "public key" : "signature";
+  fill(state, `finished: the ${what} is `, el("code", { id: "made" }, kind === "share" ? public_key : signature));
 }
 
 async function show(session, shown) {
   fill(alarms);
   const spec = await party.spec(session);
   location.hash = session;
+  const before = running;
+  // From here on the part in another session acts no more.
   const seat = await party.enter(session);
+  await before;
   const standing = await seat.look();
   watch();
   const state = el("p", { id: "state" }, "");
@@ -123,13 +189,15 @@ async function show(session, shown) {
       .finally(() => (running = null));
   };
   // The journal of a session that has ended is gone, but what was made in it isn't.
-  const made = (await party.shares()).find(({ share }) => share.session === session);
+  const made = await party.made(session);
   let asks = null;
   // Who has joined has said yes.
   if (standing.joined) {
     run();
-  } else if (made !== undefined) {
-    fill(state, "made: ", el("code", { id: "made" }, made.public_key));
+  } else if (made !== null) {
+    told(state, made);
+  } else if (standing.end !== null) {
+    fill(state, `it has ended: ${standing.end.text ?? standing.end.how}`);
   } else {
     asks = el("p", {}, el("button", { type: "button", id: "join", click: run }, "Join, and run my part"));
   }
@@ -137,18 +205,21 @@ async function show(session, shown) {
 }
 
 async function go(seat, spec, state) {
-  const { public_key } = inputOf(spec);
+  const public_key = inputOf(spec)?.public_key;
   const shares = await party.shares();
   const share = spec.protocol === SIGN ? (shares.find((one) => one.public_key === public_key)?.share ?? null) : null;
   const tell = (standing) => {
     watch();
+    if (standing === null) {
+      fill(state, "no replica says how the session stands");
+      return;
+    }
     const awaited = (standing.waiting_for ?? []).join(", ");
     fill(state, `round ${standing.open_round} is open, and waits for parties ${awaited}`);
   };
   const made = await seat.run({ share, tell });
   await seat.forget();
-  const what = made.kind === "share" ? "public key" : "signature";
-  fill(state, `finished: the ${what} is `, el("code", { id: "made" }, made.kind === "share" ? made.public_key : made.signature));
+  told(state, made);
 }
 
 start();

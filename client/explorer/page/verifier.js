@@ -5,6 +5,8 @@ const decoder = new TextDecoder();
 
 export class Verifier {
   #exports;
+  // Why it can't be called any more: a module that has stopped in the middle may believe anything.
+  #trapped = null;
 
   constructor(exports) {
     this.#exports = exports;
@@ -21,6 +23,18 @@ export class Verifier {
 
   // Calls an export with these inputs.
   run(name, ...inputs) {
+    if (this.#trapped !== null) {
+      throw this.#trapped;
+    }
+    try {
+      return this.#run(name, inputs);
+    } catch (error) {
+      this.#trapped = new Error(`the verifier has stopped, so load the page again: ${error.message}`);
+      throw this.#trapped;
+    }
+  }
+
+  #run(name, inputs) {
     for (const input of inputs) {
       const bytes = typeof input === "string" ? encoder.encode(input) : input;
       const at = this.#exports.give(bytes.length) >>> 0;

@@ -32,6 +32,10 @@ const QUESTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(300).unwrap();
 const QUESTIONS_SAVED: NonZeroU32 = NonZeroU32::new(900).unwrap();
 /// Questions that are on their way at once.
 const QUESTIONS_AT_ONCE: usize = 32;
+/// Transactions a second of the party that is served, how many more at once, and how many are on their way at once.
+const TRANSACTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const TRANSACTIONS_SAVED: NonZeroU32 = NonZeroU32::new(512).unwrap();
+const TRANSACTIONS_AT_ONCE: usize = 16;
 /// Longest time for one question, from a replica and back.
 pub(crate) const ANSWER_DUE: Duration = Duration::from_secs(10);
 /// Most replicas.
@@ -45,8 +49,25 @@ pub struct Explorer {
     verifier: Bytes,
     /// What a party runs, where its page is served, too.
     party: Option<Bytes>,
+    questions: Limit,
+    /// Apart, so that who only looks doesn't keep a party from writing.
+    transactions: Limit,
+}
+
+/// The limit of what is handed on.
+struct Limit {
     rate: DefaultDirectRateLimiter,
     turns: Semaphore,
+}
+
+impl Limit {
+    fn new(per_second: NonZeroU32, saved: NonZeroU32, at_once: usize) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(saved);
+        Self {
+            rate: RateLimiter::direct(quota),
+            turns: Semaphore::new(at_once),
+        }
+    }
 }
 
 impl Explorer {
@@ -61,13 +82,16 @@ impl Explorer {
         if !verifier.starts_with(WASM_MAGIC) {
             return Err(ExplorerError::Verifier);
         }
-        let quota = Quota::per_second(QUESTIONS_PER_SECOND).allow_burst(QUESTIONS_SAVED);
         Ok(Self {
             replicas,
             verifier: verifier.into(),
             party: None,
-            rate: RateLimiter::direct(quota),
-            turns: Semaphore::new(QUESTIONS_AT_ONCE),
+            questions: Limit::new(QUESTIONS_PER_SECOND, QUESTIONS_SAVED, QUESTIONS_AT_ONCE),
+            transactions: Limit::new(
+                TRANSACTIONS_PER_SECOND,
+                TRANSACTIONS_SAVED,
+                TRANSACTIONS_AT_ONCE,
+            ),
         })
     }
 

@@ -50,6 +50,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
+    if args.party.is_some() && !args.listen.ip().is_loopback() {
+        return Err(format!(
+            "--listen {}: with --party expected an address of this machine alone, such as 127.0.0.1:8088",
+            args.listen
+        ));
+    }
     let file = match args.verifier {
         Some(file) => file,
         None => std::env::current_exe()

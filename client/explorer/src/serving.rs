@@ -1,6 +1,6 @@
 //! Answers to the page: its files, the replicas' names, and what replicas say.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -25,7 +25,7 @@ use tokio::{
 use white_city_wire::{SignedTx, limits, read};
 
 use crate::{
-    ANSWER_DUE, Explorer, Replica,
+    ANSWER_DUE, Explorer, Limit, Replica,
     assets::{ASSETS, Asset, PARTY},
     replica::NoAnswer,
 };
@@ -48,6 +48,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What the page may do: run its own scripts and the verifier, and ask its own server. Nothing of what replicas say is ever run.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; \
 worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The header in which browsers say from where a request comes.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers of all answers.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -110,19 +113,59 @@ fn of_party() -> Router<Arc<Explorer>> {
 
 fn router(explorer: Arc<Explorer>) -> Router {
     let own = ASSETS.into_iter().fold(Router::new(), with_asset);
-    let own = match explorer.party {
-        Some(_) => own.merge(of_party()),
-        None => own,
+    let has_party = explorer.party.is_some();
+    let own = if has_party {
+        own.merge(of_party())
+    } else {
+        own
     };
-    own.route("/verifier.wasm", get(verifier))
+    let all = own
+        .route("/verifier.wasm", get(verifier))
         .route("/replicas.json", get(replicas))
         .route(
             "/r/{replica}/v1",
             post(question).layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX)),
         )
-        .route("/r/{replica}/commit/{height}", get(commit))
-        .layer(middleware::from_fn(with_headers))
+        .route("/r/{replica}/commit/{height}", get(commit));
+    let all = if has_party {
+        all.layer(middleware::from_fn(from_own_page))
+    } else {
+        all
+    };
+    all.layer(middleware::from_fn(with_headers))
         .with_state(explorer)
+}
+
+/// The answer to a request, unless a page of another origin has made it.
+async fn from_own_page(request: Request, next: Next) -> Response {
+    if is_from_own_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let text = "the request is for a page of another origin: expected this one, by its address or localhost";
+    failed(StatusCode::FORBIDDEN, text)
+}
+
+/// Whether no page of another origin makes this request: neither one that its browser names, nor one whose name was made to lead to this
+/// machine, which is in Host.
+fn is_from_own_page(headers: &HeaderMap) -> bool {
+    let said = |name: HeaderName| {
+        let said = headers.get(name);
+        said.map(|said| said.to_str().unwrap_or_default())
+    };
+    let is_own = said(FETCH_SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
+    is_own && said(header::HOST).is_none_or(is_address)
+}
+
+/// Whether a host is named by its address, by the gateway's rule. Nobody can make that one lead elsewhere.
+fn is_address(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost") || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
 /// The answer to a request with the headers of all, unless the request itself comes too slowly.
@@ -155,7 +198,7 @@ async fn party(State(explorer): Shared) -> Response {
 }
 
 async fn transaction(State(explorer): Shared, Path(at): Path<usize>, tx: Bytes) -> Response {
-    // What no party has signed isn't handed on.
+    // What isn't a transaction isn't handed on; whose it is, the board knows.
     if let Err(refusal) = SignedTx::decode(&tx) {
         return failed(StatusCode::BAD_REQUEST, &refusal.to_string());
     }
@@ -164,7 +207,7 @@ async fn transaction(State(explorer): Shared, Path(at): Path<usize>, tx: Bytes) 
         Err(NoAnswer::Refused { code, text }) => Ok(Some((code, text))),
         submitted => submitted.map(|()| None),
     };
-    match explorer.turn(at, submitted).await {
+    match explorer.turn(at, &explorer.transactions, submitted).await {
         Ok(None) => json_of(StatusCode::OK, &json!({ "taken": true })),
         Ok(Some((code, text))) => {
             let refused = json!({ "taken": false, "code": code, "text": text });
@@ -184,7 +227,9 @@ async fn question(State(explorer): Shared, Path(at): Path<usize>, query: Bytes) 
     if let Err(refusal) = read::decode_query(&query) {
         return failed(StatusCode::BAD_REQUEST, &refusal.to_string());
     }
-    let asked = explorer.turn(at, async |replica| replica.ask(&query).await);
+    let asked = explorer.turn(at, &explorer.questions, async |replica| {
+        replica.ask(&query).await
+    });
     match asked.await {
         Ok(answer) => file("application/octet-stream", answer.into()),
         Err(response) => response,
@@ -192,7 +237,9 @@ async fn question(State(explorer): Shared, Path(at): Path<usize>, query: Bytes) 
 }
 
 async fn commit(State(explorer): Shared, Path((at, height)): Path<(usize, u64)>) -> Response {
-    let asked = explorer.turn(at, async |replica| replica.commit(height).await);
+    let asked = explorer.turn(at, &explorer.questions, async |replica| {
+        replica.commit(height).await
+    });
     match asked.await {
         Ok(answer) => file("application/json", answer.into()),
         Err(response) => response,
@@ -204,15 +251,16 @@ impl Explorer {
     async fn turn<T>(
         &self,
         at: usize,
+        limit: &Limit,
         ask: impl AsyncFnOnce(&Replica) -> Result<T, NoAnswer>,
     ) -> Result<T, Response> {
         let unknown = || failed(StatusCode::NOT_FOUND, "no replica has this number");
         let replica = self.replicas.get(at).ok_or_else(unknown)?;
-        if self.rate.check().is_err() {
+        if limit.rate.check().is_err() {
             let text = "more questions than are handed on in a second";
             return Err(failed(StatusCode::TOO_MANY_REQUESTS, text));
         }
-        let Ok(Ok(_turn)) = timeout(TURN_DUE, self.turns.acquire()).await else {
+        let Ok(Ok(_turn)) = timeout(TURN_DUE, limit.turns.acquire()).await else {
             let text = "too many questions are on their way";
             return Err(failed(StatusCode::SERVICE_UNAVAILABLE, text));
         };
@@ -352,9 +400,40 @@ mod tests {
             let sent = http.post(format!("{url}/r/0/txs")).body(body).send();
             assert_eq!(sent.await.unwrap().status(), expected);
         }
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("host", "evil.example"),
+        ] {
+            let asked = http.get(format!("{url}/party.html")).header(name, value);
+            let answer = asked.send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{name}: {value}");
+        }
+        for value in ["same-origin", "none"] {
+            let asked = http.get(format!("{url}/party.html"));
+            let asked = asked.header("sec-fetch-site", value).send();
+            assert_eq!(asked.await.unwrap().status(), StatusCode::OK, "{value}");
+        }
         let large = vec![0; QUESTION_BYTES_MAX + 1];
         let asked = http.post(format!("{url}/r/0/v1")).body(large).send();
         assert_eq!(asked.await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn only_addresses_are_hosts() {
+        for good in ["127.0.0.1", "127.0.0.1:8088", "LOCALHOST:1", "[::1]:8088"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example:8088",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:1",
+            "127.0.0.1:x",
+            "a@127.0.0.1",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
     }
 
     #[test]

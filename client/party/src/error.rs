@@ -404,6 +404,7 @@ fn faults(faults: &[ReplicaFault]) -> String {
 
 impl Error {
     /// The error for a refusal code that a replica gave.
+    #[doc(hidden)]
     #[must_use]
     pub fn from_code(code: u32, text: String, replica: String) -> Self {
         if Refusal::is_quota(code) {
@@ -421,6 +422,7 @@ impl Error {
     }
 
     /// The meaning of a refusal to speak of a session's payloads.
+    #[doc(hidden)]
     #[must_use]
     pub fn or_erased(self) -> Self {
         match self {
@@ -430,6 +432,7 @@ impl Error {
     }
 
     /// An error of whoever calls.
+    #[doc(hidden)]
     #[must_use]
     pub fn usage(what: &'static str, expected: impl Into<String>) -> Self {
         Self::Usage {

@@ -65,6 +65,7 @@ impl<K: PayloadKem> Party<K> {
     }
 
     /// Takes back what was decided for a slot and never kept: there is no signature that was ever sent.
+    #[doc(hidden)]
     pub fn undecide(&mut self, round: u32) {
         if self.signed.get(&round).is_some_and(|own| own.tx.is_none()) {
             self.signed.remove(&round);
@@ -75,6 +76,7 @@ impl<K: PayloadKem> Party<K> {
     ///
     /// # Errors
     /// [`Error::Spec`].
+    #[doc(hidden)]
     pub fn signed_tx(
         &self,
         action: Action,
@@ -89,6 +91,7 @@ impl<K: PayloadKem> Party<K> {
     }
 
     /// Takes the signed bytes of a slot that was decided about, which are in the journal now, if there is one.
+    #[doc(hidden)]
     pub fn keep(&mut self, round: u32, tx: &Arc<Vec<u8>>) {
         if let Some(own) = self.signed.get_mut(&round) {
             own.tx = Some(Arc::clone(tx));
@@ -96,6 +99,7 @@ impl<K: PayloadKem> Party<K> {
     }
 
     /// Notes that the board shows what fills a slot.
+    #[doc(hidden)]
     pub fn note_shown(&mut self, round: u32) {
         if let Some(own) = self.signed.get_mut(&round) {
             own.is_shown = true;
@@ -103,6 +107,7 @@ impl<K: PayloadKem> Party<K> {
     }
 
     /// The digest of a leave of this party, and what is signed.
+    #[doc(hidden)]
     #[must_use]
     pub fn leave(&self, leave: Leave) -> (Hash, Action) {
         let (session, index) = (self.place.session, self.place.index);
@@ -116,6 +121,7 @@ impl<K: PayloadKem> Party<K> {
     }
 
     /// Takes the bytes with which this party leaves, which are in the journal now, if there is one.
+    #[doc(hidden)]
     pub fn keep_leave(&mut self, digest: Hash, tx: &Arc<Vec<u8>>) {
         self.leave = Some((digest, Arc::clone(tx)));
     }

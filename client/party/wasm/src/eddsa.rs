@@ -1,7 +1,7 @@
 //! The project's EdDSA (`docs/spec/eddsa.md`): a key that parties make, and a signature with it. Each call runs the protocol again from the
 //! party's own randomness over all rounds that have closed, and does what comes next.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use white_city_eddsa::{
     KeyShare, Outgoing, Randomness, Session, Signed,
@@ -45,13 +45,13 @@ struct Share {
     share: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeygenInput {
     threshold: u16,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignInput {
     public_key: Hash,
@@ -74,7 +74,7 @@ pub fn next(
     has: Has,
     random: &[u8],
 ) -> Result<Value, Failure> {
-    let read = Read::of(board)?;
+    let read = seat.read(board)?;
     let spec = read.seen().history.spec().clone();
     if spec.version != VERSION {
         let text = format!("the session runs version {} of its protocol", spec.version);
@@ -82,7 +82,7 @@ pub fn next(
     }
     match spec.protocol.as_str() {
         KEYGEN => {
-            let input: KeygenInput = given::parsed(&spec.input)?;
+            let input: KeygenInput = given::exactly(&spec.input)?;
             let degree = input.threshold.saturating_sub(1);
             let (me, seed) = (me(seat, &spec)?, seed(seat));
             let started = run::keygen(me, degree, spec.quorum, seed).map_err(usage)?;
@@ -119,7 +119,7 @@ fn usage(error: white_city_eddsa::Error) -> Failure {
 
 /// Begins to sign with the share that the session is about.
 fn signing(seat: &Seat, spec: &Spec, has: Has) -> Result<Started<Signed>, Failure> {
-    let input: SignInput = given::parsed(&spec.input)?;
+    let input: SignInput = given::exactly(&spec.input)?;
     let share = has
         .share
         .ok_or_else(|| Failure::usage("a signature needs the share of the key"))?;

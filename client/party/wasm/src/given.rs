@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use white_city_party::Inbox as Opened;
 use white_city_verify::wire::{Hash, SessionId, limits::NOBODY, tx};
 
 use crate::failure::Failure;
 
-/// The session that a party enters.
+/// The session that a call is about.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Enter {
+pub struct Of {
     pub session: SessionId,
 }
 
@@ -75,6 +75,17 @@ impl From<Leave> for tx::Leave {
 /// Takes an input apart.
 pub fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(json).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Takes a session's input apart, which is written in one way only, as the command line reads it: all that its parties see of it counts.
+pub fn exactly<T: Serialize + DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
+    let input: T = parsed(json)?;
+    let known = serde_json::to_value(&input);
+    let known = known.map_err(|error| Failure::usage(error.to_string()))?;
+    match known == parsed::<Value>(json)? {
+        true => Ok(input),
+        false => Err(Failure::usage(format!("expected {known} and nothing else"))),
+    }
 }
 
 /// Bytes in hex.

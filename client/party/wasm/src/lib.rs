@@ -7,13 +7,16 @@
 //! | export | inputs | gives |
 //! |---|---|---|
 //! | [`party_key`] | the identity's 32 secret bytes | its public key; it is the one that acts from now on |
+//! | [`party_close`] | | nobody acts any more |
 //! | [`party_enter`] | `{"session": …}`, the journal (empty: none yet), 120 random bytes | the index, and what to keep |
-//! | [`party_join`], [`party_post`], [`party_finish`], [`party_leave`] | what, in JSON, 24 random bytes | what to keep |
-//! | [`party_kept`] | | what to send, after it was kept |
-//! | [`party_standing`] | | how the session stands for this party, and what to send again |
-//! | [`party_inbox`] | `{"round": …}` | what a closed round holds for it, opened |
-//! | [`party_forget`] | | whether the journal isn't needed any more |
-//! | [`eddsa_next`] | what the party has, in JSON, 24 random bytes | what to keep, by the session's own protocol |
+//! | [`party_join`], [`party_post`], [`party_finish`], [`party_leave`] | `{"session": …}`, what, in JSON, 24 random bytes | what to keep |
+//! | [`party_kept`] | `{"session": …}` | what to send, after it was kept |
+//! | [`party_standing`] | `{"session": …}` | how the session stands for this party, and what to send again |
+//! | [`party_inbox`] | `{"session": …}`, `{"round": …}` | what a closed round holds for it, opened |
+//! | [`party_forget`] | `{"session": …}` | whether the journal isn't needed any more; this party doesn't act after that |
+//! | [`eddsa_next`] | `{"session": …}`, what the party has, in JSON, 24 random bytes | what to keep, by the session's own protocol |
+//!
+//! A party acts in one session at a time, which each call names, and on nothing but that session as it was read last.
 //!
 //! `{"done": {"keep": HEX}}` goes to the end of the journal, for good, before [`party_kept`] is called; nothing is sent before that, and
 //! nothing else can be asked for. `{"failed": {"kind": …, "number": …, "text": …}}` is an error by the names of `docs/json.md`.
@@ -71,6 +74,16 @@ pub extern "C" fn party_key() -> usize {
     })
 }
 
+/// Lets nobody act any more.
+#[unsafe(no_mangle)]
+pub extern "C" fn party_close() -> usize {
+    answered(|[]: [&[u8]; 0]| {
+        KEY.set(None);
+        SEAT.set(None);
+        Ok(Answered::Done(json!({})))
+    })
+}
+
 /// Takes the party's part in the session that was read last, with itself as reader. Inputs: `{"session": …}`, the journal, 120 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_enter() -> usize {
@@ -84,71 +97,98 @@ pub extern "C" fn party_enter() -> usize {
     })
 }
 
-/// Takes note that what was to be kept is kept.
+/// Takes note that what was to be kept is kept. Input: `{"session": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_kept() -> usize {
-    seated(|seat, _, _, []| Ok(seat.kept()))
+    seated(|seat, board, _, [of]| {
+        seat.check_of(of)?;
+        seat.kept(board)
+    })
 }
 
-/// Joins. Input: 24 random bytes.
+/// Joins. Inputs: `{"session": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_join() -> usize {
-    seated(|seat, board, key, [random]| seat.join(board, key, random))
+    seated(|seat, board, key, [of, random]| {
+        seat.check_of(of)?;
+        seat.join(board, key, random)
+    })
 }
 
-/// Posts. Inputs: `{"round": …, "broadcast": HEX, "p2p": [[index, HEX], …]}`, 24 random bytes.
+/// Posts. Inputs: `{"session": …}`, `{"round": …, "broadcast": HEX, "p2p": [[index, HEX], …]}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_post() -> usize {
-    seated(|seat, board, key, [post, random]| seat.post(board, key, parsed(post)?, random))
+    seated(|seat, board, key, [of, post, random]| {
+        seat.check_of(of)?;
+        seat.post(board, key, parsed(post)?, random)
+    })
 }
 
-/// Finishes. Inputs: `{"outcome": …}`, 24 random bytes.
+/// Finishes. Inputs: `{"session": …}`, `{"outcome": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_finish() -> usize {
-    seated(|seat, board, key, [finish, random]| {
+    seated(|seat, board, key, [of, finish, random]| {
+        seat.check_of(of)?;
         let given::Finish { outcome } = parsed(finish)?;
         seat.finish(board, key, outcome, random)
     })
 }
 
-/// Leaves. Inputs: `{"decline": reason}` or `{"abort": cause, "about": index, "detail": …}`, 24 random bytes.
+/// Leaves. Inputs: `{"session": …}`, `{"decline": reason}` or `{"abort": cause, "about": index, "detail": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_leave() -> usize {
-    seated(|seat, board, key, [leave, random]| {
+    seated(|seat, board, key, [of, leave, random]| {
+        seat.check_of(of)?;
         let leave: given::Leave = parsed(leave)?;
         seat.leave(board, key, leave.into(), random)
     })
 }
 
-/// Says how the session stands.
+/// Says how the session stands. Input: `{"session": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_standing() -> usize {
-    seated(|seat, board, _, []| seat.standing(board))
+    seated(|seat, board, _, [of]| {
+        seat.check_of(of)?;
+        seat.standing(board)
+    })
 }
 
-/// Opens what a closed round holds. Input: `{"round": …}`.
+/// Opens what a closed round holds. Inputs: `{"session": …}`, `{"round": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_inbox() -> usize {
-    seated(|seat, board, _, [asked]| {
+    seated(|seat, board, _, [of, asked]| {
+        seat.check_of(of)?;
         let given::Inbox { round } = parsed(asked)?;
         let inbox = seat.inbox(board, round)?;
         Ok(given::shown(&inbox))
     })
 }
 
-/// Says whether the journal isn't needed any more: the result is safe, there will be none, or nothing was signed.
+/// Says whether the journal isn't needed any more: the result is safe, there will be none, or nothing was signed. If so,
+/// this party acts in it no more. Input: `{"session": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_forget() -> usize {
-    seated(|seat, board, _, []| {
-        seat.check_may_forget(board)?;
-        Ok(json!({}))
+    of_board(|board, inputs: [&[u8]; 1]| {
+        let forgotten = with_seat(|seat, _| {
+            let [of] = inputs;
+            seat.check_of(of)?;
+            seat.check_may_forget(board)?;
+            Ok(json!({}))
+        });
+        if forgotten.is_ok() {
+            SEAT.set(None);
+        }
+        forgotten
     })
 }
 
-/// Goes on with the session's protocol, if it is one of the EdDSA. Inputs: what the party has, 24 random bytes.
+/// Goes on with the session's protocol, if it is one of the EdDSA. Inputs: `{"session": …}`, what the party has, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn eddsa_next() -> usize {
-    seated(|seat, board, key, [has, random]| eddsa::next(seat, board, key, parsed(has)?, random))
+    seated(|seat, board, key, [of, has, random]| {
+        seat.check_of(of)?;
+        eddsa::next(seat, board, key, parsed(has)?, random)
+    })
 }
 
 fn with_key(act: impl FnOnce(&OwnKey) -> Result<Value, Failure>) -> Result<Answered, NotProven> {
@@ -163,14 +203,17 @@ fn with_key(act: impl FnOnce(&OwnKey) -> Result<Value, Failure>) -> Result<Answe
 fn seated<const N: usize>(
     act: impl FnOnce(&mut Seat, &Board, &OwnKey, [&[u8]; N]) -> Result<Value, Failure>,
 ) -> usize {
-    of_board(|board, inputs| {
-        with_key(|key| {
-            SEAT.with_borrow_mut(|seat| {
-                let seat = seat.as_mut();
-                let seat =
-                    seat.ok_or_else(|| NotProven::usage("no party: party_enter comes first"))?;
-                act(seat, board, key, inputs)
-            })
+    of_board(|board, inputs| with_seat(|seat, key| act(seat, board, key, inputs)))
+}
+
+fn with_seat(
+    act: impl FnOnce(&mut Seat, &OwnKey) -> Result<Value, Failure>,
+) -> Result<Answered, NotProven> {
+    with_key(|key| {
+        SEAT.with_borrow_mut(|seat| {
+            let seat = seat.as_mut();
+            let seat = seat.ok_or_else(|| NotProven::usage("no party: party_enter comes first"))?;
+            act(seat, key)
         })
     })
 }

@@ -8,7 +8,7 @@ use white_city_party::{
     journal::{EntryRecord, JournalId, NONCE_BYTES, Record, Seeds},
 };
 use white_city_verify::wire::{
-    Hash,
+    Hash, SessionId,
     payload::LibraryKem,
     tx::{Action, Leave},
 };
@@ -45,10 +45,16 @@ pub struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// The session that was read last.
-    pub fn of(board: &'a Board) -> Result<Self, Failure> {
+    /// The session that was read last, if it is this one as this party reads it, of a board that has one history.
+    pub fn of(board: &'a Board, session: SessionId, index: Option<u16>) -> Result<Self, Failure> {
+        board.check_one().map_err(NotProven::from)?;
         let followed = board.followed();
-        let followed = followed.ok_or_else(|| NotProven::usage("no session was read"))?;
+        let followed = followed.filter(|followed| followed.is_of(session, index));
+        let followed = followed.ok_or_else(|| {
+            let text =
+                "the session that was read last isn't this one, or was read by another party";
+            NotProven::usage(text)
+        })?;
         let end = followed.terminal().map(end_of);
         Ok(Self {
             board,
@@ -71,18 +77,15 @@ impl Seat {
     pub fn enter(
         board: &Board,
         key: &OwnKey,
-        asked: given::Enter,
+        asked: given::Of,
         journal: &[u8],
         random: &[u8],
     ) -> Result<(Self, Value), Failure> {
-        let read = Read::of(board)?;
-        let (network, spec) = (board.trust().network(), read.seen().history.spec());
-        let place = Place::of(network, asked.session, spec, key.identity())?;
-        if !read.followed.is_of(asked.session, Some(place.index)) {
-            let text =
-                "the session that was read last isn't this one, or was read by another party";
-            return Err(Failure::usage(text));
-        }
+        let spec = board.checked().opening(&asked.session);
+        let spec = spec.ok_or_else(|| NotProven::usage("the session wasn't read"))?;
+        let spec = &spec.0.spec;
+        let place = Place::of(board.trust().network(), asked.session, spec, key.identity())?;
+        let read = Read::of(board, asked.session, Some(place.index))?;
         let drawn = Drawn::from(random)?;
         let id = JournalId {
             network: place.network,
@@ -92,7 +95,7 @@ impl Seat {
         let opened = Journal::open(journal, id, key, drawn.salt)?;
         let (mut journal, mut keep) = (opened.journal, opened.keep);
         let mut memory = Memory::of(PathBuf::new(), opened.records)?;
-        let (shown, expected) = (read.seen().height(), memory.height());
+        let (shown, expected) = (read.followed.height(), memory.height());
         if shown < expected {
             return Err(Error::Behind { shown, expected }.into());
         }
@@ -124,8 +127,23 @@ impl Seat {
         Ok((seat, done))
     }
 
+    /// Whether a call is about this party's session.
+    pub fn check_of(&self, of: &[u8]) -> Result<(), Failure> {
+        let given::Of { session } = given::parsed(of)?;
+        match session == self.party.place().session {
+            true => Ok(()),
+            false => Err(Failure::usage("the party acts in another session")),
+        }
+    }
+
+    /// The session of this party, as it was read.
+    pub fn read<'a>(&self, board: &'a Board) -> Result<Read<'a>, Failure> {
+        let place = self.party.place();
+        Read::of(board, place.session, Some(place.index))
+    }
+
     /// Takes note that what was to be kept is kept; gives what to send.
-    pub fn kept(&mut self) -> Value {
+    pub fn kept(&mut self, board: &Board) -> Result<Value, Failure> {
         let send = match self.unkept.take() {
             None | Some(Unkept::Seeds) => None,
             Some(Unkept::Entry { round, tx }) => {
@@ -137,7 +155,8 @@ impl Seat {
                 Some(tx)
             }
         };
-        json!({ "send": send.map(|tx| hex::encode(&*tx)) })
+        self.read(board)?;
+        Ok(json!({ "send": send.map(|tx| hex::encode(&*tx)) }))
     }
 
     fn check_kept(&self) -> Result<(), Failure> {
@@ -151,7 +170,7 @@ impl Seat {
 
     pub fn join(&mut self, board: &Board, key: &OwnKey, random: &[u8]) -> Result<Value, Failure> {
         self.check_kept()?;
-        let read = Read::of(board)?;
+        let read = self.read(board)?;
         self.party.check_not_failed()?;
         if self.party.filling(0).is_some() {
             return self.again(&read, 0);
@@ -167,11 +186,17 @@ impl Seat {
         post: given::Post,
         random: &[u8],
     ) -> Result<Value, Failure> {
-        let p2p = post.p2p.iter();
-        let p2p = p2p.map(|(to, text)| Ok((*to, Zeroizing::new(given::bytes(text)?))));
+        let p2p = post.p2p.into_iter();
+        let p2p = p2p.map(|(to, text)| (to, Zeroizing::new(text)));
+        let p2p = p2p.map(|(to, text)| Ok((to, Zeroizing::new(given::bytes(&text)?))));
         let p2p = p2p.collect::<Result<Plaintexts, Failure>>()?;
         let broadcast = given::bytes(&post.broadcast)?;
-        self.post_bytes(&Read::of(board)?, key, (post.round, broadcast, p2p), random)
+        self.post_bytes(
+            &self.read(board)?,
+            key,
+            (post.round, broadcast, p2p),
+            random,
+        )
     }
 
     /// Posts what a protocol gave.
@@ -208,7 +233,7 @@ impl Seat {
         random: &[u8],
     ) -> Result<Value, Failure> {
         self.check_kept()?;
-        let read = Read::of(board)?;
+        let read = self.read(board)?;
         let (round, was_said) = self.party.finish(read.seen(), outcome)?;
         match was_said {
             true => self.again(&read, round),
@@ -224,11 +249,14 @@ impl Seat {
         random: &[u8],
     ) -> Result<Value, Failure> {
         self.check_kept()?;
-        let read = Read::of(board)?;
+        let read = self.read(board)?;
         if let Some((digest, tx)) = self.party.leaving() {
             // Leaving is said once.
             let is_shown = self.party.is_reached(read.seen(), Goal::Left { digest })?;
             return Ok(json!({ "send": (!is_shown).then(|| hex::encode(&*tx)) }));
+        }
+        if let Some(ended) = self.party.ended(read.seen()) {
+            return Err(ended.into());
         }
         let (digest, action) = self.party.leave(leave);
         let tx = self.signed(&read, key, action)?;
@@ -286,19 +314,20 @@ impl Seat {
         random: &[u8],
     ) -> Result<(Vec<u8>, Arc<Vec<u8>>), Failure> {
         let nonce = nonce(random)?;
+        let now = read.followed.now();
+        let now = now.ok_or_else(|| NotProven::usage("the open round wasn't read"))?;
         let own = self.party.filling(round);
         let action = own.ok_or(Error::NoJournal { round })?.action.clone();
         let tx = self.signed(read, key, action)?;
-        let now = read.followed.now();
         let trust = read.board.trust();
-        let era = now.map_or(0, |now| trust.era_of(now.header()));
+        let era = trust.era_of(now.header());
         let link = trust.link_to(era);
-        let anchored = now.filter(|now| now.leaf.open_round == round);
+        let is_of_round = now.leaf.open_round == round;
         let record = Record::Entry(Box::new(EntryRecord {
             round,
             tx: tx.to_vec(),
-            height: read.seen().height(),
-            anchor: anchored.and_then(|now| now.anchor()),
+            height: now.height(),
+            anchor: is_of_round.then(|| now.anchor()).flatten(),
             era,
             link: link.map_or_else(Vec::new, |link| link.0.to_vec()),
         }));
@@ -307,7 +336,7 @@ impl Seat {
 
     /// What a closed round holds for this party.
     pub fn inbox(&mut self, board: &Board, round: u32) -> Result<Inbox, Failure> {
-        self.opened(&Read::of(board)?, round)
+        self.opened(&self.read(board)?, round)
     }
 
     pub fn opened(&mut self, read: &Read<'_>, round: u32) -> Result<Inbox, Failure> {
@@ -328,7 +357,7 @@ impl Seat {
     }
 
     pub fn check_may_forget(&self, board: &Board) -> Result<(), Failure> {
-        Ok(self.party.check_may_forget(Read::of(board)?.seen())?)
+        Ok(self.party.check_may_forget(self.read(board)?.seen())?)
     }
 }
 

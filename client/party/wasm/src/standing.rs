@@ -5,10 +5,7 @@ use white_city_party::{AbortRecord, End, Error, Goal};
 use white_city_verify::wire::board::{Status, Terminal};
 use white_city_wasm::board::Board;
 
-use crate::{
-    failure::Failure,
-    seat::{Read, Seat},
-};
+use crate::{failure::Failure, seat::Seat};
 
 /// The end that a record is. What was said by whom is in the session's evidence, which is asked for by itself.
 pub fn end_of(terminal: &Terminal) -> End {
@@ -40,7 +37,7 @@ pub fn shown(end: &End) -> Value {
 impl Seat {
     /// How the session stands, and what has to be sent again until the board shows it.
     pub fn standing(&mut self, board: &Board) -> Result<Value, Failure> {
-        let read = Read::of(board)?;
+        let read = self.read(board)?;
         let seen = read.seen();
         let open = seen.history.open_round();
         let (mut send, mut is_shown) = (Vec::new(), false);
@@ -49,7 +46,9 @@ impl Seat {
         {
             send.push(hex::encode(&*tx));
         }
-        for round in 0..open {
+        // Once it has ended nothing is written, and how it has ended is to be said.
+        let closed = if seen.end.is_some() { 0..0 } else { 0..open };
+        for round in closed {
             if self.party.filling(round).is_some() || self.party.has_signed() {
                 self.party.check_own_slot(seen, round)?;
             }
@@ -81,7 +80,7 @@ impl Seat {
             "waiting_for": now.map(|now| now.waiting_for(seen.history.members())),
             "deadline_ms": now.map(|now| now.leaf.deadline_ms),
             "board_ms": now.map(|now| now.board_ms()),
-            "height": seen.height(),
+            "height": read.followed.height(),
             "send": send,
             "end": end.as_ref().map(shown),
         }))

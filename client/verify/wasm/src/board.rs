@@ -21,7 +21,7 @@ use white_city_verify::{
 
 use crate::{
     followed::Followed,
-    outcome::{Answered, NotProven},
+    outcome::{Answered, FORK, NotProven, RULES},
     question::Asked,
     shown,
 };
@@ -35,6 +35,21 @@ pub struct Board {
     headers: BTreeMap<u64, Arc<VerifiedHeader>>,
     checked: Arc<Checked>,
     followed: Option<Followed>,
+    /// Why nothing of this board may be acted on any more.
+    alarm: Option<Alarm>,
+}
+
+/// Two histories, or rules that the verifier doesn't know.
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    by: &'static str,
+    text: String,
+}
+
+impl From<Alarm> for NotProven {
+    fn from(Alarm { by, text }: Alarm) -> Self {
+        Self::Other { by, text }
+    }
 }
 
 impl Board {
@@ -45,6 +60,7 @@ impl Board {
             headers: BTreeMap::new(),
             checked: Arc::default(),
             followed: None,
+            alarm: None,
         }
     }
 
@@ -58,6 +74,24 @@ impl Board {
         self.followed.as_ref()
     }
 
+    /// Whether the board has one history by rules that are known. Once it hasn't, that stays.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_one(&self) -> Result<(), Alarm> {
+        self.alarm.clone().map_or(Ok(()), Err)
+    }
+
+    fn noting<T>(&mut self, taken: Result<T, NotProven>) -> Result<T, NotProven> {
+        if let Err(NotProven::Other { by, text }) = &taken
+            && [FORK, RULES].contains(by)
+        {
+            let text = text.clone();
+            self.alarm.get_or_insert(Alarm { by, text });
+        }
+        taken
+    }
+
     /// Memory of what was checked once.
     pub const fn checked(&self) -> &Arc<Checked> {
         &self.checked
@@ -65,6 +99,11 @@ impl Board {
 
     /// Takes a header as a replica's RPC gives it.
     pub(crate) fn header(&mut self, answer: &[u8]) -> Result<Answered, NotProven> {
+        let taken = self.take_header(answer);
+        self.noting(taken)
+    }
+
+    fn take_header(&mut self, answer: &[u8]) -> Result<Answered, NotProven> {
         let header = match self.trust.header_json(answer) {
             Ok(header) => header,
             Err(bad) if bad.is_ahead() => {
@@ -106,6 +145,11 @@ impl Board {
 
     /// Takes an answer as a replica gives it.
     pub(crate) fn answer(&mut self, asked: &Asked, answer: &[u8]) -> Result<Answered, NotProven> {
+        let taken = self.take_answer(asked, answer);
+        self.noting(taken)
+    }
+
+    fn take_answer(&mut self, asked: &Asked, answer: &[u8]) -> Result<Answered, NotProven> {
         match asked {
             Asked::Sessions { from_number } => return lines(*from_number, answer),
             Asked::Links { .. } => return self.learn(asked, answer),
@@ -122,7 +166,7 @@ impl Board {
         let header = header.ok_or_else(|| NotProven::Wants(json!({ "header": height })))?;
         let newer = self.trust.check_rules(&header);
         newer.map_err(|newer| NotProven::Other {
-            by: "rules",
+            by: RULES,
             text: newer.to_string(),
         })?;
         let decoded = shape::decode(&asked.question(), answer.to_vec().into())?;
@@ -202,6 +246,9 @@ impl Board {
             }),
             _ => read.shown(&ReadStatus, |board| {
                 json!({
+                    "era": self.trust.era_of(header),
+                    "newest_era": self.trust.newest_era(),
+                    "faults": self.trust.faults(),
                     "session_count": board.sessions,
                     "opener_count": board.openers,
                     "paused_ms": board.paused_ms,
@@ -329,5 +376,35 @@ impl Reading<'_> {
     ) -> Result<Value, NotProven> {
         let verified = self.check(read)?;
         Ok(shown::proven(&verified, &show(&verified)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_histories_and_of_newer_rules_nothing_is_acted_on_any_more() {
+        let genesis = include_bytes!("../../../../tests/golden/receipts/genesis.json");
+        let board = || Board::new(Trust::genesis_json(genesis).unwrap());
+        for by in [FORK, RULES] {
+            let mut board = board();
+            let text = "why".to_owned();
+            assert!(
+                board
+                    .noting::<()>(Err(NotProven::Other { by, text }))
+                    .is_err()
+            );
+            assert!(board.noting(Ok(())).is_ok());
+            assert_eq!(board.check_one().unwrap_err().by, by);
+        }
+        let mut board = board();
+        let text = "a block ago".to_owned();
+        assert!(
+            board
+                .noting::<()>(Err(NotProven::Other { by: "behind", text }))
+                .is_err()
+        );
+        assert!(board.check_one().is_ok());
     }
 }

@@ -67,6 +67,11 @@ impl Followed {
         self.now.as_ref()
     }
 
+    /// The height of the newest state that was read.
+    pub fn height(&self) -> u64 {
+        self.newest.as_ref().map_or(0, Verified::height)
+    }
+
     /// Entries of a closed round with their payloads, for whose reader they were asked for.
     pub fn entries_of(&self, round: u32) -> Option<&[Entry]> {
         self.kept.get(&round).map(Vec::as_slice)
@@ -93,7 +98,8 @@ impl Followed {
         (round, from_index): (u32, u16),
         page: Verified<InboxPage>,
     ) -> Result<Value, NotProven> {
-        let wants = json!({ "round": self.history.open_round() });
+        let ended = self.last.is_some();
+        let wants = json!({ "round": self.history.open_round(), "ended": ended });
         if round != self.history.open_round() || self.last.is_some() {
             return Err(NotProven::Wants(wants));
         }
@@ -111,6 +117,10 @@ impl Followed {
                 pending.pages.joins.extend(page.joins);
                 pending.pages.entries.extend(page.entries);
                 pending.pages.next_index = page.next_index;
+                let bytes = pending.pages.entries.iter().map(Entry::bytes);
+                if bytes.fold(0, u64::saturating_add) > self.history.spec().max_bytes {
+                    return Err(Lie::new("more bytes than the spec allows").into());
+                }
                 pending
             }
             _ => return Err(NotProven::Wants(wants)),
@@ -119,9 +129,11 @@ impl Followed {
             self.pending = Some(pending);
             return Ok(json!({ "round": round, "next_index": next_index }));
         }
+        let is_open = pending.now.leaf.open_round == round;
         let slots = match pending.proof.clone() {
             Some(proof) => Some(self.close(pending, &proof)?),
-            None => self.end(pending)?,
+            None if is_open => self.end(pending)?,
+            None => return Err(Lie::new("a closed round without its proof").into()),
         };
         let ended = self.last.is_some();
         Ok(json!({ "round": round, "next_index": null, "slots": slots, "ended": ended }))
@@ -129,8 +141,10 @@ impl Followed {
 
     /// Whether a state goes on from what was read before: if it doesn't, the validators have signed two histories.
     fn check_past(&self, now: &Verified<SessionState>) -> Result<(), NotProven> {
-        let newest = self.newest.as_ref();
-        if newest.is_some_and(|newest| newest.height() > now.height()) {
+        let is_older = self.height() > now.height();
+        let is_open = now.leaf.open_round >= self.history.open_round();
+        // Whoever only looks takes what there is; a party doesn't act on less than it has seen.
+        if is_older && (self.reader.is_some() || !is_open) {
             let text = format!("height {}, and a newer one was read", now.height());
             return Err(NotProven::Other { by: "behind", text });
         }
@@ -138,6 +152,7 @@ impl Followed {
             let text = "two histories: this state doesn't go on from the rounds that were read";
             return Err(NotProven::fork(text.into()));
         }
+        let newest = self.newest.as_ref().filter(|_| !is_older);
         let undone = newest.and_then(|newest| newest.leaf()?.undone_by(&now.leaf));
         undone.map_or(Ok(()), |undone| {
             let text = format!("two histories: a state undoes an earlier one: {undone}");
@@ -158,10 +173,7 @@ impl Followed {
             }
         };
         let closed = closed.map_err(|contradiction| match contradiction {
-            Contradiction::Fork { .. } => NotProven::Other {
-                by: "fork",
-                text: contradiction.to_string(),
-            },
+            Contradiction::Fork { .. } => NotProven::fork(contradiction.to_string()),
             other => Lie::new(format!("round: {other}")).into(),
         })?;
         let slots = self.slots(&closed.joins, &closed.entries);
@@ -169,20 +181,36 @@ impl Followed {
         if self.reader.is_some() {
             self.kept.insert(round, pending.pages.entries);
         }
-        self.newest = Some(pending.now.state());
+        self.note(&pending.now);
         // A state of a later round is one that this history has to reach first.
         let is_now = pending.now.leaf.open_round == self.history.open_round();
-        self.now = (is_now && pending.now.terminal.is_none()).then_some(pending.now);
+        self.now = None;
+        if is_now && pending.now.terminal.is_none() {
+            self.check_filled(&pending.now)?;
+            self.now = Some(pending.now);
+        }
         Ok(slots)
+    }
+
+    fn note(&mut self, now: &Verified<SessionState>) {
+        if self.height() <= now.height() {
+            self.newest = Some(now.state());
+        }
+    }
+
+    /// Nobody who is out has a slot.
+    fn check_filled(&self, now: &SessionState) -> Result<(), Lie> {
+        if now.filled().is_subset(self.history.members()) {
+            return Ok(());
+        }
+        Err(Lie::new("a slot of somebody who is out is filled"))
     }
 
     /// Takes the round that was open when the session ended; of one that is open still, nothing.
     fn end(&mut self, pending: Pending) -> Result<Option<String>, NotProven> {
         let Pending { now, pages, .. } = pending;
-        if !now.filled().is_subset(self.history.members()) {
-            return Err(Lie::new("a slot of somebody who is out is filled").into());
-        }
-        self.newest = Some(now.state());
+        self.check_filled(&now)?;
+        self.note(&now);
         let Some(terminal) = now.terminal.clone() else {
             self.now = Some(now);
             return Ok(None);

@@ -9,7 +9,7 @@
 //! Whoever looks at a board for longer lets the module remember what it has verified: [`open_board`] begins with a genesis, and then
 //! [`question`] makes the bytes of a question, [`header`] takes a header, and [`answer`] an answer, each as a replica gave it. What these
 //! can't decide yet, they say: `{"wants": {"header": 7}}`, or `links` from an era on, or the `spec` of a session. An answer that nobody
-//! can prove is `{"said": …}`. `client/explorer/reader.js` is a caller.
+//! can prove is `{"said": …}`. `client/explorer/page/asking.js` is a caller.
 #![expect(
     unsafe_code,
     reason = "an export's name has to be the only one of its kind; nothing else here is unsafe"
@@ -233,9 +233,20 @@ pub fn answered<const N: usize>(
     let text = concluded.to_string();
     let length = text.len();
     // What a party is told may be secret.
+    wipe(concluded);
     RESULT.replace(text).zeroize();
     given.into_iter().for_each(|mut input| input.zeroize());
     length
+}
+
+/// Overwrites the texts of a value.
+fn wipe(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(values) => values.into_iter().for_each(wipe),
+        Value::Object(values) => values.into_iter().for_each(|(_, value)| wipe(value)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,11 @@
 use serde_json::Value;
 use white_city_verify::{Error, genesis::GenesisError, read::Lie, trust::BadHeader};
 
+/// Name of the reason that there are two histories.
+pub const FORK: &str = "fork";
+/// Name of the reason that the board goes by rules that the verifier doesn't know.
+pub const RULES: &str = "rules";
+
 /// Something that an answer says.
 pub enum Answered {
     /// It is proven.
@@ -40,7 +45,7 @@ impl NotProven {
 
     /// Two histories that the validators have signed.
     pub const fn fork(text: String) -> Self {
-        Self::Other { by: "fork", text }
+        Self::Other { by: FORK, text }
     }
 }
 
