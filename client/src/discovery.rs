@@ -36,7 +36,7 @@ struct Look {
 }
 
 impl Client {
-    /// What there is for an identity, and what comes. It follows replicas from the first [`Discovery::next`] on.
+    /// The sessions that there are for an identity, and those that come. It follows replicas from the first [`Discovery::next`] on.
     #[must_use]
     pub fn discover(&self, party: &IdentityKey) -> Discovery {
         Discovery {

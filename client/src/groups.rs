@@ -41,7 +41,7 @@ pub enum GroupError {
     Bad {
         /// The file.
         path: PathBuf,
-        /// What was expected.
+        /// The expectation.
         reason: String,
     },
     /// Something that can't be a name.
@@ -81,7 +81,7 @@ pub enum GroupError {
     OtherMembers {
         /// The group.
         group: Name,
-        /// Which members differ.
+        /// The members that differ.
         what: String,
     },
     /// Anything else that can't be.

@@ -47,7 +47,7 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 pub struct Explorer {
     replicas: Vec<Replica>,
     verifier: Bytes,
-    /// What a party runs, where its page is served, too.
+    /// The files of a party, where its page is served, too.
     party: Option<Bytes>,
     questions: Limit,
     /// Apart, so that who only looks doesn't keep a party from writing.

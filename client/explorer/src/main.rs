@@ -27,7 +27,7 @@ struct Args {
     /// A replica's RPC; NAME=URL where the page shall show a name instead of the address
     #[arg(long = "replica", value_name = "URL", required = true)]
     replicas: Vec<Replica>,
-    /// Where the page is served
+    /// Address that the page is served at
     #[arg(long, default_value = "127.0.0.1:8088")]
     listen: SocketAddr,
     /// The verifier [default: white_city_wasm.wasm beside this program]

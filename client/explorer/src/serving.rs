@@ -45,7 +45,7 @@ const TURN_DUE: Duration = Duration::from_secs(5);
 /// Pause where no connection can be taken.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the page may do: run its own scripts and the verifier, and ask its own server. Nothing of what replicas say is ever run.
+/// The page's rights: to run its own scripts and the verifier, and ask its own server. Nothing of what replicas say is ever run.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; \
 worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

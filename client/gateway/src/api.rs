@@ -1,4 +1,4 @@
-//! What is asked and answered, as JSON. `openapi.json` describes the same, and a test compares both.
+//! Questions and answers, as JSON. `openapi.json` describes the same, and a test compares both.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -34,7 +34,7 @@ pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::request(format!("the body: {error}")))
 }
 
-/// What stands behind a path's question mark.
+/// The part of a path behind its question mark.
 pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
     let query = Query::try_from_uri(uri);
     query

@@ -1,4 +1,4 @@
-//! What comes before every request: where it comes from, whether it has the token, and its body.
+//! The checks before every request: where it comes from, whether it has the token, and its body.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

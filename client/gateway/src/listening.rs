@@ -1,4 +1,4 @@
-//! Where a gateway listens: loopback, or a unix socket.
+//! The place where a gateway listens: loopback, or a unix socket.
 
 use std::{
     fmt, fs,

@@ -7,7 +7,7 @@ use super::{GroupError, Name, group::key_of};
 
 /// Most contacts.
 const CONTACTS_MAX: usize = 10_000;
-/// What precedes a key in what its fingerprint is made of.
+/// The part before a key in what its fingerprint is made of.
 const FINGERPRINT: &[u8] = b"white-city/fingerprint";
 
 /// Names for keys.

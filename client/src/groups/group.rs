@@ -66,7 +66,7 @@ pub struct Group {
     begun: Vec<Begun>,
 }
 
-/// What an import has brought.
+/// The news of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// The group as it is then.

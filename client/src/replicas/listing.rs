@@ -86,7 +86,7 @@ impl Listing {
         }
     }
 
-    /// What replicas say of the next number for which any of them lists a session.
+    /// The replicas' words on the next number for which any of them lists a session.
     ///
     /// # Errors
     /// What the replicas said, when too few give a list.
