@@ -255,9 +255,9 @@ pub enum Error {
     NoRoom {
         /// The limit's name.
         what: &'static str,
-        /// What the spec allows.
+        /// The most that the spec allows.
         has: u64,
-        /// What the protocol needs.
+        /// The least that the protocol needs.
         needed: u64,
     },
     /// A payload for somebody who can't read it.

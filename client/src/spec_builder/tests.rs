@@ -111,7 +111,8 @@ fn posts_that_fit_into_a_transaction_are_posts_as_ever() {
     let sizes = rounds(&[(100, 0), (0, 32)]);
     let spec = builder(3).any_size(&sizes).build().unwrap();
     let plain = builder(3).payloads(100, 32).posts(2, 1).max_rounds(3);
-    let plain = plain.max_bytes(spec.max_bytes).build().unwrap();
+    let plain = plain.kem(spec.kem).max_bytes(spec.max_bytes).build();
+    let plain = plain.unwrap();
     assert_eq!(spec, plain);
     assert_eq!(spec.protocol, "white-city/test");
 }
