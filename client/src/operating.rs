@@ -26,7 +26,7 @@ const PENDING: u32 = 129;
 /// Pause between two looks for what becomes of that.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The end of an operator's word.
+/// Fate of an operator's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     /// It stands, and others have to say the same.

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use white_city_wire::{
     IdentityKey, Kem, Network, SessionId, Spec,
-    limits::{ENTRY_BYTES, TX_BYTES_MIN},
+    limits::{ENTRY_BYTES, ROUNDS_MAX, TX_BYTES_MIN},
 };
 
 use crate::{
     Error,
-    parts::{PAYLOAD_FRAME_BYTES, POST_FRAME_BYTES},
+    parts::{MARK, PAYLOAD_FRAME_BYTES, POST_FRAME_BYTES},
 };
 
 pub use any_size::RoundBytes;
+pub(crate) use any_size::check_room;
 
 /// Builds a [`Spec`]. Everybody has to be there (`quorum` = n), nobody may be corrupt, ten minutes for joining, five for a round,
 /// a day of retention, 64 KB broadcasts and 4 KB plaintexts, unless said otherwise. Payloads are sealed to X-Wing keys where they
@@ -42,6 +43,8 @@ struct Room {
     max_tx: u32,
     /// For all entries of a session, bytes.
     max_session: u64,
+    /// Rounds of a session.
+    max_rounds: u32,
 }
 
 fn count(bytes: usize) -> u64 {
@@ -53,7 +56,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl SpecBuilder {
-    /// Begins with the protocol's name (1 to 64 printable ASCII bytes) and version, and the roster in agreed order.
+    /// Begins with the protocol's name (1 to 64 printable ASCII bytes; 50 always leave room for a number of parts) and version, and the roster in agreed order.
     #[must_use]
     pub fn new(protocol: &str, version: u32, roster: Vec<IdentityKey>) -> Self {
         let minutes = |minutes: u64| minutes.saturating_mul(60_000);
@@ -81,10 +84,11 @@ impl SpecBuilder {
             is_sized: false,
             posts: None,
             any_size: None,
-            // Every board has that much for a transaction; for a session, only its charter says.
+            // Every board has that much for a transaction; for a session, only its charter and its genesis say.
             room: Room {
                 max_tx: TX_BYTES_MIN,
                 max_session: u64::MAX,
+                max_rounds: ROUNDS_MAX,
             },
             quorum: None,
             max_bytes: None,
@@ -92,7 +96,8 @@ impl SpecBuilder {
     }
 
     /// Kind of the parties' encryption keys. Without it, X-Wing where there are p2p payloads and the largest posts fit, sealed to
-    /// such keys, into a transaction, and all of them into the session; X25519 elsewhere.
+    /// such keys, into a transaction, and all of them into the session; X25519 elsewhere. Where posts come in several parts with X25519
+    /// keys as well ([`SpecBuilder::any_size`]), X-Wing where all those parts have rounds and bytes: keys never make parts necessary.
     #[must_use]
     pub const fn kem(mut self, kem: Kem) -> Self {
         self.kem = Some(kem);
@@ -100,12 +105,13 @@ impl SpecBuilder {
     }
 
     /// The board that the session is for, which may have more room in a transaction than every board has, and has less than any
-    /// for a session.
+    /// for a session, and maybe fewer rounds.
     #[must_use]
     pub fn for_board(mut self, network: &Network) -> Self {
         self.room = Room {
             max_tx: network.params.max_tx,
             max_session: network.charter.max_session_bytes,
+            max_rounds: network.params.max_rounds,
         };
         self
     }
@@ -187,8 +193,14 @@ impl SpecBuilder {
     /// The spec, if it may be opened on any board.
     ///
     /// # Errors
-    /// [`Error::Spec`] names the field and what it may be.
+    /// [`Error::Spec`] names the field and what it may be; [`Error::Usage`] for a name with `+parts/` in it, which only
+    /// [`SpecBuilder::any_size`] gives; with that, [`Error::NoRoom`] for too few bytes, and [`Error::TooLarge`] for a name that leaves no
+    /// room for what is said about parts.
     pub fn build(self) -> Result<Spec, Error> {
+        if self.spec.protocol.contains(MARK) {
+            let expected = "a name without \"+parts/\", which any_size puts behind it";
+            return Err(Error::usage("protocol", expected));
+        }
         let Some(rounds) = &self.any_size else {
             return self.build_as_it_is();
         };

@@ -15,11 +15,13 @@ use std::{
 use serde_json::Value;
 
 /// Tests that may notice a missing check, the fastest first.
-const TESTS: [&[&str]; 8] = [
+const TESTS: [&[&str]; 10] = [
     &["-p", "white-city-wire", "--lib"],
     &["-p", "white-city-verify", "--lib"],
+    &["-p", "white-city-party", "--lib"],
     &["-p", "white-city-client", "--lib"],
     &["-p", "white-city-cli", "--lib"],
+    &["-p", "white-city-kit", "--test", "it", "--", "parts::"],
     &["-p", "white-city-tests", "--test", "receipts"],
     &["-p", "white-city-tests", "--test", "client"],
     &["-p", "white-city-tests", "--test", "forks"],

@@ -273,15 +273,19 @@ async fn a_resharing_that_isnt_the_expected_one_is_refused_before_anything_is_si
         ),
     ];
     for (args, why) in refused {
-        let party: usize = args[args.iter().position(|arg| arg == "--identity").unwrap() + 1][5..6]
-            .parse()
-            .unwrap();
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let done = run(world.command(&world.url(), &args)).await;
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains(why), "{why}: {said}");
-        assert!(!world.journal(party, id).exists(), "{why}");
+        assert_refused(&world, id, &args, why).await;
     }
     world.net.stop().await.unwrap();
+}
+
+/// Checks that a party is refused with exit code 2, for this reason, and has no journal.
+async fn assert_refused(world: &World, id: SessionId, args: &[String], why: &str) {
+    let identity = args.iter().position(|arg| arg == "--identity").unwrap();
+    let party: usize = args[identity + 1][5..6].parse().unwrap();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = run(world.command(&world.url(), &args)).await;
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{args:?}: {said}");
+    assert!(said.contains(why), "{why}: {said}");
+    assert!(!world.journal(party, id).exists(), "{why}");
 }

@@ -11,7 +11,11 @@ use white_city_verify::{
 };
 use white_city_wire::{Hash, IdentityKey, Refusal, board::Terminal, limits::NOBODY, tx::Leave};
 
-use crate::{SignError, journal::JournalError, parts::BadPart};
+use crate::{
+    SignError,
+    journal::JournalError,
+    parts::{BadName, BadPart},
+};
 
 /// Why one replica gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,7 +236,8 @@ pub enum Error {
         /// The round.
         round: u32,
     },
-    /// A post that isn't the next part of what its author posts, which all members see in the same round.
+    /// A post that isn't the next part of what its author posts, which all members see in the same round; one who can't open what
+    /// it sends has [`Error::Payload`] instead.
     #[error("what party {from} posted in round {round} isn't the next part of its post: {why}")]
     Part {
         /// Its author.
@@ -241,6 +246,19 @@ pub enum Error {
         round: u32,
         /// The rule that it breaks.
         why: BadPart,
+    },
+    /// A session whose protocol's name says something about parts that this program doesn't know. It isn't joined.
+    #[error(transparent)]
+    Parts(#[from] BadName),
+    /// A spec without room for all that a protocol may post.
+    #[error("the spec has no room for the protocol: {what} is {has}, expected at least {needed}")]
+    NoRoom {
+        /// The limit's name.
+        what: &'static str,
+        /// The most that the spec allows.
+        has: u64,
+        /// The least that the protocol needs.
+        needed: u64,
     },
     /// A payload for somebody who can't read it.
     #[error("a payload for party {to}, which isn't another member")]

@@ -37,7 +37,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Separates the protocol's own name from what it says about parts.
-const MARK: &str = "+parts/";
+pub const MARK: &str = "+parts/";
 /// Version of the bytes, in the name.
 const VERSION: &str = "1:";
 /// Bytes of the number before each part of a broadcast.
@@ -100,6 +100,8 @@ pub fn protocol_of(name: &str) -> &str {
 /// Room in one part, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
+    /// For the number before the broadcast: whether a post may have more than one part.
+    pub has_number: bool,
     /// For the broadcast, without the number before it.
     pub broadcast: usize,
     /// For one recipient, before it is sealed.
@@ -116,6 +118,7 @@ impl Room {
     pub fn new(max_bcast: u32, max_p2p: u32, max_tx: u32, sealing: u32) -> Self {
         let [bcast, p2p, tx, sealing] = [max_bcast, max_p2p, max_tx, sealing].map(size);
         Self {
+            has_number: bcast >= HEADER_BYTES,
             broadcast: bcast.saturating_sub(HEADER_BYTES),
             p2p: p2p.saturating_sub(sealing),
             all: tx.saturating_sub(POST_FRAME_BYTES + HEADER_BYTES),
@@ -123,7 +126,7 @@ impl Room {
         }
     }
 
-    /// Takes the next part off what is left: the broadcast first, then what is for each recipient, in the order given.
+    /// Takes the next part off what is left: the broadcast first, then what is for each recipient, in this order.
     fn cut(&self, left: &mut Part) -> Part {
         let mut room = self.all;
         let broadcast = take(&mut left.broadcast, self.broadcast.min(room));
@@ -141,20 +144,23 @@ impl Room {
         Part { broadcast, p2p }
     }
 
-    /// All parts of a post, at least one; at most `most`, or how many bytes these hold.
-    fn cut_all(&self, mut left: Part, most: usize) -> Result<Vec<Part>, usize> {
-        let mut parts = Vec::new();
-        loop {
+    /// Gives away all parts of a post, at least one; at most `most`, or how many bytes these hold.
+    fn cut_all(&self, mut left: Part, most: u16, mut give: impl FnMut(Part)) -> Result<u16, usize> {
+        // What follows has to be said.
+        let most = if self.has_number { most } else { most.min(1) };
+        let whole = left.bytes();
+        for number in 1..=most {
+            let before = left.bytes();
             let part = self.cut(&mut left);
-            let is_stuck = part.bytes() == 0 && left.bytes() > 0;
-            if is_stuck || parts.len() >= most {
-                return Err(parts.iter().map(Part::bytes).fold(0, usize::saturating_add));
+            if part.bytes() == 0 && before > 0 {
+                return Err(whole.saturating_sub(before));
             }
-            parts.push(part);
+            give(part);
             if left.bytes() == 0 {
-                return Ok(parts);
+                return Ok(number);
             }
         }
+        Err(whole.saturating_sub(left.bytes()))
     }
 
     /// Number of parts of a post of this size to so many recipients; `None` if no number of parts is enough.
@@ -163,8 +169,7 @@ impl Room {
             broadcast: 0..broadcast,
             p2p: (0..recipients).map(|to| (to, 0..p2p)).collect(),
         };
-        let parts = self.cut_all(whole, usize::from(u16::MAX)).ok()?;
-        u16::try_from(parts.len()).ok()
+        self.cut_all(whole, u16::MAX, drop).ok()
     }
 }
 
@@ -214,16 +219,18 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Cuts a post into as few parts as there is room for, always in the same way.
+    /// Cuts a post into as few parts as there is room for, always in the same way, in whichever order the payloads come.
     ///
     /// # Errors
     /// [`TooManyParts`] for more than `most`.
     pub fn new(
         broadcast: Vec<u8>,
-        p2p: Payloads,
+        mut p2p: Payloads,
         room: &Room,
         most: u16,
     ) -> Result<Self, TooManyParts> {
+        // Another order would give another first part, to a party that goes on after a crash.
+        p2p.sort_unstable_by_key(|(to, _)| *to);
         let whole = Part {
             broadcast: 0..broadcast.len(),
             p2p: p2p
@@ -232,8 +239,8 @@ impl Outgoing {
                 .collect(),
         };
         let bytes = whole.bytes();
-        let parts = room
-            .cut_all(whole, usize::from(most))
+        let mut parts = Vec::new();
+        room.cut_all(whole, most, |part| parts.push(part))
             .map_err(|fit| TooManyParts { bytes, fit })?;
         Ok(Self {
             broadcast,
@@ -266,11 +273,15 @@ impl Outgoing {
 
     /// Bytes of all parts' payloads on the board.
     pub fn bytes(&self, sealing: usize) -> u64 {
-        let of = |part: &Part| {
+        let last = self.parts.len().saturating_sub(1);
+        let of = |(place, part): (usize, &Part)| {
             let sealed = part.p2p.len().saturating_mul(sealing);
-            HEADER_BYTES.saturating_add(sealed.saturating_add(part.bytes()))
+            let is_silent = place == last && part.broadcast.is_empty();
+            let header = if is_silent { 0 } else { HEADER_BYTES };
+            header.saturating_add(sealed.saturating_add(part.bytes()))
         };
-        let bytes = self.parts.iter().map(of).fold(0, usize::saturating_add);
+        let parts = self.parts.iter().enumerate();
+        let bytes = parts.map(of).fold(0, usize::saturating_add);
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 

@@ -71,7 +71,7 @@ pub(super) enum PortUse {
     Handing,
 }
 
-/// The place where a replica says that its direct port is.
+/// Address at which a replica says that its direct port is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     /// At the address that the RPC's answers come from.

@@ -186,7 +186,7 @@ impl Observer {
         self.now.as_ref()
     }
 
-    /// What was read, for the party that acts on it.
+    /// Everything that was read, for the party that acts on it.
     pub(super) fn seen(&self) -> Seen<'_> {
         Seen {
             history: &self.history,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use white_city_wire::{Entry, limits::ENTRY_BYTES};
 
-use super::{Inbox, Session};
+use super::{Inbox, Observer, Session};
 use crate::{
     Error,
     parts::{self, Incoming, Outgoing, Parts, Payloads, Room, TooManyParts},
+    spec_builder::{RoundBytes, check_room},
 };
 
 /// The rounds of a protocol over a session, one after the other. A post may be larger than a transaction where the session's spec
@@ -39,6 +40,17 @@ impl Session {
     }
 }
 
+impl Observer {
+    /// Whether the spec has room for a protocol of these rounds, each with its largest post, and to finish, whatever a liar posts. A party
+    /// asks before it joins what somebody else has opened; [`crate::SpecBuilder::any_size`] makes such specs.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] names the limit that is too low; [`Error::Parts`].
+    pub fn check_room(&self, rounds: &[RoundBytes]) -> Result<(), Error> {
+        check_room(self.spec(), self.client().network().params.max_tx, rounds)
+    }
+}
+
 impl Rounds<'_> {
     /// Begins in this round of the board instead: for the second protocol of a session.
     #[must_use]
@@ -53,6 +65,11 @@ impl Rounds<'_> {
         self.next
     }
 
+    /// The session, between two rounds: to leave it, for instance.
+    pub const fn session(&mut self) -> &mut Session {
+        self.session
+    }
+
     /// Posts in the protocol's next round, and waits until everything that the members post in it is there. A round that was interrupted
     /// is asked for again with the same content.
     ///
@@ -61,7 +78,8 @@ impl Rounds<'_> {
     /// # Errors
     /// As [`Session::post`] and [`Session::inbox`]; [`Error::TooLarge`] for a post of more parts than the session's protocol
     /// allows, than it has rounds left, or than this party's share has room for, before anything is signed; [`Error::Part`] names who posts
-    /// something else than its next part: everybody sees that, in the same round.
+    /// something else than its next part: everybody sees that, in the same round, but for those who couldn't even open what they got
+    /// from it or another, which is [`Error::Payload`]. Either ends the protocol for this party, in a session with a quorum, too.
     pub async fn exchange(&mut self, broadcast: Vec<u8>, p2p: Payloads) -> Result<Inbox, Error> {
         let (inbox, next) = self.session.exchange(self.next, broadcast, p2p).await?;
         self.next = next;
@@ -77,9 +95,7 @@ impl Session {
         broadcast: Vec<u8>,
         p2p: Payloads,
     ) -> Result<(Inbox, u32), Error> {
-        let named = Parts::of(&self.spec().protocol);
-        let named = named.map_err(|bad| Error::usage("protocol", bad.to_string()))?;
-        let Some(parts) = named else {
+        let Some(parts) = Parts::of(&self.spec().protocol)? else {
             self.post(first, broadcast, p2p).await?;
             return Ok((self.inbox(first).await?, first.saturating_add(1)));
         };
@@ -139,11 +155,13 @@ impl Session {
         })?;
         // What was signed before was checked then, and counts by now.
         if self.party.filling(first).is_none() {
-            let entries = ENTRY_BYTES.saturating_mul(count(post.parts()));
+            // Whoever says so makes this party post as many parts as one may have; and it has to finish.
+            let entries = ENTRY_BYTES.saturating_mul(u64::from(most).saturating_add(1));
             let bytes = post.bytes(parts::size(sealing));
             let bytes = entries.saturating_add(bytes);
             let seen = self.observer.seen();
-            self.party.check_share(seen, "the post, in parts", bytes)?;
+            let what = "the post with as many parts as there may be, and a finish";
+            self.party.check_share(seen, what, bytes)?;
         }
         Ok(post)
     }

@@ -14,7 +14,7 @@ impl Session {
     /// # Errors
     /// [`Error::NoJournal`] when this party has joined before, in another process; [`Error::SlotTaken`] when another process
     /// was faster; [`Error::Late`]; [`Error::Aborted`];
-    /// [`Error::Left`]; [`Error::Refused`].
+    /// [`Error::Left`]; [`Error::Refused`]; [`Error::Parts`] for posts in parts of a version that this library doesn't know.
     pub async fn join(&mut self) -> Result<(), Error> {
         self.party.check_not_failed()?;
         let own = self.party.filling(0).map(|own| own.is_shown);

@@ -1,11 +1,11 @@
 use white_city_wire::{
     Hash, Signature, SignedTx,
-    limits::TX_BYTES_MAX,
+    limits::{ROUNDS_MAX, TX_BYTES_MAX},
     tx::{Action, Post},
 };
 
 use super::*;
-use crate::{LocalKey, Signer};
+use crate::{LocalKey, Signer, parts::Parts};
 
 fn builder(parties: u16) -> SpecBuilder {
     let key = |party: u16| {
@@ -23,6 +23,7 @@ fn with_room(parties: u16, max_tx: u32, max_session: u64) -> SpecBuilder {
     builder.room = Room {
         max_tx,
         max_session,
+        max_rounds: ROUNDS_MAX,
     };
     builder
 }
@@ -110,7 +111,8 @@ fn posts_that_fit_into_a_transaction_are_posts_as_ever() {
     let sizes = rounds(&[(100, 0), (0, 32)]);
     let spec = builder(3).any_size(&sizes).build().unwrap();
     let plain = builder(3).payloads(100, 32).posts(2, 1).max_rounds(3);
-    let plain = plain.max_bytes(spec.max_bytes).build().unwrap();
+    let plain = plain.kem(spec.kem).max_bytes(spec.max_bytes).build();
+    let plain = plain.unwrap();
     assert_eq!(spec, plain);
     assert_eq!(spec.protocol, "white-city/test");
 }
@@ -173,12 +175,133 @@ fn parts_are_as_small_as_they_are_asked_to_be() {
     ));
     let none = builder(3).payloads(2, 50).any_size(&sizes(1)).build();
     assert!(matches!(none, Err(Error::Usage { .. })), "{none:?}");
-    // More rounds than any session may have, and too long a name.
+    // More rounds than any session may have.
     let too_many = builder(3)
         .payloads(100, 50)
         .any_size(&[sizes(most), sizes(1)].concat());
     assert!(matches!(too_many.build(), Err(Error::Spec(_))));
-    let mut long = builder(3).payloads(100, 50).any_size(&sizes(200));
-    long.spec.protocol = "x".repeat(64);
-    assert!(matches!(long.build(), Err(Error::Spec(_))));
+}
+
+#[test]
+fn a_name_has_room_for_what_is_said_about_parts_and_says_nothing_of_them_itself() {
+    let named = |name: String| {
+        let mut builder = builder(3).payloads(100, 50).any_size(&rounds(&[(200, 90)]));
+        builder.spec.protocol = name;
+        builder.build()
+    };
+    let long = named("x".repeat(64 - "+parts/1:3".len())).unwrap();
+    assert_eq!(long.protocol.len(), 64);
+    let too_long = Error::TooLarge {
+        what: "the protocol's name with the number of parts behind it",
+        bytes: 65,
+        max: 64,
+        limit: "a spec's protocol",
+    };
+    assert_eq!(
+        named("x".repeat(65 - "+parts/1:3".len())).unwrap_err(),
+        too_long
+    );
+    for name in ["x+parts/1:3", "x+parts/2:3", "x+parts/"] {
+        let mut plain = builder(3);
+        name.clone_into(&mut plain.spec.protocol);
+        for refused in [named(name.to_owned()), plain.build()] {
+            let is_refused = matches!(
+                refused,
+                Err(Error::Usage {
+                    what: "protocol",
+                    ..
+                })
+            );
+            assert!(is_refused, "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn parts_say_how_many_follow_also_where_nothing_is_broadcast() {
+    let sizes = rounds(&[(0, 100_000)]);
+    for asked in [0, 1, 2] {
+        let spec = builder(3)
+            .payloads(asked, 4_096)
+            .any_size(&sizes)
+            .build()
+            .unwrap();
+        assert_eq!(spec.protocol, "white-city/test+parts/1:25");
+        assert_eq!(spec.max_bcast, 2);
+        assert_eq!(check_room(&spec, TX_BYTES_MAX, &sizes), Ok(()));
+    }
+}
+
+#[test]
+fn keys_never_make_parts_necessary() {
+    // Two others; a byte more would be too much.
+    let fitting = |kem: Kem| (TX_BYTES_MIN - 256) / 2 - 12 - kem.sealing_bytes();
+    let of = |bytes| builder(3).any_size(&rounds(&[(0, bytes)])).build().unwrap();
+    let named = |bytes| {
+        let spec = of(bytes);
+        (spec.kem, spec.protocol.contains('+'))
+    };
+    assert_eq!(named(fitting(Kem::XWing)), (Kem::XWing, false));
+    assert_eq!(named(fitting(Kem::XWing) + 1), (Kem::X25519, false));
+    assert_eq!(named(fitting(Kem::X25519)), (Kem::X25519, false));
+    // Then there are parts anyway.
+    assert_eq!(named(fitting(Kem::X25519) + 1), (Kem::XWing, true));
+    // Unless X-Wing needs more rounds than the board has.
+    let rounds = rounds(&[(0, 300_000); 3]);
+    let least = |max_rounds| {
+        let mut builder = builder(500).any_size(&rounds);
+        builder.room.max_rounds = max_rounds;
+        builder.build().unwrap()
+    };
+    let x_wing = least(ROUNDS_MAX);
+    assert_eq!(x_wing.kem, Kem::XWing);
+    assert_eq!(least(x_wing.max_rounds).kem, Kem::XWing);
+    assert_eq!(least(x_wing.max_rounds - 1).kem, Kem::X25519);
+}
+
+#[test]
+fn a_spec_has_room_for_its_rounds_and_not_with_any_limit_lower() {
+    let in_parts = rounds(&[(392, 90), (0, 200), (1, 0)]);
+    let whole = rounds(&[(100, 50), (0, 50)]);
+    for rounds in [in_parts, whole] {
+        let spec = builder(3).payloads(100, 50).any_size(&rounds);
+        let spec = spec.build().unwrap();
+        let check = |spec: &Spec| check_room(spec, TX_BYTES_MIN, &rounds);
+        assert_eq!(check(&spec), Ok(()));
+        let lower = |change: fn(&mut Spec)| {
+            let mut spec = spec.clone();
+            change(&mut spec);
+            let error = check(&spec).unwrap_err();
+            assert!(matches!(error, Error::NoRoom { has, needed, .. } if has < needed));
+        };
+        lower(|spec| spec.max_rounds -= 1);
+        lower(|spec| spec.max_bytes -= 1);
+        lower(|spec| spec.max_bcast -= 1);
+        lower(|spec| spec.max_p2p -= 1);
+        // Nor on a board with smaller transactions.
+        assert!(check_room(&spec, 300, &rounds).is_err());
+        // Nor where the name says less.
+        if let Ok(Some(Parts { most })) = Parts::of(&spec.protocol) {
+            let mut spec = spec.clone();
+            spec.protocol = Parts { most: most - 1 }.name("white-city/test");
+            let no_room = Error::NoRoom {
+                what: "the number of parts",
+                has: u64::from(most) - 1,
+                needed: most.into(),
+            };
+            assert_eq!(check(&spec), Err(no_room));
+            spec.protocol = "white-city/test+parts/2:9".into();
+            assert!(matches!(check(&spec), Err(Error::Parts(_))));
+        }
+        // Nor is one made with fewer bytes.
+        let builder = builder(3).payloads(100, 50).any_size(&rounds);
+        let made = |bytes| builder.clone().kem(spec.kem).max_bytes(bytes).build();
+        assert_eq!(made(spec.max_bytes).unwrap(), spec);
+        let no_room = Error::NoRoom {
+            what: "max_bytes",
+            has: spec.max_bytes - 1,
+            needed: spec.max_bytes,
+        };
+        assert_eq!(made(spec.max_bytes - 1).unwrap_err(), no_room);
+    }
 }

@@ -227,7 +227,7 @@ def cut(room, broadcast, p2p):
         left = room["max_tx"] - 256 - 2
         own = broadcast[at : at + min(room["max_bcast"] - 2, left)]
         at, left, payloads = at + len(own), left - len(own), []
-        for to in p2p:
+        for to in sorted(p2p):
             most = min(room["max_p2p"] - room["sealing"], left - room["sealing"] - 12)
             if done[to] == len(p2p[to]):
                 continue
@@ -252,6 +252,8 @@ def parts():
         ("a byte more", wide, 65, {}),
         ("payloads only", wide, 0, {0: 1, 2: 65}),
         ("parts that are full before all recipients had their turn", tight, 70, {1: 20, 2: 41, 3: 1, 5: 33}),
+        ("recipients in another order", tight, 30, {5: 33, 2: 41, 1: 20}),
+        ("a last part without a broadcast", tight, 32, {1: 41}),
         ("257 parts", {**tight, "max_bcast": 3}, 257, {1: 3}),
     ):
         broadcast, p2p = some(f"parts {name}", length), {to: some(f"parts {name} {to}", k) for to, k in lengths.items()}

@@ -17,7 +17,7 @@ pub struct Kind {
 
 impl Kind {
     /// All kinds of errors of this library.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         OTHER,
         WRONG_ROUND,
         RECEIPT,
@@ -31,6 +31,8 @@ impl Kind {
         JOURNAL,
         OTHER_NETWORK,
         RECIPIENT,
+        PARTS,
+        NO_ROOM,
         UNREACHABLE,
         BEHIND,
         REFUSED,
@@ -81,6 +83,8 @@ const TOO_LARGE: Kind = kind(2_003, "too_large");
 const JOURNAL: Kind = kind(2_004, "journal");
 const OTHER_NETWORK: Kind = kind(2_005, "other_network");
 const RECIPIENT: Kind = kind(2_006, "recipient");
+const PARTS: Kind = kind(2_007, "parts");
+const NO_ROOM: Kind = kind(2_008, "no_room");
 const UNREACHABLE: Kind = kind(3_000, "unreachable");
 const BEHIND: Kind = kind(3_001, "behind");
 const REFUSED: Kind = kind(4_000, "refused");
@@ -118,6 +122,8 @@ impl Error {
             Self::Journal(_) => JOURNAL,
             Self::OtherNetwork { .. } => OTHER_NETWORK,
             Self::Recipient { .. } => RECIPIENT,
+            Self::Parts(_) => PARTS,
+            Self::NoRoom { .. } => NO_ROOM,
             Self::Unreachable(_) => UNREACHABLE,
             Self::Behind { .. } => BEHIND,
             Self::Refused { .. } => REFUSED,

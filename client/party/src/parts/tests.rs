@@ -22,6 +22,7 @@ impl Numbers {
 fn room(broadcast: usize, p2p: usize, all: usize) -> Room {
     let around = 48 + PAYLOAD_FRAME_BYTES;
     Room {
+        has_number: true,
         broadcast,
         p2p,
         all,
@@ -130,6 +131,13 @@ fn a_post_of_any_size_arrives_as_it_was_and_each_part_has_room() {
             );
         }
         let most = u16::try_from(post.parts()).unwrap();
+        let on_board = (0..post.parts()).map(|number| {
+            let (broadcast, p2p) = post.part(number);
+            let p2p = p2p.iter().map(|(_, bytes)| bytes.len() + 48);
+            broadcast.len() + p2p.sum::<usize>()
+        });
+        let on_board = u64::try_from(on_board.sum::<usize>()).unwrap();
+        assert_eq!(post.bytes(48), on_board, "run {run}");
         for reader in 0..6 {
             let mine = p2p.iter().find(|(to, _)| *to == reader);
             let mine = mine.map_or_else(Vec::new, |(_, bytes)| bytes.clone());
@@ -145,6 +153,28 @@ fn a_post_of_any_size_arrives_as_it_was_and_each_part_has_room() {
             .err()
             .unwrap();
         assert!(fewer.fit < fewer.bytes || fewer.bytes == 0, "run {run}");
+    }
+}
+
+#[test]
+fn a_post_is_cut_in_one_way_in_whichever_order_its_payloads_come() {
+    // Room for one recipient and a half.
+    let room = room(10, 100, 240);
+    let [one, two, three] = [1, 2, 3].map(|to| (to, [7; 100].as_slice()));
+    let cut = |p2p: &[(u16, &[u8])]| {
+        let post = Outgoing::new(vec![1; 5], payloads(p2p), &room, 9).unwrap();
+        (0..post.parts())
+            .map(|number| post.part(number))
+            .collect::<Vec<_>>()
+    };
+    let ascending = cut(&[one, two, three]);
+    let whole = |part: &(Vec<u8>, Payloads)| part.1.iter().map(|(to, _)| *to).collect::<Vec<_>>();
+    assert_eq!(
+        ascending.iter().map(whole).collect::<Vec<_>>(),
+        [vec![1, 2], vec![2, 3], vec![3]]
+    );
+    for other in [[three, two, one], [two, one, three], [three, one, two]] {
+        assert_eq!(cut(&other), ascending);
     }
 }
 
@@ -202,6 +232,14 @@ fn a_post_is_as_large_as_its_parts_have_room_for_and_no_byte_larger() {
     assert_eq!(super::Room::new(2, 48, 1_000, 48).count(1, 0, 1), None);
     assert_eq!(super::Room::new(2, 48, 1_000, 48).count(0, 1, 1), None);
     assert_eq!(super::Room::new(2, 48, 1_000, 48).count(0, 0, 1), Some(1));
+    // Where there is none for the number a post has one part.
+    assert_eq!(super::Room::new(1, 58, 1_000, 48).count(0, 10, 2), Some(1));
+    assert_eq!(super::Room::new(1, 58, 1_000, 48).count(0, 11, 2), None);
+    assert_eq!(super::Room::new(2, 58, 1_000, 48).count(0, 11, 2), Some(2));
+    let post = payloads(&[(1, &[7; 11])]);
+    let post = Outgoing::new(Vec::new(), post, &super::Room::new(1, 58, 1_000, 48), 9);
+    let too_many = TooManyParts { bytes: 11, fit: 10 };
+    assert_eq!(post.err(), Some(too_many));
     assert_eq!(room.count(10 * 65_535, 0, 0), Some(u16::MAX));
     assert_eq!(room.count(10 * 65_535 + 1, 0, 0), None);
 }

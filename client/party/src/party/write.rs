@@ -10,7 +10,7 @@ use white_city_wire::{
 use zeroize::Zeroizing;
 
 use super::{Party, Secret, Seen};
-use crate::Error;
+use crate::{Error, parts::Parts};
 
 /// Plaintexts for other members, by index.
 type Plaintexts = [(u16, Zeroizing<Vec<u8>>)];
@@ -19,9 +19,11 @@ impl<K: PayloadKem> Party<K> {
     /// Decides on the join, where none was decided: it consents to the spec and brings a fresh encryption key.
     ///
     /// # Errors
-    /// [`Error::NoJournal`] when this party has joined before, elsewhere; [`Error::Late`]; [`Error::Aborted`]; [`Error::Left`].
+    /// [`Error::NoJournal`] when this party has joined before, elsewhere; [`Error::Late`]; [`Error::Aborted`]; [`Error::Left`];
+    /// [`Error::Parts`] for posts in parts of another version, whatever speaks the board's rounds here.
     pub fn join(&mut self, seen: Seen<'_>) -> Result<(), Error> {
         self.check_may_write(seen, 0)?;
+        Parts::of(&seen.spec().protocol)?;
         if seen.history.open_round() > 0 {
             return self.check_own_slot(seen, 0);
         }

@@ -244,19 +244,24 @@ impl Board {
                 let shown = shown::evidence(&evidence, is_judged);
                 Ok(shown::proven(&evidence, &shown))
             }),
-            _ => read.shown(&ReadStatus, |board| {
-                json!({
-                    "era": self.trust.era_of(header),
-                    "newest_era": self.trust.newest_era(),
-                    "faults": self.trust.faults(),
-                    "session_count": board.sessions,
-                    "opener_count": board.openers,
-                    "paused_ms": board.paused_ms,
-                    "root": board.root,
-                    "charter": board.charter_hash,
-                })
-            }),
+            _ => self.status(&read, header),
         }
+    }
+
+    /// How far the board is.
+    fn status(&self, read: &Reading<'_>, header: &Arc<VerifiedHeader>) -> Result<Value, NotProven> {
+        read.shown(&ReadStatus, |board| {
+            json!({
+                "era": self.trust.era_of(header),
+                "newest_era": self.trust.newest_era(),
+                "faults": self.trust.faults(),
+                "session_count": board.sessions,
+                "opener_count": board.openers,
+                "paused_ms": board.paused_ms,
+                "root": board.root,
+                "charter": board.charter_hash,
+            })
+        })
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use white_city_client::{
-    Client, End, Error, Hash, Inbox, RoundBytes, Session, SessionId, SpecBuilder,
+    Client, End, Error, Hash, Inbox, RoundBytes, Session, SessionId, Spec, SpecBuilder,
     delivery::{
         DeliveryError, RunError,
         round_based::{Delivery as _, Mpc as _, MpcParty, Outgoing},
     },
-    parts::{BadPart, Parts, Payloads},
+    parts::{BadName, BadPart, Parts, Payloads},
     wire::hash::{Preimage, sha256},
 };
 use white_city_kit::{Board, Crashing, Faults, Party};
@@ -148,24 +148,76 @@ async fn a_post_is_refused_from_the_first_byte_that_has_no_room_before_anything_
         Ok::<_, Error>(())
     });
     result(results.await.unwrap());
-    // A party's share has room for six parts, or for a byte less.
+    board.stop().await.unwrap();
+}
+
+/// Runs a protocol in a session of this very spec.
+async fn run_as_it_is(
+    board: &Board,
+    spec: Spec,
+    protocol: impl AsyncFn(&mut Session) -> Result<(), Error>,
+) {
+    let parties = spec.parties();
+    let id = board.client(0).unwrap().open(spec).await.unwrap();
+    let runs = (0..parties).map(async |party| {
+        let mut party = board.join(id, party).await.unwrap();
+        party.session.wait_ready().await?;
+        protocol(&mut party.session).await
+    });
+    result(futures::future::join_all(runs).await);
+}
+
+/// Posts the parts of nothing, as many as one may have, in the board's rounds from this one on.
+async fn post_empty_parts(session: &mut Session, first: u32) -> Result<(), Error> {
+    for (round, following) in (first..).zip((0..MOST).rev()) {
+        let broadcast = match following {
+            0 => Vec::new(),
+            _ => following.to_be_bytes().to_vec(),
+        };
+        session.post(round, broadcast, Vec::new()).await?;
+        session.inbox(round).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_share_has_room_for_the_parts_that_a_liar_has_others_wait_for_or_nothing_is_signed() {
+    let board = Board::solo().await.unwrap();
+    // For twice three parts, the fourth of the second post, which is empty, and a finish; or a byte less.
     for less in [0, 1] {
-        let spec = in_parts(&board, 2, 3).max_bytes(2 * (6 * (256 + 66) - less));
-        let results = board.run(spec, async |party: &mut Party| {
-            let mut rounds = party.session.rounds();
+        let mut spec = in_parts(&board, 2, 3).build().unwrap();
+        spec.max_bytes = 2 * (6 * (256 + 66) + 256 + 256 - less);
+        run_as_it_is(&board, spec, async |session: &mut Session| {
+            let size = RoundBytes {
+                broadcast: 256,
+                p2p: 256,
+            };
+            let room = session.check_room(&[size; 3]);
+            assert!(matches!(room, Err(Error::NoRoom { .. })), "{room:?}");
+            let me = session.index();
+            let mut rounds = session.rounds();
             rounds.exchange(vec![1; 3 * BYTES], Vec::new()).await?;
+            assert_eq!(rounds.next_round(), 4);
+            if less == 0 && me == 1 {
+                post_empty_parts(session, 4).await?;
+                return finish(session).await.map(drop);
+            }
             let second = rounds.exchange(vec![1; 3 * BYTES], Vec::new()).await;
             if less == 0 {
-                return second.map(drop);
+                second?;
+                assert_eq!(rounds.next_round(), 8);
+                return finish(session).await.map(drop);
             }
-            let three = 3 * (256 + 66);
+            let needed = 3 * (256 + 66) + 256 + 256;
             assert!(
-                matches!(second, Err(Error::TooLarge { bytes, max, .. }) if (bytes, max) == (three, three - 1)),
+                matches!(second, Err(Error::TooLarge { bytes, max, .. }) if (bytes, max) == (needed, needed - 1)),
                 "{second:?}"
             );
-            Ok::<_, Error>(())
-        });
-        result(results.await.unwrap());
+            let shown = rounds.session().now().unwrap().filled().count();
+            assert_eq!(shown, 0);
+            Ok(())
+        })
+        .await;
     }
     board.stop().await.unwrap();
 }
@@ -381,18 +433,56 @@ async fn a_protocol_that_was_written_for_round_based_knows_nothing_of_parts() {
 }
 
 #[tokio::test]
-async fn a_session_with_parts_of_another_version_is_left_alone() {
+async fn a_session_with_parts_of_another_version_is_not_joined() {
     let board = Board::solo().await.unwrap();
-    let spec = board.spec("kit/parts+parts/2:4", 2);
-    let results = board.run(spec, async |party: &mut Party| {
-        let refused = party.session.rounds().exchange(vec![1], Vec::new()).await;
-        assert!(matches!(
-            refused,
-            Err(Error::Usage {
-                what: "protocol",
-                ..
-            })
-        ));
+    let mut spec = board.spec("kit/parts", 2).build().unwrap();
+    spec.protocol = "kit/parts+parts/2:4".into();
+    let client = board.client(0).unwrap();
+    let id = client.open(spec.clone()).await.unwrap();
+    let mut session = client.session(id).await.unwrap();
+    let unknown = Error::Parts(BadName {
+        name: spec.protocol,
+    });
+    assert_eq!(session.join().await.unwrap_err(), unknown);
+    assert_eq!(session.check_room(&[]).unwrap_err(), unknown);
+    assert!(!session.has_signed());
+    assert_eq!(session.now().unwrap().filled().count(), 0);
+    board.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_round_that_is_asked_for_again_takes_its_payloads_in_another_order() {
+    let board = Board::solo().await.unwrap();
+    let network = board.client(0).unwrap().network().clone();
+    // A part has room for one recipient and a half.
+    let size = network.params.max_tx / 3 * 2;
+    let round = RoundBytes {
+        broadcast: 0,
+        p2p: size,
+    };
+    let spec = board.spec("kit/parts", 3).for_board(&network);
+    let stopped = tokio::sync::Barrier::new(3);
+    let results = board.run(spec.any_size(&[round]), async |party: &mut Party| {
+        let session = &mut party.session;
+        let me = session.index();
+        let mut p2p = to_all(3, me, &vec![7; usize::try_from(size).unwrap()]);
+        if me == 0 {
+            // Others wait for its first part, so it stops after that.
+            session.never_wait();
+            let first = session.rounds().exchange(Vec::new(), p2p.clone()).await;
+            assert!(matches!(first, Err(Error::Waiting { round: 1, .. })));
+        }
+        stopped.wait().await;
+        let mut rounds = session.rounds();
+        let inbox = loop {
+            p2p.reverse();
+            match rounds.exchange(Vec::new(), p2p.clone()).await {
+                Err(Error::Waiting { .. }) => rounds.session().wait_news().await,
+                inbox => break inbox?,
+            }
+        };
+        assert_eq!((inbox.posted.len(), inbox.p2p.len()), (3, 2));
+        assert_eq!(rounds.next_round(), 3);
         Ok::<_, Error>(())
     });
     result(results.await.unwrap());
