@@ -248,7 +248,7 @@ impl Board {
         }
     }
 
-    /// How far the board is.
+    /// The newest state of the board.
     fn status(&self, read: &Reading<'_>, header: &Arc<VerifiedHeader>) -> Result<Value, NotProven> {
         read.shown(&ReadStatus, |board| {
             json!({
