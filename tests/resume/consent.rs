@@ -78,11 +78,11 @@ async fn nobody_makes_a_key_or_signs_without_having_said_so() {
         ),
         (
             [threshold, &strangers].concat(),
-            "with others than the given parties",
+            "others than the given parties",
         ),
         (
             [threshold, &parties[..4]].concat(),
-            "with others than the given parties",
+            "others than the given parties",
         ),
     ] {
         let done = party(&world, Step::Keygen, 0, id, &consent).await;

@@ -210,8 +210,9 @@ async fn services_of_a_group_make_its_key_note_it_and_sign_with_it_alone() {
     let id = world
         .open(&[0, 1], &["--preset", "eddsa-keygen", "--threshold", "2"])
         .await;
-    assert_eq!(declined(&world, id).await.1, 1);
-    let line = noted(&world, 0, id, "declined").await;
+    let (who, reason) = declined(&world, id).await;
+    assert_eq!(reason, 1);
+    let line = noted(&world, who.into(), id, "declined").await;
     let text = line["request"]["text"].as_str().unwrap();
     assert!(text.starts_with("alice asks alice, bob"), "{line}");
     world.net.stop().await.unwrap();

@@ -11,6 +11,8 @@ use crate::{
 
 /// What a session wants.
 pub struct Wanted<'a> {
+    /// What is consented to, in words.
+    pub name: &'static str,
     /// The holders of the key that it makes, in words.
     pub what: &'static str,
     /// The number of them that it takes to sign.
@@ -33,7 +35,7 @@ pub async fn to_holders(
     let Wanted { what, holders, .. } = wanted;
     if let Some(given) = threshold.filter(|given| *given != wanted.threshold) {
         return Err(Failure::usage(format!(
-            "the session has the key take {} signers, expected {given}",
+            "the session's key takes {} signers, expected {given}",
             wanted.threshold
         )));
     }
@@ -60,6 +62,9 @@ pub async fn to_holders(
     }
     let missing = wanted.missing.map(|missing| format!("{missing}, "));
     let missing = missing.unwrap_or_default();
-    let nobody = format!("this: expected {missing}--threshold and --party for each of {what}");
+    let nobody = format!(
+        "{}: expected {missing}--threshold and --party for each of {what}",
+        wanted.name
+    );
     output.consent(wanted.question, &nobody, NOT_JOINED).await
 }

@@ -63,6 +63,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let run = run.map_err(|error| Failure::usage(error.to_string()))?;
     let roster = &party.session.spec().roster;
     let wanted = Wanted {
+        name: "this key generation",
         what: "the parties that make the key",
         missing: None,
         threshold: input.threshold,

@@ -83,13 +83,16 @@ impl Key {
 fn done(out: &Path, key: &Key, observer: Option<&Observer>, output: &Output) -> Done {
     let public_key = hex::encode(key.public_key);
     let finished = observer.map(Observer::finished);
-    let takes_part = |index: &u16| key.participants.contains(index);
-    let without: Option<Vec<u16>> = finished.map(|finished| {
-        let has_one = |index: &u16| takes_part(index) && finished.contains(index);
+    let is_silent = |index: &u16| {
+        let finished = finished.as_ref();
+        finished.is_some_and(|finished| !finished.contains(index))
+    };
+    let without: Option<Vec<u16>> = finished.as_ref().map(|_| {
+        let has_one = |index: &u16| key.participants.contains(index) && !is_silent(index);
         (0..key.parties).filter(|index| !has_one(index)).collect()
     });
-    let unconfirmed = without.iter().flatten().copied().filter(takes_part);
-    let unconfirmed: Vec<u16> = unconfirmed.collect();
+    // Whoever gave its share to others has said so.
+    let unconfirmed: Vec<u16> = (0..key.parties).filter(is_silent).collect();
     if !unconfirmed.is_empty() {
         output.warning(&format!(
             "no share was confirmed by parties {}: they may have none, and it takes {} to sign",

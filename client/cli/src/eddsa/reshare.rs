@@ -176,6 +176,7 @@ async fn consent(
         .map(|key| party.output.people().shown(key))
         .collect();
     let wanted = Wanted {
+        name: "this resharing",
         what: "those who hold the key afterwards",
         missing: (!is_known).then_some("--public-key"),
         threshold: input.threshold,
