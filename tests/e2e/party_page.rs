@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 use white_city_client::{End, IdentityKey, Session, SessionId, SpecBuilder, wire::Hash};
 use white_city_eddsa::{
-    KeyShare, Randomness,
-    run::{self, Heard, Next},
+    KeyShare, Randomness, keygen,
+    run::{Heard, Next, Run},
 };
 use white_city_explorer::{Explorer, Replica};
 use white_city_tests::tampering::{Proxy, named};
@@ -214,7 +214,9 @@ async fn native(mut session: Session, mut turn: tokio::sync::mpsc::Receiver<()>)
     let roster: Vec<[u8; 32]> = roster.map(|key| *key.as_bytes()).collect();
     let me = white_city_eddsa::Session::new(session.id().0, &roster, session.index()).unwrap();
     let seed = Randomness::from_seed(*session.randomness("white-city/eddsa"));
-    let (mut run, mut outgoing) = run::keygen(me, 1, session.spec().quorum, seed).unwrap();
+    let started = keygen::start(me, 1, session.spec().quorum, seed);
+    let (first, mut outgoing) = started.unwrap();
+    let mut run = Run::from(first);
     let share = loop {
         turn.recv().await.unwrap();
         let round = session.history().open_round();

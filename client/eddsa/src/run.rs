@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use white_city_eddsa::{Error, KeyShare, Outgoing, Randomness, Session, run::{self, Heard, Next}};
+//! use white_city_eddsa::{Error, KeyShare, Outgoing, Randomness, Session, keygen, run::{Heard, Next, Run}};
 //!
 //! # fn main() -> Result<(), Error> {
 //! /// Runs a protocol; `exchange` posts, and gives what everybody posted in the same round.
@@ -11,7 +11,8 @@
 //!     mut exchange: impl FnMut(Outgoing) -> Heard,
 //! ) -> Result<KeyShare, Error> {
 //!     let seed = Randomness::from_seed([7; 32]);
-//!     let (mut run, mut outgoing) = run::keygen(session, 1, 2, seed)?;
+//!     let (first, mut outgoing) = keygen::start(session, 1, 2, seed)?;
+//!     let mut run = Run::from(first);
 //!     loop {
 //!         match run.close(&exchange(outgoing))? {
 //!             Next::Post(next, post) => (run, outgoing) = (next, post),
@@ -28,8 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, KeyShare, Outgoing, Randomness, Session, Signed, keygen, refresh,
-    reshare::{self, Held, Plan, Reshared},
+    Backend, Error, KeyShare, Outgoing, Signed, aggregate, keygen, refresh,
+    reshare::{self, Reshared},
     sign::{
         self,
         many::{self, SignedMany},
@@ -64,14 +65,28 @@ pub enum Next<T> {
 
 type Close<T> = Box<dyn FnOnce(&Heard) -> Result<Next<T>, Error> + Send + Sync>;
 
-/// A protocol that waits for a round to close.
+/// A protocol that waits for a round to close. It is made of the protocol's own first round.
 pub struct Run<T>(Close<T>);
 
-impl<T> Run<T> {
-    fn new(close: impl FnOnce(&Heard) -> Result<Next<T>, Error> + Send + Sync + 'static) -> Self {
-        Self(Box::new(close))
+impl<T: 'static> Run<T> {
+    /// A round, and what comes after it.
+    fn then<R>(
+        close: impl FnOnce(&Heard) -> Result<(R, Outgoing), Error> + Send + Sync + 'static,
+        next: impl FnOnce(R) -> Self + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(move |heard| {
+            let (round, outgoing) = close(heard)?;
+            Ok(Next::Post(next(round), outgoing))
+        }))
     }
 
+    /// The last round.
+    fn last(close: impl FnOnce(&Heard) -> Result<T, Error> + Send + Sync + 'static) -> Self {
+        Self(Box::new(move |heard| close(heard).map(Next::Made)))
+    }
+}
+
+impl<T> Run<T> {
     /// Takes what was posted in the round.
     ///
     /// # Errors
@@ -81,126 +96,57 @@ impl<T> Run<T> {
     }
 }
 
-/// A key generation: [`keygen::start`].
-///
-/// # Errors
-/// As there.
-pub fn keygen(
-    session: Session,
-    degree: u16,
-    quorum: u16,
-    randomness: Randomness,
-) -> Result<(Run<KeyShare>, Outgoing), Error> {
-    let (round, outgoing) = keygen::start(session, degree, quorum, randomness)?;
-    let run = Run::new(move |heard| {
-        let (round, outgoing) = round.close(&heard.broadcasts)?;
-        let last = Run::new(move |heard| {
-            let share = round.close(&heard.broadcasts, &heard.shares())?;
-            Ok(Next::Made(share))
-        });
-        Ok(Next::Post(last, outgoing))
-    });
-    Ok((run, outgoing))
+/// Protocols that deal, and make something of what was dealt.
+macro_rules! dealings {
+    ($($protocol:ident => $made:ty),+) => {$(
+        impl<B: Backend> From<$protocol::Round1<B>> for Run<$made> {
+            fn from(round: $protocol::Round1<B>) -> Self {
+                Self::then(
+                    move |heard| round.close(&heard.broadcasts),
+                    |round| Self::last(move |heard| round.close(&heard.broadcasts, &heard.shares())),
+                )
+            }
+        }
+    )+};
 }
 
-/// A refresh: [`refresh::start`].
-///
-/// # Errors
-/// As there.
-pub fn refresh(
-    session: Session,
-    share: &KeyShare,
-    holders: &[u16],
-    randomness: Randomness,
-) -> Result<(Run<KeyShare>, Outgoing), Error> {
-    let (round, outgoing) = refresh::start(session, share, holders, randomness)?;
-    let run = Run::new(move |heard| {
-        let (round, outgoing) = round.close(&heard.broadcasts)?;
-        let last = Run::new(move |heard| {
-            let share = round.close(&heard.broadcasts, &heard.shares())?;
-            Ok(Next::Made(share))
-        });
-        Ok(Next::Post(last, outgoing))
-    });
-    Ok((run, outgoing))
+/// Protocols that deal a nonce, and sign with it.
+macro_rules! signatures {
+    ($($protocol:ident => $made:ty),+) => {$(
+        impl<B: Backend> From<$protocol::Round1<B>> for Run<$made> {
+            fn from(round: $protocol::Round1<B>) -> Self {
+                Self::then(
+                    move |heard| round.close(&heard.broadcasts),
+                    |round| Self::then(
+                        // An empty round: whoever is shown another history can't get past it, and no partial signature is out yet.
+                        move |heard| {
+                            let round = round.close(&heard.broadcasts, &heard.shares())?;
+                            Ok((round, Outgoing::default()))
+                        },
+                        |round| Self::then(
+                            move |heard| round.close(&heard.posted),
+                            |round| Self::last(move |heard| round.close(&heard.broadcasts)),
+                        ),
+                    ),
+                )
+            }
+        }
+    )+};
 }
 
-/// A signature with a shared key: [`sign::start`].
-///
-/// # Errors
-/// As there.
-pub fn sign(
-    session: Session,
-    key: &KeyShare,
-    signers: &[u16],
-    message: &[u8],
-    randomness: Randomness,
-) -> Result<(Run<Signed>, Outgoing), Error> {
-    let (round, outgoing) = sign::start(session, key, signers, message, randomness)?;
-    let run = Run::new(move |heard| {
-        let (round, outgoing) = round.close(&heard.broadcasts)?;
-        let second = Run::new(move |heard| {
-            let round = round.close(&heard.broadcasts, &heard.shares())?;
-            // An empty round: whoever is shown another history can't get past it, and no partial signature is out yet.
-            let third = Run::new(move |heard| {
-                let (round, outgoing) = round.close(&heard.posted)?;
-                let last = Run::new(move |heard| Ok(Next::Made(round.close(&heard.broadcasts)?)));
-                Ok(Next::Post(last, outgoing))
-            });
-            Ok(Next::Post(third, Outgoing::default()))
-        });
-        Ok(Next::Post(second, outgoing))
-    });
-    Ok((run, outgoing))
-}
+dealings!(keygen => KeyShare, refresh => KeyShare, reshare => Reshared);
+signatures!(sign => Signed, many => SignedMany);
 
-/// Other holders for a key: [`reshare::start`].
-///
-/// # Errors
-/// As there.
-pub fn reshare(
-    session: Session,
-    plan: Plan,
-    held: Option<Held<'_>>,
-    randomness: Randomness,
-) -> Result<(Run<Reshared>, Outgoing), Error> {
-    let (round, outgoing) = reshare::start(session, plan, held, randomness)?;
-    let run = Run::new(move |heard| {
-        let (round, outgoing) = round.close(&heard.broadcasts)?;
-        let last = Run::new(move |heard| {
-            let reshared = round.close(&heard.broadcasts, &heard.shares())?;
-            Ok(Next::Made(reshared))
-        });
-        Ok(Next::Post(last, outgoing))
-    });
-    Ok((run, outgoing))
-}
-
-/// Signatures of many messages with a shared key: [`many::start`].
-///
-/// # Errors
-/// As there.
-pub fn sign_many<M: AsRef<[u8]>>(
-    session: &Session,
-    key: &KeyShare,
-    signers: &[u16],
-    messages: &[M],
-    randomness: Randomness,
-) -> Result<(Run<SignedMany>, Outgoing), Error> {
-    let (round, outgoing) = many::start(session, key, signers, messages, randomness)?;
-    let run = Run::new(move |heard| {
-        let (round, outgoing) = round.close(&heard.broadcasts)?;
-        let second = Run::new(move |heard| {
-            let round = round.close(&heard.broadcasts, &heard.shares())?;
-            // As in `sign`.
-            let third = Run::new(move |heard| {
-                let (round, outgoing) = round.close(&heard.posted)?;
-                let last = Run::new(move |heard| Ok(Next::Made(round.close(&heard.broadcasts)?)));
-                Ok(Next::Post(last, outgoing))
-            });
-            Ok(Next::Post(third, Outgoing::default()))
-        });
-        Ok(Next::Post(second, outgoing))
-    });
-    Ok((run, outgoing))
+impl<B: Backend> From<aggregate::Round1<B>> for Run<Signed> {
+    fn from(round: aggregate::Round1<B>) -> Self {
+        Self::then(
+            move |heard| round.close(&heard.broadcasts),
+            |round| {
+                Self::then(
+                    move |heard| round.close(&heard.broadcasts),
+                    |round| Self::last(move |heard| round.close(&heard.broadcasts)),
+                )
+            },
+        )
+    }
 }

@@ -34,23 +34,14 @@ pub async fn play(
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
     let started = aggregate::start(session, &key, Some(&keys), &message, party.randomness());
-    let (round, outgoing) = started.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     drop(key);
     party.output.note(&format!(
         "signing under the key {}",
         hex::encode(public_key)
     ));
     party.join().await?;
-
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let (round, outgoing) = party.checked(closed).await?;
-    let inbox = party.exchange(outgoing).await?;
-    let closed = round.close(&inbox.broadcasts);
-    let signed = party.checked(closed).await?;
+    let signed = party.run(started).await?;
     sign::finish(party, &signed, &input.message).await
 }
 

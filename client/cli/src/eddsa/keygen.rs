@@ -1,7 +1,7 @@
 //! Making a key together.
 
 use white_city_client::{Client, vault::Unlock};
-use white_city_eddsa::run;
+use white_city_eddsa::keygen;
 
 use super::{
     consent::{self, Wanted},
@@ -49,18 +49,13 @@ pub async fn make(
 }
 
 async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Result<Done, Failure> {
-    if party.protocol() != KEYGEN {
-        return Err(Failure::usage(format!(
-            "the session runs {:?}, expected {KEYGEN:?}",
-            party.protocol()
-        )));
-    }
+    party.check_protocol(KEYGEN)?;
     let spec = party.session.spec();
     let (quorum, input) = (spec.quorum, read_input::<KeygenInput>(spec)?);
     let degree = input.threshold.saturating_sub(1);
     // Before joining, so that nothing that can't run is consented to.
-    let run = run::keygen(party.eddsa_session()?, degree, quorum, party.randomness());
-    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = keygen::start(party.eddsa_session()?, degree, quorum, party.randomness());
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     let roster = &party.session.spec().roster;
     let wanted = Wanted {
         name: "this key generation",
@@ -77,7 +72,7 @@ async fn play(party: &mut Party<'_>, args: &KeygenArgs, unlock: &Unlock) -> Resu
     let given = (args.threshold, &*args.party);
     consent::to_holders(&party.session, wanted, given, party.output).await?;
     party.join().await?;
-    let share = party.run(run).await?;
+    let share = party.run(started).await?;
 
     let share = ShareFile {
         session: party.session.id(),

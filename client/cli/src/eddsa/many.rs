@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use white_city_client::vault::Unlock;
-use white_city_eddsa::run;
+use white_city_eddsa::sign::many;
 
 use super::{
     expected::{self, Given},
@@ -32,11 +32,11 @@ pub async fn play(
     let signers = sign::places(spec, &share, &input.public_key)?;
     let (session, randomness) = (party.eddsa_session()?, party.randomness());
     // Before joining, so that nothing that can't run is consented to.
-    let run = run::sign_many(&session, &share.share, &signers, &messages, randomness);
-    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = many::start(&session, &share.share, &signers, &messages, randomness);
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     drop(share);
     party.join().await?;
-    let signed = party.run(run).await?;
+    let signed = party.run(started).await?;
     let culprits = signed.culprits();
     sign::warn_of(&culprits, party.output);
     let signatures: Vec<String> = signed

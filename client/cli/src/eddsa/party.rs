@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use white_city_client::{
-    Client, End, Error, Hash, Inbox, Session, vault::Unlock, wire::hash::sha256,
+    Client, End, Error, Hash, Inbox, Session, SessionId, vault::Unlock, wire::hash::sha256,
 };
 use white_city_eddsa::{
     Outgoing, Randomness,
@@ -108,6 +108,34 @@ impl<'a> Party<'a> {
         &self.session.spec().protocol
     }
 
+    /// Refuses a session of another protocol.
+    pub fn check_protocol(&self, expected: &str) -> Result<(), Failure> {
+        match self.protocol() {
+            got if got == expected => Ok(()),
+            got => Err(Failure::usage(format!(
+                "the session runs {got:?}, expected {expected:?}"
+            ))),
+        }
+    }
+
+    /// Refuses a session that goes on without somebody where `what` needs all parties, or doesn't say `which` shares it is about.
+    pub fn check_all_of(&self, what: &str, which: &str) -> Result<(), Failure> {
+        let spec = self.session.spec();
+        if spec.quorum < spec.parties() {
+            return Err(Failure::usage(format!(
+                "the session goes on with {} of {} parties: {what} needs all of them",
+                spec.quorum,
+                spec.parties()
+            )));
+        }
+        if spec.prev_session == SessionId::ZERO {
+            return Err(Failure::usage(format!(
+                "the session doesn't say which shares {which}: expected the session that made them as the one that it continues"
+            )));
+        }
+        Ok(())
+    }
+
     /// This party as the protocol knows it: the session's id and roster are in all its hashes.
     pub fn eddsa_session(&self) -> Result<white_city_eddsa::Session, Failure> {
         let spec = self.session.spec();
@@ -156,8 +184,11 @@ impl<'a> Party<'a> {
     }
 
     /// Runs a protocol from its first post to its result.
-    pub async fn run<T>(&mut self, (run, post): (Run<T>, Outgoing)) -> Result<T, Failure> {
-        let (mut run, mut outgoing) = (run, post);
+    pub async fn run<T>(
+        &mut self,
+        (first, post): (impl Into<Run<T>>, Outgoing),
+    ) -> Result<T, Failure> {
+        let (mut run, mut outgoing) = (first.into(), post);
         loop {
             let inbox = self.exchange(outgoing).await?;
             let heard = Heard {

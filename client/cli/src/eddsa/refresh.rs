@@ -1,7 +1,7 @@
 //! Refreshing the shares of a key.
 
-use white_city_client::{Client, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::run;
+use white_city_client::{Client, vault::Unlock};
+use white_city_eddsa::refresh;
 
 use super::{
     made,
@@ -57,44 +57,24 @@ pub async fn make(
 }
 
 async fn play(party: &mut Party<'_>, args: &RefreshArgs, unlock: &Unlock) -> Result<Done, Failure> {
-    if party.protocol() != REFRESH {
-        return Err(Failure::usage(format!(
-            "the session runs {:?}, expected {REFRESH:?}",
-            party.protocol()
-        )));
-    }
+    party.check_protocol(REFRESH)?;
     let old = ShareFile::load(&args.share, unlock)?;
-    let holders = holders(party.session.spec(), &old)?;
+    let spec = party.session.spec();
+    let input = read_input::<RefreshInput>(spec)?;
+    party.check_all_of("a refresh", "it refreshes")?;
+    let holders = sign::places(spec, &old, &input.public_key)?;
     // Before joining, so that nothing that can't run is consented to.
     let randomness = party.randomness();
-    let run = run::refresh(party.eddsa_session()?, &old.share, &holders, randomness);
-    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = refresh::start(party.eddsa_session()?, &old.share, &holders, randomness);
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     let roster = old.roster.clone();
     drop(old);
     party.join().await?;
-    let share = party.run(run).await?;
+    let share = party.run(started).await?;
     let share = ShareFile {
         session: party.session.id(),
         roster,
         share,
     };
     made::finish(party, share, &args.out, unlock).await
-}
-
-/// Checks that the session refreshes this share, and that nobody can be left out of it; gives the parties' indices in the roster of the key.
-fn holders(spec: &Spec, share: &ShareFile) -> Result<Vec<u16>, Failure> {
-    let input = read_input::<RefreshInput>(spec)?;
-    if spec.quorum < spec.parties() {
-        return Err(Failure::usage(format!(
-            "the session goes on with {} of {} parties: a refresh needs all of them",
-            spec.quorum,
-            spec.parties()
-        )));
-    }
-    if spec.prev_session == SessionId::ZERO {
-        return Err(Failure::usage(
-            "the session doesn't say which shares it refreshes: expected the session that made them as the one that it continues",
-        ));
-    }
-    sign::places(spec, share, &input.public_key)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use white_city_client::{Client, End, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::{reshare::Held, run};
+use white_city_eddsa::reshare::{self, Held};
 
 use super::{
     consent::{self, Wanted},
@@ -69,16 +69,12 @@ pub async fn make(
 }
 
 async fn play(party: &mut Party<'_>, args: &ReshareArgs, unlock: &Unlock) -> Result<Done, Failure> {
-    if party.protocol() != RESHARE {
-        return Err(Failure::usage(format!(
-            "the session runs {:?}, expected {RESHARE:?}",
-            party.protocol()
-        )));
-    }
+    party.check_protocol(RESHARE)?;
     let (spec, index) = (party.session.spec(), party.session.index());
     let input = read_input::<ReshareInput>(spec)?;
     let plan = input.plan(spec.parties())?;
-    check(args, &input, spec, index)?;
+    party.check_all_of("a resharing", "are dealt")?;
+    check(args, &input, index)?;
     // All have finished it, this party too, or it wouldn't have.
     if args.out.is_none() && matches!(party.session.end(), Some(End::Finished { .. })) {
         return Ok(gone(&input, party.session.id()));
@@ -96,12 +92,12 @@ async fn play(party: &mut Party<'_>, args: &ReshareArgs, unlock: &Unlock) -> Res
         holders: &holders,
     });
     // Before joining, so that nothing that can't run is consented to.
-    let run = run::reshare(party.eddsa_session()?, plan, held, party.randomness());
-    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = reshare::start(party.eddsa_session()?, plan, held, party.randomness());
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     drop(old);
     consent(party, args, &input).await?;
     party.join().await?;
-    let reshared = party.run(run).await?;
+    let reshared = party.run(started).await?;
     let (Some(share), Some(out)) = (reshared.share, &args.out) else {
         party.result_is_safe(reshared.outcome);
         party.finish(reshared.outcome).await?;
@@ -115,20 +111,8 @@ async fn play(party: &mut Party<'_>, args: &ReshareArgs, unlock: &Unlock) -> Res
     made::finish(party, share, out, unlock).await
 }
 
-/// Refuses a session that this command isn't for: another part in it, another key, one that goes on without somebody.
-fn check(args: &ReshareArgs, input: &ReshareInput, spec: &Spec, index: u16) -> Result<(), Failure> {
-    if spec.quorum < spec.parties() {
-        return Err(Failure::usage(format!(
-            "the session goes on with {} of {} parties: a resharing needs all of them",
-            spec.quorum,
-            spec.parties()
-        )));
-    }
-    if spec.prev_session == SessionId::ZERO {
-        return Err(Failure::usage(
-            "the session doesn't say which shares are dealt: expected the session that made them as the one that it continues",
-        ));
-    }
+/// Refuses a session that this command isn't for: another part in it, another key.
+fn check(args: &ReshareArgs, input: &ReshareInput, index: u16) -> Result<(), Failure> {
     if let Some(key) = args.public_key.filter(|key| *key != input.public_key.0) {
         return Err(Failure::usage(format!(
             "the session is about the key {}, expected {}",

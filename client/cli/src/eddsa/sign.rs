@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use white_city_client::{Client, Hash, IdentityKey, SessionId, Spec, vault::Unlock};
-use white_city_eddsa::{Signed, run};
+use white_city_eddsa::{Signed, sign};
 
 use super::{
     aggregate,
@@ -99,11 +99,11 @@ async fn play(
     let session = party.eddsa_session()?;
     // Before joining, so that nothing that can't run is consented to.
     let randomness = party.randomness();
-    let run = run::sign(session, &share.share, &signers, &message, randomness);
-    let run = run.map_err(|error| Failure::usage(error.to_string()))?;
+    let started = sign::start(session, &share.share, &signers, &message, randomness);
+    let started = started.map_err(|error| Failure::usage(error.to_string()))?;
     drop(share);
     party.join().await?;
-    let signed = party.run(run).await?;
+    let signed = party.run(started).await?;
     finish(party, &signed, &input.message).await
 }
 

@@ -8,28 +8,25 @@ use white_city_eddsa::{
     Backend, Dalek, Error, KeyShare, Outgoing, Randomness, Session, Signed, aggregate, keygen,
     refresh,
     reshare::{self, Held, Plan, Reshared},
+    run::{Heard, Next, Run},
     sign::{
         self,
         many::{self, SignedMany},
     },
 };
 
-/// The inbox that one party reads of a closed round.
-#[derive(Default)]
-pub struct Inbox {
-    pub broadcasts: BTreeMap<u16, Vec<u8>>,
-    pub p2p: BTreeMap<u16, Vec<u8>>,
-    pub posted: BTreeSet<u16>,
-}
-
-pub type Close<T> = Box<dyn FnOnce(&Inbox) -> Result<Step<T>, Error>>;
 pub type Posts = BTreeMap<u16, Outgoing>;
 pub type Results<T> = BTreeMap<u16, Result<T, Error>>;
+/// A party before its first round, and what it posts in it.
+pub type Step<T> = (Run<T>, Outgoing);
 
-/// A party between two rounds.
-pub enum Step<T> {
-    Post(Outgoing, Close<T>),
-    Done(T),
+/// Begins.
+fn step<R, T>(started: Result<(R, Outgoing), Error>) -> Step<T>
+where
+    Run<T>: From<R>,
+{
+    let (first, post) = started.unwrap();
+    (first.into(), post)
 }
 
 /// Runs all parties to their ends. `wire(round, posts)` may change what is posted; whoever is missing in `posts` afterwards posted nothing.
@@ -41,30 +38,23 @@ pub fn run<T>(
     let mut results = Results::new();
     let mut live = parties;
     for round in 1.. {
-        let mut posts = Posts::new();
-        let mut closes: BTreeMap<u16, Close<T>> = BTreeMap::new();
-        for (party, step) in live {
-            match step {
-                Step::Post(outgoing, close) => {
-                    posts.insert(party, outgoing);
-                    closes.insert(party, close);
-                }
-                Step::Done(result) => drop(results.insert(party, Ok(result))),
-            }
-        }
-        live = BTreeMap::new();
-        if closes.is_empty() {
+        if live.is_empty() {
             return results;
         }
-        let made = posts.clone();
+        let made: Posts = live
+            .iter()
+            .map(|(party, (_, post))| (*party, post.clone()))
+            .collect();
+        let mut posts = made.clone();
         wire(round, &mut posts);
-        for (party, close) in closes {
-            let mut inbox = inbox(&posts, party);
-            if let Some(own) = inbox.broadcasts.get_mut(&party) {
+        for (party, (run, _)) in std::mem::take(&mut live) {
+            let mut heard = heard(&posts, party);
+            if let Some(own) = heard.broadcasts.get_mut(&party) {
                 own.clone_from(&made[&party].broadcast);
             }
-            match close(&inbox) {
-                Ok(step) => drop(live.insert(party, step)),
+            match run.close(&heard) {
+                Ok(Next::Post(run, post)) => drop(live.insert(party, (run, post))),
+                Ok(Next::Made(result)) => drop(results.insert(party, Ok(result))),
                 Err(error) => drop(results.insert(party, Err(error))),
             }
         }
@@ -72,20 +62,21 @@ pub fn run<T>(
     unreachable!("a protocol has few rounds");
 }
 
-fn inbox(posts: &Posts, party: u16) -> Inbox {
-    let mut inbox = Inbox {
+/// What a party hears of a round that has closed.
+fn heard(posts: &Posts, party: u16) -> Heard {
+    let mut heard = Heard {
         posted: posts.keys().copied().collect(),
-        ..Inbox::default()
+        ..Heard::default()
     };
     for (&from, post) in posts {
         if !post.broadcast.is_empty() {
-            inbox.broadcasts.insert(from, post.broadcast.clone());
+            heard.broadcasts.insert(from, post.broadcast.clone());
         }
         if let Some(payload) = post.p2p.get(&party) {
-            inbox.p2p.insert(from, payload.to_vec());
+            heard.p2p.insert(from, payload.clone());
         }
     }
-    inbox
+    heard
 }
 
 pub fn roster(parties: u16) -> Vec<[u8; 32]> {
@@ -114,17 +105,7 @@ pub fn keygen_step<B: Backend>(
     quorum: u16,
     randomness: Randomness,
 ) -> Step<KeyShare> {
-    let (round1, post) = keygen::start_with::<B>(session, degree, quorum, randomness).unwrap();
-    Step::Post(
-        post,
-        Box::new(move |inbox| {
-            let (round2, post) = round1.close(&inbox.broadcasts)?;
-            Ok(Step::Post(
-                post,
-                Box::new(move |inbox| round2.close(&inbox.broadcasts, &inbox.p2p).map(Step::Done)),
-            ))
-        }),
-    )
+    step(keygen::start_with::<B>(session, degree, quorum, randomness))
 }
 
 pub fn refresh_step<B: Backend>(
@@ -133,17 +114,7 @@ pub fn refresh_step<B: Backend>(
     holders: &[u16],
     randomness: Randomness,
 ) -> Step<KeyShare> {
-    let (round1, post) = refresh::start_with::<B>(session, key, holders, randomness).unwrap();
-    Step::Post(
-        post,
-        Box::new(move |inbox| {
-            let (round2, post) = round1.close(&inbox.broadcasts)?;
-            Ok(Step::Post(
-                post,
-                Box::new(move |inbox| round2.close(&inbox.broadcasts, &inbox.p2p).map(Step::Done)),
-            ))
-        }),
-    )
+    step(refresh::start_with::<B>(session, key, holders, randomness))
 }
 
 /// Holders of a key in this order, who refresh it.
@@ -190,18 +161,12 @@ impl Resharing<'_> {
             holders: &holders,
         });
         let session = session(sid, self.parties, index);
-        let started = reshare::start_with::<B>(session, self.plan(), held, randomness(sid, index));
-        let (round1, post) = started.unwrap();
-        Step::Post(
-            post,
-            Box::new(move |inbox| {
-                let (round2, post) = round1.close(&inbox.broadcasts)?;
-                let close: Close<Reshared> = Box::new(move |inbox| {
-                    round2.close(&inbox.broadcasts, &inbox.p2p).map(Step::Done)
-                });
-                Ok(Step::Post(post, close))
-            }),
-        )
+        step(reshare::start_with::<B>(
+            session,
+            self.plan(),
+            held,
+            randomness(sid, index),
+        ))
     }
 
     pub fn all(&self, sid: u8) -> BTreeMap<u16, Step<Reshared>> {
@@ -219,29 +184,8 @@ pub fn sign_step<B: Backend>(
     message: &[u8],
     randomness: Randomness,
 ) -> Step<Signed> {
-    let (round1, post) = sign::start_with::<B>(session, key, signers, message, randomness).unwrap();
-    Step::Post(
-        post,
-        Box::new(move |inbox| {
-            let (round2, post) = round1.close(&inbox.broadcasts)?;
-            Ok(Step::Post(
-                post,
-                Box::new(move |inbox| sign_rest(round2, inbox)),
-            ))
-        }),
-    )
-}
-
-fn sign_rest<B: Backend>(round2: sign::Round2<B>, inbox: &Inbox) -> Result<Step<Signed>, Error> {
-    let round3 = round2.close(&inbox.broadcasts, &inbox.p2p)?;
-    Ok(Step::Post(
-        Outgoing::default(),
-        Box::new(move |inbox| {
-            let (round4, post) = round3.close(&inbox.posted)?;
-            let close: Close<Signed> =
-                Box::new(move |inbox| round4.close(&inbox.broadcasts).map(Step::Done));
-            Ok(Step::Post(post, close))
-        }),
+    step(sign::start_with::<B>(
+        session, key, signers, message, randomness,
     ))
 }
 
@@ -252,33 +196,8 @@ pub fn many_step<B: Backend>(
     messages: &[&[u8]],
     randomness: Randomness,
 ) -> Step<SignedMany> {
-    let started = many::start_with::<B, _>(session, key, signers, messages, randomness);
-    let (round1, post) = started.unwrap();
-    Step::Post(
-        post,
-        Box::new(move |inbox| {
-            let (round2, post) = round1.close(&inbox.broadcasts)?;
-            Ok(Step::Post(
-                post,
-                Box::new(move |inbox| many_rest(round2, inbox)),
-            ))
-        }),
-    )
-}
-
-fn many_rest<B: Backend>(
-    round2: many::Round2<B>,
-    inbox: &Inbox,
-) -> Result<Step<SignedMany>, Error> {
-    let round3 = round2.close(&inbox.broadcasts, &inbox.p2p)?;
-    Ok(Step::Post(
-        Outgoing::default(),
-        Box::new(move |inbox| {
-            let (round4, post) = round3.close(&inbox.posted)?;
-            let close: Close<SignedMany> =
-                Box::new(move |inbox| round4.close(&inbox.broadcasts).map(Step::Done));
-            Ok(Step::Post(post, close))
-        }),
+    step(many::start_with::<B, _>(
+        session, key, signers, messages, randomness,
     ))
 }
 
@@ -310,21 +229,8 @@ pub fn aggregate_step<B: Backend>(
     message: &[u8],
     randomness: Randomness,
 ) -> Step<Signed> {
-    let (round1, post) =
-        aggregate::start_with::<B>(session, key_pair, expected, message, randomness).unwrap();
-    Step::Post(
-        post,
-        Box::new(move |inbox| {
-            let (round2, post) = round1.close(&inbox.broadcasts)?;
-            let close: Close<Signed> = Box::new(move |inbox| {
-                let (round3, post) = round2.close(&inbox.broadcasts)?;
-                let close: Close<Signed> =
-                    Box::new(move |inbox| round3.close(&inbox.broadcasts).map(Step::Done));
-                Ok(Step::Post(post, close))
-            });
-            Ok(Step::Post(post, close))
-        }),
-    )
+    let started = aggregate::start_with::<B>(session, key_pair, expected, message, randomness);
+    step(started)
 }
 
 pub fn keygen_parties(

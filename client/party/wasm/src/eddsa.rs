@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use white_city_eddsa::{
-    KeyShare, Outgoing, Randomness, Session, Signed,
-    run::{self, Heard, Next, Run},
+    KeyShare, Outgoing, Randomness, Session, Signed, keygen,
+    run::{Heard, Next, Run},
+    sign,
 };
 use white_city_party::{Error, OwnKey};
 use white_city_verify::wire::{Hash, SessionId, Spec, hash::sha256, limits::NOBODY, tx};
@@ -85,7 +86,8 @@ pub fn next(
             let input: KeygenInput = given::exactly(&spec.input)?;
             let degree = input.threshold.saturating_sub(1);
             let (me, seed) = (me(seat, &spec)?, seed(seat));
-            let started = run::keygen(me, degree, spec.quorum, seed).map_err(usage)?;
+            let (first, post) = keygen::start(me, degree, spec.quorum, seed).map_err(usage)?;
+            let started = (Run::from(first), post);
             go_on(seat, &read, key, started, random, |share| {
                 (share.outcome(), share_shown(share, &read, &spec))
             })
@@ -142,7 +144,9 @@ fn signing(seat: &Seat, spec: &Spec, has: Has) -> Result<Started<Signed>, Failur
     let signers: Option<Vec<u16>> = signers.collect();
     let signers = signers.ok_or_else(|| Failure::usage("a signer has no share of the key"))?;
     let message = given::bytes(&input.message_hex)?;
-    run::sign(me(seat, spec)?, &own, &signers, &message, seed(seat)).map_err(usage)
+    let started = sign::start(me(seat, spec)?, &own, &signers, &message, seed(seat));
+    let (first, post) = started.map_err(usage)?;
+    Ok((first.into(), post))
 }
 
 /// Joins, or runs over all rounds that have closed and does what comes then.

@@ -7,14 +7,7 @@ use std::{
 
 use tokio::sync::Barrier;
 use white_city_client::{End, Hash, Session, wire::hash::sha256};
-use white_city_eddsa::Outgoing;
-
-/// Messages that a party has of one round.
-pub struct Incoming {
-    pub posted: Vec<u16>,
-    pub broadcasts: BTreeMap<u16, Vec<u8>>,
-    pub p2p: BTreeMap<u16, Vec<u8>>,
-}
+use white_city_eddsa::{Outgoing, run::Heard};
 
 /// One party's way to the others.
 pub trait Exchange: Send + 'static {
@@ -23,7 +16,7 @@ pub trait Exchange: Send + 'static {
     /// The id that the protocol binds its messages to.
     fn id(&self) -> [u8; 32];
     /// Gives what was said, and waits for what everybody said.
-    fn exchange(&mut self, outgoing: Outgoing) -> impl Future<Output = Incoming> + Send;
+    fn exchange(&mut self, outgoing: Outgoing) -> impl Future<Output = Heard> + Send;
     /// Ends with an outcome that all have.
     fn agree(self, outcome: &[u8]) -> impl Future<Output = ()> + Send;
 }
@@ -53,20 +46,16 @@ impl Exchange for OnBoard {
         self.session.id().0
     }
 
-    async fn exchange(&mut self, outgoing: Outgoing) -> Incoming {
+    async fn exchange(&mut self, outgoing: Outgoing) -> Heard {
         self.round += 1;
         let p2p = outgoing.p2p.into_iter().collect();
         let posting = self.session.post(self.round, outgoing.broadcast, p2p);
         posting.await.unwrap();
         let inbox = self.session.inbox(self.round).await.unwrap();
-        Incoming {
-            posted: inbox.posted,
+        Heard {
+            posted: inbox.posted.into_iter().collect(),
             broadcasts: inbox.broadcasts,
-            p2p: inbox
-                .p2p
-                .into_iter()
-                .map(|(from, words)| (from, words.to_vec()))
-                .collect(),
+            p2p: inbox.p2p,
         }
     }
 
@@ -119,7 +108,7 @@ impl Exchange for InMemory {
         [7; 32]
     }
 
-    async fn exchange(&mut self, outgoing: Outgoing) -> Incoming {
+    async fn exchange(&mut self, outgoing: Outgoing) -> Heard {
         self.common
             .said
             .lock()
@@ -130,12 +119,12 @@ impl Exchange for InMemory {
             let said = self.common.said.lock().unwrap();
             let p2p = said.iter().filter_map(|(from, said)| {
                 let words = said.p2p.get(&self.index)?;
-                Some((*from, words.to_vec()))
+                Some((*from, words.clone()))
             });
             let broadcasts = said
                 .iter()
                 .map(|(from, said)| (*from, said.broadcast.clone()));
-            Incoming {
+            Heard {
                 posted: said.keys().copied().collect(),
                 broadcasts: broadcasts.collect(),
                 p2p: p2p.collect(),
