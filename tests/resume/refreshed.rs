@@ -60,48 +60,6 @@ async fn open(world: &World, key: &str, made: SessionId) -> SessionId {
         .await
 }
 
-/// A signature of the first two parties with these shares.
-async fn sign(
-    world: &World,
-    key: &str,
-    made: SessionId,
-    shares: [&str; 2],
-) -> Vec<std::process::Output> {
-    let what = [
-        "--preset",
-        "eddsa-sign",
-        "--public-key",
-        key,
-        "--message",
-        "m",
-        "--previous",
-    ];
-    let id = world
-        .open(&[0, 1], &[&what[..], &[&made.to_string()]].concat())
-        .await
-        .to_string();
-    let parties = (0..).zip(shares).map(|(party, share)| {
-        let file = |what: &str| format!("party{party}.{what}");
-        let (key, key32, share) = (file("key"), file("key32"), file(share));
-        let args = [
-            "eddsa",
-            "sign",
-            "--session",
-            &id,
-            "--identity",
-            &key,
-            "--key-file",
-            &key32,
-            "--share",
-            &share,
-            "--message",
-            "m",
-        ];
-        run(world.command(&world.url(), &args))
-    });
-    futures::future::join_all(parties.collect::<Vec<_>>()).await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shares_are_refreshed_by_parties_that_are_killed_and_an_old_one_is_refused_before_it_joins()
 {
@@ -138,7 +96,9 @@ async fn shares_are_refreshed_by_parties_that_are_killed_and_an_old_one_is_refus
         world.assert_nobody_is_blamed(id).await;
         let stale = old;
         (made, old) = (id, new);
-        for signed in sign(&world, &key, made, [&old, &old]).await {
+        let shares = [0, 1].map(|party| (party, format!("party{party}.{old}")));
+        let shares = shares.each_ref().map(|(party, share)| (*party, &**share));
+        for signed in world.sign_with(&shares, &key, "m", made).await {
             assert_signs(&result(&signed), &key, b"m");
         }
         if at == 0 {

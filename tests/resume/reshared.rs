@@ -172,40 +172,13 @@ async fn a_key_goes_from_hand_to_hand_and_parties_are_killed_at_every_transactio
         }
     }
     // Those who hold it in the end sign; nobody who left does.
-    let (key, made) = (change.key.clone(), change.made.to_string());
-    let what = [
-        "--preset",
-        "eddsa-sign",
-        "--public-key",
-        &key,
-        "--message",
-        "m",
-        "--previous",
-        &made,
-    ];
     let holders = [change.stays, change.leaves];
-    let id = world.open(&holders, &what).await.to_string();
-    let signers = holders.map(|party| {
-        let file = |what: &str| format!("party{party}.{what}");
-        let (key, key32) = (file("key"), file("key32"));
-        let share = change.share(party, change.number);
-        let args = [
-            "eddsa",
-            "sign",
-            "--session",
-            &id,
-            "--identity",
-            &key,
-            "--key-file",
-            &key32,
-            "--share",
-            &share,
-            "--message",
-            "m",
-        ];
-        run(world.command(&world.url(), &args))
-    });
-    for signed in futures::future::join_all(signers).await {
+    let shares = holders.map(|party| (party, change.share(party, change.number)));
+    let shares = shares.each_ref().map(|(party, share)| (*party, &**share));
+    for signed in world
+        .sign_with(&shares, &change.key, "m", change.made)
+        .await
+    {
         assert_signs(&result(&signed), &change.key, b"m");
     }
     world.net.stop().await.unwrap();

@@ -107,25 +107,37 @@ async fn shell_scripts_are_parties_that_can_be_killed_and_come_by_once_a_round()
     world.net.stop().await.unwrap();
 }
 
+/// One verb of a party in a session.
+fn verb(
+    world: &World,
+    id: &str,
+    verb: &str,
+    party: usize,
+    more: &[&str],
+) -> tokio::process::Command {
+    let (key, key32) = (format!("party{party}.key"), format!("party{party}.key32"));
+    let args = [
+        "session",
+        verb,
+        id,
+        "--identity",
+        &key,
+        "--key-file",
+        &key32,
+    ];
+    world.command(&world.url(), &[&args[..], more].concat())
+}
+
+fn code(done: &std::process::Output) -> i32 {
+    done.status.code().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_remembers_its_own_state_and_the_newest_counts() {
     let world = world().await;
     let preset = ["--protocol", "words", "--max-rounds", "4"];
     let id = world.open(&[0, 1], &preset).await.to_string();
-    let verb = |verb: &str, party: usize, more: &[&str]| {
-        let (key, key32) = (format!("party{party}.key"), format!("party{party}.key32"));
-        let args = [
-            "session",
-            verb,
-            &id,
-            "--identity",
-            &key,
-            "--key-file",
-            &key32,
-        ];
-        world.command(&world.url(), &[&args[..], more].concat())
-    };
-    let code = |done: &std::process::Output| done.status.code().unwrap();
+    let verb = |name: &str, party: usize, more: &[&str]| verb(&world, &id, name, party, more);
     let write =
         |name: &str, bytes: &[u8]| std::fs::write(world.dir.path().join(name), bytes).unwrap();
     write("word", b"word");
@@ -171,20 +183,7 @@ async fn the_verbs_of_a_session_say_by_exit_code_what_stands_in_the_way() {
     let world = world().await;
     let preset = ["--protocol", "words", "--max-rounds", "4"];
     let id = world.open(&[0, 1], &preset).await.to_string();
-    let verb = |verb: &str, party: usize, more: &[&str]| {
-        let (key, key32) = (format!("party{party}.key"), format!("party{party}.key32"));
-        let args = [
-            "session",
-            verb,
-            &id,
-            "--identity",
-            &key,
-            "--key-file",
-            &key32,
-        ];
-        world.command(&world.url(), &[&args[..], more].concat())
-    };
-    let code = |done: &std::process::Output| done.status.code().unwrap();
+    let verb = |name: &str, party: usize, more: &[&str]| verb(&world, &id, name, party, more);
     let write =
         |name: &str, bytes: &[u8]| std::fs::write(world.dir.path().join(name), bytes).unwrap();
     write("word", b"word");

@@ -159,6 +159,41 @@ impl World {
         self.open(&[0, 1], &preset).await
     }
 
+    /// Opens a session in which these parties sign with the shares that the session `made`.
+    pub async fn open_signing_after(
+        &self,
+        parties: &[usize],
+        public_key: &str,
+        message: &str,
+        made: SessionId,
+    ) -> SessionId {
+        let (key, made) = (["--public-key", public_key], made.to_string());
+        let what = ["--message", message, "--previous", &made];
+        let preset = [&["--preset", "eddsa-sign"][..], &key, &what].concat();
+        self.open(parties, &preset).await
+    }
+
+    /// Has each of these parties sign with its share, which is in this file.
+    pub async fn sign_with(
+        &self,
+        shares: &[(usize, &str)],
+        public_key: &str,
+        message: &str,
+        made: SessionId,
+    ) -> Vec<Output> {
+        let parties: Vec<usize> = shares.iter().map(|(party, _)| *party).collect();
+        let id = self.open_signing_after(&parties, public_key, message, made);
+        let id = id.await.to_string();
+        let signing = shares.iter().map(|(party, share)| {
+            let (key, key32) = (format!("party{party}.key"), format!("party{party}.key32"));
+            let session = ["--session", &id, "--message", message];
+            let files = ["--identity", &key, "--key-file", &key32, "--share", share];
+            let args = [&["eddsa", "sign"][..], &session, &files].concat();
+            run(self.command(&self.url(), &args))
+        });
+        futures::future::join_all(signing).await
+    }
+
     /// Makes a key of all parties, whose shares are in `party*.share`.
     pub async fn keygen(&self) -> String {
         let id = self.open_keygen().await;

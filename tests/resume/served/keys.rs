@@ -14,27 +14,18 @@ use crate::world::{World, assert_signs, world};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names() {
     let (world, _services, key, made) = served().await;
-    let continued = |made: SessionId| ["--previous".to_owned(), made.to_string()];
+    let previous = made.to_string();
     let what = ["--preset", "eddsa-refresh", "--public-key", &key];
-    let [flag, previous] = continued(made);
     let id = world
-        .open(&[2, 0, 1], &[&what[..], &[&flag, &previous]].concat())
+        .open(
+            &[2, 0, 1],
+            &[&what[..], &["--previous", &previous]].concat(),
+        )
         .await;
     for party in 0..3 {
         noted(&world, party, id, "finished").await;
     }
-    let what = [
-        "--preset",
-        "eddsa-sign",
-        "--public-key",
-        &key,
-        "--message",
-        "pay 8",
-    ];
-    let [flag, previous] = continued(id);
-    let id = world
-        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
-        .await;
+    let id = world.open_signing_after(&[1, 2], &key, "pay 8", id).await;
     for party in 1..3 {
         let signed = noted(&world, party, id, "finished").await;
         assert_signs(&signed["result"], &key, b"pay 8");
@@ -46,10 +37,7 @@ async fn services_refresh_their_shares_and_sign_with_those_that_a_session_names(
             .join(made.to_string())
             .exists()
     );
-    let [flag, previous] = continued(made);
-    let id = world
-        .open(&[1, 2], &[&what[..], &[&flag, &previous]].concat())
-        .await;
+    let id = world.open_signing_after(&[1, 2], &key, "pay 8", made).await;
     assert_eq!(declined(&world, id).await.1, 4);
     let id = sign(&world, &key, "pay 9").await;
     noted(&world, 0, id, "finished").await;
@@ -80,18 +68,8 @@ async fn services_give_a_key_to_holders_whom_their_policy_names_and_whoever_left
         assert_eq!(shares.join(id.to_string()).exists(), party != 1);
     }
     forget_the_end(&world, &mut services[1], id).await;
-    let what = [
-        "--preset",
-        "eddsa-sign",
-        "--public-key",
-        &key,
-        "--message",
-        "pay 8",
-    ];
     let previous = id.to_string();
-    let id = world
-        .open(&[0, 2], &[&what[..], &["--previous", &previous]].concat())
-        .await;
+    let id = world.open_signing_after(&[0, 2], &key, "pay 8", id).await;
     for party in [0, 2] {
         let signed = noted(&world, party, id, "finished").await;
         assert_signs(&signed["result"], &key, b"pay 8");
