@@ -60,6 +60,21 @@ pub fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(Error::io("read", path))
 }
 
+/// Reads a text file of at most so many bytes.
+///
+/// # Errors
+/// [`Error::Malformed`] for a larger one; [`Error::Io`].
+pub fn read_at_most(path: &Path, most: u64) -> Result<String, Error> {
+    let size = path.metadata().map_err(Error::io("read", path))?.len();
+    if size > most {
+        return Err(Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("expected at most {most} bytes"),
+        });
+    }
+    read(path)
+}
+
 /// Removes a file or a directory with all that is in it; fine if it is not there.
 pub fn remove(path: &Path) -> Result<(), Error> {
     let removed = match fs::symlink_metadata(path) {

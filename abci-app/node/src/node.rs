@@ -20,7 +20,7 @@ use white_city_client::{LocalKey, Signer as _};
 use white_city_wire::{Hash, Network, Params};
 
 use crate::card::{CARD_BYTES_MAX, Card, Statement};
-use crate::files::{private_dir, read, write_atomic};
+use crate::files::{private_dir, read, read_at_most, write_atomic};
 use crate::home::LAST_SIGNED;
 use crate::keys::{self, KeyPair};
 use crate::node_config::{self, NodeConfig};
@@ -414,13 +414,7 @@ pub fn read_card(path: &Path) -> Result<Card, Error> {
         path: path.to_owned(),
         reason,
     };
-    let size = path.metadata().map_err(Error::io("read", path))?.len();
-    if size > CARD_BYTES_MAX {
-        return Err(malformed(format!(
-            "expected at most {CARD_BYTES_MAX} bytes"
-        )));
-    }
-    Card::parse(&read(path)?).map_err(malformed)
+    Card::parse(&read_at_most(path, CARD_BYTES_MAX)?).map_err(malformed)
 }
 
 /// All cards in a folder.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::card::Card;
-use crate::files::{read, write_atomic};
+use crate::files::{read, read_at_most, write_atomic};
 use crate::node::{CARDS, CONSENTS, GENESIS_FILE, own_card, read_card, read_cards, read_genesis};
 use crate::{Error, ceremony};
 
@@ -59,13 +59,7 @@ pub fn take(home: &Path, path: &Path, newcomers: bool) -> Result<String, Error> 
         path: path.to_owned(),
         reason,
     };
-    let size = path.metadata().map_err(Error::io("read", path))?.len();
-    if size > SHARED_BYTES_MAX {
-        return Err(malformed(format!(
-            "expected at most {SHARED_BYTES_MAX} bytes"
-        )));
-    }
-    let text = read(path)?;
+    let text = read_at_most(path, SHARED_BYTES_MAX)?;
     let shared: Shared = match Card::parse(&text) {
         Ok(card) => Shared {
             version: 1,

@@ -100,35 +100,25 @@ pub extern "C" fn party_enter() -> usize {
 /// Takes note that what was to be kept is kept. Input: `{"session": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_kept() -> usize {
-    seated(|seat, board, _, [of]| {
-        seat.check_of(of)?;
-        seat.kept(board)
-    })
+    seated(|seat, board, _, [_]| seat.kept(board))
 }
 
 /// Joins. Inputs: `{"session": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_join() -> usize {
-    seated(|seat, board, key, [of, random]| {
-        seat.check_of(of)?;
-        seat.join(board, key, random)
-    })
+    seated(|seat, board, key, [_, random]| seat.join(board, key, random))
 }
 
 /// Posts. Inputs: `{"session": …}`, `{"round": …, "broadcast": HEX, "p2p": [[index, HEX], …]}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_post() -> usize {
-    seated(|seat, board, key, [of, post, random]| {
-        seat.check_of(of)?;
-        seat.post(board, key, parsed(post)?, random)
-    })
+    seated(|seat, board, key, [_, post, random]| seat.post(board, key, parsed(post)?, random))
 }
 
 /// Finishes. Inputs: `{"session": …}`, `{"outcome": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_finish() -> usize {
-    seated(|seat, board, key, [of, finish, random]| {
-        seat.check_of(of)?;
+    seated(|seat, board, key, [_, finish, random]| {
         let given::Finish { outcome } = parsed(finish)?;
         seat.finish(board, key, outcome, random)
     })
@@ -137,8 +127,7 @@ pub extern "C" fn party_finish() -> usize {
 /// Leaves. Inputs: `{"session": …}`, `{"decline": reason}` or `{"abort": cause, "about": index, "detail": …}`, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_leave() -> usize {
-    seated(|seat, board, key, [of, leave, random]| {
-        seat.check_of(of)?;
+    seated(|seat, board, key, [_, leave, random]| {
         let leave: given::Leave = parsed(leave)?;
         seat.leave(board, key, leave.into(), random)
     })
@@ -147,17 +136,13 @@ pub extern "C" fn party_leave() -> usize {
 /// Says how the session stands. Input: `{"session": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_standing() -> usize {
-    seated(|seat, board, _, [of]| {
-        seat.check_of(of)?;
-        seat.standing(board)
-    })
+    seated(|seat, board, _, [_]| seat.standing(board))
 }
 
 /// Opens what a closed round holds. Inputs: `{"session": …}`, `{"round": …}`.
 #[unsafe(no_mangle)]
 pub extern "C" fn party_inbox() -> usize {
-    seated(|seat, board, _, [of, asked]| {
-        seat.check_of(of)?;
+    seated(|seat, board, _, [_, asked]| {
         let given::Inbox { round } = parsed(asked)?;
         let inbox = seat.inbox(board, round)?;
         Ok(given::shown(&inbox))
@@ -169,9 +154,8 @@ pub extern "C" fn party_inbox() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn party_forget() -> usize {
     of_board(|board, inputs: [&[u8]; 1]| {
-        let forgotten = with_seat(|seat, _| {
-            let [of] = inputs;
-            seat.check_of(of)?;
+        let [of] = inputs;
+        let forgotten = with_seat(of, |seat, _| {
             seat.check_may_forget(board)?;
             Ok(json!({}))
         });
@@ -185,10 +169,7 @@ pub extern "C" fn party_forget() -> usize {
 /// Goes on with the session's protocol, if it is one of the EdDSA. Inputs: `{"session": …}`, what the party has, 24 random bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn eddsa_next() -> usize {
-    seated(|seat, board, key, [of, has, random]| {
-        seat.check_of(of)?;
-        eddsa::next(seat, board, key, parsed(has)?, random)
-    })
+    seated(|seat, board, key, [_, has, random]| eddsa::next(seat, board, key, parsed(has)?, random))
 }
 
 fn with_key(act: impl FnOnce(&OwnKey) -> Result<Value, Failure>) -> Result<Answered, NotProven> {
@@ -199,20 +180,26 @@ fn with_key(act: impl FnOnce(&OwnKey) -> Result<Value, Failure>) -> Result<Answe
     })
 }
 
-/// As [`answered`], for the party of a session of the board that is looked at.
+/// As [`answered`], for the party of a session of the board that is looked at, which the first input names.
 fn seated<const N: usize>(
     act: impl FnOnce(&mut Seat, &Board, &OwnKey, [&[u8]; N]) -> Result<Value, Failure>,
 ) -> usize {
-    of_board(|board, inputs| with_seat(|seat, key| act(seat, board, key, inputs)))
+    of_board(|board, inputs: [&[u8]; N]| {
+        let of = inputs.first().copied().unwrap_or_default();
+        with_seat(of, |seat, key| act(seat, board, key, inputs))
+    })
 }
 
+/// The party of the session that a call is `of`, if it is the one that is seated.
 fn with_seat(
+    of: &[u8],
     act: impl FnOnce(&mut Seat, &OwnKey) -> Result<Value, Failure>,
 ) -> Result<Answered, NotProven> {
     with_key(|key| {
         SEAT.with_borrow_mut(|seat| {
             let seat = seat.as_mut();
             let seat = seat.ok_or_else(|| NotProven::usage("no party: party_enter comes first"))?;
+            seat.check_of(of)?;
             act(seat, key)
         })
     })
