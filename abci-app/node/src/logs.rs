@@ -3,7 +3,18 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use tracing_subscriber::EnvFilter;
+
 use crate::Error;
+
+/// What a program logs: what `RUST_LOG` says, or else this.
+#[must_use]
+pub fn filter(default: &str) -> EnvFilter {
+    // The library's parser panics over spaces before other letters.
+    let said = std::env::var("RUST_LOG").ok().filter(|log| log.is_ascii());
+    let filter = said.and_then(|log| EnvFilter::try_new(log).ok());
+    filter.unwrap_or_else(|| EnvFilter::new(default))
+}
 
 /// Puts a log aside if it has grown to `bytes`: as `.1`, what was `.1` as `.2`, up to `.files`; the last one is dropped.
 ///

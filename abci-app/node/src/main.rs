@@ -24,10 +24,8 @@ fn main() -> ExitCode {
     if let Command::Guard(args) = &cli.command {
         return ExitCode::from(u8::try_from(white_city_node::guard::run(args)).unwrap_or(1));
     }
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("white_city_node=info"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(white_city_node::logs::filter("white_city_node=info"))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)

@@ -121,9 +121,11 @@ fn misuse(error: &clap::Error) -> String {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
+    // The library's parser panics over spaces before other letters.
+    let said = std::env::var("RUST_LOG").ok().filter(|log| log.is_ascii());
+    let filter = said.and_then(|log| EnvFilter::try_new(log).ok());
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(LOGS)))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .try_init();
