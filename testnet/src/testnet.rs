@@ -116,7 +116,9 @@ impl Testnet {
             }
         };
         let holds = handles.iter().map(|handle| handle.hold.clone());
-        let watch = Watch::among(holds.zip(&rpc_urls), options.stands_still)?;
+        let watched = holds.zip(&rpc_urls).enumerate();
+        let watched = watched.map(|(k, (hold, url))| (hold, url, homes.home(k)));
+        let watch = Watch::among(watched, options.stands_still)?;
         let solo = Mutex::new(None);
         Ok(Self {
             homes,

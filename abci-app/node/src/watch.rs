@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::Error;
 use crate::rpc::Status;
 use crate::supervisor::{Hold, Order, RunState};
+use crate::{Error, join_file};
 
 /// Number of times that heights are asked for in the time after which a node stands still.
 const LOOKS: u32 = 6;
@@ -72,19 +72,20 @@ impl Watch {
 }
 
 impl Watch {
-    /// Restarts each of these replicas when it stands still while another one goes on; nobody, where there is one alone.
+    /// Restarts each of these replicas, by their addresses and homes, when it stands still while another one goes on; nobody, where
+    /// there is one alone.
     ///
     /// # Errors
     /// [`Error::Rpc`] for an address that is none.
     pub fn among<'u>(
-        replicas: impl Iterator<Item = (Hold, &'u String)>,
+        replicas: impl Iterator<Item = (Hold, &'u String, PathBuf)>,
         still: Duration,
     ) -> Result<Option<Self>, Error> {
-        let watched = replicas.map(|(hold, url)| {
+        let watched = replicas.map(|(hold, url, home)| {
             Ok(Watched {
                 hold: Some(hold),
                 status: Status::of(url)?,
-                joining: None,
+                joining: Some(join_file::path(&home)),
             })
         });
         let watched: Vec<Watched> = watched.collect::<Result<_, Error>>()?;
