@@ -302,9 +302,9 @@ mod tests {
                 ["50001", "mempool.size = 50000", "at most"],
             ),
             (
-                key("pending_bytes_of_strangers = 51048448"),
-                key("pending_bytes_of_strangers = 51048447"),
-                ["51048447", "full_block + max_tx = 17494016", "51048448"],
+                key("pending_bytes_of_strangers = 35319808"),
+                key("pending_bytes_of_strangers = 35319807"),
+                ["35319807", "full_block + max_tx = 1765376", "35319808"],
             ),
             (
                 key("pending_bytes = 134217728"),
@@ -327,17 +327,17 @@ mod tests {
         }
     }
 
-    /// Default time-outs of 490 ms, 17 494 016 bytes at 64 MiB a second, and a heartbeat.
+    /// Default time-outs of 490 ms, 1 765 376 bytes at 64 MiB a second, and a heartbeat.
     #[test]
     fn an_outage_is_longer_than_a_dead_proposer_and_a_full_block() {
         let dir = tempfile::tempdir().unwrap();
         let heartbeat = ("heartbeat_ms = 10_000", "heartbeat_ms = 200");
         for (cap, settings, fits) in [
-            (951, "", true),
-            (950, "", false),
-            (950, "profile = \"data-centre\"", true),
-            (723, "one_machine = true", true),
-            (722, "one_machine = true", false),
+            (717, "", true),
+            (716, "", false),
+            (716, "profile = \"data-centre\"", true),
+            (694, "one_machine = true", true),
+            (693, "one_machine = true", false),
         ] {
             let cap = format!("cap_ms = {cap}");
             let network = network(&[heartbeat, ("cap_ms = 60_000", &cap)]);
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_genesis_with_larger_blocks_needs_more_room() {
         let dir = tempfile::tempdir().unwrap();
-        let network = network(&[("full_block = 16_777_216", "full_block = 60_000_000")]);
+        let network = network(&[("full_block = 1_048_576", "full_block = 60_000_000")]);
         let found = misfits(&node(dir.path(), ""), &network).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(

@@ -15,9 +15,11 @@ use crate::Error;
 use crate::keys::{self, Typed};
 use crate::params::{Consensus, Defaults};
 
-/// Framing, header, commit and seal, beside the transactions and the evidence of a block. A
-/// transaction costs up to six bytes of framing: this covers 300 000 of them.
-const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
+/// Header, commit of 256 validators and seal, which take 38 KB, and room to spare, beside the transactions, their framing and the
+/// evidence of a block.
+const OVERHEAD_BYTES: u64 = 256 * 1024;
+/// The framing of transactions takes at most one 32nd of their bytes, as in a genesis' check.
+const FRAMING: u64 = 32;
 /// CometBFT refuses larger blocks whatever the genesis says.
 const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
 /// CometBFT's limit.
@@ -170,10 +172,8 @@ pub fn check_chain_id(id: &str) -> Result<(), Error> {
 }
 
 fn block_max_bytes(consensus: &Consensus, params: &Params) -> Result<u64, Error> {
-    let needed = u64::from(params.full_block)
-        + u64::from(params.max_tx)
-        + consensus.evidence_max_bytes
-        + OVERHEAD_BYTES;
+    let entries = u64::from(params.full_block) + u64::from(params.max_tx);
+    let needed = entries + entries / FRAMING + consensus.evidence_max_bytes + OVERHEAD_BYTES;
     let bytes = needed.max(consensus.block_max_bytes);
     if bytes <= COMETBFT_BLOCK_MAX_BYTES {
         return Ok(bytes);
@@ -285,7 +285,7 @@ mod tests {
             .clone_from(&genesis.app_state.charter.replicas);
         assert_eq!(genesis.app_state, expected);
         let parsed = serde_json::from_str::<tendermint::Genesis<serde_json::Value>>(&text).unwrap();
-        assert_eq!(parsed.consensus_params.block.max_bytes, 20 * 1024 * 1024);
+        assert_eq!(parsed.consensus_params.block.max_bytes, 2_359_296);
     }
 
     #[test]
@@ -293,7 +293,8 @@ mod tests {
         let defaults = Defaults::embedded().unwrap().consensus;
         let mut params = app_state().params;
         let needed = |params: &Params| {
-            u64::from(params.full_block) + u64::from(params.max_tx) + 1_048_576 + OVERHEAD_BYTES
+            let entries = u64::from(params.full_block) + u64::from(params.max_tx);
+            entries + entries / FRAMING + 262_144 + OVERHEAD_BYTES
         };
         assert!(block_max_bytes(&defaults, &params).unwrap() >= needed(&params));
         params.full_block = 40_000_000;
@@ -301,10 +302,10 @@ mod tests {
             block_max_bytes(&defaults, &params).unwrap(),
             needed(&params)
         );
-        params.full_block = 100_000_000;
-        params.max_tx = u32::try_from(COMETBFT_BLOCK_MAX_BYTES - 100_000_000).unwrap()
-            - 1_048_576
-            - u32::try_from(OVERHEAD_BYTES).unwrap();
+        // So many entries that with their framing exactly the largest block is filled.
+        let entries = COMETBFT_BLOCK_MAX_BYTES - OVERHEAD_BYTES - 262_144;
+        let entries = entries - entries / (FRAMING + 1);
+        params.full_block = u32::try_from(entries).unwrap() - params.max_tx;
         assert_eq!(
             block_max_bytes(&defaults, &params).unwrap(),
             COMETBFT_BLOCK_MAX_BYTES

@@ -34,8 +34,8 @@ use super::{
     hashes::{commit_hash, empty_root, root},
 };
 
-/// Room for header, commit and framing in a block, bytes.
-const BLOCK_OVERHEAD_BYTES: i64 = 2 << 20;
+/// Room for header and the one validator's commit in a block, bytes: a proposal counts its framing itself.
+const BLOCK_OVERHEAD_BYTES: i64 = 4 << 10;
 /// Most transactions that wait for a block.
 const MEMPOOL_TXS_MAX: usize = 20_000;
 /// Version of CometBFT's block format.

@@ -26,7 +26,9 @@ pub enum Lie {
     TwoSeals,
     /// Proposes more bytes than CometBFT allows.
     Oversize,
-    /// Proposes hundreds of openings by strangers with a thousand new keys each, and a byte of garbage at the end.
+    /// Proposes a block full of transactions of no bytes: engines hash each of them.
+    Crumbs,
+    /// Proposes a block full of openings by strangers with a thousand new keys each, and a byte of garbage at the end.
     Costly,
     /// Proposes as many of them as a block may have, behind a seal with a wrong root.
     Dearest,
@@ -62,7 +64,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Garbage,
         Self::SealedGarbage,
         Self::Censor,
@@ -73,6 +75,7 @@ impl Lie {
         Self::SealLast,
         Self::TwoSeals,
         Self::Oversize,
+        Self::Crumbs,
         Self::Costly,
         Self::Dearest,
         Self::DearestValid,
@@ -108,6 +111,7 @@ impl Lie {
             Self::SealLast => "seal-last",
             Self::TwoSeals => "two-seals",
             Self::Oversize => "oversize",
+            Self::Crumbs => "crumbs",
             Self::Costly => "costly",
             Self::Dearest => "dearest",
             Self::DearestValid => "dearest-valid",
@@ -141,7 +145,10 @@ impl Lie {
             Self::SealLast => "proposes with the seal at the end",
             Self::TwoSeals => "proposes with the seal twice",
             Self::Oversize => "proposes more than CometBFT allows: its node stops making blocks",
-            Self::Costly => "proposes 300 openings with new keys, and garbage at the end",
+            Self::Crumbs => "proposes a block full of transactions of no bytes",
+            Self::Costly => {
+                "proposes a block full of openings with new keys, and garbage at the end"
+            }
             Self::Dearest => "proposes what is dearest to check, behind a wrong root",
             Self::DearestValid => "proposes what is dearest to check and valid",
             Self::TakeAll => "takes everything into its mempool",

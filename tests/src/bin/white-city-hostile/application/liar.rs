@@ -33,8 +33,6 @@ use super::{
 
 /// Time that a slow call takes.
 const SLOW: Duration = Duration::from_millis(500);
-/// Number of openings in a costly proposal: about ten megabytes.
-const COSTLY: usize = 300;
 /// Pause between two looks of a stalled call whether it may go on.
 const STALL_STEP: Duration = Duration::from_millis(20);
 
@@ -50,6 +48,8 @@ struct Shared {
     tally: Tally,
     answers: Answers,
     openings: Openings,
+    /// What fills its costly proposals.
+    costly: Mutex<Vec<Bytes>>,
     /// Its last dishonest proposal, which it votes for itself.
     own: Mutex<Vec<Bytes>>,
 }
@@ -64,6 +64,7 @@ impl Liar {
                 tally: Tally::open(home.join("lies")),
                 answers: Answers::new(),
                 openings: Openings::default(),
+                costly: Mutex::default(),
                 own: Mutex::default(),
             }),
         }
@@ -100,6 +101,16 @@ impl Liar {
         let board_ms = committed.tip.time.millis() - state.paused_ms();
         let openings = &self.shared.openings;
         openings.make(state.network(), board_ms, count(state.network()))
+    }
+
+    /// A block full of openings. Nobody remembers what was rejected before it was checked: the same serve each time, and cost it nothing.
+    fn costly(&self, max_bytes: i64) -> Vec<Bytes> {
+        let costly = self.shared.costly.lock();
+        let mut costly = costly.unwrap_or_else(PoisonError::into_inner);
+        if costly.is_empty() {
+            *costly = self.openings(|network| Openings::that_fit(network, max_bytes));
+        }
+        costly.clone()
     }
 
     fn own(&self) -> MutexGuard<'_, Vec<Bytes>> {
@@ -194,7 +205,7 @@ impl Application for Liar {
             proposal.txs.truncate(1);
             match lie {
                 Lie::Costly => {
-                    proposal.txs.extend(self.openings(|_| COSTLY));
+                    proposal.txs.extend(self.costly(max_bytes));
                     proposal.txs.push(vec![0xff].into());
                 }
                 _ => {

@@ -56,6 +56,12 @@ impl Openings {
         (0..count).map(opening).collect()
     }
 
+    /// As many as fit into a block of so many bytes, beside a few others.
+    pub fn that_fit(network: &Network, max_bytes: i64) -> usize {
+        let each = i64::from(network.params.max_n) * 34 + 1_024;
+        usize::try_from(max_bytes / each - 1).unwrap_or(0)
+    }
+
     /// As many as a block's work has room for.
     pub fn most(network: &Network) -> usize {
         let each = u32::from(network.params.max_n) + 1;

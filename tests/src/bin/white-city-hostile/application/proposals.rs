@@ -48,6 +48,14 @@ pub fn distort(lie: Lie, block: &mut Vec<Item>, max_bytes: i64) -> bool {
             return far;
         }
         Lie::TwoSeals => block.extend(block.first().cloned()),
+        Lie::Crumbs => {
+            block.truncate(1);
+            // A tag and a length each.
+            block.resize(
+                usize::try_from(max_bytes / 2 - 256).unwrap_or(0),
+                Item::new(),
+            );
+        }
         Lie::Oversize => block.push(vec![1; usize::try_from(max_bytes).unwrap_or(0)].into()),
         _ => return false,
     }
