@@ -258,7 +258,7 @@ async fn silence_convicts_nobody_and_both_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accused_without_memory_says_so_and_is_no_culprit() {
     let world = world().await;
-    let id = world.open(patient(1)).await;
+    let id = world.open(patient(10)).await;
     let mut sessions = in_round_2(&world, id).await;
     let complain = complaint(&world, &sessions[1], 1, 0, 1).await;
     drop(sessions.remove(0));

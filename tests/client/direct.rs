@@ -1,6 +1,7 @@
 //! Asking a replica itself, at its direct port.
 
 use std::{
+    fmt::Debug,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -25,6 +26,19 @@ fn tried_again(since: Instant) -> u64 {
     since.elapsed().as_secs() / 2
 }
 
+/// Counts something that follows from who was quick, up to three times until it is as expected: a machine may stand still for a moment.
+async fn in_one_of_three<T: Debug>(count: impl AsyncFn() -> T, is_expected: impl Fn(&T) -> bool) {
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        let counted = count().await;
+        if is_expected(&counted) {
+            return;
+        }
+        seen.push(counted);
+    }
+    panic!("{seen:?}");
+}
+
 /// A session of one party that has posted six rounds by way of these proxies.
 async fn six_rounds(world: &World, proxies: &[&Proxy]) -> Session {
     let id = world.open(spec(1)).await;
@@ -43,12 +57,14 @@ async fn six_rounds(world: &World, proxies: &[&Proxy]) -> Session {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_is_asked_itself_once_an_answer_has_named_its_port() {
     let world = world().await;
-    let proxy = world.proxy().await;
-    proxy.show_direct_port(DirectPort::Own);
-    six_rounds(&world, &[&proxy]).await;
-    let (direct, by_rpc) = asked(&proxy);
+    let count = async || {
+        let proxy = world.proxy().await;
+        proxy.show_direct_port(DirectPort::Own);
+        six_rounds(&world, &[&proxy]).await;
+        asked(&proxy)
+    };
     // Several questions may have been on their way before the first answer.
-    assert!(direct >= 7 && by_rpc <= 4, "{direct}, {by_rpc}");
+    in_one_of_three(count, |(direct, by_rpc)| *direct >= 7 && *by_rpc <= 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,9 +170,8 @@ fn sent(proxies: &[Proxy]) -> (Vec<usize>, usize) {
 }
 
 /// Seven entries at each; but a machine that stands still for a third of a second makes an engine get one.
-fn assert_are_handed(handed: &[usize]) {
-    let most = |handed: &usize| (4..=7).contains(handed);
-    assert!(handed.iter().all(most), "{handed:?}");
+fn are_handed(handed: &[usize]) -> bool {
+    handed.iter().all(|handed| (4..=7).contains(handed))
 }
 
 async fn join_and_post(session: &mut Session) {
@@ -171,36 +186,42 @@ async fn join_and_post(session: &mut Session) {
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_are_handed_over_to_all_replicas_and_to_no_engine_while_blocks_come() {
     let world = world().await;
-    let (proxies, mut session) = four(&world).await;
-    join_and_post(&mut session).await;
-    let (handed, by_rpc) = sent(&proxies);
-    assert_are_handed(&handed);
-    assert!(by_rpc <= 4, "{by_rpc}");
+    let count = async || {
+        let (proxies, mut session) = four(&world).await;
+        join_and_post(&mut session).await;
+        sent(&proxies)
+    };
+    in_one_of_three(count, |(handed, by_rpc)| are_handed(handed) && *by_rpc <= 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_block_comes_at_one_of_them_an_engine_gets_the_entry_too() {
     let world = world().await;
-    let (proxies, mut session) = four(&world).await;
-    proxies[2].show_direct_port(DirectPort::Idle);
-    join_and_post(&mut session).await;
-    let (handed, by_rpc) = sent(&proxies);
-    assert_are_handed(&handed);
-    assert!(by_rpc >= 7, "{by_rpc}");
+    let count = async || {
+        let (proxies, mut session) = four(&world).await;
+        proxies[2].show_direct_port(DirectPort::Idle);
+        join_and_post(&mut session).await;
+        sent(&proxies)
+    };
+    in_one_of_three(count, |(handed, by_rpc)| are_handed(handed) && *by_rpc >= 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_one_of_the_ports_entries_go_to_an_engine_alone() {
     let world = world().await;
-    let (proxies, mut session) = four(&world).await;
-    proxies[1].show_direct_port(DirectPort::Refusing);
-    let began = Instant::now();
-    join_and_post(&mut session).await;
-    let (handed, by_rpc) = sent(&proxies);
-    // It is noticed once: by a question, or by an entry.
-    let most = 1 + usize::try_from(tried_again(began)).unwrap();
-    assert!(handed.iter().all(|handed| *handed <= most), "{handed:?}");
-    assert!(by_rpc >= 6, "{by_rpc}");
+    let count = async || {
+        let (proxies, mut session) = four(&world).await;
+        proxies[1].show_direct_port(DirectPort::Refusing);
+        let began = Instant::now();
+        join_and_post(&mut session).await;
+        (sent(&proxies), tried_again(began))
+    };
+    in_one_of_three(count, |((handed, by_rpc), tried)| {
+        // It is noticed once: by a question, or by an entry.
+        let most = 1 + usize::try_from(*tried).unwrap();
+        handed.iter().all(|handed| *handed <= most) && *by_rpc >= 6
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

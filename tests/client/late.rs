@@ -14,10 +14,10 @@ use white_city_client::{
 };
 use white_city_tests::tampering::{Change, Mutator, Proxy, Sort, named};
 
-use crate::world::{QUESTION, World, closed, post, spec, until, world};
+use crate::world::{PATIENCE, World, closed, post, spec, until, world};
 
-/// Delay of whoever delays: a party that waits for it once misses a round of twenty seconds, or nearly.
-const DELAY: Duration = Duration::from_secs(9);
+/// Delay of whoever delays: whoever waits for it once waits too long.
+const DELAY: Duration = Duration::from_secs(30);
 /// Distance that honest replicas may have.
 const FAR: Duration = Duration::from_millis(1_200);
 /// A broadcast of which a page has room for three.
@@ -107,7 +107,7 @@ async fn a_replica_that_is_late_with_each_later_page_is_not_waited_for() {
     let id = two_pages(&world).await;
     let late = world.proxy().await;
     late.be_late(DELAY, is_later_page);
-    let client = world.client_of(&[late.url(), world.url()], 0);
+    let client = world.patient(&[late.url(), world.url()]);
     // Whichever answers first is asked for the next page: the late one, sooner or later.
     until("the late one to be asked for a later page", async || {
         let reading = timeout(DELAY, client.observe(id)).await;
@@ -132,7 +132,7 @@ async fn a_page_that_ends_before_it_is_full_is_a_lie() {
         alone.err()
     );
     liar.be_late(DELAY, is_inbox);
-    let client = world.client_of(&[liar.url(), world.url()], 0);
+    let client = world.patient(&[liar.url(), world.url()]);
     let observed = timeout(DELAY, client.observe(id)).await;
     let observer = observed.expect("the honest replica's pages").unwrap();
     assert_eq!(observer.history().open_round(), 2);
@@ -148,10 +148,11 @@ async fn a_list_that_comes_line_by_line_is_left_for_another_one() {
         world.open(spec(1)).await;
     }
     let late = world.proxy().await;
-    late.be_late(Duration::from_secs(4), is_list);
+    // Whoever stays with it needs more than the bound only for a list of three pages.
+    late.be_late(DELAY * 2 / 5, is_list);
     for way in [Some(list_of_one()), None] {
         late.tamper(way.as_slice(), 100);
-        let client = world.client_of(&[late.url(), world.url()], 0);
+        let client = world.patient(&[late.url(), world.url()]);
         let listed = timeout(DELAY, all(&client)).await;
         let listed = listed.expect("the list of the other one").unwrap();
         assert_eq!(listed.len(), 3);
@@ -250,7 +251,7 @@ async fn who_gave_a_later_page_that_is_wrong_is_named_and_not_who_gave_the_first
         is_inbox(question) && !is_later_page(question)
     });
     liar.tamper(&[emptied_later_page()], 100);
-    let client = world.client_of(&[honest.url(), liar.url()], 0);
+    let client = world.patient(&[honest.url(), liar.url()]);
     let observer = client.observe(id).await.unwrap();
     assert_eq!(observer.history().open_round(), 2);
     let lies = client.lies();
@@ -320,7 +321,7 @@ async fn one_that_says_nothing_at_all_is_waited_for_by_nobody() {
     urls.extend(honest.iter().map(Proxy::url));
     let running = async {
         // Nobody knows the session until its block is there: all are asked, the silent one, too.
-        let client = world.client_of(&urls, 0);
+        let client = world.patient(&urls);
         let id = client.open(spec(1).build().unwrap()).await.unwrap();
         let mut session = client.session(id).await.unwrap();
         session.join().await.unwrap();
@@ -333,7 +334,7 @@ async fn one_that_says_nothing_at_all_is_waited_for_by_nobody() {
         client.summary(id.into()).await.unwrap();
     };
     // Sooner than one question that it is asked takes in vain.
-    timeout(QUESTION, running)
+    timeout(PATIENCE, running)
         .await
         .expect("to wait for nobody");
 }

@@ -1,48 +1,46 @@
 //! Replicas that are slow, endless, or behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use white_city_client::{
-    Client, Error,
+    Error,
     read::{ReadStatus, SessionRef},
 };
 use white_city_tests::tampering::{Mutator, SLOW, named};
 
-use crate::world::{World, key, spec, until, world};
+use crate::world::{spec, until, world};
+
+/// Delay of one that nobody waits for.
+const LATE: Duration = Duration::from_secs(30);
 
 fn of(name: &str) -> Mutator {
     named(name).unwrap()
-}
-
-/// A client that would wait longer than any of these tests.
-fn patient(world: &World, urls: &[String]) -> Client {
-    let builder = Client::builder(world.trust()).replicas(urls.iter().cloned());
-    builder
-        .signer(key(0))
-        .timeout(Duration::from_secs(300))
-        .build()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_one_replica_is_slow_another_one_is_asked() {
     let world = world().await;
     let (slow, other) = (world.proxy().await, world.proxy().await);
-    slow.tamper(&[of("slow")], 100);
-    let client = patient(&world, &[slow.url(), other.url()]);
+    slow.be_late(LATE, |_| true);
+    let client = world.patient(&[slow.url(), other.url()]);
     let hedged = client.read(&ReadStatus, 0);
-    let status = tokio::time::timeout(SLOW, hedged)
+    let status = tokio::time::timeout(LATE, hedged)
         .await
         .expect("before the slow one answers")
         .unwrap();
     assert_eq!(status.replica(), other.url());
-    assert!(slow.count(&of("slow")) > 0, "it was asked first");
+    assert!(!slow.requests().is_empty(), "it was asked first");
     // Alone it is slow, but right.
-    let alone = patient(&world, &[slow.url()])
+    slow.be_late(Duration::ZERO, |_| true);
+    slow.tamper(&[of("slow")], 100);
+    let began = Instant::now();
+    let alone = world
+        .patient(&[slow.url()])
         .read(&ReadStatus, 0)
         .await
         .unwrap();
     assert_eq!(alone.replica(), slow.url());
+    assert!(slow.count(&of("slow")) > 0 && began.elapsed() >= SLOW);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,12 +48,13 @@ async fn an_endless_answer_is_cut_at_the_limit() {
     let world = world().await;
     let endless = world.proxy().await;
     endless.tamper(&[of("endless")], 100);
-    let cut = patient(&world, &[endless.url()]).read(&ReadStatus, 0).await;
+    let cut = world.patient(&[endless.url()]).read(&ReadStatus, 0).await;
     let Err(Error::Unreachable(faults)) = cut else {
         panic!("{cut:?}");
     };
     assert!(faults[0].reason.contains("more than"), "{faults:?}");
-    let status = patient(&world, &[endless.url(), world.url()])
+    let status = world
+        .patient(&[endless.url(), world.url()])
         .read(&ReadStatus, 0)
         .await;
     assert_eq!(status.unwrap().replica(), world.url());
@@ -75,10 +74,11 @@ async fn what_can_not_be_read_is_no_answer() {
         "withheld-closed",
     ] {
         garbled.tamper(&[of(name)], 100);
-        let alone = patient(&world, &[garbled.url()]).read(&ReadStatus, 0).await;
+        let alone = world.patient(&[garbled.url()]).read(&ReadStatus, 0).await;
         let is_none = matches!(alone, Err(Error::Unreachable(_) | Error::Refused { .. }));
         assert!(is_none, "{name}: {alone:?}");
-        let status = patient(&world, &[garbled.url(), world.url()])
+        let status = world
+            .patient(&[garbled.url(), world.url()])
             .read(&ReadStatus, 0)
             .await;
         assert_eq!(status.unwrap().replica(), world.url(), "{name}");
@@ -117,15 +117,15 @@ async fn a_replica_that_shows_an_old_state_is_left_for_another_one() {
     for proxy in &old {
         proxy.tamper(&[of("replay-old")], 100);
     }
-    let shown = patient(&world, &[old[0].url()]).read(&read, 0).await;
+    let shown = world.patient(&[old[0].url()]).read(&read, 0).await;
     let shown = shown.unwrap();
     assert!(shown.height() < latest, "an old state is true, too");
-    let refused = patient(&world, &[old[1].url()]).read(&read, latest).await;
+    let refused = world.patient(&[old[1].url()]).read(&read, latest).await;
     assert!(
         matches!(&refused, Err(Error::Behind { shown, expected }) if shown < expected && *expected == latest),
         "{refused:?}"
     );
-    let both = patient(&world, &[old[2].url(), world.url()]);
+    let both = world.patient(&[old[2].url(), world.url()]);
     let fresh = both.read(&read, latest).await.unwrap();
     assert_eq!(fresh.replica(), world.url());
     let replayed: u64 = old.iter().map(|proxy| proxy.count(&of("replay-old"))).sum();

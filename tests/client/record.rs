@@ -91,16 +91,19 @@ pub async fn record() -> Record {
             histories: BTreeMap::new(),
         },
     };
+    let (aborted, mut absent) = recorder.absent().await;
     let erased = recorder.erased().await;
     let sessions = [
         recorder.finished().await,
-        recorder.aborted().await,
+        aborted,
         recorder.running().await,
         recorder.declined().await,
         recorder.joining().await,
         recorder.judged().await,
         recorder.disputed().await,
     ];
+    let end = absent.wait_end().await.unwrap();
+    assert!(matches!(end, End::Aborted(_)), "{end:?}");
     let world = &recorder.world;
     until("the erasure", async || {
         let summary = world.client(0).summary(SessionRef::Id(erased)).await;
@@ -149,8 +152,9 @@ impl Recorder {
         id
     }
 
-    async fn aborted(&mut self) -> SessionId {
-        let times = [20_000, 1_500, 1_500].map(Duration::from_millis);
+    /// Party 3 stays away from round 2, which passes while the others' sessions run.
+    async fn absent(&mut self) -> (SessionId, Session) {
+        let times = [20_000, 15_000, 1_500].map(Duration::from_millis);
         let spec = spec(4).times(times[0], times[1], times[2]);
         let id = self.world.open(spec).await;
         let mut sessions = self.joined(id, 4).await;
@@ -158,9 +162,7 @@ impl Recorder {
         closed(&mut sessions, 1).await;
         self.stage(id).await;
         post(&mut sessions[..3], 2).await;
-        let end = sessions[0].wait_end().await.unwrap();
-        assert!(matches!(end, End::Aborted(_)), "{end:?}");
-        id
+        (id, sessions.swap_remove(0))
     }
 
     async fn running(&mut self) -> SessionId {
@@ -185,7 +187,7 @@ impl Recorder {
     async fn erased(&mut self) -> SessionId {
         let id = self
             .world
-            .open(spec(4).retention(Duration::from_millis(1_000)))
+            .open(spec(4).retention(Duration::from_millis(3_000)))
             .await;
         let mut sessions = self.joined(id, 4).await;
         finish(&mut sessions).await;

@@ -20,7 +20,7 @@ use white_city_tests::tampering::Proxy;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time that a client of these tests waits for an answer.
-pub const QUESTION: Duration = Duration::from_secs(5);
+const QUESTION: Duration = Duration::from_secs(5);
 
 pub struct World {
     net: Testnet,
@@ -94,6 +94,13 @@ impl World {
             .replicas(urls)
             .signer(key(party));
         builder.timeout(QUESTION).build().unwrap()
+    }
+
+    /// A client of these replicas that would wait for an answer longer than any of these tests.
+    pub fn patient(&self, urls: &[String]) -> Client {
+        let urls = urls.iter().cloned();
+        let builder = Client::builder(self.trust()).replicas(urls).signer(key(0));
+        builder.timeout(5 * PATIENCE).build().unwrap()
     }
 
     pub async fn open(&self, spec: SpecBuilder) -> SessionId {

@@ -128,8 +128,7 @@ fn of_two(join: Duration, round: Duration) -> SpecBuilder {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_missed_a_round_is_out_and_nobody_seals_to_it() {
     let world = world().await;
-    let second = Duration::from_secs(1);
-    let id = world.open(of_two(LONG, 2 * second)).await;
+    let id = world.open(of_two(LONG, Duration::from_secs(10))).await;
     let mut sessions = world.joined(id, 3).await;
     post(&mut sessions[..2], 1).await;
     closed(&mut sessions[..2], 1).await;

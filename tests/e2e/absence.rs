@@ -17,6 +17,7 @@ const QUICK: Setup = Setup {
     replica_config: "",
     blocks: None,
     profile: None,
+    stands_still: None,
     tmpfs: false,
     replicas: None,
     spares: 0,
@@ -36,8 +37,8 @@ async fn where_everyone_is_needed_an_absent_party_gives_all_the_same_abort_recor
         .open(&keys, |spec| {
             spec.times(
                 Duration::from_secs(60),
-                Duration::from_secs(3),
-                Duration::from_secs(3),
+                Duration::from_secs(12),
+                Duration::from_secs(12),
             )
         })
         .await;
@@ -77,8 +78,8 @@ async fn where_a_quorum_is_enough_the_others_go_on_and_finish() {
         .open(&keys, |spec| {
             let times = (
                 Duration::from_secs(60),
-                Duration::from_secs(3),
-                Duration::from_secs(3),
+                Duration::from_secs(12),
+                Duration::from_secs(12),
             );
             spec.quorum(2).corrupt(0).times(times.0, times.1, times.2)
         })
@@ -117,7 +118,7 @@ async fn where_a_quorum_is_enough_the_others_go_on_and_finish() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_an_idle_board_an_absent_party_costs_its_deadline_and_no_heartbeat() {
-    let heartbeat_ms = 10_000;
+    let heartbeat_ms = 60_000;
     let Some(world) = world(Setup {
         heartbeat_ms: Some(heartbeat_ms),
         ..QUICK
@@ -127,7 +128,7 @@ async fn on_an_idle_board_an_absent_party_costs_its_deadline_and_no_heartbeat() 
         return;
     };
     let keys = keys(3);
-    let times = [60, 3, 3].map(Duration::from_secs);
+    let times = [60, 10, 10].map(Duration::from_secs);
     let id = world
         .open(&keys, |spec| spec.times(times[0], times[1], times[2]))
         .await;
@@ -144,16 +145,17 @@ async fn on_an_idle_board_an_absent_party_costs_its_deadline_and_no_heartbeat() 
     // Nobody posts.
     let mut news = session.progress();
     let ending = tokio::spawn(async move { session.wait_end().await.unwrap() });
-    let mut deadline_ms = 0;
-    let started = async {
-        while deadline_ms == 0 {
-            news.changed().await.unwrap();
+    let deadline = async {
+        loop {
             let progress = news.borrow_and_update().clone();
             let round_1 = progress.filter(|progress| progress.round == 1);
-            deadline_ms = round_1.map_or(0, |progress| progress.deadline_ms);
+            match round_1.map_or(0, |progress| progress.deadline_ms) {
+                0 => news.changed().await.unwrap(),
+                deadline_ms => return deadline_ms,
+            }
         }
     };
-    tokio::time::timeout(PATIENCE, started).await.unwrap();
+    let deadline_ms = tokio::time::timeout(PATIENCE, deadline).await.unwrap();
     let end = tokio::time::timeout(PATIENCE, ending).await.unwrap();
     let End::Aborted(record) = end.unwrap() else {
         panic!("everyone is needed")

@@ -46,7 +46,8 @@ async fn send(world: &World, key: &Key, action: Action) {
 
 /// A session of three that all have joined; the first is the bad sender.
 pub async fn joined(world: &World, keys: &[Key]) -> [Session; 3] {
-    let id = world.open(keys, |spec| spec).await;
+    let long = Duration::from_secs(600);
+    let id = world.open(keys, |spec| spec.times(long, long, long)).await;
     let mut bad = world.session(&keys[0], id).await;
     let mut one = world.session(&keys[1], id).await;
     let mut two = world.session(&keys[2], id).await;

@@ -15,7 +15,7 @@ use white_city_client::{End, Session};
 
 use crate::world::{PATIENCE, Setup, World, finish, join, keys, post, world};
 
-/// Pause between two looks at Prometheus, and between two scrapes of its.
+/// Pause between two looks at Prometheus.
 const LOOK: Duration = Duration::from_millis(250);
 
 fn shipped(path: &str) -> PathBuf {
@@ -184,7 +184,8 @@ impl Prometheus {
         let mut program = installed("prometheus")?;
         let targets: Vec<String> = (0..4).map(|k| health_address(world, k)).collect();
         let config = serde_json::json!({
-            "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
+            // A scrape may take no longer than the pause between two of them.
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "250ms"},
             "rule_files": ["alerts.yml"],
             "scrape_configs": [{"job_name": "white-city", "static_configs": [{"targets": targets}]}],
         });

@@ -17,7 +17,7 @@ async fn an_outage_longer_than_a_deadline_costs_no_session_its_deadline() {
         return;
     };
     let keys = keys(3);
-    let round_time = Duration::from_secs(8);
+    let round_time = Duration::from_secs(20);
     let id = world
         .open(&keys, |spec| {
             spec.times(Duration::from_secs(120), round_time, round_time)

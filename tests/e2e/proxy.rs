@@ -156,14 +156,18 @@ async fn parties_run_a_session_through_nginx_which_serves_no_address_more_than_i
         assert_eq!(get(&other, port, path).await, status, "{port}{path}");
     }
     let mut refused = 0;
-    for _ in 0..600 {
-        match get(&one, rpc, "/health").await {
-            200 => {}
-            429 => refused += 1,
-            status => panic!("{status}"),
+    for _ in 0..40 {
+        // One after the other a busy machine may be no quicker than is allowed.
+        let asked = (0..16).map(|_| get(&one, rpc, "/health"));
+        for status in futures::future::join_all(asked).await {
+            match status {
+                200 => {}
+                429 => refused += 1,
+                status => panic!("{status}"),
+            }
         }
     }
-    assert!(refused > 0, "600 at once are too many");
+    assert!(refused > 0, "640 at once are too many");
     assert_eq!(get(&other, rpc, "/health").await, 200, "another address");
     world.stop().await;
 }

@@ -106,7 +106,7 @@ async fn four_replicas_become_seven_and_four_others_while_sessions_run_and_clien
         heartbeat_ms: Some(1_000),
         spares: 3,
         // Sessions make many blocks: a snapshot is to be there for as long as it takes to find it.
-        blocks: Some((60, 0)),
+        blocks: Some((120, 0)),
         ..Setup::default()
     })
     .await

@@ -50,6 +50,8 @@ pub struct Setup {
     pub link_delay: Duration,
     /// Times that replicas wait for one another; what fits the delay if it is none.
     pub profile: Option<Profile>,
+    /// Time that a node may stay at its height while the others go on, until it is restarted; the launcher's own if it is none.
+    pub stands_still: Option<Duration>,
     /// Blocks from one snapshot of the state to the next, and blocks that nodes keep; the launcher's own if it is none.
     pub blocks: Option<(u64, u64)>,
     /// Leading zero bits of the stamps that strangers' openings need.
@@ -92,6 +94,7 @@ pub async fn unstarted(setup: Setup) -> Option<World> {
     options.spares = setup.spares;
     options.link_delay = setup.link_delay;
     options.profile = setup.profile;
+    options.stands_still = setup.stands_still.unwrap_or(options.stands_still);
     if let Some((snapshot, keep)) = setup.blocks {
         (options.snapshot_blocks, options.keep_blocks) = (snapshot, keep);
     }

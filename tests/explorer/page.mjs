@@ -15,9 +15,17 @@ const SWITCHES = [
   "--disable-sync",
 ];
 const LOOK_MS = 50;
+// The longest that anything may take.
+const PATIENCE_MS = 180_000;
 
-const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: SWITCHES });
+const browser = await chromium.launch({
+  executablePath: process.argv[2],
+  headless: true,
+  args: SWITCHES,
+  timeout: PATIENCE_MS,
+});
 const context = await browser.newContext({ viewport: { width: 1200, height: 900 } });
+context.setDefaultTimeout(PATIENCE_MS);
 const troubles = [];
 const tabs = {};
 // The tab that commands are for.

@@ -173,7 +173,7 @@ async fn a_spec_that_is_not_fork_safe_can_have_two_outcomes() {
         n: 4,
         quorum: 3,
         corrupt: vec![2, 3],
-        round_s: 3,
+        round_s: 15,
     };
     let forked = Forked::start(&setup).await;
     assert!(!forked.spec.is_fork_safe());

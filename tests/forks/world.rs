@@ -53,7 +53,7 @@ impl Setup {
             n: 6,
             quorum: 5,
             corrupt: vec![4, 5],
-            round_s: 3,
+            round_s: 15,
         }
     }
 }

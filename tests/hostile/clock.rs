@@ -16,9 +16,13 @@ use crate::{
     world::{Key, PATIENCE, Setup, World, join, keys, unstarted},
 };
 
-/// A deadline that passes may take this part of, and this many times, what it took with an honest clock; likewise board
-/// time beside the time that passed here.
+/// Time that a round has.
+const ROUND: Duration = Duration::from_secs(6);
+/// A deadline that passes may take this part of, and this many times, what a round has; likewise board time beside the time that
+/// passed here.
 const TOLERANCE: (f64, f64) = (0.5, 2.0);
+/// Most deadlines that pass beside one clock: where the machine is busy it may be the one that is late.
+const DEADLINES_MAX: usize = 3;
 
 /// A signer, ended with this value.
 struct Signer(Child);
@@ -53,9 +57,9 @@ struct Passed {
 
 /// Everybody joins and nobody posts.
 async fn a_deadline_passes(world: &World, keys: &[Key]) -> Passed {
-    let times = (Duration::from_secs(60), Duration::from_secs(4));
+    let joining = Duration::from_secs(60);
     let id = world
-        .open(keys, |spec| spec.times(times.0, times.1, times.1))
+        .open(keys, |spec| spec.times(joining, ROUND, ROUND))
         .await;
     let mut running = JoinSet::new();
     for key in keys {
@@ -79,13 +83,29 @@ async fn a_deadline_passes(world: &World, keys: &[Key]) -> Passed {
     }
 }
 
-fn tolerable(what: &str, clock: Clock, ratio: f64) {
-    println!("{}: {what}: {ratio:.2}", clock.name());
-    assert!(
-        (TOLERANCE.0..=TOLERANCE.1).contains(&ratio),
-        "{}: {what}: {ratio}",
-        clock.name()
-    );
+/// A deadline passes here and in board time as it should beside a clock.
+async fn a_deadline_takes_its_time(world: &World, keys: &[Key], clock: Clock) {
+    let mut seen = Vec::new();
+    while seen.len() < DEADLINES_MAX {
+        let passed = a_deadline_passes(world, keys).await;
+        let here = passed.here.as_secs_f64();
+        let ratios = [
+            here / ROUND.as_secs_f64(),
+            passed.board_ms as f64 / 1_000.0 / here,
+        ];
+        println!(
+            "{}: a deadline beside a round's time {:.2}, board time beside time here {:.2}",
+            clock.name(),
+            ratios[0],
+            ratios[1]
+        );
+        let tolerable = TOLERANCE.0..=TOLERANCE.1;
+        if ratios.iter().all(|ratio| tolerable.contains(ratio)) {
+            return;
+        }
+        seen.push(ratios);
+    }
+    panic!("{}: {seen:?}", clock.name());
 }
 
 /// Distance of the hostile validator's vote from its block's time, in the latest commit that has its vote.
@@ -137,7 +157,8 @@ fn time(vote: &CommitSig) -> Option<Time> {
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlines_stay_honest_beside_a_validator_with_a_hostile_clock() {
     let setup = Setup {
-        heartbeat_ms: Some(300),
+        // So that no block of a busy machine counts as an outage, in which board time stands still.
+        heartbeat_ms: Some(1_000),
         remote_signers: vec![HOSTILE],
         ..Setup::default()
     };
@@ -147,24 +168,13 @@ async fn deadlines_stay_honest_beside_a_validator_with_a_hostile_clock() {
     let keys = keys(3);
     let mut signer = Signer::start(&world, Clock::Honest);
     world.net.start_all().await.unwrap();
-    let honest = a_deadline_passes(&world, &keys).await;
+    a_deadline_takes_its_time(&world, &keys, Clock::Honest).await;
     assert!(Tally::read(&world.net.home(HOSTILE).join("votes")).is_empty());
     for clock in [Clock::HourAgo, Clock::HourAhead, Clock::HardlyMoving] {
         drop(signer);
         signer = Signer::start(&world, clock);
         a_session_finishes(&world, &keys).await;
-        let passed = a_deadline_passes(&world, &keys).await;
-        let here = passed.here.as_secs_f64();
-        tolerable(
-            "deadline beside an honest clock's",
-            clock,
-            here / honest.here.as_secs_f64(),
-        );
-        tolerable(
-            "board time beside time here",
-            clock,
-            passed.board_ms as f64 / 1_000.0 / here,
-        );
+        a_deadline_takes_its_time(&world, &keys, clock).await;
         let votes = Tally::read(&world.net.home(HOSTILE).join("votes"));
         assert!(votes[clock.name()] > 0);
         // The votes were not only signed but counted.

@@ -24,9 +24,10 @@ fn lies(world: &World, lie: Lie) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_chunks_and_snapshots_are_rejected_and_another_ones_restored() {
     let Some(world) = world(Setup {
-        heartbeat_ms: Some(300),
+        heartbeat_ms: Some(1_000),
         replica_program: Some(program()),
-        blocks: Some((10, 0)),
+        // Two snapshots are kept: the newest one is there for as long as an engine takes to find it and to fetch it.
+        blocks: Some((20, 0)),
         ..Setup::default()
     })
     .await

@@ -29,7 +29,7 @@ use white_city_client::{
 use white_city_testnet::{default_app_state, solo::Solo};
 
 /// The longest that anything here is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const VALIDATOR_SEED: [u8; 32] = [77; 32];
 
 /// A genesis, and every receipt that was made, by name.
@@ -133,7 +133,7 @@ impl World {
 
     async fn open(&self, quorum: u16, retention: Duration) -> SessionId {
         let roster: Vec<IdentityKey> = (0..3).map(|index| local(index).identity()).collect();
-        let (joining, round) = (Duration::from_secs(30), Duration::from_secs(3));
+        let (joining, round) = (Duration::from_secs(30), Duration::from_secs(10));
         let spec = SpecBuilder::new("white-city/receipts", 1, roster)
             .quorum(quorum)
             .corrupt(0)
@@ -167,11 +167,13 @@ async fn make() -> Made {
         assert!(start.elapsed() < PATIENCE, "no block is made");
         tokio::task::yield_now().await;
     }
-    let mut receipts = finished(&world).await;
+    let (finished, mut receipts) = finished(&world).await;
     receipts.extend(aborted(&world).await);
     receipts.extend(late(&world).await);
     receipts.extend(declined(&world).await);
     receipts.extend(disputes::disputed(&world).await);
+    // Time passes meanwhile until it is erased.
+    renew_erased(&world, &finished, &mut receipts).await;
     receipts.insert("fork of headers", fork(dir.path()).await.to_bytes());
     world.solo.stop().await.unwrap();
     Made {
@@ -183,8 +185,8 @@ async fn make() -> Made {
 type Receipts = BTreeMap<&'static str, Vec<u8>>;
 
 /// Three join, one is absent from round 1 on, the two others finish in round 2, and one of them had signed two entries.
-async fn finished(world: &World) -> Receipts {
-    let id = world.open(2, Duration::from_secs(15)).await;
+async fn finished(world: &World) -> (Session, Receipts) {
+    let id = world.open(2, Duration::from_secs(40)).await;
     let [mut a, mut b, mut c] = world.sessions(id).await;
     for session in [&mut a, &mut b, &mut c] {
         session.join().await.unwrap();
@@ -219,18 +221,17 @@ async fn finished(world: &World) -> Receipts {
     keep("absence", a.absence_receipt(1, 2).await);
     keep("equivocation", a.equivocation_receipt(1).await);
     assert!(a.absence_receipt(1, 0).await.is_err(), "its slot is filled");
+    (a, receipts)
+}
+
+/// Once the session that has finished is erased, what was made before can be renewed.
+async fn renew_erased(world: &World, a: &Session, receipts: &mut Receipts) {
     let client = world.client(0);
     let start = Instant::now();
-    while client
-        .read(&ReadLeaf(id.into()), 0)
-        .await
-        .unwrap()
-        .leaf
-        .status
-        != Status::Erased
-    {
+    let leaf = ReadLeaf(a.id().into());
+    while client.read(&leaf, 0).await.unwrap().leaf.status != Status::Erased {
         assert!(start.elapsed() < PATIENCE, "never erased");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(a.ceremony_receipt().await.unwrap_err(), Error::Erased);
     let renewed = [
@@ -246,7 +247,6 @@ async fn finished(world: &World) -> Receipts {
     }
     let open = Receipt::from_bytes(&receipts["submission of an open round"]).unwrap();
     assert!(matches!(client.renew(open).await, Err(Error::Receipt(_))));
-    receipts
 }
 
 /// A second post of party 1 for round 1, which the board takes as evidence.
@@ -317,7 +317,7 @@ async fn aborted(world: &World) -> Receipts {
 
 /// Two are needed, and two are late in round 1.
 async fn late(world: &World) -> Receipts {
-    let id = world.open(2, Duration::from_secs(2)).await;
+    let id = world.open(2, Duration::from_secs(30)).await;
     let [mut a, mut b, mut c] = world.sessions(id).await;
     for session in [&mut a, &mut b, &mut c] {
         session.join().await.unwrap();

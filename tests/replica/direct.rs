@@ -455,9 +455,11 @@ fn one_address_has_a_limited_number_of_connections_and_of_requests() {
         |stream: &mut TcpStream| exchange(stream, "POST /v1", &params()).map(|(status, _)| status);
     assert_eq!(ask(&mut streams[3]), None, "one too many");
     // Two seconds' worth, and what comes while it is counted.
+    let began = std::time::Instant::now();
     let asked = (0..200).map(|k| ask(&mut streams[k % 3]));
     let answered = asked.take_while(|status| *status == Some(200)).count();
-    assert!((8..20).contains(&answered), "{answered}");
+    let most = 8 + 4 * (began.elapsed().as_secs() + 1);
+    assert!(answered >= 8 && answered as u64 <= most, "{answered}");
     drop(streams);
     assert_eq!(ask(&mut connect_from(3, served.address)), Some(200));
     let until = std::time::Instant::now() + PATIENCE;
@@ -490,13 +492,16 @@ fn whoever_hands_over_bad_transactions_waits_and_costs_no_more_signatures() {
         let codes: Vec<u32> = handed.txs.iter().map(|tx| tx.code).collect();
         (status, codes)
     };
+    let began = std::time::Instant::now();
     let (status, codes) = hand(2, forged.by_ref().take(HANDING_TXS_MAX).collect());
     assert_eq!(status, 200);
     let looked_at = codes.iter().take_while(|code| **code == 34).count();
-    assert!((17..20).contains(&looked_at), "{codes:?}");
+    // One more a second while they come.
+    let most = 19 + began.elapsed().as_secs();
+    assert!(looked_at >= 17 && looked_at as u64 <= most, "{codes:?}");
     assert!(codes[looked_at..].iter().all(|code| *code == 134));
     let checked = served.chain.replica.work().signatures - before;
-    assert_eq!(checked, u64::try_from(looked_at).unwrap());
+    assert_eq!(checked, looked_at as u64);
     // Nobody else waits for it,
     let good = served.chain.post(&parties, session, 1, b"word");
     let began = std::time::Instant::now();
@@ -513,7 +518,7 @@ fn whoever_hands_over_bad_transactions_waits_and_costs_no_more_signatures() {
     }
     let checked = served.chain.replica.work().signatures - before;
     let seconds = began.elapsed().as_secs() + 1;
-    let most = 17 + 2 + 2 * seconds;
+    let most = looked_at as u64 + 2 + 2 * seconds;
     assert!(
         checked <= most,
         "{checked} in {seconds} s, after {waited:?}"

@@ -378,6 +378,13 @@ fn nothing_else_is_served() {
 
 #[test]
 fn silent_connections_make_room_for_whoever_asks() {
+    // The oldest one is closed at once: after a while all of them are, and a busy machine may stand still that long.
+    let at_once = |took: Duration| took < Duration::from_secs(9);
+    assert!((0..2).any(|_| at_once(the_oldest_makes_room())));
+}
+
+/// Time until the oldest of many connections is closed for those who ask.
+fn the_oldest_makes_room() -> Duration {
     let watched = watched();
     let mut silent: Vec<TcpStream> = (0..CONNECTIONS)
         .map(|_| TcpStream::connect(watched.address).unwrap())
@@ -391,9 +398,8 @@ fn silent_connections_make_room_for_whoever_asks() {
     for _ in 0..4 {
         assert!(get(watched.address, "/live").starts_with("HTTP/1.1 200"));
     }
-    // The oldest one was closed, and at once: after a while all of them are.
     assert_eq!(silent[0].read(&mut [0; 16]).unwrap_or(0), 0);
-    assert!(began.elapsed() < Duration::from_secs(9));
+    began.elapsed()
 }
 
 #[test]

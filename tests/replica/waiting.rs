@@ -113,8 +113,8 @@ fn after_a_slow_block_what_is_complete_is_held_back_until_others_are() {
     // Of the first one nothing has come yet, and the opening is held back for that no longer than a quick block takes.
     chain.replica.check_tx(&open).unwrap();
     let block = ask(&chain, &[open]).recv_timeout(PATIENCE).unwrap();
-    // This is what a slow block is.
-    thread::sleep(Duration::from_millis(500));
+    // This is what a slow block is. What follows may take four times as long.
+    thread::sleep(Duration::from_secs(3));
     chain.decide(block).unwrap();
     let mut posts = posts(&chain, &parties, first);
     for post in &posts {

@@ -145,7 +145,7 @@ async fn a_party_that_has_its_outcome_ends_its_journal_though_the_end_is_unknown
     let world = world().await;
     let roster = (0..2).map(|party| world.key(party).identity()).collect();
     let spec = SpecBuilder::new("white-city/test", 1, roster)
-        .times(PATIENCE, Duration::from_secs(2), PATIENCE)
+        .times(PATIENCE, Duration::from_secs(10), PATIENCE)
         .build()
         .unwrap();
     let id: SessionId = world.client().open(spec).await.unwrap();

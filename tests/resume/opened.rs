@@ -86,7 +86,7 @@ async fn an_opening_waits_for_room_in_a_quota_as_long_as_it_is_told_to() {
         ];
         [&preset[..], &[join, "--wait", wait]].concat()
     };
-    world.open(&[0, 1, 2], &preset("4s", "1ms")).await;
+    world.open(&[0, 1, 2], &preset("15s", "1ms")).await;
     let args = world.open_args(&[0, 1, 2], &preset("10m", "1ms"));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let refused = run(world.command(&world.url(), &args)).await;

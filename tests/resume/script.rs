@@ -13,12 +13,14 @@ use tokio::time::{Duration, Instant, sleep};
 use white_city_client::{End, SessionId};
 use white_city_tests::rng::Rng;
 
-use crate::world::{PATIENCE, World, result, run, world};
+use crate::world::{World, result, run, world};
 
 const PARTIES: usize = 3;
 /// Most deaths of the two parties that die, and how many there are however fast they are.
 const DEATHS: usize = 8;
 const DEATHS_MIN: usize = 3;
+/// The longest that they may take together, with all their processes.
+const LIFE: Duration = Duration::from_secs(400);
 
 /// Starts a party's script, which has a group of processes of its own.
 fn script(world: &World, party: usize, id: SessionId, once: bool) -> Child {
@@ -66,7 +68,7 @@ async fn shell_scripts_are_parties_that_can_be_killed_and_come_by_once_a_round()
         .collect();
     let mut said = vec![None; PARTIES];
     let (mut deaths, mut visits) = (0, 0);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + LIFE;
     while said.iter().any(Option::is_none) {
         assert!(Instant::now() < until, "it doesn't get on");
         sleep(Duration::from_millis(rng.below(300))).await;

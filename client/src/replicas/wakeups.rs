@@ -283,7 +283,7 @@ mod tests {
         (sender, Wakeups::new(receiver, MINE))
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_round_that_fills_is_looked_at_when_it_closes_or_a_little_later() {
         let (sender, mut wakeups) = waiter();
         wakeups.has_read(standing(1));

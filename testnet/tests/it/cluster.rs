@@ -8,7 +8,7 @@ use white_city_testnet::{
 
 use nix::sys::signal::Signal;
 
-use crate::support::{cometbft, opened, options, runs, signal, wait_until};
+use crate::support::{cometbft, is_frozen, opened, options, runs, signal, wait_until};
 
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -120,8 +120,13 @@ async fn crash_and_freeze(testnet: &Testnet) {
     testnet.wait_height(1, height, WITHIN).await.unwrap();
 
     // Two frozen ones stop the chain; it goes on when they do.
-    testnet.pause(1).await.unwrap();
-    testnet.pause(2).await.unwrap();
+    for replica in [1, 2] {
+        testnet.pause(replica).await.unwrap();
+        let paused = testnet.snapshot(replica).unwrap();
+        wait_until("a replica to freeze", || {
+            is_frozen(paused.node_pid) && is_frozen(paused.app_pid)
+        });
+    }
     let frozen = testnet.height(0).await.unwrap() + 1;
     let waited = testnet
         .wait_height(0, frozen + 1, Duration::from_secs(4))

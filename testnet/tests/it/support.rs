@@ -40,13 +40,21 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The letter of a process's state; `None` where there is none.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.trim().chars().next()
+}
+
 /// Whether a process runs. One that ended and was not waited for yet does not.
 pub fn runs(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim().chars().next());
-    state.is_some_and(|state| state != 'Z' && state != 'X')
+    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Whether a process was stopped and not told to go on.
+pub fn is_frozen(pid: u32) -> bool {
+    state(pid) == Some('T')
 }
 
 /// Sends a signal to a process that this test started.

@@ -19,11 +19,13 @@ use super::{
 };
 use crate::{
     module::root,
-    world::{PATIENCE, Setup, World, world},
+    world::{Setup, World, world},
 };
 
 /// The message that is signed.
 const MESSAGE: &[u8] = b"signed in Go";
+/// The longest that a round may take, and a session: the parties' arithmetic is heavy.
+const LONG: Duration = Duration::from_secs(600);
 
 /// The program, and the folder of the primes that tss-lib publishes for its own tests.
 fn build(dir: &Path) -> (PathBuf, PathBuf) {
@@ -47,11 +49,10 @@ fn build(dir: &Path) -> (PathBuf, PathBuf) {
 }
 
 async fn open(client: &Client, roster: Vec<IdentityKey>, input: String) -> SessionId {
-    let minute = Duration::from_secs(60);
     let spec = SpecBuilder::new("tss-lib", 1, roster)
         .max_rounds(12)
         .payloads(300_000, 60_000)
-        .times(3 * minute, 3 * minute, minute)
+        .times(LONG, LONG, LONG)
         .input(input.into_bytes());
     client.open(spec.build().unwrap()).await.unwrap()
 }
@@ -61,7 +62,7 @@ async fn to_the_end(parties: &mut [Party], client: &Client, id: SessionId, kill_
     for party in &mut *parties {
         party.begin(id);
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + LONG;
     let mut observer = client.observe(id).await.unwrap();
     let mut is_killed = false;
     while parties.iter_mut().any(|party| !party.is_done()) {

@@ -321,8 +321,8 @@ async fn a_bad_replica_costs_retries_and_an_absent_party_ends_the_session() {
     assert_eq!(results.await.unwrap(), [Ok(vec![(1, 2)]), Ok(vec![(0, 2)])]);
     assert!(board.bad_answers() > 0);
 
-    let second = Duration::from_secs(1);
-    let spec = board.spec("kit/test", 2).times(60 * second, second, second);
+    let (long, short) = (Duration::from_secs(60), Duration::from_secs(8));
+    let spec = board.spec("kit/test", 2).times(long, short, short);
     let faults = Faults {
         absent: vec![1],
         ..Faults::default()
@@ -348,7 +348,7 @@ async fn a_bad_replica_costs_retries_and_an_absent_party_ends_the_session() {
 #[tokio::test]
 async fn whoever_is_out_is_sent_nothing_and_the_others_go_on() {
     let board = Board::solo().await.unwrap();
-    let (long, short) = (Duration::from_secs(60), Duration::from_secs(1));
+    let (long, short) = (Duration::from_secs(60), Duration::from_secs(8));
     let spec = board
         .spec("kit/test", 3)
         .quorum(2)

@@ -348,39 +348,43 @@ async fn a_liar_that_says_more_as_long_as_it_may_costs_rounds_and_nothing_else()
     board.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn whoever_stops_in_the_middle_is_out_and_nothing_of_it_is_delivered() {
-    let board = Board::solo().await.unwrap();
-    let (long, short) = (Duration::from_secs(60), Duration::from_secs(1));
-    // After a part of two, and after all that it has to say, while others go on.
-    for first in [vec![0, 1, 7], vec![0, 0, 7]] {
-        let spec = in_parts(&board, 3, 2).quorum(2).times(long, short, short);
-        let results = board.run(spec, async |party: &mut Party| {
-            let session = &mut party.session;
-            let me = session.index();
-            if me == 2 {
-                session.post(1, first.clone(), to_all(3, me, &[7])).await?;
-                return Ok(None);
-            }
-            let mut rounds = session.rounds();
-            let inbox = rounds.exchange(words(me, 0, 100), to_all(3, me, &words(me, 0, 99)));
-            let inbox = inbox.await?;
-            assert_eq!(inbox.posted, [0, 1]);
-            let said = [0, 1].map(|from| (from, words(from, 0, 100)));
-            assert_eq!(inbox.broadcasts, BTreeMap::from(said));
-            assert_eq!(inbox.p2p[&(1 - me)][..], words(1 - me, 0, 99));
-            assert_eq!(inbox.p2p.len(), 1);
-            let other = vec![(1 - me, vec![1; 100].into())];
-            let inbox = rounds.exchange(Vec::new(), other).await?;
-            assert_eq!((inbox.posted, inbox.p2p.len()), (vec![0, 1], 1));
-            finish(session).await.map(Some)
-        });
-        let ends = result(results.await.unwrap());
-        let finished = |end: &&Option<End>| matches!(end, Some(End::Finished { .. }));
-        assert_eq!(ends.iter().filter(finished).count(), 2);
-    }
-    // Where all are needed the session ends, and names who was missing.
-    let spec = in_parts(&board, 2, 2).times(long, short, short);
+/// A spec in parts whose rounds wait for nobody for long.
+fn impatient(board: &Board, n: u16) -> SpecBuilder {
+    let (long, short) = (Duration::from_secs(60), Duration::from_secs(8));
+    in_parts(board, n, 2).times(long, short, short)
+}
+
+/// Party 2 of three posts this, and nothing more.
+async fn two_go_on_without_the_third(board: &Board, first: Vec<u8>) {
+    let spec = impatient(board, 3).quorum(2);
+    let results = board.run(spec, async |party: &mut Party| {
+        let session = &mut party.session;
+        let me = session.index();
+        if me == 2 {
+            session.post(1, first.clone(), to_all(3, me, &[7])).await?;
+            return Ok(None);
+        }
+        let mut rounds = session.rounds();
+        let inbox = rounds.exchange(words(me, 0, 100), to_all(3, me, &words(me, 0, 99)));
+        let inbox = inbox.await?;
+        assert_eq!(inbox.posted, [0, 1]);
+        let said = [0, 1].map(|from| (from, words(from, 0, 100)));
+        assert_eq!(inbox.broadcasts, BTreeMap::from(said));
+        assert_eq!(inbox.p2p[&(1 - me)][..], words(1 - me, 0, 99));
+        assert_eq!(inbox.p2p.len(), 1);
+        let other = vec![(1 - me, vec![1; 100].into())];
+        let inbox = rounds.exchange(Vec::new(), other).await?;
+        assert_eq!((inbox.posted, inbox.p2p.len()), (vec![0, 1], 1));
+        finish(session).await.map(Some)
+    });
+    let ends = result(results.await.unwrap());
+    let finished = |end: &&Option<End>| matches!(end, Some(End::Finished { .. }));
+    assert_eq!(ends.iter().filter(finished).count(), 2);
+}
+
+/// Both are needed: the session ends, and names who was missing.
+async fn one_ends_without_the_other(board: &Board) {
+    let spec = impatient(board, 2);
     let results = board.run(spec, async |party: &mut Party| {
         if party.session.index() == 1 {
             party.session.post(1, vec![0, 1, 7], Vec::new()).await?;
@@ -394,6 +398,18 @@ async fn whoever_stops_in_the_middle_is_out_and_nothing_of_it_is_delivered() {
         Ok::<_, Error>(())
     });
     result(results.await.unwrap());
+}
+
+#[tokio::test]
+async fn whoever_stops_in_the_middle_is_out_and_nothing_of_it_is_delivered() {
+    let board = Board::solo().await.unwrap();
+    // At the same time, since each waits for a deadline.
+    tokio::join!(
+        // After a part of two, and after all that it has to say, while others go on.
+        two_go_on_without_the_third(&board, vec![0, 1, 7]),
+        two_go_on_without_the_third(&board, vec![0, 0, 7]),
+        one_ends_without_the_other(&board),
+    );
     board.stop().await.unwrap();
 }
 
