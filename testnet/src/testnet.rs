@@ -411,6 +411,10 @@ impl Testnet {
         self.order(index, Order::Wipe).await
     }
 
+    /// The longest time that [`Testnet::restore`] may take until the replica goes on: CometBFT waits two minutes for a snapshot that the others
+    /// no longer have, before it takes the next one.
+    pub const RESTORING: Duration = Duration::from_secs(600);
+
     /// Has a stopped replica lose what it has of the chain, as [`Testnet::wipe`], and start with a snapshot of the others' state, from
     /// which it goes on. The others that run are asked for a header to begin with, which is believed: they are this launcher's own.
     ///

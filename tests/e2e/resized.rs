@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::{Duration, Instant};
 use white_city_client::{Client, LocalKey, genesis, trust_file, wire::charter::Replica};
+use white_city_testnet::Testnet;
 
 use crate::{
     charters::{Board, ceremony, ends_well, key_of, sessions},
@@ -65,7 +66,7 @@ async fn resized(world: &World, board: &Board<'_>) {
         snapshot_after(world, replica, height).await;
     }
     world.net.restore(6).await.unwrap();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + Testnet::RESTORING;
     while restored_heights(world, 6).is_empty() {
         assert!(Instant::now() < until, "nothing is restored");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -89,7 +90,11 @@ async fn resized(world: &World, board: &Board<'_>) {
     let comes_back = async {
         world.net.restore(1).await.unwrap();
         let newest = world.net.height(3).await.unwrap();
-        world.net.wait_height(1, newest, PATIENCE).await.unwrap();
+        world
+            .net
+            .wait_height(1, newest, Testnet::RESTORING)
+            .await
+            .unwrap();
     };
     let four = async {
         all_vote(client).await;

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 use white_city_client::{End, SessionFilter};
+use white_city_testnet::Testnet;
 
 use crate::world::{PATIENCE, Setup, World, all_ends, keys, world};
 
@@ -95,7 +96,7 @@ async fn is_killed_before_its_first_block(world: &World) -> bool {
     let before = restored_heights(world, 3).len();
     world.net.restore(3).await.unwrap();
     let states = world.net.home(3).join("data/state.db");
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + Testnet::RESTORING;
     // As it was when nothing was restored yet.
     let mut had = 0;
     loop {
@@ -210,7 +211,11 @@ async fn a_replica_that_lost_everything_goes_on_from_a_snapshot_and_votes() {
     );
     world.net.restore(3).await.unwrap();
     let newest = world.net.height(0).await.unwrap();
-    world.net.wait_height(3, newest, PATIENCE).await.unwrap();
+    world
+        .net
+        .wait_height(3, newest, Testnet::RESTORING)
+        .await
+        .unwrap();
     assert!(
         world.net.app_hash_at(3, 2).await.is_err(),
         "it never had them"

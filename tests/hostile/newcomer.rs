@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use white_city_testnet::Testnet;
 use white_city_tests::adversary::{Lie, Tally};
 
 use crate::{
     HOSTILE, a_session_finishes, program, until,
-    world::{PATIENCE, Setup, World, keys, world},
+    world::{Setup, World, keys, world},
 };
 
 /// The replica that has lost everything.
@@ -58,7 +59,7 @@ async fn forged_chunks_and_snapshots_are_rejected_and_another_ones_restored() {
             let newest = world.net.height(1).await.unwrap();
             world
                 .net
-                .wait_height(NEWCOMER, newest, PATIENCE)
+                .wait_height(NEWCOMER, newest, Testnet::RESTORING)
                 .await
                 .unwrap();
             if lies(&world, lie) > 0 {
