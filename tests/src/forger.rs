@@ -168,6 +168,31 @@ impl Forger {
         self.certify_by(&self.council, self.board_root(), height, leaf)
     }
 
+    /// Certifies a board with this root.
+    ///
+    /// # Panics
+    /// For a height that no header has.
+    #[must_use]
+    pub fn certify_board(&self, height: u64, board: BoardRoot) -> (SignedHeader, StateProof) {
+        self.certify_board_by(&self.council, height, board)
+    }
+
+    fn certify_board_by(
+        &self,
+        by: &Council,
+        height: u64,
+        board: BoardRoot,
+    ) -> (SignedHeader, StateProof) {
+        let state = StateProof {
+            board,
+            parent_hash: Hash::ZERO,
+            parent_time: BlockTime::default(),
+            data_path: Vec::new(),
+        };
+        let header = self.header_by(by, height, &state);
+        (by.sign(header, by.keys().len()), state)
+    }
+
     /// The same by these validators, on a board with this root but for the session.
     fn certify_by(
         &self,
@@ -178,24 +203,20 @@ impl Forger {
     ) -> Certified {
         let empty = empty_roots();
         let (path, _) = empty.split_at(32);
-        let state = StateProof {
-            board: BoardRoot {
-                sessions: 1,
-                sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
-                openers: 1,
-                ..root
-            },
-            parent_hash: Hash::ZERO,
-            parent_time: BlockTime::default(),
-            data_path: Vec::new(),
+        let board = BoardRoot {
+            sessions: 1,
+            sessions_root: append_root_from_path(leaf.hash(), 0, path).expect("32 siblings"),
+            openers: 1,
+            ..root
         };
+        let (header, state) = self.certify_board_by(by, height, board);
         let session = SessionProof {
             number: 0,
             leaf: leaf.clone(),
             path: Vec::new(),
         };
         Certified {
-            header: by.sign(self.header_by(by, height, &state), by.keys().len()),
+            header,
             state,
             session,
         }

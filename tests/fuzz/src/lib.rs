@@ -5,6 +5,7 @@
 //! `guided`.
 
 mod board;
+mod board_reads;
 mod config;
 mod eddsa;
 mod frames;
@@ -118,6 +119,7 @@ pub static TARGETS: &[Target] = &[
     resigned::RESIGNED,
     reads::READS,
     reads::CERTIFIED,
+    board_reads::BOARD_READS,
     receipts::RECEIPTS,
     receipts::CERTIFIED,
     receipts::HEADERS,
