@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             // Standard error may be closed; there is nobody left to tell then.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(match error {
-                Error::Option { .. } => 2,
+                Error::Option { .. } | Error::Malformed { .. } => 2,
                 Error::Halted { .. } | Error::Unsigned { .. } => 3,
                 _ => 1,
             })

@@ -1,12 +1,15 @@
 //! A node that runs: its two programs under supervision, until it is told to end
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use white_city_explorer::{Explorer, Replica};
-use white_city_wire::Network;
+use white_city_wire::charter::faults;
+use white_city_wire::{Hash, Network};
 
 use crate::card::Card;
 use crate::files::is_executable;
@@ -20,6 +23,8 @@ use crate::{Error, cometbft, join_file, joining, logs};
 
 /// Pause between two looks at the logs' sizes.
 const LOGS: Duration = Duration::from_secs(10);
+/// Pause between two looks at who is in the charter.
+const CHARTER: Duration = Duration::from_secs(600);
 /// Time that a replica may take to read its store: it may have much to read, after years.
 const APP_READY: Duration = Duration::from_secs(1_800);
 /// The replica's program, beside this one.
@@ -114,7 +119,6 @@ pub async fn run(
     node.write_configs(network)?;
     joining::prepare(node)?;
     let handle = Handle::new(plan(node, programs)?);
-    let _watch = watch(node, network, &handle)?;
     let explorer = explorer(node).await;
     // A page is no reason for a validator not to run.
     let _explorer = explorer.unwrap_or_else(|error| {
@@ -124,6 +128,7 @@ pub async fn run(
     tokio::pin!(stop);
     let result = tokio::select! {
         result = supervise(node, &handle) => result,
+        Err(error) = compare(node, network, &handle) => Err(error),
         why = &mut stop => {
             tracing::info!("{why}: ending");
             Ok(())
@@ -204,17 +209,39 @@ async fn explorer(node: &Node) -> Result<Option<JoinSet<()>>, Error> {
     Ok(Some(serving))
 }
 
-/// Restarts the engine when it stands still while f + 1 others go on.
-fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch>, Error> {
+/// Restarts the engine when it stands still while f + 1 others go on, of those that the charter in force lists.
+async fn compare(node: &Node, network: &Network, handle: &Handle) -> Result<Infallible, Error> {
+    let listed = network.charter.replicas.iter();
+    let mut operators: Vec<Hash> = listed.map(|replica| replica.operator).collect();
+    loop {
+        let _watch = watch(node, &operators, handle)?;
+        operators = others_in_force(node, &operators).await;
+    }
+}
+
+/// Waits until the charter in force lists others than these; gives them.
+async fn others_in_force(node: &Node, operators: &[Hash]) -> Vec<Hash> {
+    loop {
+        match joining::verified(node).await {
+            Ok(board) if board.operators != operators => return board.operators,
+            Ok(_) => {}
+            // The others may be down, too: those that were known last are compared with.
+            Err(error) => tracing::debug!("who is in the charter isn't known: {error}"),
+        }
+        sleep(CHARTER).await;
+    }
+}
+
+/// Watches how this node gets on beside the others that are operators.
+fn watch(node: &Node, operators: &[Hash], handle: &Handle) -> Result<Option<Watch>, Error> {
     let own = Status::of(&own_rpc(node))?;
     let mut all = vec![Watched {
         hold: Some(handle.hold.clone()),
         status: own,
         joining: Some(join_file::path(&node.home)),
     }];
-    let charter = &network.charter;
-    let is_listed = |card: &&Card| charter.is_operator(&card.says().operator);
-    // Newcomers are too easily made: of those in the genesis at most f lie.
+    // Newcomers are too easily made: of the operators at most f lie.
+    let is_listed = |card: &&Card| operators.contains(&card.says().operator);
     for card in node.others.iter().filter(is_listed) {
         let url = &card.says().rpc;
         match Status::of(url) {
@@ -227,7 +254,7 @@ fn watch(node: &Node, network: &Network, handle: &Handle) -> Result<Option<Watch
             Err(error) => tracing::warn!("{}: {error}", card.says().name),
         }
     }
-    let needed = usize::from(charter.faults()) + 1;
+    let needed = usize::from(faults(u16::try_from(operators.len()).unwrap_or(u16::MAX))) + 1;
     if all.len() <= needed {
         tracing::info!(
             "too few of the other nodes have an RPC on their cards: nobody is compared with"
