@@ -270,6 +270,9 @@ async fn people_are_asked_and_their_answer_counts_also_while_the_service_is_down
         asked[0]["text"].as_str().unwrap().contains("\"pay 1000\""),
         "{asked:?}"
     );
+    // No longer than joining lasts, whatever the rule's time limit is.
+    let time = |key: &str| asked[0][key].as_u64().unwrap();
+    assert!(time("until_ms") - time("asked_ms") <= time_to_join_ms(&asked[0]));
     say(0, "approve", id).await;
     services[1].kill().await.unwrap();
     say(1, "approve", id).await;
@@ -286,7 +289,13 @@ async fn people_are_asked_and_their_answer_counts_also_while_the_service_is_down
     for party in 0..2 {
         let signed = noted(&world, party, id, "finished").await;
         assert_signs(&signed["result"], &key, b"pay 1000");
-        assert_eq!(audit(&world, party, id)[0]["approved"], "looked at it");
+        let lines = audit(&world, party, id);
+        let events: Vec<&str> = lines
+            .iter()
+            .filter_map(|line| line["event"].as_str())
+            .collect();
+        assert_eq!(events, ["asked", "joining", "finished"]);
+        assert_eq!(lines[1]["approved"], "looked at it");
         assert!(pending(party).await.is_empty());
     }
     let id = sign(&world, &key, "pay 2000").await;
@@ -297,7 +306,12 @@ async fn people_are_asked_and_their_answer_counts_also_while_the_service_is_down
     // Nobody is asked any more about what has ended.
     let gone = async { while !pending(0).await.is_empty() {} };
     tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    noted(&world, 0, id, "withdrawn").await;
     world.net.stop().await.unwrap();
+}
+
+fn time_to_join_ms(asked: &Value) -> u64 {
+    asked["request"]["spec"]["join_ms"].as_u64().unwrap()
 }
 
 /// Times that services are killed; more of them by hand.

@@ -91,7 +91,10 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
     }
     output.result(
         &json!({ "event": "serving", "party": identity.to_string(), "dir": shown(&args.dir), "health": health }),
-        &format!("serving {identity}, folder {}", args.dir.display()),
+        &format!(
+            "serving {identity}; what is decided and what comes of it: {}",
+            args.dir.join("audit.jsonl").display()
+        ),
     )?;
     let mut following = std::pin::pin!(service.follow());
     loop {

@@ -317,8 +317,12 @@ impl Key {
                 roster: group.roster(),
             });
             return known.ok_or_else(|| {
+                let what = match made_in == SessionId::ZERO {
+                    true => "the session names none that made its key".to_owned(),
+                    false => format!("no group here has the key of session {made_in}"),
+                };
                 Failure::usage(format!(
-                    "no group here has the key of session {made_in}: expected --key-receipt, a receipt of its end"
+                    "{what}: expected --key-receipt, a receipt of the end of the session that made the key"
                 ))
             });
         };

@@ -21,7 +21,7 @@ const GROUP_EXAMPLES: &str = "Examples:
 pub enum ContactsCommand {
     /// Give a key a name
     Add {
-        /// A letter, and then letters, digits, -, _ and .
+        /// A letter, and then letters, digits, ., - and _
         name: Name,
         /// Public key of an identity
         #[arg(value_parser = identity)]

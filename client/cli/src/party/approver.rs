@@ -1,6 +1,6 @@
 //! Approvers that are programs: asked with the session as JSON, they say yes or no, with a reason.
 
-use std::{io, process::Stdio, time::Duration};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, process::Stdio, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -99,6 +99,18 @@ async fn run(program: &[String], session: &Value) -> Result<Answer, String> {
         Some(1) => Answer::No(reason),
         _ => Answer::Nothing(format!("{name}: {status}, expected exit code 0 or 1")),
     })
+}
+
+/// Refuses a program that can't be run, or that depends on where the service is started.
+pub fn check_program(program: &str) -> Result<(), String> {
+    let path = Path::new(program);
+    let can_run = fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0);
+    match path.is_absolute() && can_run {
+        true => Ok(()),
+        false => Err(format!(
+            "program: {program:?}, expected the absolute path of a program that can be run"
+        )),
+    }
 }
 
 /// Refuses addresses that are not on this machine: who is between could say yes.

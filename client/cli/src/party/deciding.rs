@@ -201,12 +201,16 @@ impl Service {
     ) -> Result<Option<Answer>, Failure> {
         let (id, told, now) = (session.id(), self.told(), now_ms());
         let limit = u64::try_from(approver.time_limit.as_millis()).unwrap_or(u64::MAX);
+        let until_ms = now.saturating_add(limit.min(joining_ms(session)));
+        if !self.folder.asked(id).exists() {
+            self.note(id, "asked", json!({ "rule": rule, "until_ms": until_ms }))?;
+        }
         let asked = self.folder.ask(
             id,
             Asked {
                 rule: rule.to_owned(),
                 asked_ms: now,
-                until_ms: now.saturating_add(limit),
+                until_ms,
                 text: request.to_text(&told.people),
                 request: request.to_json(&told.people),
             },
@@ -237,10 +241,20 @@ impl Service {
                 looked = Instant::now();
             }
             if !is_open_to(session) {
+                let why = "the session doesn't wait for this party any more";
+                self.note(id, "withdrawn", json!({ "rule": rule, "why": why }))?;
                 return Ok(None);
             }
         }
     }
+}
+
+/// Time until joining closes, by the board's clock, milliseconds: all of it, as long as that clock hasn't begun.
+fn joining_ms(session: &Session) -> u64 {
+    let now = session.now().filter(|now| now.leaf.deadline_ms > 0);
+    now.map_or(session.open().spec.join_ms, |now| {
+        now.leaf.deadline_ms.saturating_sub(now.board_ms())
+    })
 }
 
 fn decline(reason: Reason, line: Value) -> Decision {

@@ -118,9 +118,13 @@ pub fn pending(folder: &Folder, output: &Output) -> Result<(), Failure> {
             continue;
         };
         let is_answered = folder.said(session).exists();
-        let state = if is_answered { ", answered" } else { "" };
+        let minutes = asked.until_ms.saturating_sub(now_ms()) / 60_000;
+        let state = match is_answered {
+            true => "answered".to_owned(),
+            false => format!("{minutes} minutes left"),
+        };
         lines.push(format!(
-            "{session}  {} (rule {:?}{state})",
+            "{session}  {} (rule {:?}, {state})",
             asked.text, asked.rule
         ));
         values.push(json!({
@@ -142,6 +146,11 @@ pub fn say(
     reason: &str,
     output: &Output,
 ) -> Result<(), Failure> {
+    if !folder.asked(session).exists() {
+        return Err(Failure::usage(format!(
+            "nobody is asked about session {session}: not yet, or not any more"
+        )));
+    }
     let asked = folder.question(session).map_err(|failure| {
         Failure::usage(format!(
             "nobody is asked about the session: {}",

@@ -247,7 +247,8 @@ impl Service {
         self.folder.write_note(new, SUPERSEDES, &old.to_string())?;
         let share = self.keys.retire(key, old);
         take_away(&self.folder.share(old))?;
-        if let Some(elsewhere) = share.filter(|share| *share != self.folder.share(old)) {
+        // A group may name the one that has just gone.
+        if let Some(elsewhere) = share.filter(|share| share.exists()) {
             tracing::warn!("{} was refreshed: delete it", elsewhere.display());
         }
         Ok(())

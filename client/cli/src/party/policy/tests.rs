@@ -385,6 +385,14 @@ fn a_policy_whose_conditions_are_none_is_refused() {
             "url",
         ),
         (
+            &format!("{head}{good}approver = {{ program = [\"bin/sh\"] }}"),
+            "absolute path",
+        ),
+        (
+            &format!("{head}{good}approver = {{ program = [\"/etc/passwd\"] }}"),
+            "that can be run",
+        ),
+        (
             &format!("{head}{good}approver = {{ people = true, time_limit = \"soon\" }}"),
             "whole number",
         ),
