@@ -83,6 +83,7 @@ each_is_fuzzed! {
     every_property_holds_after_blocks_that_are_made_up: "resigned",
     of_an_answer_nothing_is_taken_but_the_truth: "reads",
     of_an_answer_that_lying_validators_certify_nothing_is_taken_that_no_party_has_signed: "certified-reads",
+    of_an_answer_about_the_board_what_is_proven_is_the_truth: "board-reads",
     a_receipt_proves_nothing_but_the_truth: "receipts",
     a_receipt_that_lying_validators_certify_proves_nothing_that_no_party_has_signed: "certified-receipts",
     a_header_is_its_validators_or_refused: "headers",
