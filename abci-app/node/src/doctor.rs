@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 use white_city_wire::json::Program;
-use white_city_wire::{Hash, Network};
+use white_city_wire::{Charter, Hash, Network};
 
 use crate::card::Card;
 use crate::files::write_atomic;
@@ -104,15 +104,11 @@ fn settled(
     network: &Network,
     verified: Option<&Verified>,
 ) -> Vec<(String, Result<String, String>)> {
-    let first = network.charter.replicas.iter();
-    let operators = match verified {
-        Some(verified) => verified.operators.clone(),
-        None => first.map(|replica| replica.operator).collect(),
-    };
-    let mut all = vec![("cards".to_owned(), cards(node, &operators))];
+    let charter = verified.map_or(&*network.charter, |verified| &verified.charter);
+    let mut all = vec![("cards".to_owned(), cards(node, charter))];
     for card in &node.others {
         let said = card.says();
-        if !operators.contains(&said.operator) {
+        if !charter.is_operator(&said.operator) {
             all.push((format!("{}: card", said.name), Ok(outside(card))));
         }
     }
@@ -226,11 +222,12 @@ fn fits(node: &Node, network: &Network) -> Vec<Result<String, String>> {
     }
 }
 
-fn cards(node: &Node, operators: &[Hash]) -> Result<String, String> {
+fn cards(node: &Node, charter: &Charter) -> Result<String, String> {
     let all = std::iter::once(&node.card).chain(&node.others);
     let known: Vec<Hash> = all.map(|card| card.says().operator).collect();
-    let missing = operators.iter().filter(|one| !known.contains(one));
-    let missing: Vec<String> = missing.map(Hash::to_string).collect();
+    let operators = charter.replicas.iter().map(|replica| replica.operator);
+    let missing = operators.filter(|one| !known.contains(one));
+    let missing: Vec<String> = missing.map(|one| one.to_string()).collect();
     match missing.is_empty() {
         true => Ok(format!("{} of other nodes", node.others.len())),
         false => Err(format!(

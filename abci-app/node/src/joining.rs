@@ -7,8 +7,7 @@
 use std::path::Path;
 
 use white_city_client::{Client, Trust};
-use white_city_wire::Hash;
-use white_city_wire::charter::faults;
+use white_city_wire::Charter;
 
 use crate::files::write_atomic;
 use crate::home::LAST_SIGNED;
@@ -33,12 +32,10 @@ pub struct Verified {
     pub highest: u64,
     /// Hash of its header, in upper-case hexadecimal.
     pub hash: String,
-    /// Number of nodes that the charter has.
-    pub nodes: u16,
-    /// Number of the others among them that prove a height.
+    /// The charter in force.
+    pub charter: Charter,
+    /// Number of the others in it that prove a height.
     pub answered: usize,
-    /// Operators in the charter in force.
-    pub operators: Vec<Hash>,
     /// Numbers of the rules, in force and asked for.
     pub rules: Rules,
 }
@@ -70,18 +67,12 @@ pub async fn verified(node: &Node) -> Result<Verified, Error> {
     let proven = heights.iter().filter_map(|one| one.height.as_ref().ok());
     let highest = proven.copied().max().unwrap_or(0).max(status.height());
     Ok(Verified {
-        nodes: charter.charter.size(),
         highest,
         height: status.height(),
         hash: status.header().hash().to_string().to_ascii_uppercase(),
         answered,
-        operators: charter
-            .charter
-            .replicas
-            .iter()
-            .map(|replica| replica.operator)
-            .collect(),
         rules: Rules::of(&charter, charter.board_ms()),
+        charter: charter.into_value().charter,
     })
 }
 
@@ -145,8 +136,8 @@ pub fn has_snapshot(node: &Node, verified: &Verified) -> bool {
 
 /// Has a validator, of which nobody knows what it signed last, sign nothing up to where it may have.
 fn sign_nothing_below(node: &Node, verified: &Verified) -> Result<(), Error> {
-    let others = usize::from(verified.nodes).saturating_sub(1);
-    let needed = (2 * usize::from(faults(verified.nodes)) + 1).min(others);
+    let others = usize::from(verified.charter.size()).saturating_sub(1);
+    let needed = (2 * usize::from(verified.charter.faults()) + 1).min(others);
     if verified.answered < needed {
         return Err(Error::Unverified(format!(
             "what this validator signed last isn't known, and {} of the others proved a height, expected {needed}: it might sign twice",
@@ -194,6 +185,8 @@ mod tests {
     use crate::files::read;
     use crate::node::init;
     use crate::testing::start;
+    use white_city_wire::Hash;
+    use white_city_wire::charter::Replica;
 
     fn node(dir: &Path) -> Node {
         let key = white_city_client::LocalKey::from_seed(&[1; 32]).unwrap();
@@ -202,13 +195,21 @@ mod tests {
     }
 
     fn verified(nodes: u16, answered: usize) -> Verified {
+        let state = crate::params::default_app_state().unwrap();
+        let replica = |number: u16| Replica {
+            validator: Hash([number.to_be_bytes()[1]; 32]),
+            operator: Hash([!number.to_be_bytes()[1]; 32]),
+        };
+        let charter = Charter {
+            replicas: (0..nodes).map(replica).collect(),
+            ..Charter::clone(&state.charter)
+        };
         Verified {
             height: 100,
             highest: 102,
             hash: String::new(),
-            nodes,
+            charter,
             answered,
-            operators: Vec::new(),
             rules: Rules::default(),
         }
     }

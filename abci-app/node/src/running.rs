@@ -8,8 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use white_city_explorer::{Explorer, Replica};
-use white_city_wire::charter::faults;
-use white_city_wire::{Hash, Network};
+use white_city_wire::{Charter, Network};
 
 use crate::card::Card;
 use crate::files::is_executable;
@@ -211,19 +210,18 @@ async fn explorer(node: &Node) -> Result<Option<JoinSet<()>>, Error> {
 
 /// Restarts the engine when it stands still while f + 1 others go on, of those that the charter in force lists.
 async fn compare(node: &Node, network: &Network, handle: &Handle) -> Result<Infallible, Error> {
-    let listed = network.charter.replicas.iter();
-    let mut operators: Vec<Hash> = listed.map(|replica| replica.operator).collect();
+    let mut charter = Charter::clone(&network.charter);
     loop {
-        let _watch = watch(node, &operators, handle)?;
-        operators = others_in_force(node, &operators).await;
+        let _watch = watch(node, &charter, handle)?;
+        charter = with_others(node, &charter).await;
     }
 }
 
-/// Waits until the charter in force lists others than these; gives them.
-async fn others_in_force(node: &Node, operators: &[Hash]) -> Vec<Hash> {
+/// Waits until a charter with other replicas than this one's is in force.
+async fn with_others(node: &Node, charter: &Charter) -> Charter {
     loop {
         match joining::verified(node).await {
-            Ok(board) if board.operators != operators => return board.operators,
+            Ok(board) if board.charter.replicas != charter.replicas => return board.charter,
             Ok(_) => {}
             // The others may be down, too: those that were known last are compared with.
             Err(error) => tracing::debug!("who is in the charter isn't known: {error}"),
@@ -232,8 +230,8 @@ async fn others_in_force(node: &Node, operators: &[Hash]) -> Vec<Hash> {
     }
 }
 
-/// Watches how this node gets on beside the others that are operators.
-fn watch(node: &Node, operators: &[Hash], handle: &Handle) -> Result<Option<Watch>, Error> {
+/// Watches how this node gets on beside the others that are in a charter.
+fn watch(node: &Node, charter: &Charter, handle: &Handle) -> Result<Option<Watch>, Error> {
     let own = Status::of(&own_rpc(node))?;
     let mut all = vec![Watched {
         hold: Some(handle.hold.clone()),
@@ -241,7 +239,7 @@ fn watch(node: &Node, operators: &[Hash], handle: &Handle) -> Result<Option<Watc
         joining: Some(join_file::path(&node.home)),
     }];
     // Newcomers are too easily made: of the operators at most f lie.
-    let is_listed = |card: &&Card| operators.contains(&card.says().operator);
+    let is_listed = |card: &&Card| charter.is_operator(&card.says().operator);
     for card in node.others.iter().filter(is_listed) {
         let url = &card.says().rpc;
         match Status::of(url) {
@@ -254,7 +252,7 @@ fn watch(node: &Node, operators: &[Hash], handle: &Handle) -> Result<Option<Watc
             Err(error) => tracing::warn!("{}: {error}", card.says().name),
         }
     }
-    let needed = usize::from(faults(u16::try_from(operators.len()).unwrap_or(u16::MAX))) + 1;
+    let needed = usize::from(charter.faults()) + 1;
     if all.len() <= needed {
         tracing::info!(
             "too few of the other nodes have an RPC on their cards: nobody is compared with"
