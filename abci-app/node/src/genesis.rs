@@ -15,11 +15,8 @@ use crate::Error;
 use crate::keys::{self, Typed};
 use crate::params::{Consensus, Defaults};
 
-/// Header, commit of 256 validators and seal, which take 38 KB, and room to spare, beside the transactions, their framing and the
-/// evidence of a block.
+/// Header, commit of 256 validators and seal, which take 38 KB, and room to spare, beside the entries and the evidence of a block.
 const OVERHEAD_BYTES: u64 = 256 * 1024;
-/// The framing of transactions takes at most one 32nd of their bytes, as in a genesis' check.
-const FRAMING: u64 = 32;
 /// CometBFT refuses larger blocks whatever the genesis says.
 const COMETBFT_BLOCK_MAX_BYTES: u64 = 100 * 1024 * 1024;
 /// CometBFT's limit.
@@ -172,8 +169,7 @@ pub fn check_chain_id(id: &str) -> Result<(), Error> {
 }
 
 fn block_max_bytes(consensus: &Consensus, params: &Params) -> Result<u64, Error> {
-    let entries = u64::from(params.full_block) + u64::from(params.max_tx);
-    let needed = entries + entries / FRAMING + consensus.evidence_max_bytes + OVERHEAD_BYTES;
+    let needed = params.entries_bytes() + consensus.evidence_max_bytes + OVERHEAD_BYTES;
     let bytes = needed.max(consensus.block_max_bytes);
     if bytes <= COMETBFT_BLOCK_MAX_BYTES {
         return Ok(bytes);
@@ -294,7 +290,7 @@ mod tests {
         let mut params = app_state().params;
         let needed = |params: &Params| {
             let entries = u64::from(params.full_block) + u64::from(params.max_tx);
-            entries + entries / FRAMING + 262_144 + OVERHEAD_BYTES
+            entries + entries / 32 + 262_144 + OVERHEAD_BYTES
         };
         assert!(block_max_bytes(&defaults, &params).unwrap() >= needed(&params));
         params.full_block = 40_000_000;
@@ -304,7 +300,7 @@ mod tests {
         );
         // So many entries that with their framing exactly the largest block is filled.
         let entries = COMETBFT_BLOCK_MAX_BYTES - OVERHEAD_BYTES - 262_144;
-        let entries = entries - entries / (FRAMING + 1);
+        let entries = entries - entries / 33;
         params.full_block = u32::try_from(entries).unwrap() - params.max_tx;
         assert_eq!(
             block_max_bytes(&defaults, &params).unwrap(),

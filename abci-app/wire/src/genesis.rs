@@ -274,10 +274,16 @@ impl Params {
         )
     }
 
-    /// Checks that a full block and one more transaction fit what CometBFT calls a block, beside its header,
-    /// commit of 256 validators, the most evidence that it may hold, the seal, and what each transaction's framing takes: at most a
-    /// 32nd, since none is smaller than 100 bytes, and framing is 2 bytes below 128 and 4 at most. Otherwise a proposer could be out of room
-    /// in a block that doesn't count as full.
+    /// Most bytes of entries that a block has to have room for: those that make it full, one more transaction, and what each one's framing
+    /// takes: at most a 32nd, since none is smaller than 100 bytes, and framing is 2 bytes below 128 and 4 at most.
+    #[must_use]
+    pub fn entries_bytes(&self) -> u64 {
+        let entries = u64::from(self.full_block).saturating_add(u64::from(self.max_tx));
+        entries.saturating_add(entries / 32)
+    }
+
+    /// Checks that the most entries fit what CometBFT calls a block, beside its header, commit of 256 validators, the most evidence that it
+    /// may hold, and the seal. Otherwise a proposer could be out of room in a block that doesn't count as full.
     fn check_block(&self, block_max_bytes: i64, evidence_max_bytes: i64) -> Result<(), BadGenesis> {
         let block = u64::try_from(block_max_bytes).unwrap_or(BLOCK_BYTES_MAX);
         let other = BLOCK_OVERHEAD_BYTES
@@ -285,9 +291,7 @@ impl Params {
             .saturating_add(COMMIT_BYTES.1.saturating_mul(VALIDATORS_MAX.into()))
             .saturating_add(u64::try_from(evidence_max_bytes).unwrap_or(0))
             .saturating_add(u64::from(SEAL_BYTES).saturating_add(2));
-        let wanted = u64::from(self.full_block).saturating_add(u64::from(self.max_tx));
-        let wanted = wanted.saturating_add(wanted / 32);
-        if wanted > block.saturating_sub(other) {
+        if self.entries_bytes() > block.saturating_sub(other) {
             return Err(BadGenesis::Param {
                 field: "full_block",
                 got: self.full_block.into(),
