@@ -93,7 +93,7 @@ async fn serve(args: &ServeArgs, network: &NetworkArgs, output: &Output) -> Resu
         &json!({ "event": "serving", "party": identity.to_string(), "dir": shown(&args.dir), "health": health }),
         &format!(
             "serving {identity}; what is decided and what comes of it: {}",
-            args.dir.join("audit.jsonl").display()
+            service.folder.audit().display()
         ),
     )?;
     let mut following = std::pin::pin!(service.follow());

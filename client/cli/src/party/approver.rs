@@ -102,7 +102,8 @@ async fn run(program: &[String], session: &Value) -> Result<Answer, String> {
 }
 
 /// Refuses a program that can't be run, or that depends on where the service is started.
-pub fn check_program(program: &str) -> Result<(), String> {
+pub fn check_program(command: &[String]) -> Result<(), String> {
+    let program = command.first().map_or("", String::as_str);
     let path = Path::new(program);
     let can_run = fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0);
     match path.is_absolute() && can_run {

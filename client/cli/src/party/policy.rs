@@ -417,10 +417,7 @@ fn messages_of(file: MessagesFile, beside: &Path) -> Result<Messages, String> {
 fn approver(file: ApproverFile) -> Result<Approver, String> {
     let how = match (file.program, file.url, file.people) {
         (Some(program), None, false) if !program.is_empty() => {
-            program
-                .iter()
-                .take(1)
-                .try_for_each(|program| super::approver::check_program(program))?;
+            super::approver::check_program(&program)?;
             How::Program(program)
         }
         (None, Some(url), false) => {
