@@ -9,11 +9,10 @@ use std::{
 use bytes::Bytes;
 use prost::Message as _;
 use white_city_client::{
-    Trust,
     read::{ListSessions, Read, ReadCharter, ReadOpeners, ReadSessionsPage, check},
     trust::VerifiedHeader,
 };
-use white_city_tests::{forger::Forger, party::Party};
+use white_city_tests::party::Party;
 use white_city_wire::{
     Charter, Hash, IdentityKey,
     approve::{Proposal, proposals_hash},
@@ -24,7 +23,10 @@ use white_city_wire::{
     tx::{charter_to_pb, proposal_to_pb},
 };
 
-use crate::Target;
+use crate::{
+    Target,
+    reads::{FORGER, TRUST},
+};
 
 /// What is proven is taken as it is or not at all, and a page that nobody can prove is of what was asked for.
 pub const BOARD_READS: Target = Target::new("board-reads", seeds, take);
@@ -35,7 +37,6 @@ const SESSIONS: u64 = 3;
 
 /// The board's validators, its state below a header of theirs, and what is true of it.
 struct Board {
-    trust: Trust,
     header: Arc<VerifiedHeader>,
     state: pb::StateProof,
     charters: [Charter; 2],
@@ -77,8 +78,7 @@ const ASKED: [Asked; 8] = [
 static BOARD: LazyLock<Board> = LazyLock::new(board);
 
 fn board() -> Board {
-    let forger = Forger::new();
-    let present = Charter::clone(&forger.network().charter);
+    let present = Charter::clone(&FORGER.network().charter);
     let next = Charter {
         term: present.term + 1,
         previous: present.hash(),
@@ -107,13 +107,11 @@ fn board() -> Board {
         sessions: SESSIONS,
         openers: 2,
         openers_root: append_root_from_path(first, 0, &path).expect("a root"),
-        ..forger.board_root()
+        ..FORGER.board_root()
     };
-    let trust = Trust::new(forger.network().clone()).expect("a network");
-    let (signed, state) = forger.certify_board(HEIGHT, root);
-    let header = trust.verify(signed).expect("a header of the validators");
+    let (signed, state) = FORGER.certify_board(HEIGHT, root);
+    let header = TRUST.verify(signed).expect("a header of the validators");
     Board {
-        trust,
         header: Arc::new(header),
         state: (&state).into(),
         charters: [present, next],
@@ -196,7 +194,7 @@ impl Board {
                     from_number: 0,
                     down_from: u64::MAX,
                 };
-                let page = check(&read, &self.trust, answer, &self.header).ok()?;
+                let page = check(&read, &TRUST, answer, &self.header).ok()?;
                 let numbers: Vec<u64> = page.lines.iter().map(|line| line.number).collect();
                 assert!(numbers.is_sorted_by(|a, b| a > b), "{numbers:?}");
                 assert!(
@@ -226,7 +224,7 @@ impl Board {
     where
         R::Value: Debug,
     {
-        let value = check(read, &self.trust, answer, &self.header).ok()?;
+        let value = check(read, &TRUST, answer, &self.header).ok()?;
         Some((format!("{:?}", *value), true))
     }
 }

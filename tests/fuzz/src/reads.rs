@@ -41,8 +41,10 @@ const OUTCOME: Hash = Hash([7; 32]);
 /// Heights that a header is made for: later ones have no time.
 const HEIGHT_MAX: u64 = 1_000_000;
 
-static FORGER: LazyLock<Forger> = LazyLock::new(Forger::new);
-static TRUST: LazyLock<Trust> =
+/// All of the validators' keys.
+pub static FORGER: LazyLock<Forger> = LazyLock::new(Forger::new);
+/// Whoever trusts them.
+pub static TRUST: LazyLock<Trust> =
     LazyLock::new(|| Trust::new(FORGER.network().clone()).expect("a network"));
 
 /// Subject of a question.

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -49,7 +49,7 @@ struct Shared {
     answers: Answers,
     openings: Openings,
     /// What fills its costly proposals.
-    costly: Mutex<Vec<Bytes>>,
+    costly: OnceLock<Vec<Bytes>>,
     /// Its last dishonest proposal, which it votes for itself.
     own: Mutex<Vec<Bytes>>,
 }
@@ -64,7 +64,7 @@ impl Liar {
                 tally: Tally::open(home.join("lies")),
                 answers: Answers::new(),
                 openings: Openings::default(),
-                costly: Mutex::default(),
+                costly: OnceLock::new(),
                 own: Mutex::default(),
             }),
         }
@@ -104,13 +104,10 @@ impl Liar {
     }
 
     /// A block full of openings. Nobody remembers what was rejected before it was checked: the same serve each time, and cost it nothing.
-    fn costly(&self, max_bytes: i64) -> Vec<Bytes> {
-        let costly = self.shared.costly.lock();
-        let mut costly = costly.unwrap_or_else(PoisonError::into_inner);
-        if costly.is_empty() {
-            *costly = self.openings(|network| Openings::that_fit(network, max_bytes));
-        }
-        costly.clone()
+    fn costly(&self, max_bytes: i64) -> impl Iterator<Item = Bytes> {
+        let that_fit = |network: &Network| Openings::that_fit(network, max_bytes);
+        let costly = self.shared.costly.get_or_init(|| self.openings(that_fit));
+        costly.iter().cloned()
     }
 
     fn own(&self) -> MutexGuard<'_, Vec<Bytes>> {
